@@ -1,0 +1,31 @@
+/* What every unit test includes: cmocka and a few words of our own. */
+#ifndef HGL_TESTS_CHECK_H
+#define HGL_TESTS_CHECK_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+
+/* The call succeeds; shows the error when it does not. */
+#define assert_ok(call)                                                                            \
+  do {                                                                                             \
+    int status_ = (call);                                                                          \
+    if (status_ != 0) fail_msg("%s: %s: %s", #call, hgl_code_name(-status_), err.message);         \
+  } while (0)
+
+/* The call fails with exactly this code. A `struct hgl_err err` is in scope for both. */
+#define assert_fails(expected, call)                                                               \
+  do {                                                                                             \
+    int status_ = (call);                                                                          \
+    if (status_ != -(int)(expected))                                                               \
+      fail_msg("%s: expected %s, got %s", #call, hgl_code_name(expected),                          \
+               hgl_code_name(-status_));                                                           \
+  } while (0)
+
+#endif
