@@ -1,0 +1,43 @@
+/* Values: what a body can hold (SPEC.md, "Values"). The stored and signed form is deterministic
+ * CBOR; this header checks it, walks it, and maps it to and from JSON. Lua's side of it is in
+ * runtime/lua. Map keys are text, ordered as deterministic CBOR orders them (by encoded bytes:
+ * shorter first, then bytewise). */
+#ifndef HGL_PROTOCOL_VALUE_H
+#define HGL_PROTOCOL_VALUE_H
+
+#include <jansson.h>
+
+#include "protocol/cbor.h"
+#include "protocol/limits.h"
+
+/* Passes over one value; *in is left behind it. Checks everything: determinism, key order,
+ * duplicates, depth (HGL_TOO_DEEP), items (HGL_TOO_LARGE), kinds (HGL_BAD_VALUE). */
+int hgl_value_skip(struct hgl_cbor_reader *in, struct hgl_err *err) HGL_NODISCARD;
+/* The bytes are one value and nothing else. */
+int hgl_value_check(struct hgl_bytes value, struct hgl_err *err) HGL_NODISCARD;
+
+/* Looks a key up in a map value; *found says whether it is there. The value has been checked. */
+int hgl_value_field(struct hgl_bytes map, const char *key, struct hgl_bytes *out, bool *found,
+                    struct hgl_err *err) HGL_NODISCARD;
+
+/* JSON: integers beyond 2^53-1 are {"$int":"…"} (decimal), bytes {"$bytes":"…"} (base64url without
+ * padding), doubles always have a fraction or exponent, a key that begins with "$" gets one more.
+ * The caller owns the json_t. */
+int hgl_value_to_json(struct hgl_bytes value, json_t **out, struct hgl_err *err) HGL_NODISCARD;
+/* Appends the CBOR of a JSON tree. Errors name the path, as in "body.items[3]". */
+int hgl_value_from_json(const json_t *json, struct hgl_buf *out, struct hgl_err *err) HGL_NODISCARD;
+
+/* The only two places where JSON text is parsed and printed. Parsing refuses duplicate keys
+ * (HGL_DUPLICATE_KEY), depth above HGL_VALUE_DEPTH_MAX + 8 (HGL_TOO_DEEP), trailing text, sizes
+ * above size_max; it accepts \u0000 and any JSON value at the top. */
+int hgl_json_parse(struct hgl_bytes text, size_t size_max, json_t **out, struct hgl_err *err)
+    HGL_NODISCARD;
+/* Compact, keys in insertion order, doubles shortest round-trip with a fraction or exponent. */
+int hgl_json_print(const json_t *json, struct hgl_buf *out, struct hgl_err *err) HGL_NODISCARD;
+
+/* base64url without padding (RFC 4648 §5); decoding is strict: HGL_MALFORMED. */
+void hgl_base64url_encode(struct hgl_bytes bytes, struct hgl_buf *out);
+int hgl_base64url_decode(struct hgl_bytes text, struct hgl_buf *out, struct hgl_err *err)
+    HGL_NODISCARD;
+
+#endif
