@@ -1,0 +1,31 @@
+/* The bindings of a VM, one file per capability, and what they share. Context comes from
+ * lua_getextraspace: hgl_vm_of. Only files of this folder include this header. */
+#ifndef HGL_LUA_BIND_H
+#define HGL_LUA_BIND_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "lua/convert.h"
+#include "lua/vm.h"
+
+struct hgl_vm *hgl_vm_of(lua_State *L);
+
+/* state, cache: views of a tree (bind_state.c). Pushes the view of the tree's root. */
+void hgl_bind_state_open(lua_State *L);
+void hgl_bind_state_push(lua_State *L, struct hgl_state_node *node);
+/* The node behind the view at `index`, or NULL when it is no view. */
+struct hgl_state_node *hgl_bind_state_node(lua_State *L, int index);
+/* Replacements that understand views and are ordered: pairs, ipairs, next, table.* */
+void hgl_bind_tables_open(lua_State *L);
+
+/* freeze.c: makes everything reachable from the script's functions and globals constant once the top
+ * level has run. Raises (naming the variable) for what cannot be frozen, e.g. a coroutine.
+ * roots: the stack index of a list of values to walk from (handlers, globals, loaded modules). */
+void hgl_freeze(lua_State *L, int roots);
+/* After each stretch: finds plain local variables (upvalues) that were assigned; puts the old values
+ * back and pushes a message naming the first one and its function ("agent.lua:12: the script variable
+ * 'count' was changed in a handler; keep it in state"), returning true; else pushes nothing. */
+bool hgl_freeze_check(lua_State *L);
+
+#endif

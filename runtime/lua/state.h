@@ -1,0 +1,115 @@
+/* An agent's `state` (and `cache`): a tree of tables that lives in C, is seen from Lua through views, is
+ * rolled back per stretch and written to rows per tick. No Lua in this file.
+ *
+ * - A table maps keys (text or int64) to scalars (text, bytes, int64, double, bool, null), to typed
+ *   lists that are empty, or to tables. Iteration is ordered: integers ascending, then text
+ *   bytewise. The length is the border of the run 1..n.
+ * - A node is a table in memory. Views hold nodes by reference count, not by path: moving a table
+ *   keeps its views. A node that was removed or replaced stays readable until the stretch ends,
+ *   then is `gone` (reads and writes fail with HGL_CLOSED).
+ * - A table is stored within its parent's record until its encoding exceeds HGL_STATE_INLINE_MAX;
+ *   then it gets a table number of its own and each of its children a row:
+ *   key = table number (8, big-endian) ‖ encoded child key; value = scalar, inline table (CBOR), or
+ *   a reference to a table number. The root is table 0 and always has rows of its own.
+ *   Children of such tables are read when first touched and may be dropped from memory when clean.
+ * - First-touch undo: the first write of a stretch to a slot records its old value.
+ *
+ * One agent, loop thread. All memory counts against the agent (`charge`). */
+#ifndef HGL_LUA_STATE_H
+#define HGL_LUA_STATE_H
+
+#include "base/buf.h"
+
+enum {
+  HGL_STATE_INLINE_MAX = 1024,  /* bytes of an encoded table that stays within its parent's record */
+  HGL_STATE_KEY_SIZE_MAX = 400, /* bytes of a text key */
+  HGL_STATE_DEPTH_MAX = 32,
+  HGL_STATE_VALUE_SIZE_MAX = 1 << 20, /* bytes of one scalar */
+};
+
+/* Where rows come from and go to; keys are relative to the agent. */
+struct hgl_state_rows {
+  int (*get)(void *user, struct hgl_bytes key, struct hgl_buf *out, struct hgl_err *err);
+  int (*put)(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err);
+  int (*remove)(void *user, struct hgl_bytes key, struct hgl_err *err);
+  /* Visits the rows of one table (8-byte prefix) in key order; stops at non-zero. */
+  int (*scan)(void *user, struct hgl_bytes prefix,
+              int (*visit)(void *visit_user, struct hgl_bytes key, struct hgl_bytes value,
+                           struct hgl_err *err),
+              void *visit_user, struct hgl_err *err);
+  void *user;
+};
+
+struct hgl_state;      /* the tree */
+struct hgl_state_node; /* a table in it */
+
+enum hgl_state_kind {
+  HGL_STATE_NIL, /* absent */
+  HGL_STATE_NULL,
+  HGL_STATE_BOOL,
+  HGL_STATE_INT,
+  HGL_STATE_DOUBLE,
+  HGL_STATE_TEXT,
+  HGL_STATE_BYTES,
+  HGL_STATE_TABLE,
+};
+
+struct hgl_state_value {
+  enum hgl_state_kind kind;
+  union {
+    bool boolean;
+    int64_t integer;
+    double number;
+    struct hgl_bytes bytes;      /* TEXT, BYTES: good until the next write to the tree */
+    struct hgl_state_node *node; /* TABLE: borrowed; hgl_state_hold to keep */
+  };
+};
+
+struct hgl_state_key {
+  bool is_int;
+  int64_t integer;
+  struct hgl_bytes text;
+};
+
+/* size_max: bytes that the whole encoded state may reach (HGL_LIMIT at the write that passes it).
+ * rows.get == NULL: nothing is ever stored (that is `cache`). */
+int hgl_state_create(const struct hgl_state_rows *rows, size_t size_max, struct hgl_state **out,
+                     struct hgl_err *err) HGL_NODISCARD;
+void hgl_state_destroy(struct hgl_state *state); /* nodes still held are freed with their last hold */
+struct hgl_state_node *hgl_state_root(struct hgl_state *state);
+
+void hgl_state_hold(struct hgl_state_node *node);
+void hgl_state_release(struct hgl_state_node *node);
+struct hgl_state *hgl_state_of(struct hgl_state_node *node); /* NULL once the tree is destroyed */
+
+/* HGL_CLOSED: the node is gone. HGL_CORRUPT, HGL_IO from rows. */
+int hgl_state_get(struct hgl_state_node *node, const struct hgl_state_key *key,
+                  struct hgl_state_value *out, struct hgl_err *err) HGL_NODISCARD;
+/* Scalars are copied in. TABLE: the node must be new (hgl_state_table), or stand in this tree
+ * already: its own place → nothing; elsewhere, or with an attached parent → a deep copy, unless it
+ * was detached in this stretch (removed or replaced), then it moves. NIL removes. */
+int hgl_state_set(struct hgl_state_node *node, const struct hgl_state_key *key,
+                  const struct hgl_state_value *value, struct hgl_err *err) HGL_NODISCARD;
+/* A new, detached, empty table of this tree, held once for the caller. */
+int hgl_state_table(struct hgl_state *state, struct hgl_state_node **out, struct hgl_err *err)
+    HGL_NODISCARD;
+/* The key after *key in order (from NULL: the first); *more is false at the end. Writing to existing
+ * slots meanwhile is allowed. Key text is good until the next write. */
+int hgl_state_next(struct hgl_state_node *node, const struct hgl_state_key *key,
+                   struct hgl_state_key *next, struct hgl_state_value *value, bool *more,
+                   struct hgl_err *err) HGL_NODISCARD;
+int hgl_state_length(struct hgl_state_node *node, int64_t *out, struct hgl_err *err) HGL_NODISCARD;
+
+/* A stretch: accept keeps its writes, roll_back undoes them; either ends it, and detached nodes are
+ * gone. Without a stretch, writes fail with HGL_INVALID. */
+void hgl_state_begin(struct hgl_state *state);
+void hgl_state_accept(struct hgl_state *state);
+void hgl_state_roll_back(struct hgl_state *state);
+
+bool hgl_state_dirty(const struct hgl_state *state);
+/* Encodes what accepted stretches changed since the last flush and puts it to rows. Loop thread, at
+ * the end of the tick. */
+int hgl_state_flush(struct hgl_state *state, struct hgl_err *err) HGL_NODISCARD;
+size_t hgl_state_size(const struct hgl_state *state); /* bytes, encoded, about */
+
+#endif

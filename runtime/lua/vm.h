@@ -1,0 +1,196 @@
+/* One agent's Lua state: sandbox, limits, handlers as coroutines, bindings. The agent layer loads a
+ * script, starts and resumes runs, and serves the bindings through struct hgl_vm_ops.
+ *
+ * Life: hgl_vm_create runs the script's top level (declarations arrive through ops.declare), then
+ * freezes script variables. A *run* is one call of a handler; it ends (DONE, RAISED) or is
+ * SUSPENDED with what it waits for. Each stretch between is atomic: hgl_vm_start and hgl_vm_resume
+ * begin it; when they return DONE or SUSPENDED the agent layer calls hgl_vm_accept (or
+ * hgl_vm_roll_back, if its own part of the stretch failed); on RAISED the state has already been
+ * rolled back and the run is over.
+ *
+ * Values cross this border as encoded CBOR values (protocol/value.h). Loop thread only; nothing here
+ * is re-entrant: an op must not call back into its VM. */
+#ifndef HGL_LUA_VM_H
+#define HGL_LUA_VM_H
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/seam.h"
+#include "lua/state.h"
+#include "protocol/envelope.h"
+
+struct hgl_vm;
+struct hgl_vm_run;
+
+/* ---- scripts: compiled once per host, shared by all agents as (unstripped) bytecode ---- */
+
+struct hgl_code; /* cache of compiled chunks; owned by the host */
+int hgl_code_create(struct hgl_code **out, struct hgl_err *err) HGL_NODISCARD;
+void hgl_code_destroy(struct hgl_code *code);
+
+/* ---- what a script declares at its top level ---- */
+
+enum hgl_vm_declaration {
+  HGL_VM_DESCRIBE,    /* value: map {name?, version?, about?} */
+  HGL_VM_PROTOCOL,    /* value: map, the definition as written (see protocol/dialogue.h) */
+  HGL_VM_OFFER,       /* value: map {service, protocol?, attributes…} */
+  HGL_VM_HANDLER,     /* name: message type "protocol/version/performative" */
+  HGL_VM_ON_START,
+  HGL_VM_ON_UPGRADE,
+  HGL_VM_ON_STOP,
+  HGL_VM_ON_UNDELIVERED,
+  HGL_VM_ON_TIMER,    /* name: the timer's */
+  HGL_VM_EVERY,       /* name: the schedule's; value: map {every_ms} */
+};
+
+/* ---- a message as a handler sees it ---- */
+
+struct hgl_vm_message {
+  struct hgl_envelope envelope; /* slices good for the call */
+  int attempt;                  /* 1 for the first */
+};
+
+/* ---- what a suspended run waits for ---- */
+
+struct hgl_vm_ask {
+  struct hgl_bytes to, type; /* text: "did:key:…", "did@did", or a local agent's name */
+  struct hgl_bytes body;     /* encoded */
+  int64_t within_ms;
+};
+
+enum hgl_vm_wait_kind { HGL_VM_WAIT_ASK, HGL_VM_WAIT_ASK_ALL, HGL_VM_WAIT_SLEEP };
+
+struct hgl_vm_wait {
+  enum hgl_vm_wait_kind kind;
+  int64_t sleep_ms;
+  const struct hgl_vm_ask *asks; /* owned by the run until it is resumed */
+  size_t ask_count;
+};
+
+/* One answer per ask, in order; none for a sleep. */
+struct hgl_vm_answer {
+  const struct hgl_vm_message *message; /* the reply, or NULL: */
+  enum hgl_code code;                   /* nil, why, code */
+  const char *why;
+};
+
+enum hgl_vm_outcome { HGL_VM_DONE, HGL_VM_SUSPENDED, HGL_VM_RAISED };
+
+/* ---- what bindings need from outside ---- */
+
+struct hgl_vm_send {
+  struct hgl_bytes to, type, body;  /* as in hgl_vm_ask */
+  const struct hgl_id *thid;        /* NULL: opens a thread of its own */
+  const struct hgl_id *pthid;       /* NULL: none */
+  int64_t expires_ms;               /* from now; 0: the host's default */
+};
+
+struct hgl_vm_ops {
+  /* Top level only. An error raises at the declaration, with script and line. `value` may be empty. */
+  int (*declare)(void *user, enum hgl_vm_declaration what, struct hgl_bytes name,
+                 struct hgl_bytes value, struct hgl_err *err);
+  /* Sends within the current stretch. Errors that the world may cause (HGL_UNDELIVERABLE, HGL_LIMIT,
+   * HGL_DENIED, HGL_PROTOCOL_VIOLATION is a bug) come back to the script: bugs raise, others are
+   * nil, why, code. *id: the envelope's. */
+  int (*send)(void *user, const struct hgl_vm_send *send, struct hgl_id *id, struct hgl_err *err);
+  /* Timers: `name` declared with on_timer; `key` distinguishes several of one name (may be empty). */
+  int (*timer_set)(void *user, struct hgl_bytes name, struct hgl_bytes key, int64_t after_ms,
+                   struct hgl_bytes value, struct hgl_err *err);
+  int (*timer_cancel)(void *user, struct hgl_bytes name, struct hgl_bytes key, struct hgl_err *err);
+  /* Everything else, by name, with one CBOR list of arguments and one CBOR value as result:
+   *   "find" [query map]                → list of adverts (maps)
+   *   "keep" [message id hex]           → null; keeps that message's evidence for good
+   *   "deal" [deal map with id, …]      → null; stores or updates a deal record
+   *   "read_file" [path]                → text or bytes (grant read=)
+   *   "granted" [kind, value]           → boolean
+   * Errors come back to the script as nil, why, code, except HGL_INVALID, which raises. */
+  int (*call)(void *user, const char *name, struct hgl_bytes arguments, struct hgl_buf *result,
+              struct hgl_err *err);
+  /* A log line of the agent: `fields` is an encoded map or empty. Counted and limited outside. */
+  void (*log)(void *user, enum hgl_log_level level, struct hgl_bytes text, struct hgl_bytes fields);
+  /* Source of a module for `require`: "haggle.market" or a script's own neighbour "x.y". *chunk_name is
+   * what errors show. HGL_NOT_FOUND. Appends the text. */
+  int (*module)(void *user, struct hgl_bytes name, struct hgl_buf *source, struct hgl_buf *chunk_name,
+                struct hgl_err *err);
+  int64_t (*now_ms)(void *user); /* Unix time as handlers see it */
+  void *user;
+};
+
+/* ---- the VM ---- */
+
+struct hgl_vm_limits {
+  size_t memory_bytes;    /* of the Lua state and its state tree in memory */
+  int64_t stretch_ms;     /* wall time of one stretch; 0: none */
+  uint64_t instructions;  /* of one stretch, counted (simulation); 0: not counted */
+  size_t state_bytes;
+  size_t runs_max;        /* suspended handlers */
+};
+
+enum {
+  HGL_VM_MEMORY_DEFAULT = 16 << 20,
+  HGL_VM_STRETCH_MS_DEFAULT = 1000,
+  HGL_VM_STATE_DEFAULT = 64 << 20,
+  HGL_VM_RUNS_DEFAULT = 1000,
+};
+
+/* The watchdog: one per host; a thread that interrupts the loop thread's Lua when a stretch overruns. */
+struct hgl_watchdog;
+int hgl_watchdog_create(struct hgl_watchdog **out, struct hgl_err *err) HGL_NODISCARD;
+void hgl_watchdog_destroy(struct hgl_watchdog *watchdog);
+
+struct hgl_vm_config {
+  const char *agent_name;
+  struct hgl_key agent_key;
+  struct hgl_bytes source;       /* script text */
+  const char *chunk_name;        /* path as errors show it */
+  struct hgl_bytes config;       /* encoded map: agent.config; empty: {} */
+  struct hgl_vm_limits limits;
+  struct hgl_vm_ops ops;
+  struct hgl_state_rows state_rows;
+  struct hgl_code *code;
+  struct hgl_watchdog *watchdog; /* NULL when stretch_ms is 0 */
+  const struct hgl_random *random;
+};
+
+/* HGL_SCRIPT with "file:line: message" and the line itself; HGL_NO_MEMORY at the memory limit. */
+int hgl_vm_create(const struct hgl_vm_config *config, struct hgl_vm **out, struct hgl_err *err)
+    HGL_NODISCARD;
+void hgl_vm_destroy(struct hgl_vm *vm);
+size_t hgl_vm_memory(const struct hgl_vm *vm); /* bytes in use */
+
+bool hgl_vm_has(const struct hgl_vm *vm, enum hgl_vm_declaration kind, struct hgl_bytes name);
+
+/* Why a run raised: one line, and the traceback (both NUL-terminated, good until the next call). */
+struct hgl_vm_failure {
+  struct hgl_err error; /* code HGL_SCRIPT, HGL_NO_MEMORY (memory limit), HGL_LIMIT (time, runs), … */
+  const char *traceback;
+};
+
+/* Arguments of a handler call. */
+struct hgl_vm_call {
+  enum hgl_vm_declaration kind; /* HANDLER, ON_START, …, EVERY */
+  struct hgl_bytes name;        /* of the handler or timer */
+  const struct hgl_vm_message *message; /* HANDLER, ON_UNDELIVERED */
+  struct hgl_bytes values;      /* encoded list of further arguments, or empty:
+                                   ON_START [reason], ON_UPGRADE [from, to], ON_TIMER [value],
+                                   ON_UNDELIVERED [why, code] */
+  uint64_t seed;                /* of math.random and ids within this run */
+};
+
+/* *run is set when SUSPENDED; *wait too. */
+enum hgl_vm_outcome hgl_vm_start(struct hgl_vm *vm, const struct hgl_vm_call *call,
+                                 struct hgl_vm_run **run, struct hgl_vm_wait *wait,
+                                 struct hgl_vm_failure *failure);
+enum hgl_vm_outcome hgl_vm_resume(struct hgl_vm *vm, struct hgl_vm_run *run,
+                                  const struct hgl_vm_answer *answers, size_t count,
+                                  struct hgl_vm_wait *wait, struct hgl_vm_failure *failure);
+/* Instead of resuming: the run ends here (host stops, agent parked). */
+void hgl_vm_abandon(struct hgl_vm *vm, struct hgl_vm_run *run);
+
+void hgl_vm_accept(struct hgl_vm *vm);
+void hgl_vm_roll_back(struct hgl_vm *vm);
+bool hgl_vm_dirty(const struct hgl_vm *vm);
+/* Writes the changed state records to state_rows. At the end of the tick. */
+int hgl_vm_flush(struct hgl_vm *vm, struct hgl_err *err) HGL_NODISCARD;
+
+#endif

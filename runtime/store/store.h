@@ -1,0 +1,93 @@
+/* The durable store of one host: named databases of ordered byte keys, read from the loop thread,
+ * written one tick at a time.
+ *
+ * Everything a tick changed stands in one write set (writeset.h). hgl_store_commit seals it and
+ * hands it to the writer thread, which applies it in key order in one transaction; meanwhile the
+ * loop may prepare at most one tick more. Reads see the open set, then the one in flight, then the
+ * backend. Values read are copies.
+ *
+ * Two backends behind the same calls: LMDB (a folder) and memory (tests, simulation: commits when
+ * polled, and can be told to fail). Every row carries a checksum; a mismatch is HGL_CORRUPT.
+ * All calls on the loop thread only, except where said. */
+#ifndef HGL_STORE_STORE_H
+#define HGL_STORE_STORE_H
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/seam.h"
+#include "store/writeset.h"
+
+enum { HGL_STORE_SCHEMA = 1, HGL_STORE_KEY_SIZE_MAX = 500, HGL_STORE_VALUE_SIZE_MAX = 16 << 20 };
+
+struct hgl_store;
+
+struct hgl_store_config {
+  const char *folder;     /* made with mode 0700 when missing; NULL: memory backend */
+  int64_t commit_every_ms; /* 0: strict, each commit reaches the disk; else relaxed: ticks are merged
+                              into one durable commit this often (their `done` still waits for it) */
+  const struct hgl_clock *clock;
+  const struct hgl_log *log;
+  void (*wake)(void *user); /* called on the writer thread when hgl_store_poll has something to do */
+  void *wake_user;
+};
+
+/* HGL_IN_USE: another process has the folder open. HGL_CORRUPT: truncated or damaged file.
+ * HGL_NEWER: schema of a newer version. HGL_IO, HGL_DISK_FULL. Migrates older schemas forward. */
+int hgl_store_open(const struct hgl_store_config *config, struct hgl_store **out,
+                   struct hgl_err *err) HGL_NODISCARD;
+/* Commits nothing: call hgl_store_drain first. NULL is allowed. */
+void hgl_store_close(struct hgl_store *store);
+
+/* The tick's open set: what is put there is seen by reads at once and made durable by the next
+ * commit. Owned by the store; the pointer is good until hgl_store_commit. */
+struct hgl_writeset *hgl_store_open_set(struct hgl_store *store);
+
+/* True while a commit is in flight and another one waits: hold the next. */
+bool hgl_store_busy(const struct hgl_store *store);
+/* Seals the open set. `done(user)` is called from hgl_store_poll, on the loop thread, in the order
+ * of commits, after the set is durable. An empty set with nothing in flight completes at the next
+ * poll without touching the disk. Never while hgl_store_busy. */
+int hgl_store_commit(struct hgl_store *store, void (*done)(void *user), void *user,
+                     struct hgl_err *err) HGL_NODISCARD;
+/* Calls the `done` of what has become durable. HGL_DISK_FULL: the set is held and retried (every
+ * 500 ms); take in nothing until a later poll returns 0. HGL_IO, HGL_CORRUPT: the outcome is
+ * unknown: the process must stop and start again from the store. */
+int hgl_store_poll(struct hgl_store *store, struct hgl_err *err) HGL_NODISCARD;
+/* Waits until everything sealed is durable (or timeout) and polls. */
+int hgl_store_drain(struct hgl_store *store, int64_t timeout_ms, struct hgl_err *err)
+    HGL_NODISCARD;
+
+/* Appends the value to `out`. HGL_NOT_FOUND fills no message (it is an ordinary answer). */
+int hgl_store_get(struct hgl_store *store, enum hgl_db db, struct hgl_bytes key,
+                  struct hgl_buf *out, struct hgl_err *err) HGL_NODISCARD;
+
+/* Visits keys from `from` on (inclusive) that begin with `prefix`, in order, or backwards from the
+ * last one below `from` (an empty `from`: the end of the prefix). Stops when `visit` returns a
+ * non-zero number, which is returned. Key and value are borrowed for the call; `visit` may put and
+ * delete in the open set. */
+typedef int (*hgl_store_visit)(void *user, struct hgl_bytes key, struct hgl_bytes value,
+                               struct hgl_err *err);
+int hgl_store_scan(struct hgl_store *store, enum hgl_db db, struct hgl_bytes prefix,
+                   struct hgl_bytes from, bool backwards, hgl_store_visit visit, void *user,
+                   struct hgl_err *err) HGL_NODISCARD;
+
+/* What tells a copied folder from the original: machine id, and device and inode of the data file.
+ * Memory backend: a constant. Appends bytes. */
+int hgl_store_identity(struct hgl_store *store, struct hgl_buf *out, struct hgl_err *err)
+    HGL_NODISCARD;
+
+struct hgl_store_stats {
+  uint64_t commits;      /* durable ones */
+  uint64_t rows_written; /* puts and deletes applied */
+  uint64_t bytes_written; /* keys and values */
+  uint64_t commit_ns;    /* spent in durable commits, on the writer thread */
+  uint64_t file_bytes;
+};
+struct hgl_store_stats hgl_store_stats(struct hgl_store *store);
+
+/* Memory backend only, for tests: the next `count` commits fail with this code (HGL_DISK_FULL is
+ * retried, others are fatal); hold=true keeps commits in flight until released. */
+void hgl_store_fault(struct hgl_store *store, enum hgl_code code, int count);
+void hgl_store_hold(struct hgl_store *store, bool hold);
+
+#endif
