@@ -3,11 +3,17 @@
 #ifndef HGL_PROTOCOL_LIMITS_H
 #define HGL_PROTOCOL_LIMITS_H
 
+#include <stdint.h>
+
+/* Sequences, envelope numbers and times in ms: what a JSON number holds exactly. */
+#define HGL_COUNTER_MAX ((UINT64_C(1) << 53) - 1)
+
 enum {
   HGL_VALUE_DEPTH_MAX = 32,              /* nested lists and maps in a body */
   HGL_VALUE_ITEMS_MAX = 65536,           /* values in one body, keys not counted */
   HGL_BODY_SIZE_MAX = 1024 * 1024,       /* bytes of an encoded body */
   HGL_ENVELOPE_SIZE_MAX = 1024 * 1024 + 4096,
+  HGL_ENVELOPE_FIELDS_MAX = 64,          /* keys of one envelope, unknown ones included */
   HGL_TYPE_SIZE_MAX = 128,               /* bytes of protocol/version/performative */
   HGL_NAME_SIZE_MAX = 64,                /* bytes of one part of a type, of a field, of an agent */
   HGL_TRACEPARENT_SIZE_MAX = 64,

@@ -1,0 +1,219 @@
+/* JSON text in and out, and base64url; declared in value.h. */
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "protocol/value.h"
+
+enum { JSON_DEPTH_MAX = HGL_VALUE_DEPTH_MAX + 8 };
+
+/* Parsing ----------------------------------------------------------------------------------- */
+
+static enum hgl_code code_of(enum json_error_code reason)
+{
+  switch (reason) {
+  case json_error_out_of_memory:
+    return HGL_NO_MEMORY;
+  case json_error_stack_overflow:
+    return HGL_TOO_DEEP;
+  case json_error_premature_end_of_input:
+    return HGL_TRUNCATED;
+  case json_error_end_of_input_expected:
+    return HGL_TRAILING;
+  case json_error_duplicate_key:
+    return HGL_DUPLICATE_KEY;
+  case json_error_numeric_overflow:
+  case json_error_null_byte_in_key:
+    return HGL_BAD_VALUE;
+  default:
+    return HGL_MALFORMED;
+  }
+}
+
+static bool deeper_than(json_t *json, unsigned depth)
+{
+  if (!json_is_object(json) && !json_is_array(json)) return false;
+  if (depth == 0) return true;
+  for (size_t i = 0; i < json_array_size(json); i++)
+    if (deeper_than(json_array_get(json, i), depth - 1)) return true;
+  for (void *it = json_object_iter(json); it; it = json_object_iter_next(json, it))
+    if (deeper_than(json_object_iter_value(it), depth - 1)) return true;
+  return false;
+}
+
+int hgl_json_parse(struct hgl_bytes text, size_t size_max, json_t **out, struct hgl_err *err)
+{
+  if (text.size > size_max)
+    return hgl_fail(err, HGL_TOO_LARGE, "%zu bytes of JSON, at most %zu are permitted", text.size,
+                    size_max);
+  json_error_t error;
+  json_t *json = json_loadb(text.size ? (const char *)text.data : "", text.size,
+                            JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &error);
+  if (!json) {
+    /* jansson's own message quotes the input. */
+    enum hgl_code code = code_of(json_error_code(&error));
+    return hgl_fail(err, code, "JSON, line %d, column %d: %s", error.line, error.column,
+                    hgl_code_meaning(code));
+  }
+  if (deeper_than(json, JSON_DEPTH_MAX)) {
+    json_decref(json);
+    return hgl_fail(err, HGL_TOO_DEEP, "JSON nested more than %d deep", JSON_DEPTH_MAX);
+  }
+  *out = json;
+  return 0;
+}
+
+/* Printing ---------------------------------------------------------------------------------- */
+
+static void print_text(const char *text, size_t size, struct hgl_buf *out)
+{
+  static const char *const short_forms[0x20] = {
+      ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f", ['\r'] = "\\r"};
+  hgl_buf_append_byte(out, '"');
+  size_t plain = 0; /* start of the run that needs no escape */
+  for (size_t i = 0; i < size; i++) {
+    uint8_t c = (uint8_t)text[i];
+    if (c >= 0x20 && c != '"' && c != '\\') continue;
+    hgl_buf_append(out, text + plain, i - plain);
+    plain = i + 1;
+    if (c >= 0x20)
+      hgl_buf_append(out, (const char[]){'\\', (char)c}, 2);
+    else if (short_forms[c])
+      hgl_buf_append_text(out, short_forms[c]);
+    else
+      hgl_buf_printf(out, "\\u%04x", c);
+  }
+  hgl_buf_append(out, text + plain, size - plain);
+  hgl_buf_append_byte(out, '"');
+}
+
+/* 15 digits always survive the way through a normal double, so none below need be tried. */
+static void print_double(double number, struct hgl_buf *out)
+{
+  char text[40];
+  for (int digits = fabs(number) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
+    snprintf(text, sizeof text, "%.*g", digits, number);
+    if (strtod(text, NULL) == number) break;
+  }
+  hgl_buf_append_text(out, text);
+  if (!strpbrk(text, ".e")) hgl_buf_append_text(out, ".0");
+}
+
+static int print_json(json_t *json, struct hgl_buf *out, unsigned depth, struct hgl_err *err);
+
+static int print_object(json_t *object, struct hgl_buf *out, unsigned depth, struct hgl_err *err)
+{
+  bool first = true;
+  hgl_buf_append_byte(out, '{');
+  for (void *it = json_object_iter(object); it; it = json_object_iter_next(object, it)) {
+    if (!first) hgl_buf_append_byte(out, ',');
+    first = false;
+    print_text(json_object_iter_key(it), json_object_iter_key_len(it), out);
+    hgl_buf_append_byte(out, ':');
+    int status = print_json(json_object_iter_value(it), out, depth, err);
+    if (status) return status;
+  }
+  hgl_buf_append_byte(out, '}');
+  return 0;
+}
+
+static int print_array(json_t *array, struct hgl_buf *out, unsigned depth, struct hgl_err *err)
+{
+  hgl_buf_append_byte(out, '[');
+  for (size_t i = 0; i < json_array_size(array); i++) {
+    if (i) hgl_buf_append_byte(out, ',');
+    int status = print_json(json_array_get(array, i), out, depth, err);
+    if (status) return status;
+  }
+  hgl_buf_append_byte(out, ']');
+  return 0;
+}
+
+static int print_json(json_t *json, struct hgl_buf *out, unsigned depth, struct hgl_err *err)
+{
+  switch (json_typeof(json)) {
+  case JSON_OBJECT:
+  case JSON_ARRAY:
+    if (depth == JSON_DEPTH_MAX)
+      return hgl_fail(err, HGL_TOO_DEEP, "JSON nested more than %d deep", JSON_DEPTH_MAX);
+    return json_is_object(json) ? print_object(json, out, depth + 1, err)
+                                : print_array(json, out, depth + 1, err);
+  case JSON_STRING:
+    print_text(json_string_value(json), json_string_length(json), out);
+    return 0;
+  case JSON_INTEGER:
+    hgl_buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(json));
+    return 0;
+  case JSON_REAL:
+    print_double(json_real_value(json), out);
+    return 0;
+  case JSON_TRUE:
+    hgl_buf_append_text(out, "true");
+    return 0;
+  case JSON_FALSE:
+    hgl_buf_append_text(out, "false");
+    return 0;
+  case JSON_NULL:
+    hgl_buf_append_text(out, "null");
+    return 0;
+  }
+  return hgl_fail(err, HGL_INTERNAL, "an unknown kind of JSON");
+}
+
+int hgl_json_print(const json_t *json, struct hgl_buf *out, struct hgl_err *err)
+{
+  /* jansson's iterators are not const-correct */
+  int status = print_json((json_t *)json, out, 0, err);
+  return status ? status : hgl_buf_check(out, err);
+}
+
+/* base64url --------------------------------------------------------------------------------- */
+
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+void hgl_base64url_encode(struct hgl_bytes bytes, struct hgl_buf *out)
+{
+  size_t size = bytes.size / 3 * 4 + (bytes.size % 3 * 8 + 5) / 6;
+  uint8_t *text = hgl_buf_reserve(out, size);
+  if (!text) return;
+  uint32_t bits = 0;
+  unsigned count = 0;
+  for (size_t i = 0; i < bytes.size; i++) {
+    bits = bits << 8 | bytes.data[i];
+    for (count += 8; count >= 6; count -= 6) *text++ = alphabet[bits >> (count - 6) & 63];
+  }
+  if (count) *text = alphabet[bits << (6 - count) & 63];
+  hgl_buf_extend(out, size);
+}
+
+static int sextet(uint8_t c)
+{
+  if (c >= 'A' && c <= 'Z') return c - 'A';
+  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+  if (c >= '0' && c <= '9') return c - '0' + 52;
+  return c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+int hgl_base64url_decode(struct hgl_bytes text, struct hgl_buf *out, struct hgl_err *err)
+{
+  size_t size = text.size / 4 * 3 + text.size % 4 * 6 / 8;
+  uint8_t *bytes = hgl_buf_reserve(out, size);
+  if (!bytes) return hgl_buf_check(out, err);
+  uint32_t bits = 0;
+  unsigned count = 0;
+  for (size_t i = 0; i < text.size; i++) {
+    int value = sextet(text.data[i]);
+    if (value < 0)
+      return hgl_fail(err, HGL_MALFORMED, "not base64url without padding at character %zu", i + 1);
+    bits = bits << 6 | (uint32_t)value;
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    *bytes++ = (uint8_t)(bits >> count);
+  }
+  if (text.size % 4 == 1 || (bits & ((1u << count) - 1)) != 0)
+    return hgl_fail(err, HGL_MALFORMED, "base64url that ends with bits to spare");
+  hgl_buf_extend(out, size);
+  return 0;
+}
