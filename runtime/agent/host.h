@@ -1,0 +1,162 @@
+/* A host: many agents, one tick. This is the heart of the runtime, without sockets, files or clocks of
+ * its own: transport, store, time, randomness and files are handed in, so that the same code runs in
+ * production and inside a test with a virtual clock.
+ *
+ * The tick (tick.c) has these phases, in this order:
+ *   1 drain    take what arrived: frames, due timers                       (inbox.c, timers.c)
+ *   2 verify   each batch: header signature once, paths, delegations       (inbox.c)
+ *   3 route    envelopes into mailboxes, or a durable refusal              (inbox.c, mailbox.c)
+ *   4 run      handlers, stretch by stretch, within a budget               (run.c, ops.c)
+ *   5 sign     all that was said: groups, one header, one signature        (outbox.c)
+ *   6 commit   one write set to the store                                  (tick.c)
+ *   7 send     when the commit is durable: acknowledgements and batches    (outbox.c, peers.c)
+ *
+ * Loop thread only. */
+#ifndef HGL_AGENT_HOST_H
+#define HGL_AGENT_HOST_H
+
+#include <jansson.h>
+
+#include "agent/directory.h"
+#include "base/log.h"
+#include "base/seam.h"
+#include "lua/vm.h"
+#include "protocol/delegation.h"
+#include "store/store.h"
+
+struct hgl_host;
+
+enum {
+  HGL_AGENTS_MAX = 100000,
+  HGL_MAILBOX_COUNT_DEFAULT = 16384,        /* messages waiting for one agent */
+  HGL_MAILBOX_BYTES_DEFAULT = 64 << 20,
+  HGL_MAILBOX_SENDER_DEFAULT = 8192,        /* of them by one sender */
+  HGL_TIMERS_DEFAULT = 1000,                /* set by one agent */
+  HGL_ATTEMPTS_DEFAULT = 3,                 /* runs of a handler before its message is dead */
+  HGL_TICK_ENVELOPES_MAX = 4096,            /* taken in by one tick */
+  HGL_TICK_RUN_MS = 20,                     /* spent on handlers by one tick */
+  HGL_OUTBOX_BYTES_MAX = 64 << 20,          /* unacknowledged towards one host */
+  HGL_JOURNAL_BYTES_DEFAULT = 256 << 20,    /* kept of what was said and heard */
+};
+
+/* How frames leave. `link` is the transport's own pointer, given in hgl_host_link_up. */
+struct hgl_transport {
+  int (*send)(void *link, struct hgl_bytes frame, struct hgl_err *err);
+  size_t (*queued)(void *link);
+  void (*pause)(void *link, bool paused);
+  void (*close)(void *link, enum hgl_code code, const char *why);
+  void (*want)(void *user, const struct hgl_key *peer, bool wanted);
+  void (*address)(void *user, const struct hgl_key *peer, const char *url);
+  void *user;
+};
+
+/* Files that agents are granted, and scripts' modules. */
+struct hgl_files {
+  /* The whole file; HGL_TOO_LARGE above size_max. Pseudo files of /proc have no size: read to the end. */
+  int (*read)(void *user, const char *path, size_t size_max, struct hgl_buf *out,
+              struct hgl_err *err);
+  void *user;
+};
+
+/* For `tail`, `demo`, the dashboard's feed and tests: what happened, as it happens. The JSON object is
+ * borrowed for the call. Kinds: "log" "message" "deal" "agent" "peer" "dead" (field "kind"). */
+struct hgl_watcher {
+  void (*event)(void *user, const char *kind, json_t *object);
+  void *user;
+};
+
+struct hgl_host_config {
+  const struct hgl_signer *signer; /* the host's identity; borrowed */
+  struct hgl_store *store;         /* borrowed */
+  const struct hgl_clock *clock;
+  const struct hgl_random *random;
+  const struct hgl_log *log;
+  struct hgl_transport transport;
+  struct hgl_files files;
+  const char *stdlib_folder;       /* holds haggle/market.lua … */
+  struct hgl_watchdog *watchdog;   /* NULL: no time limit */
+  struct hgl_code *code;
+  int64_t journal_bytes;           /* 0: the default */
+  bool allow_private;              /* dial and pass on loopback and private addresses */
+  void (*request_tick)(void *user);
+  /* The host cannot go on: a fork of ourselves, a store whose state is unknown. Called once. */
+  void (*fatal)(void *user, const struct hgl_err *why);
+  void *user;
+};
+
+/* Loads what the store holds: chain, peers, timers, dead letters of interrupted runs, the directory. */
+int hgl_host_create(const struct hgl_host_config *config, struct hgl_host **out,
+                    struct hgl_err *err) HGL_NODISCARD;
+void hgl_host_destroy(struct hgl_host *host);
+
+/* ---- agents ---- */
+
+struct hgl_agent_config {
+  const char *name;                /* its identity follows the name */
+  const char *script_path;         /* as errors show it; modules are searched beside it */
+  struct hgl_bytes source;
+  const struct hgl_signer *signer; /* taken (destroyed by the host), or NULL with a delegation: */
+  struct hgl_bytes delegation;     /* issued elsewhere, or empty: the host issues with `signer` */
+  struct hgl_bytes config;         /* encoded map, or empty */
+  const char *const *grants;       /* "read=/proc/loadavg", … NULL-terminated, or NULL */
+  struct hgl_vm_limits limits;     /* zero fields: defaults */
+  size_t mailbox_count, mailbox_bytes, mailbox_per_sender; /* 0: defaults */
+};
+/* Runs the script's top level now; on_start runs in the next tick. HGL_SCRIPT, HGL_EXISTS. */
+int hgl_host_add_agent(struct hgl_host *host, const struct hgl_agent_config *config,
+                       struct hgl_err *err) HGL_NODISCARD;
+/* on_stop of every agent (each may still send), then no more handlers. Call ticks until idle. */
+void hgl_host_stop_agents(struct hgl_host *host);
+
+/* ---- the tick ---- */
+
+void hgl_host_tick(struct hgl_host *host);
+/* When the next tick is due at the latest, monotonic ns; INT64_MAX: only when something arrives. */
+int64_t hgl_host_deadline(const struct hgl_host *host);
+/* Nothing is waiting to run and nothing is being committed (timers may be pending). */
+bool hgl_host_idle(const struct hgl_host *host);
+
+/* ---- links ---- */
+
+/* Where this host can be dialled; told to peers. Copied. */
+int hgl_host_set_urls(struct hgl_host *host, const char *const *urls, struct hgl_err *err)
+    HGL_NODISCARD;
+int hgl_host_link_up(struct hgl_host *host, void *link, const struct hgl_key *peer, bool dialled,
+                     struct hgl_err *err) HGL_NODISCARD;
+void hgl_host_link_frame(struct hgl_host *host, void *link, struct hgl_bytes frame);
+void hgl_host_link_down(struct hgl_host *host, void *link);
+void hgl_host_address_verified(struct hgl_host *host, const struct hgl_key *peer, const char *url);
+
+/* ---- looking and commanding (control API) ---- */
+
+void hgl_host_watch(struct hgl_host *host, const struct hgl_watcher *watcher); /* NULL: none */
+/* Each gives a new reference. */
+int hgl_host_describe(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
+int hgl_host_list_agents(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
+int hgl_host_list_peers(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
+int hgl_host_list_deals(struct hgl_host *host, size_t limit, json_t **out, struct hgl_err *err)
+    HGL_NODISCARD;
+int hgl_host_list_dead(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
+/* `query` is the text form of protocol/query.h. */
+int hgl_host_find(struct hgl_host *host, const char *query, json_t **out, struct hgl_err *err)
+    HGL_NODISCARD;
+/* The operator speaks as the agent "operator", which exists on every host. `answer` is called once,
+ * with the reply's JSON or an error; NULL: a send, which only queues. */
+int hgl_host_send(struct hgl_host *host, const char *to, const char *type, struct hgl_bytes body,
+                  int64_t within_ms,
+                  void (*answer)(void *user, json_t *reply, const struct hgl_err *why),
+                  void *answer_user, struct hgl_id *id, struct hgl_err *err) HGL_NODISCARD;
+int hgl_host_dead_resend(struct hgl_host *host, uint64_t row, struct hgl_err *err) HGL_NODISCARD;
+int hgl_host_dead_drop(struct hgl_host *host, uint64_t row, struct hgl_err *err) HGL_NODISCARD;
+/* Evidence of a message (32 hex digits), or all of a deal (its id, or a unique beginning): appends
+ * one evidence, or a list of them. HGL_NOT_FOUND. */
+int hgl_host_export(struct hgl_host *host, const char *id, struct hgl_buf *out,
+                    struct hgl_err *err) HGL_NODISCARD;
+
+struct hgl_host_counts {
+  uint64_t ticks, commits, signatures, verifications;
+  uint64_t sent, received, handled, refused, raised, dead, deals;
+};
+struct hgl_host_counts hgl_host_counts(const struct hgl_host *host);
+
+#endif
