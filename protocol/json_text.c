@@ -13,6 +13,7 @@ enum { JSON_DEPTH_MAX = HGL_VALUE_DEPTH_MAX + 8 };
 static enum hgl_code code_of(enum json_error_code reason)
 {
   switch (reason) {
+  case json_error_unknown: /* jansson names no reason when an allocation of its lexer fails */
   case json_error_out_of_memory:
     return HGL_NO_MEMORY;
   case json_error_stack_overflow:
