@@ -38,8 +38,8 @@ struct hgl_group_leaf {
 };
 int hgl_group_leaf_encode(const struct hgl_group_leaf *leaf, struct hgl_buf *out,
                           struct hgl_err *err) HGL_NODISCARD;
-int hgl_group_leaf_decode(struct hgl_bytes bytes, struct hgl_group_leaf *out, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_group_leaf_decode(struct hgl_bytes bytes, struct hgl_group_leaf *out,
+                          struct hgl_err *err) HGL_NODISCARD;
 
 struct hgl_header {
   struct hgl_key host;
@@ -57,11 +57,11 @@ struct hgl_header {
 int hgl_header_sign(const struct hgl_signer *host, const struct hgl_header *header,
                     struct hgl_buf *out, struct hgl_err *err) HGL_NODISCARD;
 /* Decodes without the signature: for cheap checks that come first. */
-int hgl_header_decode(struct hgl_bytes bytes, struct hgl_header *out, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_header_decode(struct hgl_bytes bytes, struct hgl_header *out,
+                      struct hgl_err *err) HGL_NODISCARD;
 /* Decodes and verifies the signature against the host named inside. */
-int hgl_header_verify(struct hgl_bytes bytes, struct hgl_header *out, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_header_verify(struct hgl_bytes bytes, struct hgl_header *out,
+                      struct hgl_err *err) HGL_NODISCARD;
 /* SHA-256 of the COSE bytes: what the next header names as its previous one. */
 void hgl_header_hash(struct hgl_bytes bytes, struct hgl_hash *out);
 

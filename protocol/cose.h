@@ -20,7 +20,7 @@ struct hgl_cose {
  * one empty. Slices point into `bytes`. */
 int hgl_cose_decode(struct hgl_bytes bytes, const char *type, struct hgl_cose *out,
                     struct hgl_err *err) HGL_NODISCARD;
-int hgl_cose_verify(const struct hgl_cose *cose, const struct hgl_key *key, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_cose_verify(const struct hgl_cose *cose, const struct hgl_key *key,
+                    struct hgl_err *err) HGL_NODISCARD;
 
 #endif

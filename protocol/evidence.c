@@ -171,8 +171,8 @@ static int check_options(const struct hgl_verify_options *options,
 int hgl_evidence_verify(struct hgl_bytes bytes, const struct hgl_verify_options *options,
                         struct hgl_proof *out, struct hgl_err *err)
 {
-  struct hgl_evidence evidence;
-  struct hgl_proof proof;
+  struct hgl_evidence evidence = {0};
+  struct hgl_proof proof = {0};
   int status;
   if ((status = hgl_evidence_decode(bytes, &evidence, err)) ||
       (status = hgl_group_leaf_decode(evidence.group_leaf, &proof.group, err)) ||

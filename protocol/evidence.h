@@ -18,8 +18,8 @@ struct hgl_evidence {
 };
 int hgl_evidence_encode(const struct hgl_evidence *evidence, struct hgl_buf *out,
                         struct hgl_err *err) HGL_NODISCARD;
-int hgl_evidence_decode(struct hgl_bytes bytes, struct hgl_evidence *out, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_evidence_decode(struct hgl_bytes bytes, struct hgl_evidence *out,
+                        struct hgl_err *err) HGL_NODISCARD;
 
 /* What was proved; slices point into the evidence's bytes. */
 struct hgl_proof {
