@@ -260,23 +260,24 @@ static void check_header_case(enum hgl_code expected, const struct hgl_header *h
 
 static void header_limits_hold_at_the_edge_and_one_past_it(void **state)
 {
+  const int64_t last_ms = (int64_t)HGL_COUNTER_MAX;
   const struct {
     uint64_t sequence;
-    uint32_t group_count;
     int64_t time_ms;
+    uint32_t group_count;
     enum hgl_code expected;
   } cases[] = {
-      {2, 1, 0, HGL_OK},
+      {2, 0, 1, HGL_OK},
       {2, 0, 0, HGL_MALFORMED},
-      {2, HGL_GROUP_COUNT_MAX, 0, HGL_OK},
-      {2, HGL_GROUP_COUNT_MAX + 1, 0, HGL_TOO_LARGE},
-      {0, 1, 0, HGL_MALFORMED},
-      {1, 1, 0, HGL_MALFORMED}, /* with a previous header */
-      {HGL_COUNTER_MAX, 1, 0, HGL_OK},
-      {HGL_COUNTER_MAX + 1, 1, 0, HGL_MALFORMED},
-      {2, 1, -1, HGL_MALFORMED},
-      {2, 1, (int64_t)HGL_COUNTER_MAX, HGL_OK},
-      {2, 1, (int64_t)HGL_COUNTER_MAX + 1, HGL_MALFORMED},
+      {2, 0, HGL_GROUP_COUNT_MAX, HGL_OK},
+      {2, 0, HGL_GROUP_COUNT_MAX + 1, HGL_TOO_LARGE},
+      {0, 0, 1, HGL_MALFORMED},
+      {1, 0, 1, HGL_MALFORMED}, /* with a previous header */
+      {HGL_COUNTER_MAX, 0, 1, HGL_OK},
+      {HGL_COUNTER_MAX + 1, 0, 1, HGL_MALFORMED},
+      {2, -1, 1, HGL_MALFORMED},
+      {2, last_ms, 1, HGL_OK},
+      {2, last_ms + 1, 1, HGL_MALFORMED},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     struct hgl_header header = sample_header();
