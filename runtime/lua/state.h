@@ -1,5 +1,5 @@
-/* An agent's `state` (and `cache`): a tree of tables that lives in C, is seen from Lua through views, is
- * rolled back per stretch and written to rows per tick. No Lua in this file.
+/* An agent's `state` (and `cache`): a tree of tables that lives in C, is seen from Lua through
+ * views, is rolled back per stretch and written to rows per tick. No Lua in this file.
  *
  * - A table maps keys (text or int64) to scalars (text, bytes, int64, double, bool, null), to typed
  *   lists that are empty, or to tables. Iteration is ordered: integers ascending, then text
@@ -14,20 +14,23 @@
  *   Children of such tables are read when first touched and may be dropped from memory when clean.
  * - First-touch undo: the first write of a stretch to a slot records its old value.
  *
- * One agent, loop thread. All memory counts against the agent (`charge`). */
+ * One agent, loop thread. hgl_state_memory is what counts against the agent's memory limit. */
 #ifndef HGL_LUA_STATE_H
 #define HGL_LUA_STATE_H
 
 #include "base/buf.h"
 
 enum {
-  HGL_STATE_INLINE_MAX = 1024,  /* bytes of an encoded table that stays within its parent's record */
+  HGL_STATE_INLINE_MAX = 1024, /* bytes of an encoded table that stays within its parent's record */
   HGL_STATE_KEY_SIZE_MAX = 400, /* bytes of a text key */
   HGL_STATE_DEPTH_MAX = 32,
   HGL_STATE_VALUE_SIZE_MAX = 1 << 20, /* bytes of one scalar */
+  HGL_STATE_KEEP_MAX =
+      1 << 20, /* bytes of memory above which a flush drops what rows can give back */
 };
 
-/* Where rows come from and go to; keys are relative to the agent. */
+/* Where rows come from and go to; keys are relative to the agent. `get` answers HGL_NOT_FOUND for a
+ * row that is not there; `remove` of one is no failure. */
 struct hgl_state_rows {
   int (*get)(void *user, struct hgl_bytes key, struct hgl_buf *out, struct hgl_err *err);
   int (*put)(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err);
@@ -75,7 +78,8 @@ struct hgl_state_key {
  * rows.get == NULL: nothing is ever stored (that is `cache`). */
 int hgl_state_create(const struct hgl_state_rows *rows, size_t size_max, struct hgl_state **out,
                      struct hgl_err *err) HGL_NODISCARD;
-void hgl_state_destroy(struct hgl_state *state); /* nodes still held are freed with their last hold */
+void hgl_state_destroy(
+    struct hgl_state *state); /* nodes still held are freed with their last hold */
 struct hgl_state_node *hgl_state_root(struct hgl_state *state);
 
 void hgl_state_hold(struct hgl_state_node *node);
@@ -85,20 +89,34 @@ struct hgl_state *hgl_state_of(struct hgl_state_node *node); /* NULL once the tr
 /* HGL_CLOSED: the node is gone. HGL_CORRUPT, HGL_IO from rows. */
 int hgl_state_get(struct hgl_state_node *node, const struct hgl_state_key *key,
                   struct hgl_state_value *out, struct hgl_err *err) HGL_NODISCARD;
-/* Scalars are copied in. TABLE: the node must be new (hgl_state_table), or stand in this tree
- * already: its own place → nothing; elsewhere, or with an attached parent → a deep copy, unless it
- * was detached in this stretch (removed or replaced), then it moves. NIL removes. */
+/* Scalars are copied in; NIL removes. HGL_BAD_VALUE: not UTF-8, not finite; HGL_TOO_LARGE,
+ * HGL_TOO_DEEP, HGL_LIMIT. A failed write changes nothing. TABLE:
+ * - a node whose place this is already: nothing;
+ * - a node that stands nowhere (new, or removed or replaced in this stretch): it moves here;
+ * - any other (it stands elsewhere, contains this place, is the root or of another tree): a deep
+ *   copy. Copy and original remember each other until one of them is changed or the copy is read.
+ *   If the original's place is overwritten or removed before that, the original takes the copy's
+ *   place. So `a, b = b, a` and "assign, then remove the old" move tables and keep their views,
+ *   `a = b` copies, and in no case does what is read differ from what copying would have given. */
 int hgl_state_set(struct hgl_state_node *node, const struct hgl_state_key *key,
                   const struct hgl_state_value *value, struct hgl_err *err) HGL_NODISCARD;
 /* A new, detached, empty table of this tree, held once for the caller. */
-int hgl_state_table(struct hgl_state *state, struct hgl_state_node **out, struct hgl_err *err)
-    HGL_NODISCARD;
-/* The key after *key in order (from NULL: the first); *more is false at the end. Writing to existing
- * slots meanwhile is allowed. Key text is good until the next write. */
+int hgl_state_table(struct hgl_state *state, struct hgl_state_node **out,
+                    struct hgl_err *err) HGL_NODISCARD;
+/* The key after *key in order (from NULL: the first); *more is false at the end. Writing to
+ * existing slots meanwhile is allowed. Key text is good until the next write. */
 int hgl_state_next(struct hgl_state_node *node, const struct hgl_state_key *key,
                    struct hgl_state_key *next, struct hgl_state_value *value, bool *more,
                    struct hgl_err *err) HGL_NODISCARD;
 int hgl_state_length(struct hgl_state_node *node, int64_t *out, struct hgl_err *err) HGL_NODISCARD;
+/* Permutes the slots first … first + count - 1, all of which must be there: slot first + i gets
+ * what slot first + order[i] held. Tables move, nothing is copied. `order` must be a permutation.
+ */
+int hgl_state_reorder(struct hgl_state_node *node, int64_t first, const size_t *order, size_t count,
+                      struct hgl_err *err) HGL_NODISCARD;
+/* Whether an empty table is a list rather than a map: given with the table, stored with it. */
+void hgl_state_mark_list(struct hgl_state_node *node); /* only a node fresh from hgl_state_table */
+bool hgl_state_is_list(const struct hgl_state_node *node);
 
 /* A stretch: accept keeps its writes, roll_back undoes them; either ends it, and detached nodes are
  * gone. Without a stretch, writes fail with HGL_INVALID. */
@@ -110,6 +128,9 @@ bool hgl_state_dirty(const struct hgl_state *state);
 /* Encodes what accepted stretches changed since the last flush and puts it to rows. Loop thread, at
  * the end of the tick. */
 int hgl_state_flush(struct hgl_state *state, struct hgl_err *err) HGL_NODISCARD;
-size_t hgl_state_size(const struct hgl_state *state); /* bytes, encoded, about */
+size_t hgl_state_size(const struct hgl_state *state);   /* bytes, encoded, about */
+size_t hgl_state_memory(const struct hgl_state *state); /* bytes of heap in use */
+/* Whatever would take more heap than this fails with HGL_NO_MEMORY; without a call: no limit. */
+void hgl_state_limit_memory(struct hgl_state *state, size_t size_max);
 
 #endif

@@ -1,0 +1,980 @@
+#include "support/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "fake_rows.h"
+
+/* Words ------------------------------------------------------------------------------------- */
+
+static struct hgl_err err;
+
+static struct hgl_state_key text_key(const char *text)
+{
+  return (struct hgl_state_key){.text = hgl_text(text)};
+}
+
+static struct hgl_state_key int_key(int64_t integer)
+{
+  return (struct hgl_state_key){.is_int = true, .integer = integer};
+}
+
+static struct hgl_state_value int_value(int64_t integer)
+{
+  return (struct hgl_state_value){.kind = HGL_STATE_INT, .integer = integer};
+}
+
+static struct hgl_state_value text_value(const char *text)
+{
+  return (struct hgl_state_value){.kind = HGL_STATE_TEXT, .bytes = hgl_text(text)};
+}
+
+static struct hgl_state_value table_value(struct hgl_state_node *node)
+{
+  return (struct hgl_state_value){.kind = HGL_STATE_TABLE, .node = node};
+}
+
+static int put(struct hgl_state_node *node, const char *key, struct hgl_state_value value)
+{
+  struct hgl_state_key k = text_key(key);
+  return hgl_state_set(node, &k, &value, &err);
+}
+
+static int put_at(struct hgl_state_node *node, int64_t key, struct hgl_state_value value)
+{
+  struct hgl_state_key k = int_key(key);
+  return hgl_state_set(node, &k, &value, &err);
+}
+
+static const struct hgl_state_value nil = {.kind = HGL_STATE_NIL};
+
+static struct hgl_state_value at(struct hgl_state_node *node, const char *key)
+{
+  struct hgl_state_key k = text_key(key);
+  struct hgl_state_value value = nil;
+  assert_ok(hgl_state_get(node, &k, &value, &err));
+  return value;
+}
+
+static struct hgl_state_value at_index(struct hgl_state_node *node, int64_t key)
+{
+  struct hgl_state_key k = int_key(key);
+  struct hgl_state_value value = nil;
+  assert_ok(hgl_state_get(node, &k, &value, &err));
+  return value;
+}
+
+/* A new table under `key`, with field n = number. */
+static struct hgl_state_node *add(struct hgl_state_node *parent, const char *key, int64_t number)
+{
+  struct hgl_state_node *node = NULL;
+  assert_ok(hgl_state_table(hgl_state_of(parent), &node, &err));
+  assert_ok(put(node, "n", int_value(number)));
+  assert_ok(put(parent, key, table_value(node)));
+  hgl_state_release(node); /* the tree keeps it */
+  return node;
+}
+
+static int64_t number_in(struct hgl_state_node *parent, const char *key)
+{
+  struct hgl_state_value value = at(parent, key);
+  assert_int_equal(value.kind, HGL_STATE_TABLE);
+  return at(value.node, "n").integer;
+}
+
+struct fixture {
+  struct fake_rows rows;
+  struct hgl_state_rows handle;
+  struct hgl_state *state;
+  struct hgl_state_node *root;
+};
+
+static void open_state(struct fixture *f)
+{
+  f->state = NULL;
+  assert_ok(hgl_state_create(&f->handle, 64 << 20, &f->state, &err));
+  f->root = hgl_state_root(f->state);
+}
+
+static int setup(void **out)
+{
+  struct fixture *f = calloc(1, sizeof *f);
+  f->handle = fake_rows_init(&f->rows);
+  open_state(f);
+  hgl_state_begin(f->state);
+  *out = f;
+  return 0;
+}
+
+static int teardown(void **out)
+{
+  struct fixture *f = *out;
+  hgl_state_destroy(f->state);
+  fake_rows_deinit(&f->rows);
+  free(f);
+  return 0;
+}
+
+static void reload(struct fixture *f)
+{
+  hgl_state_accept(f->state);
+  assert_ok(hgl_state_flush(f->state, &err));
+  hgl_state_destroy(f->state);
+  open_state(f);
+  hgl_state_begin(f->state);
+}
+
+/* Dump: a whole table as text, to compare. */
+static void dump(struct hgl_state_node *node, struct hgl_buf *out)
+{
+  struct hgl_state_key key;
+  struct hgl_state_value value;
+  bool more = false;
+  hgl_buf_append_text(out, hgl_state_is_list(node) ? "[" : "{");
+  int status = hgl_state_next(node, NULL, &key, &value, &more, &err);
+  while (status == 0 && more) {
+    if (key.is_int)
+      hgl_buf_printf(out, "%lld=", (long long)key.integer);
+    else
+      hgl_buf_printf(out, "%.*s=", HGL_STR(key.text));
+    if (value.kind == HGL_STATE_TABLE)
+      dump(value.node, out);
+    else if (value.kind == HGL_STATE_INT)
+      hgl_buf_printf(out, "%lld", (long long)value.integer);
+    else if (value.kind == HGL_STATE_TEXT)
+      hgl_buf_printf(out, "'%.*s'", HGL_STR(value.bytes));
+    hgl_buf_append_text(out, ",");
+    status = hgl_state_next(node, &key, &key, &value, &more, &err);
+  }
+  assert_int_equal(status, 0);
+  hgl_buf_append_text(out, "}");
+}
+
+static char *text_of(struct hgl_state_node *node)
+{
+  struct hgl_buf out;
+  hgl_buf_init(&out, 64 << 20);
+  dump(node, &out);
+  hgl_buf_append_byte(&out, 0);
+  assert_ok(hgl_buf_check(&out, &err));
+  size_t size;
+  return (char *)hgl_buf_take(&out, &size);
+}
+
+static void assert_text(struct hgl_state_node *node, const char *expected)
+{
+  char *text = text_of(node);
+  assert_string_equal(text, expected);
+  hgl_free(text);
+}
+
+/* Tables ------------------------------------------------------------------------------------ */
+
+static void state_orders_integers_before_text(void **arg)
+{
+  struct fixture *f = *arg;
+  assert_ok(put(f->root, "b", int_value(1)));
+  assert_ok(put(f->root, "ab", int_value(2)));
+  assert_ok(put(f->root, "", int_value(3)));
+  assert_ok(put_at(f->root, 5, int_value(4)));
+  assert_ok(put_at(f->root, -7, int_value(5)));
+  assert_text(f->root, "{-7=5,5=4,=3,ab=2,b=1,}");
+  reload(f);
+  assert_text(f->root, "{-7=5,5=4,=3,ab=2,b=1,}");
+}
+
+static void state_keeps_every_kind_of_value(void **arg)
+{
+  struct fixture *f = *arg;
+  struct hgl_state_node *list = NULL;
+  assert_ok(hgl_state_table(f->state, &list, &err));
+  hgl_state_mark_list(list);
+  assert_ok(put(f->root, "list", table_value(list)));
+  hgl_state_release(list);
+  add(f->root, "map", 0);
+  assert_ok(put(at(f->root, "map").node, "n", nil));
+  assert_ok(put(f->root, "null", (struct hgl_state_value){.kind = HGL_STATE_NULL}));
+  assert_ok(put(f->root, "yes", (struct hgl_state_value){.kind = HGL_STATE_BOOL, .boolean = true}));
+  assert_ok(put(f->root, "int", int_value(INT64_MIN)));
+  assert_ok(
+      put(f->root, "number", (struct hgl_state_value){.kind = HGL_STATE_DOUBLE, .number = 1.0}));
+  assert_ok(put(f->root, "text", text_value("")));
+  assert_ok(
+      put(f->root, "bytes",
+          (struct hgl_state_value){.kind = HGL_STATE_BYTES, .bytes = hgl_bytes("\xff\0", 2)}));
+  for (int i = 0; i < 2; i++, reload(f)) {
+    assert_true(hgl_state_is_list(at(f->root, "list").node));
+    assert_false(hgl_state_is_list(at(f->root, "map").node));
+    assert_int_equal(at(f->root, "null").kind, HGL_STATE_NULL);
+    assert_true(at(f->root, "yes").boolean);
+    assert_true(at(f->root, "int").integer == INT64_MIN);
+    assert_int_equal(at(f->root, "number").kind, HGL_STATE_DOUBLE);
+    assert_true(at(f->root, "number").number == 1.0);
+    assert_int_equal(at(f->root, "text").kind, HGL_STATE_TEXT);
+    assert_true(hgl_bytes_equal(at(f->root, "bytes").bytes, hgl_bytes("\xff\0", 2)));
+    assert_int_equal(at(f->root, "missing").kind, HGL_STATE_NIL);
+  }
+}
+
+static void state_length_is_the_border_of_the_run_from_one(void **arg)
+{
+  struct fixture *f = *arg;
+  int64_t length = -1;
+  int order[] = {3, 1, 2, 6, 4};
+  int64_t expected[] = {0, 1, 3, 3, 4};
+  for (int i = 0; i < 5; i++) {
+    assert_ok(put_at(f->root, order[i], int_value(i)));
+    assert_ok(hgl_state_length(f->root, &length, &err));
+    assert_int_equal(length, expected[i]);
+  }
+  assert_ok(put_at(f->root, 2, nil));
+  reload(f);
+  assert_ok(hgl_state_length(f->root, &length, &err));
+  assert_int_equal(length, 1);
+  assert_ok(put_at(f->root, 2, int_value(0)));
+  assert_ok(hgl_state_length(f->root, &length, &err));
+  assert_int_equal(length, 4);
+}
+
+static void state_refuses_what_it_cannot_hold(void **arg)
+{
+  struct fixture *f = *arg;
+  static char long_text[HGL_STATE_VALUE_SIZE_MAX + 1];
+  memset(long_text, 'x', sizeof long_text);
+  struct hgl_state_key key = {.text = hgl_bytes(long_text, HGL_STATE_KEY_SIZE_MAX + 1)};
+  struct hgl_state_value one = int_value(1);
+  assert_fails(HGL_TOO_LARGE, hgl_state_set(f->root, &key, &one, &err));
+  key.text.size--;
+  assert_ok(hgl_state_set(f->root, &key, &one, &err));
+  struct hgl_state_value text = {.kind = HGL_STATE_TEXT,
+                                 .bytes = hgl_bytes(long_text, sizeof long_text)};
+  assert_fails(HGL_TOO_LARGE, put(f->root, "x", text));
+  text.bytes.size--;
+  assert_ok(put(f->root, "x", text));
+  assert_fails(HGL_BAD_VALUE, put(f->root, "y", text_value("\xff")));
+  assert_fails(HGL_BAD_VALUE, put(f->root, "\xff", one));
+  struct hgl_state_value inf = {.kind = HGL_STATE_DOUBLE, .number = 1.0 / 0.0};
+  assert_fails(HGL_BAD_VALUE, put(f->root, "y", inf));
+  assert_int_equal(at(f->root, "y").kind, HGL_STATE_NIL);
+}
+
+static void state_nests_to_its_limit_and_no_deeper(void **arg)
+{
+  struct fixture *f = *arg;
+  struct hgl_state_node *node = f->root;
+  for (int i = 0; i < HGL_STATE_DEPTH_MAX; i++) node = add(node, "t", i);
+  struct hgl_state_node *extra = NULL;
+  assert_ok(hgl_state_table(f->state, &extra, &err));
+  assert_fails(HGL_TOO_DEEP, put(node, "t", table_value(extra)));
+  hgl_state_release(extra);
+  reload(f);
+  node = f->root;
+  for (int i = 0; i < HGL_STATE_DEPTH_MAX; i++) node = at(node, "t").node;
+  assert_int_equal(at(node, "n").integer, HGL_STATE_DEPTH_MAX - 1);
+}
+
+static void state_stops_at_its_size_limit(void **arg)
+{
+  struct hgl_state_rows none = {0};
+  struct hgl_state *state = NULL;
+  static char text[1000];
+  memset(text, 'x', sizeof text);
+  assert_ok(hgl_state_create(&none, 10000, &state, &err));
+  struct hgl_state_node *root = hgl_state_root(state);
+  hgl_state_begin(state);
+  struct hgl_state_value value = {.kind = HGL_STATE_TEXT, .bytes = hgl_bytes(text, sizeof text)};
+  int stored = 0;
+  while (put_at(root, stored + 1, value) == 0) stored++;
+  assert_int_equal(err.code, HGL_LIMIT);
+  assert_in_range(stored, 8, 10);
+  assert_true(hgl_state_size(state) <= 10000);
+  assert_ok(put_at(root, stored, int_value(1)));
+  assert_ok(put_at(root, stored + 1, int_value(1)));
+  hgl_state_roll_back(state);
+  assert_true(hgl_state_size(state) < 20);
+  hgl_state_destroy(state);
+}
+
+/* Views ------------------------------------------------------------------------------------- */
+
+static void state_swap_moves_both_tables(void **arg)
+{
+  struct fixture *f = *arg;
+  struct hgl_state_node *a = add(f->root, "a", 1), *b = add(f->root, "b", 2);
+  hgl_state_hold(a);
+  hgl_state_hold(b);
+  /* Lua assigns from right to left: root.a, root.b = b, a */
+  assert_ok(put(f->root, "b", table_value(a)));
+  assert_ok(put(f->root, "a", table_value(b)));
+  assert_ptr_equal(at(f->root, "a").node, b);
+  assert_ptr_equal(at(f->root, "b").node, a);
+  assert_ok(put(a, "n", int_value(10)));
+  hgl_state_accept(f->state);
+  hgl_state_begin(f->state);
+  assert_int_equal(number_in(f->root, "a"), 2);
+  assert_int_equal(number_in(f->root, "b"), 10);
+  assert_ok(put(b, "n", int_value(20)));
+  assert_int_equal(number_in(f->root, "a"), 20);
+  hgl_state_release(a);
+  hgl_state_release(b);
+}
+
+static void state_rotation_of_three_moves_all(void **arg)
+{
+  struct fixture *f = *arg;
+  struct hgl_state_node *node[3] = {add(f->root, "a", 1), add(f->root, "b", 2),
+                                    add(f->root, "c", 3)};
+  for (int i = 0; i < 3; i++) hgl_state_hold(node[i]);
+  assert_ok(put(f->root, "c", table_value(node[0])));
+  assert_ok(put(f->root, "b", table_value(node[2])));
+  assert_ok(put(f->root, "a", table_value(node[1])));
+  assert_ptr_equal(at(f->root, "c").node, node[0]);
+  assert_ptr_equal(at(f->root, "b").node, node[2]);
+  assert_ptr_equal(at(f->root, "a").node, node[1]);
+  for (int i = 0; i < 3; i++) hgl_state_release(node[i]);
+}
+
+static void state_assignment_of_a_standing_table_copies(void **arg)
+{
+  struct fixture *f = *arg;
+  struct hgl_state_node *b = add(f->root, "b", 2);
+  assert_ok(put(f->root, "a", table_value(b)));
+  assert_ok(put(b, "n", int_value(3)));
+  assert_int_equal(number_in(f->root, "a"), 2);
+  assert_ok(put(f->root, "b", table_value(b))); /* its own place */
+  assert_ptr_equal(at(f->root, "b").node, b);
+}
+
+static void state_copy_that_was_read_stays_where_it_is(void **arg)
+{
+  struct fixture *f = *arg;
+  struct hgl_state_node *b = add(f->root, "b", 2);
+  assert_ok(put(f->root, "a", table_value(b)));
+  struct hgl_state_node *copy = at(f->root, "a").node;
+  assert_ok(put(f->root, "b", nil));
+  assert_ok(put(copy, "n", int_value(7)));
+  assert_int_equal(number_in(f->root, "a"), 7);
+}
+
+static void state_original_that_was_changed_does_not_replace_its_copy(void **arg)
+{
+  struct fixture *f = *arg;
+  struct hgl_state_node *b = add(f->root, "b", 2);
+  struct hgl_state_node *inner = add(b, "inner", 5);
+  assert_ok(put(f->root, "a", table_value(b)));
+  assert_ok(put(inner, "n", int_value(6)));
+  assert_ok(put(f->root, "b", nil));
+  assert_text(f->root, "{a={inner={n=5,},n=2,},}");
+}
+
+static void state_table_can_hold_a_copy_of_what_contains_it(void **arg)
+{
+  struct fixture *f = *arg;
+  struct hgl_state_node *a = add(f->root, "a", 1);
+  assert_ok(put(a, "self", table_value(a)));
+  assert_ok(put(a, "all", table_value(f->root)));
+  assert_text(f->root, "{a={all={a={n=1,self={n=1,},},},n=1,self={n=1,},},}");
+}
+
+static void state_removed_table_is_readable_until_the_stretch_ends(void **arg)
+{
+  struct fixture *f = *arg;
+  struct hgl_state_node *a = add(f->root, "a", 1), *inner = add(a, "inner", 2);
+  hgl_state_accept(f->state);
+  hgl_state_begin(f->state);
+  hgl_state_hold(a);
+  hgl_state_hold(inner);
+  assert_ok(put(f->root, "a", nil));
+  assert_int_equal(at(a, "n").integer, 1);
+  assert_int_equal(number_in(a, "inner"), 2);
+  hgl_state_accept(f->state);
+  hgl_state_begin(f->state);
+  struct hgl_state_key key = text_key("n");
+  struct hgl_state_value value;
+  assert_fails(HGL_CLOSED, hgl_state_get(a, &key, &value, &err));
+  assert_fails(HGL_CLOSED, hgl_state_get(inner, &key, &value, &err));
+  assert_fails(HGL_CLOSED, put(inner, "n", int_value(1)));
+  assert_fails(HGL_CLOSED, put(f->root, "a", table_value(a)));
+  hgl_state_release(inner);
+  hgl_state_release(a);
+}
+
+static void state_removed_table_can_be_put_elsewhere_within_its_stretch(void **arg)
+{
+  struct fixture *f = *arg;
+  struct hgl_state_node *a = add(f->root, "a", 1), *inner = add(a, "inner", 2);
+  assert_ok(put(a, "inner", nil));
+  assert_ok(put(inner, "n", int_value(3)));
+  assert_ok(put(f->root, "b", table_value(inner)));
+  assert_ok(put(inner, "n", int_value(4)));
+  reload(f);
+  assert_text(f->root, "{a={n=1,},b={n=4,},}");
+}
+
+static void state_view_outlives_the_tree(void **arg)
+{
+  struct fixture *f = *arg;
+  struct hgl_state_node *a = add(f->root, "a", 1);
+  hgl_state_hold(a);
+  hgl_state_roll_back(f->state);
+  assert_null(hgl_state_of(a));
+  hgl_state_begin(f->state);
+  struct hgl_state_node *b = add(f->root, "b", 1);
+  hgl_state_hold(b);
+  hgl_state_destroy(f->state);
+  assert_null(hgl_state_of(b));
+  struct hgl_state_key key = text_key("n");
+  struct hgl_state_value value;
+  assert_fails(HGL_CLOSED, hgl_state_get(b, &key, &value, &err));
+  hgl_state_release(a);
+  hgl_state_release(b);
+  f->state = NULL;
+}
+
+static void state_writes_need_a_stretch(void **arg)
+{
+  struct fixture *f = *arg;
+  hgl_state_accept(f->state);
+  struct hgl_state_node *node = NULL;
+  assert_fails(HGL_INVALID, put(f->root, "a", int_value(1)));
+  assert_fails(HGL_INVALID, hgl_state_table(f->state, &node, &err));
+}
+
+static void state_reorder_moves_tables_and_is_undone(void **arg)
+{
+  struct fixture *f = *arg;
+  for (int i = 1; i <= 4; i++) {
+    struct hgl_state_node *node = NULL;
+    assert_ok(hgl_state_table(f->state, &node, &err));
+    assert_ok(put(node, "n", int_value(i)));
+    assert_ok(put_at(f->root, i, i == 3 ? text_value("three") : table_value(node)));
+    hgl_state_release(node);
+  }
+  reload(f);
+  struct hgl_state_node *one = at_index(f->root, 1).node;
+  size_t order[] = {2, 1, 3, 0};
+  assert_ok(hgl_state_reorder(f->root, 1, order, 4, &err));
+  assert_text(f->root, "{1='three',2={n=2,},3={n=4,},4={n=1,},}");
+  assert_ptr_equal(at_index(f->root, 4).node, one);
+  assert_ok(put(one, "n", int_value(9)));
+  assert_ok(hgl_state_reorder(f->root, 1, order, 4, &err));
+  assert_text(f->root, "{1={n=4,},2={n=2,},3={n=9,},4='three',}");
+  size_t beyond[] = {1, 0};
+  assert_fails(HGL_INVALID, hgl_state_reorder(f->root, 4, beyond, 2, &err));
+  hgl_state_roll_back(f->state);
+  hgl_state_begin(f->state);
+  assert_text(f->root, "{1={n=1,},2={n=2,},3='three',4={n=4,},}");
+  assert_ok(hgl_state_reorder(f->root, 1, order, 4, &err));
+  reload(f);
+  assert_text(f->root, "{1='three',2={n=2,},3={n=4,},4={n=1,},}");
+}
+
+/* Rows -------------------------------------------------------------------------------------- */
+
+enum { MANY = 20000 };
+
+static void add_many(struct fixture *f)
+{
+  char key[16];
+  struct hgl_state_node *big = add(f->root, "big", 0);
+  for (int i = 0; i < MANY; i++) {
+    snprintf(key, sizeof key, "k%d", i);
+    add(big, key, i);
+  }
+}
+
+static void state_touches_one_row_of_a_big_table(void **arg)
+{
+  struct fixture *f = *arg;
+  add_many(f);
+  reload(f);
+  f->rows.gets = f->rows.puts = 0;
+  struct hgl_state_node *big = at(f->root, "big").node;
+  assert_int_equal(number_in(big, "k777"), 777);
+  assert_true(f->rows.gets <= 3);
+  assert_int_equal(f->rows.scans, 0);
+  assert_ok(put(at(big, "k777").node, "n", int_value(778)));
+  hgl_state_accept(f->state);
+  assert_ok(hgl_state_flush(f->state, &err));
+  assert_int_equal(f->rows.puts, 1);
+  assert_false(hgl_state_dirty(f->state));
+  hgl_state_begin(f->state);
+}
+
+static void state_scans_a_big_table_once_and_forgets_it_again(void **arg)
+{
+  struct fixture *f = *arg;
+  add_many(f);
+  reload(f);
+  size_t before = hgl_state_memory(f->state);
+  struct hgl_state_node *big = at(f->root, "big").node;
+  char *text = text_of(big);
+  assert_int_equal(f->rows.scans, 1);
+  hgl_free(text);
+  assert_true(hgl_state_memory(f->state) > HGL_STATE_KEEP_MAX);
+  hgl_state_hold(big);
+  struct hgl_state_node *held = at(big, "k5").node;
+  hgl_state_hold(held);
+  hgl_state_accept(f->state);
+  assert_ok(hgl_state_flush(f->state, &err));
+  assert_true(hgl_state_memory(f->state) < before + 4096);
+  hgl_state_begin(f->state);
+  assert_ptr_equal(at(f->root, "big").node, big);
+  assert_ptr_equal(at(big, "k5").node, held);
+  assert_int_equal(number_in(big, "k6"), 6);
+  hgl_state_release(held);
+  hgl_state_release(big);
+}
+
+static void state_removing_a_big_table_removes_its_rows(void **arg)
+{
+  struct fixture *f = *arg;
+  add_many(f);
+  struct hgl_state_node *big = at(f->root, "big").node;
+  struct hgl_state_node *deep = add(at(big, "k3").node, "deep", 1);
+  char key[16];
+  for (int i = 0; i < 300; i++) snprintf(key, sizeof key, "d%d", i), add(deep, key, i);
+  reload(f);
+  assert_true(f->rows.map.count > MANY);
+  struct hgl_state_node *moved = at(at(at(f->root, "big").node, "k3").node, "deep").node;
+  assert_ok(put(at(at(f->root, "big").node, "k3").node, "deep", nil));
+  assert_ok(put(f->root, "moved", table_value(moved)));
+  assert_ok(put(f->root, "big", nil));
+  reload(f);
+  assert_in_range(f->rows.map.count, 302, 306);
+  assert_int_equal(number_in(at(f->root, "moved").node, "d299"), 299);
+  assert_ok(put(f->root, "moved", nil));
+  reload(f);
+  assert_int_equal(f->rows.map.count, 1);
+  assert_text(f->root, "{}");
+}
+
+static void state_short_lived_entries_never_reach_rows(void **arg)
+{
+  struct fixture *f = *arg;
+  add(f->root, "a", 1);
+  hgl_state_accept(f->state);
+  hgl_state_begin(f->state);
+  assert_ok(put(f->root, "a", nil));
+  hgl_state_accept(f->state);
+  assert_ok(hgl_state_flush(f->state, &err));
+  assert_int_equal(f->rows.removes, 0);
+  assert_true(f->rows.puts <= 1);
+  hgl_state_begin(f->state);
+}
+
+static void state_refuses_damaged_rows(void **arg)
+{
+  struct fixture *f = *arg;
+  add(f->root, "a", 1);
+  reload(f);
+  struct hgl_map_slot *slot;
+  for (size_t i = 0; (slot = hgl_map_next(&f->rows.map, &i));) {
+    struct fake_row *row = slot->value;
+    if (slot->key_size > 8) row->size--;
+  }
+  struct hgl_state_key key = text_key("a");
+  struct hgl_state_value value;
+  assert_fails(HGL_CORRUPT, hgl_state_get(f->root, &key, &value, &err));
+  assert_fails(HGL_CORRUPT, put(f->root, "a", nil));
+}
+
+static void state_handles_every_failed_allocation(void **arg)
+{
+  struct fixture *f = *arg;
+  add(f->root, "a", 1);
+  add(f->root, "b", 2);
+  reload(f);
+  char *before = text_of(f->root);
+  bool finished = false;
+  for (long n = 0; !finished; n++) {
+    hgl_mem_fail_after(n);
+    struct hgl_state_key a = text_key("a"), b = text_key("b");
+    struct hgl_state_value x = nil, y = nil;
+    int status = hgl_state_get(f->root, &a, &x, &err);
+    if (status == 0) status = hgl_state_get(f->root, &b, &y, &err);
+    if (status == 0) status = put(f->root, "b", x);
+    if (status == 0) status = put(f->root, "c", y);
+    if (status == 0) status = put(f->root, "text", text_value("some text"));
+    hgl_mem_fail_after(-1);
+    if (status) assert_int_equal(status, -HGL_NO_MEMORY);
+    finished = status == 0;
+    hgl_state_roll_back(f->state);
+    hgl_state_begin(f->state);
+    assert_text(f->root, before);
+  }
+  hgl_free(before);
+}
+
+/* Model: random writes against plain trees without views, undo or rows --------------------------
+ */
+
+struct model {
+  int64_t number; /* of a leaf */
+  bool is_table;
+  size_t count;
+  struct {
+    int key;
+    struct model *value;
+  } entries[24];
+};
+
+static struct model *model_copy(const struct model *from)
+{
+  struct model *to = malloc(sizeof *to);
+  *to = *from;
+  for (size_t i = 0; i < to->count; i++) to->entries[i].value = model_copy(to->entries[i].value);
+  return to;
+}
+
+static void model_free(struct model *model)
+{
+  if (!model) return;
+  for (size_t i = 0; i < model->count; i++) model_free(model->entries[i].value);
+  free(model);
+}
+
+static struct model *model_get(const struct model *table, int key)
+{
+  for (size_t i = 0; i < table->count; i++)
+    if (table->entries[i].key == key) return table->entries[i].value;
+  return NULL;
+}
+
+/* Takes `value` over; entries stay sorted; NULL removes. */
+static void model_set(struct model *table, int key, struct model *value)
+{
+  size_t i = 0;
+  while (i < table->count && table->entries[i].key < key) i++;
+  bool there = i < table->count && table->entries[i].key == key;
+  if (there) model_free(table->entries[i].value);
+  if (there && !value) {
+    memmove(&table->entries[i], &table->entries[i + 1],
+            (--table->count - i) * sizeof table->entries[0]);
+  } else if (value) {
+    if (!there)
+      memmove(&table->entries[i + 1], &table->entries[i],
+              (table->count++ - i) * sizeof table->entries[0]);
+    table->entries[i].key = key;
+    table->entries[i].value = value;
+  }
+}
+
+enum { KEYS = 20, TEXT_KEYS_FROM = 8, DEPTH = 4 };
+
+/* Keys 1…7 are integers, the others text (long enough to make tables big). */
+static struct hgl_state_key key_of(int key, char text[200])
+{
+  if (key < TEXT_KEYS_FROM) return int_key(key);
+  memset(text, 'x', 150);
+  snprintf(text, 200, "key%02d", key);
+  if (key % 3 == 0) text[5] = 'x', text[150] = 0;
+  return text_key(text);
+}
+
+static void model_dump(const struct model *model, struct hgl_buf *out)
+{
+  char text[200];
+  hgl_buf_append_text(out, "{");
+  for (size_t i = 0; i < model->count; i++) {
+    struct hgl_state_key key = key_of(model->entries[i].key, text);
+    const struct model *value = model->entries[i].value;
+    if (key.is_int)
+      hgl_buf_printf(out, "%lld=", (long long)key.integer);
+    else
+      hgl_buf_printf(out, "%.*s=", HGL_STR(key.text));
+    if (value->is_table)
+      model_dump(value, out);
+    else
+      hgl_buf_printf(out, "%lld", (long long)value->number);
+    hgl_buf_append_text(out, ",");
+  }
+  hgl_buf_append_text(out, "}");
+}
+
+struct game {
+  struct fixture *f;
+  struct model *model, *accepted;
+  uint64_t random;
+  bool failing; /* allocations fail now and then */
+};
+
+static unsigned pick(struct game *g, unsigned below)
+{
+  g->random = g->random * 6364136223846793005u + 1442695040888963407u;
+  return (unsigned)(g->random >> 33) % below;
+}
+
+static void assert_same(struct game *g)
+{
+  struct hgl_buf expected;
+  hgl_buf_init(&expected, 64 << 20);
+  model_dump(g->model, &expected);
+  hgl_buf_append_byte(&expected, 0);
+  assert_text(g->f->root, (const char *)expected.data);
+  hgl_buf_deinit(&expected);
+}
+
+struct place {
+  struct hgl_state_node *node;
+  struct model *model;
+  int key;
+  int path[DEPTH + 1];
+  size_t depth;
+};
+
+static struct place random_place(struct game *g)
+{
+  struct place place = {.node = g->f->root, .model = g->model};
+  char text[200];
+  for (;;) {
+    place.key = 1 + (int)pick(g, KEYS - 1);
+    place.path[place.depth] = place.key;
+    struct model *child = model_get(place.model, place.key);
+    if (!child || !child->is_table || place.depth + 1 >= DEPTH || pick(g, 4) == 0) return place;
+    struct hgl_state_key key = key_of(place.key, text);
+    struct hgl_state_value value = nil;
+    assert_ok(hgl_state_get(place.node, &key, &value, &err));
+    place.node = value.node;
+    place.model = child;
+    place.depth++;
+  }
+}
+
+/* One of the two places lies in the other. */
+static bool nested(const struct place *a, const struct place *b)
+{
+  size_t least = a->depth < b->depth ? a->depth : b->depth;
+  return memcmp(a->path, b->path, (least + 1) * sizeof(int)) == 0;
+}
+
+static size_t model_height(const struct model *model)
+{
+  size_t most = 0;
+  for (size_t i = 0; i < model->count; i++) {
+    size_t height = model_height(model->entries[i].value);
+    if (height > most) most = height;
+  }
+  return model->is_table ? most + 1 : 0;
+}
+
+/* A write that may be made to fail; true when it was done. */
+static bool try_set(struct game *g, struct place *place, const struct hgl_state_value *value)
+{
+  char text[200];
+  struct hgl_state_key key = key_of(place->key, text);
+  if (g->failing) hgl_mem_fail_after((long)pick(g, 12));
+  int status = hgl_state_set(place->node, &key, value, &err);
+  hgl_mem_fail_after(-1);
+  if (!g->failing) assert_int_equal(status, 0);
+  if (status) assert_int_equal(status, -HGL_NO_MEMORY);
+  return status == 0;
+}
+
+static struct hgl_state_value value_at(struct place *place)
+{
+  char text[200];
+  struct hgl_state_key key = key_of(place->key, text);
+  struct hgl_state_value value = nil;
+  assert_ok(hgl_state_get(place->node, &key, &value, &err));
+  return value;
+}
+
+static void set_scalar(struct game *g)
+{
+  struct place place = random_place(g);
+  struct hgl_state_value value = int_value(pick(g, 1000));
+  struct model *leaf = calloc(1, sizeof *leaf);
+  leaf->number = value.integer;
+  if (try_set(g, &place, &value))
+    model_set(place.model, place.key, leaf);
+  else
+    free(leaf);
+}
+
+static void set_table(struct game *g)
+{
+  struct place place = random_place(g);
+  struct hgl_state_node *node = NULL;
+  assert_ok(hgl_state_table(g->f->state, &node, &err));
+  struct hgl_state_value value = table_value(node);
+  struct model *table = calloc(1, sizeof *table);
+  table->is_table = true;
+  if (try_set(g, &place, &value))
+    model_set(place.model, place.key, table);
+  else
+    free(table);
+  hgl_state_release(node);
+}
+
+static void remove_entry(struct game *g)
+{
+  struct place place = random_place(g);
+  if (try_set(g, &place, &nil)) model_set(place.model, place.key, NULL);
+}
+
+/* to = from; sometimes from = nil afterwards. */
+static void assign(struct game *g)
+{
+  struct place from = random_place(g), to = random_place(g);
+  struct model *value = model_get(from.model, from.key);
+  if (!value || nested(&from, &to) || to.depth + model_height(value) > DEPTH) return;
+  struct model *copy = model_copy(value);
+  struct hgl_state_value view = value_at(&from);
+  if (!try_set(g, &to, &view)) {
+    model_free(copy);
+    return;
+  }
+  model_set(to.model, to.key, copy);
+  if (pick(g, 2) && try_set(g, &from, &nil)) model_set(from.model, from.key, NULL);
+}
+
+/* a, b = b, a, with a write through one of the two views afterwards. */
+static void swap(struct game *g)
+{
+  struct place a = random_place(g), b = random_place(g);
+  struct model *x = model_get(a.model, a.key), *y = model_get(b.model, b.key);
+  if (!x || !y || nested(&a, &b)) return;
+  if (a.depth + model_height(y) > DEPTH || b.depth + model_height(x) > DEPTH) return;
+  struct hgl_state_value in_a = value_at(&a), in_b = value_at(&b);
+  if (in_a.kind == HGL_STATE_TABLE) hgl_state_hold(in_a.node);
+  if (in_b.kind == HGL_STATE_TABLE) hgl_state_hold(in_b.node);
+  x = model_copy(x), y = model_copy(y);
+  if (try_set(g, &b, &in_a)) {
+    model_set(b.model, b.key, x);
+    if (try_set(g, &a, &in_b))
+      model_set(a.model, a.key, y);
+    else
+      model_free(y);
+  } else {
+    model_free(x);
+    model_free(y);
+  }
+  if (!g->failing && in_a.kind == HGL_STATE_TABLE) {
+    assert_ok(put_at(in_a.node, 1, int_value(77)));
+    struct model *leaf = calloc(1, sizeof *leaf);
+    leaf->number = 77;
+    model_set(model_get(b.model, b.key), 1, leaf);
+  }
+  if (in_a.kind == HGL_STATE_TABLE) hgl_state_release(in_a.node);
+  if (in_b.kind == HGL_STATE_TABLE) hgl_state_release(in_b.node);
+}
+
+static void reorder(struct game *g)
+{
+  struct place place = random_place(g);
+  int64_t length = 0;
+  assert_ok(hgl_state_length(place.node, &length, &err));
+  size_t order[16];
+  for (size_t i = 0; i < (size_t)length; i++) order[i] = (i + 1) % (size_t)length;
+  if (g->failing) hgl_mem_fail_after((long)pick(g, 6));
+  int status = hgl_state_reorder(place.node, 1, order, (size_t)length, &err);
+  hgl_mem_fail_after(-1);
+  if (status || length == 0) return;
+  struct model *first = place.model->entries[0].value;
+  for (size_t i = 0; i + 1 < (size_t)length; i++)
+    place.model->entries[i].value = place.model->entries[i + 1].value;
+  place.model->entries[length - 1].value = first;
+}
+
+static void end_stretch(struct game *g)
+{
+  if (pick(g, 3) == 0) {
+    hgl_state_roll_back(g->f->state);
+    model_free(g->model);
+    g->model = model_copy(g->accepted);
+  } else {
+    hgl_state_accept(g->f->state);
+    model_free(g->accepted);
+    g->accepted = model_copy(g->model);
+  }
+  if (pick(g, 2) == 0) {
+    if (g->failing) hgl_mem_fail_after((long)pick(g, 60));
+    int status = hgl_state_flush(g->f->state, &err);
+    hgl_mem_fail_after(-1);
+    if (!g->failing) assert_int_equal(status, 0);
+  }
+  if (pick(g, 3) == 0) {
+    assert_ok(hgl_state_flush(g->f->state, &err));
+    size_t size = hgl_state_size(g->f->state);
+    hgl_state_destroy(g->f->state);
+    open_state(g->f);
+    assert_int_equal(hgl_state_size(g->f->state), size);
+  }
+  hgl_state_begin(g->f->state);
+}
+
+static void play(struct fixture *f, uint64_t seed, bool failing)
+{
+  struct game g = {.f = f, .random = seed, .failing = failing};
+  static void (*const moves[])(struct game *) = {set_scalar, set_table,    set_table, assign,
+                                                 swap,       remove_entry, reorder,   end_stretch};
+  g.model = calloc(1, sizeof *g.model);
+  g.model->is_table = true;
+  g.accepted = model_copy(g.model);
+  for (int step = 0; step < 400; step++) {
+    moves[pick(&g, 8)](&g);
+    assert_same(&g);
+  }
+  for (int key = 1; key < KEYS; key++) {
+    struct place place = {.node = f->root, .key = key};
+    g.failing = false;
+    assert_true(try_set(&g, &place, &nil));
+  }
+  reload(f);
+  assert_in_range(f->rows.map.count, 0, 1);
+  assert_int_equal(hgl_state_size(f->state), 6);
+  model_free(g.model);
+  model_free(g.accepted);
+}
+
+static void state_equals_its_model_through_random_writes(void **arg)
+{
+  for (uint64_t seed = 1; seed <= 30; seed++) {
+    print_message("seed %llu\n", (unsigned long long)seed);
+    play(*arg, seed, false);
+  }
+}
+
+static void state_equals_its_model_when_allocations_fail(void **arg)
+{
+  for (uint64_t seed = 1; seed <= 30; seed++) {
+    print_message("seed %llu\n", (unsigned long long)seed);
+    play(*arg, seed, true);
+  }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      TEST(state_orders_integers_before_text),
+      TEST(state_keeps_every_kind_of_value),
+      TEST(state_length_is_the_border_of_the_run_from_one),
+      TEST(state_refuses_what_it_cannot_hold),
+      TEST(state_nests_to_its_limit_and_no_deeper),
+      TEST(state_stops_at_its_size_limit),
+      TEST(state_swap_moves_both_tables),
+      TEST(state_rotation_of_three_moves_all),
+      TEST(state_assignment_of_a_standing_table_copies),
+      TEST(state_copy_that_was_read_stays_where_it_is),
+      TEST(state_original_that_was_changed_does_not_replace_its_copy),
+      TEST(state_table_can_hold_a_copy_of_what_contains_it),
+      TEST(state_removed_table_is_readable_until_the_stretch_ends),
+      TEST(state_removed_table_can_be_put_elsewhere_within_its_stretch),
+      TEST(state_view_outlives_the_tree),
+      TEST(state_writes_need_a_stretch),
+      TEST(state_reorder_moves_tables_and_is_undone),
+      TEST(state_touches_one_row_of_a_big_table),
+      TEST(state_scans_a_big_table_once_and_forgets_it_again),
+      TEST(state_removing_a_big_table_removes_its_rows),
+      TEST(state_short_lived_entries_never_reach_rows),
+      TEST(state_refuses_damaged_rows),
+      TEST(state_handles_every_failed_allocation),
+      TEST(state_equals_its_model_through_random_writes),
+      TEST(state_equals_its_model_when_allocations_fail),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
