@@ -22,12 +22,15 @@ enum { HGL_STORE_SCHEMA = 1, HGL_STORE_KEY_SIZE_MAX = 500, HGL_STORE_VALUE_SIZE_
 struct hgl_store;
 
 struct hgl_store_config {
-  const char *folder;     /* made with mode 0700 when missing; NULL: memory backend */
-  int64_t commit_every_ms; /* 0: strict, each commit reaches the disk; else relaxed: ticks are merged
-                              into one durable commit this often (their `done` still waits for it) */
+  const char *folder;      /* made with mode 0700 when missing; NULL: memory backend */
+  int64_t commit_every_ms; /* 0: strict, each commit reaches the disk; else relaxed: ticks are
+                              merged into one durable commit this often (their `done` still waits
+                              for it); the memory backend commits when polled all the same */
   const struct hgl_clock *clock;
   const struct hgl_log *log;
-  void (*wake)(void *user); /* called on the writer thread when hgl_store_poll has something to do */
+  void (*wake)(void *user); /* hgl_store_poll has something to do; NULL is allowed. Called on the
+                               writer thread, and from calls of the loop's own that complete at once
+                               (an empty commit, the memory backend) */
   void *wake_user;
 };
 
@@ -50,12 +53,11 @@ bool hgl_store_busy(const struct hgl_store *store);
 int hgl_store_commit(struct hgl_store *store, void (*done)(void *user), void *user,
                      struct hgl_err *err) HGL_NODISCARD;
 /* Calls the `done` of what has become durable. HGL_DISK_FULL: the set is held and retried (every
- * 500 ms); take in nothing until a later poll returns 0. HGL_IO, HGL_CORRUPT: the outcome is
- * unknown: the process must stop and start again from the store. */
+ * 500 ms); take in nothing until a later poll returns 0. HGL_NO_MEMORY: likewise. HGL_IO,
+ * HGL_CORRUPT: the outcome is unknown: the process must stop and start again from the store. */
 int hgl_store_poll(struct hgl_store *store, struct hgl_err *err) HGL_NODISCARD;
 /* Waits until everything sealed is durable (or timeout) and polls. */
-int hgl_store_drain(struct hgl_store *store, int64_t timeout_ms, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_store_drain(struct hgl_store *store, int64_t timeout_ms, struct hgl_err *err) HGL_NODISCARD;
 
 /* Appends the value to `out`. HGL_NOT_FOUND fills no message (it is an ordinary answer). */
 int hgl_store_get(struct hgl_store *store, enum hgl_db db, struct hgl_bytes key,
@@ -73,14 +75,14 @@ int hgl_store_scan(struct hgl_store *store, enum hgl_db db, struct hgl_bytes pre
 
 /* What tells a copied folder from the original: machine id, and device and inode of the data file.
  * Memory backend: a constant. Appends bytes. */
-int hgl_store_identity(struct hgl_store *store, struct hgl_buf *out, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_store_identity(struct hgl_store *store, struct hgl_buf *out,
+                       struct hgl_err *err) HGL_NODISCARD;
 
 struct hgl_store_stats {
-  uint64_t commits;      /* durable ones */
-  uint64_t rows_written; /* puts and deletes applied */
+  uint64_t commits;       /* durable ones */
+  uint64_t rows_written;  /* puts and deletes applied */
   uint64_t bytes_written; /* keys and values */
-  uint64_t commit_ns;    /* spent in durable commits, on the writer thread */
+  uint64_t commit_ns;     /* spent in durable commits, on the writer thread */
   uint64_t file_bytes;
 };
 struct hgl_store_stats hgl_store_stats(struct hgl_store *store);

@@ -7,24 +7,25 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-/* The databases. All but STATE are written with growing keys, so that a commit touches few pages. */
+/* The databases. All but STATE are written with growing keys, so that a commit touches few pages.
+ */
 enum hgl_db {
-  HGL_DB_META,      /* text → schema, identity, incarnation, header chain, counters */
-  HGL_DB_STATE,     /* agent number (8) | table (8) | key → state records */
-  HGL_DB_MAILBOX,   /* agent number (8) | arrival (8) → message waiting or retried */
-  HGL_DB_OUTBOX,    /* row (8) → envelopes of one group, not yet acknowledged */
-  HGL_DB_JOURNAL,   /* row (8) → what was said and heard, kept a while for evidence */
-  HGL_DB_RUNS,      /* run (8) → handlers that are suspended */
-  HGL_DB_TIMERS,    /* agent number (8) | name → due time and payload */
-  HGL_DB_DIALOGUES, /* agent number (8) | peer (32) | thid (16) → state of the dialogue */
-  HGL_DB_PEERS,     /* host key (32) | kind (1) … → numbers, leaves, addresses, exceptions */
+  HGL_DB_META,        /* text → schema, identity, incarnation, header chain, counters */
+  HGL_DB_STATE,       /* agent number (8) | table (8) | key → state records */
+  HGL_DB_MAILBOX,     /* agent number (8) | arrival (8) → message waiting or retried */
+  HGL_DB_OUTBOX,      /* row (8) → envelopes of one group, not yet acknowledged */
+  HGL_DB_JOURNAL,     /* row (8) → what was said and heard, kept a while for evidence */
+  HGL_DB_RUNS,        /* run (8) → handlers that are suspended */
+  HGL_DB_TIMERS,      /* agent number (8) | name → due time and payload */
+  HGL_DB_DIALOGUES,   /* agent number (8) | peer (32) | thid (16) → state of the dialogue */
+  HGL_DB_PEERS,       /* host key (32) | kind (1) … → numbers, leaves, addresses, exceptions */
   HGL_DB_DELEGATIONS, /* agent key (32) → highest delegation seen */
-  HGL_DB_DIRECTORY, /* agent key (32) → advert */
-  HGL_DB_DEALS,     /* agent number (8) | deal id (16) → deal record */
-  HGL_DB_EVIDENCE,  /* message id (16) → evidence kept for good */
-  HGL_DB_DEAD,      /* row (8) → dead letter */
-  HGL_DB_AGENTS,    /* agent name → number, key, versions */
-  HGL_DB_PROOFS,    /* row (8) → forks and delegation conflicts, both sides of each */
+  HGL_DB_DIRECTORY,   /* agent key (32) → advert */
+  HGL_DB_DEALS,       /* agent number (8) | deal id (16) → deal record */
+  HGL_DB_EVIDENCE,    /* message id (16) → evidence kept for good */
+  HGL_DB_DEAD,        /* row (8) → dead letter */
+  HGL_DB_AGENTS,      /* agent name → number, key, versions */
+  HGL_DB_PROOFS,      /* row (8) → forks and delegation conflicts, both sides of each */
   HGL_DB_COUNT
 };
 
@@ -38,15 +39,16 @@ void hgl_writeset_clear(struct hgl_writeset *set);   /* keeps its memory for the
  * a commit can only fail for the environment. HGL_NO_MEMORY leaves the set as it was. */
 int hgl_writeset_put(struct hgl_writeset *set, enum hgl_db db, struct hgl_bytes key,
                      struct hgl_bytes value, struct hgl_err *err) HGL_NODISCARD;
-/* The caller vouches that the store does not hold the key: a later delete leaves no trace at all. */
+/* The caller vouches that the store does not hold the key: a later delete leaves no trace at all.
+ */
 int hgl_writeset_put_new(struct hgl_writeset *set, enum hgl_db db, struct hgl_bytes key,
                          struct hgl_bytes value, struct hgl_err *err) HGL_NODISCARD;
 int hgl_writeset_delete(struct hgl_writeset *set, enum hgl_db db, struct hgl_bytes key,
                         struct hgl_err *err) HGL_NODISCARD;
 /* Moves every row of `from` over those of `into`; `from` is empty afterwards. HGL_NO_MEMORY leaves
  * both as they were. */
-int hgl_writeset_merge(struct hgl_writeset *into, struct hgl_writeset *from, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_writeset_merge(struct hgl_writeset *into, struct hgl_writeset *from,
+                       struct hgl_err *err) HGL_NODISCARD;
 
 enum hgl_writeset_found { HGL_WRITESET_UNKNOWN, HGL_WRITESET_PUT, HGL_WRITESET_DELETED };
 /* *value is a slice of the set, good until it changes. */

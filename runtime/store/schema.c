@@ -1,0 +1,81 @@
+#include "store/schema.h"
+
+#include "base/mem.h"
+
+/* Version 0 had no schema row, and was otherwise like version 1. */
+const struct hgl_migration hgl_migrations[HGL_STORE_SCHEMA] = {{NULL}};
+
+static struct hgl_bytes schema_key(void)
+{
+  return hgl_text("schema");
+}
+
+static int read_version(struct hgl_backend *backend, uint32_t *version, struct hgl_err *err)
+{
+  struct hgl_buf row;
+  hgl_buf_init(&row, 64);
+  int status = backend->calls->get(backend, HGL_DB_META, schema_key(), &row, err);
+  if (status == 0 && row.size == 8 && hgl_get_be64(row.data) <= UINT32_MAX)
+    *version = (uint32_t)hgl_get_be64(row.data);
+  else if (status == 0 || status == -HGL_TOO_LARGE)
+    status = hgl_fail(err, HGL_CORRUPT, "the schema row is damaged");
+  else if (status == -HGL_NOT_FOUND)
+    *version = 0, status = 0;
+  hgl_buf_deinit(&row);
+  return status;
+}
+
+/* Applies the changes and the new version in one go. */
+static int apply_version(struct hgl_backend *backend, struct hgl_writeset *changes,
+                         uint32_t version, struct hgl_err *err)
+{
+  uint8_t number[8];
+  hgl_put_be64(number, version);
+  int status = hgl_writeset_put(changes, HGL_DB_META, schema_key(),
+                                hgl_bytes(number, sizeof number), err);
+  if (status) return status;
+  size_t count = hgl_writeset_count(changes);
+  const struct hgl_row **rows = hgl_array(count, sizeof *rows);
+  if (!rows) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  hgl_writeset_sorted(changes, rows);
+  status = backend->calls->apply(backend, rows, count, err);
+  backend->calls->refresh(backend);
+  hgl_free(rows);
+  return status;
+}
+
+int hgl_schema_init(struct hgl_backend *backend, struct hgl_err *err)
+{
+  struct hgl_writeset *changes;
+  int status = hgl_writeset_create(&changes, err);
+  if (status) return status;
+  status = apply_version(backend, changes, HGL_STORE_SCHEMA, err);
+  hgl_writeset_destroy(changes);
+  return status;
+}
+
+int hgl_schema_migrate(struct hgl_backend *backend, const struct hgl_migration *steps,
+                       uint32_t target, uint32_t *was, struct hgl_err *err)
+{
+  uint32_t version = 0;
+  int status = read_version(backend, &version, err);
+  if (status) return status;
+  if (version > target)
+    return hgl_fail(err, HGL_NEWER,
+                    "the data folder is of version %u, this program knows up to %u: use the newer "
+                    "program, or another folder",
+                    version, target);
+  uint32_t found = version;
+  struct hgl_writeset *changes;
+  status = hgl_writeset_create(&changes, err);
+  if (status) return status;
+  for (; version < target && status == 0; version++) {
+    hgl_writeset_clear(changes);
+    if (steps[version].step) status = steps[version].step(backend, changes, err);
+    if (status == 0) status = apply_version(backend, changes, version + 1, err);
+    if (status) hgl_fail_in(err, "bringing the store from version %u to %u", version, version + 1);
+  }
+  hgl_writeset_destroy(changes);
+  if (status == 0) *was = found;
+  return status;
+}

@@ -1,0 +1,138 @@
+#include "store_support.h"
+
+#include "store/schema.h"
+
+static struct hgl_err err;
+
+static struct hgl_backend *backend_with(const char *const (*rows)[2], size_t count)
+{
+  struct hgl_backend *backend;
+  struct hgl_writeset *set;
+  const struct hgl_row *sorted[8];
+  assert_ok(hgl_backend_memory_open(&backend, &err));
+  assert_ok(hgl_writeset_create(&set, &err));
+  for (size_t i = 0; i < count; i++)
+    assert_ok(
+        hgl_writeset_put(set, HGL_DB_DEALS, hgl_text(rows[i][0]), hgl_text(rows[i][1]), &err));
+  hgl_writeset_sorted(set, sorted);
+  assert_ok(backend->calls->apply(backend, sorted, count, &err));
+  hgl_writeset_destroy(set);
+  return backend;
+}
+
+static void expect_row(struct hgl_backend *backend, enum hgl_db db, const char *key,
+                       struct hgl_bytes expected)
+{
+  struct hgl_buf out;
+  hgl_buf_init(&out, 100);
+  assert_ok(backend->calls->get(backend, db, hgl_text(key), &out, &err));
+  assert_true(hgl_bytes_equal(hgl_buf_bytes(&out), expected));
+  hgl_buf_deinit(&out);
+}
+
+static void expect_version(struct hgl_backend *backend, uint32_t version)
+{
+  uint8_t number[8];
+  hgl_put_be64(number, version);
+  expect_row(backend, HGL_DB_META, "schema", hgl_bytes(number, sizeof number));
+}
+
+/* Appends one letter to the deal "a". */
+static int append(struct hgl_backend *backend, struct hgl_writeset *changes, const char *letter,
+                  struct hgl_err *why)
+{
+  struct hgl_buf value;
+  hgl_buf_init(&value, 100);
+  int status = backend->calls->get(backend, HGL_DB_DEALS, hgl_text("a"), &value, why);
+  hgl_buf_append_text(&value, letter);
+  if (status == 0)
+    status = hgl_writeset_put(changes, HGL_DB_DEALS, hgl_text("a"), hgl_buf_bytes(&value), why);
+  hgl_buf_deinit(&value);
+  return status;
+}
+
+static int append_x(struct hgl_backend *backend, struct hgl_writeset *changes, struct hgl_err *why)
+{
+  return append(backend, changes, "x", why);
+}
+
+static int append_y(struct hgl_backend *backend, struct hgl_writeset *changes, struct hgl_err *why)
+{
+  return append(backend, changes, "y", why);
+}
+
+static int fail_step(struct hgl_backend *backend, struct hgl_writeset *changes, struct hgl_err *why)
+{
+  return hgl_fail(why, HGL_CORRUPT, "cannot read a deal");
+}
+
+static const char *const one_deal[][2] = {{"a", "deal"}};
+
+static void migration_runs_each_step_once_and_in_order(void **state)
+{
+  static const struct hgl_migration steps[] = {{append_x}, {NULL}, {append_y}};
+  struct hgl_backend *backend = backend_with(one_deal, 1);
+  uint32_t was = 99;
+  assert_ok(hgl_schema_migrate(backend, steps, 2, &was, &err));
+  assert_int_equal(was, 0);
+  expect_row(backend, HGL_DB_DEALS, "a", hgl_text("dealx"));
+  expect_version(backend, 2);
+  assert_ok(hgl_schema_migrate(backend, steps, 3, &was, &err));
+  assert_int_equal(was, 2);
+  assert_ok(hgl_schema_migrate(backend, steps, 3, &was, &err));
+  assert_int_equal(was, 3);
+  expect_row(backend, HGL_DB_DEALS, "a", hgl_text("dealxy"));
+  expect_version(backend, 3);
+  backend->calls->close(backend);
+}
+
+static void migration_goes_on_where_it_was_cut_short(void **state)
+{
+  static const struct hgl_migration broken[] = {{append_x}, {fail_step}};
+  static const struct hgl_migration whole[] = {{append_x}, {append_y}};
+  struct hgl_backend *backend = backend_with(one_deal, 1);
+  uint32_t was = 99;
+  assert_fails(HGL_CORRUPT, hgl_schema_migrate(backend, broken, 2, &was, &err));
+  assert_int_equal(was, 99);
+  expect_version(backend, 1);
+  hgl_backend_memory_fault(backend, HGL_DISK_FULL, 1);
+  assert_fails(HGL_DISK_FULL, hgl_schema_migrate(backend, whole, 2, &was, &err));
+  expect_row(backend, HGL_DB_DEALS, "a", hgl_text("dealx"));
+  assert_ok(hgl_schema_migrate(backend, whole, 2, &was, &err));
+  assert_int_equal(was, 1);
+  expect_row(backend, HGL_DB_DEALS, "a", hgl_text("dealxy"));
+  backend->calls->close(backend);
+}
+
+static void newer_schema_is_refused(void **state)
+{
+  static const struct hgl_migration steps[] = {{NULL}, {NULL}};
+  struct hgl_backend *backend = backend_with(one_deal, 1);
+  uint32_t was;
+  assert_ok(hgl_schema_migrate(backend, steps, 2, &was, &err));
+  assert_fails(HGL_NEWER, hgl_schema_migrate(backend, steps, 1, &was, &err));
+  expect_version(backend, 2);
+  backend->calls->close(backend);
+}
+
+static void migration_from_version_0_keeps_the_rows(void **state)
+{
+  struct hgl_backend *backend = backend_with(one_deal, 1);
+  uint32_t was = 99;
+  assert_ok(hgl_schema_migrate(backend, hgl_migrations, HGL_STORE_SCHEMA, &was, &err));
+  assert_int_equal(was, 0);
+  expect_version(backend, HGL_STORE_SCHEMA);
+  expect_row(backend, HGL_DB_DEALS, "a", hgl_text("deal"));
+  backend->calls->close(backend);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(migration_runs_each_step_once_and_in_order),
+      cmocka_unit_test(migration_goes_on_where_it_was_cut_short),
+      cmocka_unit_test(newer_schema_is_refused),
+      cmocka_unit_test(migration_from_version_0_keeps_the_rows),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
