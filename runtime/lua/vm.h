@@ -8,8 +8,8 @@
  * hgl_vm_roll_back, if its own part of the stretch failed); on RAISED the state has already been
  * rolled back and the run is over.
  *
- * Values cross this border as encoded CBOR values (protocol/value.h). Loop thread only; nothing here
- * is re-entrant: an op must not call back into its VM. */
+ * Values cross this border as encoded CBOR values (protocol/value.h). Loop thread only; nothing
+ * here is re-entrant: an op must not call back into its VM. */
 #ifndef HGL_LUA_VM_H
 #define HGL_LUA_VM_H
 
@@ -24,23 +24,23 @@ struct hgl_vm_run;
 
 /* ---- scripts: compiled once per host, shared by all agents as (unstripped) bytecode ---- */
 
-struct hgl_code; /* cache of compiled chunks; owned by the host */
-int hgl_code_create(struct hgl_code **out, struct hgl_err *err) HGL_NODISCARD;
-void hgl_code_destroy(struct hgl_code *code);
+struct hgl_chunks; /* cache of compiled chunks; owned by the host */
+int hgl_chunks_create(struct hgl_chunks **out, struct hgl_err *err) HGL_NODISCARD;
+void hgl_chunks_destroy(struct hgl_chunks *chunks);
 
 /* ---- what a script declares at its top level ---- */
 
 enum hgl_vm_declaration {
-  HGL_VM_DESCRIBE,    /* value: map {name?, version?, about?} */
-  HGL_VM_PROTOCOL,    /* value: map, the definition as written (see protocol/dialogue.h) */
-  HGL_VM_OFFER,       /* value: map {service, protocol?, attributes…} */
-  HGL_VM_HANDLER,     /* name: message type "protocol/version/performative" */
+  HGL_VM_DESCRIBE, /* value: map {name?, version?, about?} */
+  HGL_VM_PROTOCOL, /* value: map, the definition as written (see protocol/dialogue.h) */
+  HGL_VM_OFFER,    /* value: map {service, protocol?, attributes…} */
+  HGL_VM_HANDLER,  /* name: message type "protocol/version/performative" */
   HGL_VM_ON_START,
   HGL_VM_ON_UPGRADE,
   HGL_VM_ON_STOP,
   HGL_VM_ON_UNDELIVERED,
-  HGL_VM_ON_TIMER,    /* name: the timer's */
-  HGL_VM_EVERY,       /* name: the schedule's; value: map {every_ms} */
+  HGL_VM_ON_TIMER, /* name: the timer's */
+  HGL_VM_EVERY,    /* name: the schedule's; value: map {every_ms} */
 };
 
 /* ---- a message as a handler sees it ---- */
@@ -79,21 +79,24 @@ enum hgl_vm_outcome { HGL_VM_DONE, HGL_VM_SUSPENDED, HGL_VM_RAISED };
 /* ---- what bindings need from outside ---- */
 
 struct hgl_vm_send {
-  struct hgl_bytes to, type, body;  /* as in hgl_vm_ask */
-  const struct hgl_id *thid;        /* NULL: opens a thread of its own */
-  const struct hgl_id *pthid;       /* NULL: none */
-  int64_t expires_ms;               /* from now; 0: the host's default */
+  const struct hgl_key *to_key; /* an answer: the agent it goes to, and `to` is empty; else NULL */
+  struct hgl_bytes to, type, body; /* as in hgl_vm_ask */
+  const struct hgl_id *thid;       /* NULL: opens a thread of its own */
+  const struct hgl_id *pthid;      /* NULL: none */
+  int64_t expires_ms;              /* from now; 0: the host's default */
 };
 
 struct hgl_vm_ops {
-  /* Top level only. An error raises at the declaration, with script and line. `value` may be empty. */
+  /* Top level only. An error raises at the declaration, with script and line. `value` may be empty.
+   */
   int (*declare)(void *user, enum hgl_vm_declaration what, struct hgl_bytes name,
                  struct hgl_bytes value, struct hgl_err *err);
-  /* Sends within the current stretch. Errors that the world may cause (HGL_UNDELIVERABLE, HGL_LIMIT,
-   * HGL_DENIED, HGL_PROTOCOL_VIOLATION is a bug) come back to the script: bugs raise, others are
-   * nil, why, code. *id: the envelope's. */
+  /* Sends within the current stretch. Errors that the world may cause (HGL_UNDELIVERABLE,
+   * HGL_LIMIT, HGL_DENIED, HGL_PROTOCOL_VIOLATION is a bug) come back to the script: bugs raise,
+   * others are nil, why, code. *id: the envelope's. */
   int (*send)(void *user, const struct hgl_vm_send *send, struct hgl_id *id, struct hgl_err *err);
-  /* Timers: `name` declared with on_timer; `key` distinguishes several of one name (may be empty). */
+  /* Timers: `name` declared with on_timer; `key` distinguishes several of one name (may be empty).
+   */
   int (*timer_set)(void *user, struct hgl_bytes name, struct hgl_bytes key, int64_t after_ms,
                    struct hgl_bytes value, struct hgl_err *err);
   int (*timer_cancel)(void *user, struct hgl_bytes name, struct hgl_bytes key, struct hgl_err *err);
@@ -108,10 +111,10 @@ struct hgl_vm_ops {
               struct hgl_err *err);
   /* A log line of the agent: `fields` is an encoded map or empty. Counted and limited outside. */
   void (*log)(void *user, enum hgl_log_level level, struct hgl_bytes text, struct hgl_bytes fields);
-  /* Source of a module for `require`: "haggle.market" or a script's own neighbour "x.y". *chunk_name is
-   * what errors show. HGL_NOT_FOUND. Appends the text. */
-  int (*module)(void *user, struct hgl_bytes name, struct hgl_buf *source, struct hgl_buf *chunk_name,
-                struct hgl_err *err);
+  /* Source of a module for `require`: "haggle.market" or a script's own neighbour "x.y".
+   * *chunk_name is what errors show. HGL_NOT_FOUND. Appends the text. */
+  int (*module)(void *user, struct hgl_bytes name, struct hgl_buf *source,
+                struct hgl_buf *chunk_name, struct hgl_err *err);
   int64_t (*now_ms)(void *user); /* Unix time as handlers see it */
   void *user;
 };
@@ -119,11 +122,11 @@ struct hgl_vm_ops {
 /* ---- the VM ---- */
 
 struct hgl_vm_limits {
-  size_t memory_bytes;    /* of the Lua state and its state tree in memory */
-  int64_t stretch_ms;     /* wall time of one stretch; 0: none */
-  uint64_t instructions;  /* of one stretch, counted (simulation); 0: not counted */
+  size_t memory_bytes;   /* of the Lua state and its state tree in memory */
+  int64_t stretch_ms;    /* wall time of one stretch; 0: none */
+  uint64_t instructions; /* of one stretch, counted (simulation); 0: not counted */
   size_t state_bytes;
-  size_t runs_max;        /* suspended handlers */
+  size_t runs_max; /* suspended handlers */
 };
 
 enum {
@@ -133,7 +136,8 @@ enum {
   HGL_VM_RUNS_DEFAULT = 1000,
 };
 
-/* The watchdog: one per host; a thread that interrupts the loop thread's Lua when a stretch overruns. */
+/* The watchdog: one per host; a thread that interrupts the loop thread's Lua when a stretch
+ * overruns. */
 struct hgl_watchdog;
 int hgl_watchdog_create(struct hgl_watchdog **out, struct hgl_err *err) HGL_NODISCARD;
 void hgl_watchdog_destroy(struct hgl_watchdog *watchdog);
@@ -141,20 +145,20 @@ void hgl_watchdog_destroy(struct hgl_watchdog *watchdog);
 struct hgl_vm_config {
   const char *agent_name;
   struct hgl_key agent_key;
-  struct hgl_bytes source;       /* script text */
-  const char *chunk_name;        /* path as errors show it */
-  struct hgl_bytes config;       /* encoded map: agent.config; empty: {} */
+  struct hgl_bytes source; /* script text */
+  const char *chunk_name;  /* path as errors show it */
+  struct hgl_bytes config; /* encoded map: agent.config; empty: {} */
   struct hgl_vm_limits limits;
   struct hgl_vm_ops ops;
   struct hgl_state_rows state_rows;
-  struct hgl_code *code;
+  struct hgl_chunks *chunks;
   struct hgl_watchdog *watchdog; /* NULL when stretch_ms is 0 */
   const struct hgl_random *random;
 };
 
 /* HGL_SCRIPT with "file:line: message" and the line itself; HGL_NO_MEMORY at the memory limit. */
-int hgl_vm_create(const struct hgl_vm_config *config, struct hgl_vm **out, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_vm_create(const struct hgl_vm_config *config, struct hgl_vm **out,
+                  struct hgl_err *err) HGL_NODISCARD;
 void hgl_vm_destroy(struct hgl_vm *vm);
 size_t hgl_vm_memory(const struct hgl_vm *vm); /* bytes in use */
 
@@ -162,19 +166,20 @@ bool hgl_vm_has(const struct hgl_vm *vm, enum hgl_vm_declaration kind, struct hg
 
 /* Why a run raised: one line, and the traceback (both NUL-terminated, good until the next call). */
 struct hgl_vm_failure {
-  struct hgl_err error; /* code HGL_SCRIPT, HGL_NO_MEMORY (memory limit), HGL_LIMIT (time, runs), … */
+  struct hgl_err
+      error; /* code HGL_SCRIPT, HGL_NO_MEMORY (memory limit), HGL_LIMIT (time, runs), … */
   const char *traceback;
 };
 
 /* Arguments of a handler call. */
 struct hgl_vm_call {
-  enum hgl_vm_declaration kind; /* HANDLER, ON_START, …, EVERY */
-  struct hgl_bytes name;        /* of the handler or timer */
+  enum hgl_vm_declaration kind;         /* HANDLER, ON_START, …, EVERY */
+  struct hgl_bytes name;                /* of the handler or timer */
   const struct hgl_vm_message *message; /* HANDLER, ON_UNDELIVERED */
-  struct hgl_bytes values;      /* encoded list of further arguments, or empty:
-                                   ON_START [reason], ON_UPGRADE [from, to], ON_TIMER [value],
-                                   ON_UNDELIVERED [why, code] */
-  uint64_t seed;                /* of math.random and ids within this run */
+  struct hgl_bytes values;              /* encoded list of further arguments, or empty:
+                                           ON_START [reason], ON_UPGRADE [from, to], ON_TIMER [value],
+                                           ON_UNDELIVERED [why, code] */
+  uint64_t seed;                        /* of math.random and ids within this run */
 };
 
 /* *run is set when SUSPENDED; *wait too. */

@@ -1,0 +1,427 @@
+/* Runs: a handler's call as a coroutine, its stretches, its suspensions and how it ends. */
+#include "lua/vm_core.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+#include "protocol/cbor.h"
+
+enum { IDLE_BUFFER_SIZE_MAX = 64 << 10, TRACEBACK_LEVELS_MAX = 24 };
+
+/* ---- handlers ---- */
+
+/* Key of a handler: its kind as one character, then its name. */
+static void push_key(lua_State *L, enum hgl_vm_declaration kind, struct hgl_bytes name)
+{
+  char key[1 + HGL_VM_NAME_SIZE_MAX];
+  if (name.size > HGL_VM_NAME_SIZE_MAX) name.size = HGL_VM_NAME_SIZE_MAX;
+  key[0] = (char)('A' + kind);
+  if (name.size > 0) memcpy(key + 1, name.data, name.size);
+  lua_pushlstring(L, key, 1 + name.size);
+}
+
+void hgl_run_push_handler(lua_State *L, enum hgl_vm_declaration kind, struct hgl_bytes name)
+{
+  lua_rawgeti(L, LUA_REGISTRYINDEX, hgl_vm_of(L)->handlers_ref);
+  push_key(L, kind, name);
+  lua_rawget(L, -2);
+  lua_remove(L, -2);
+}
+
+void hgl_run_set_handler(lua_State *L, enum hgl_vm_declaration kind, struct hgl_bytes name, int fn)
+{
+  lua_rawgeti(L, LUA_REGISTRYINDEX, hgl_vm_of(L)->handlers_ref);
+  push_key(L, kind, name);
+  lua_pushvalue(L, fn);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+}
+
+struct lookup {
+  enum hgl_vm_declaration kind;
+  struct hgl_bytes name;
+  bool found;
+};
+
+static int look_up(lua_State *L)
+{
+  struct lookup *lookup = lua_touserdata(L, 1);
+  hgl_run_push_handler(L, lookup->kind, lookup->name);
+  lookup->found = !lua_isnil(L, -1);
+  return 0;
+}
+
+bool hgl_vm_has(const struct hgl_vm *vm, enum hgl_vm_declaration kind, struct hgl_bytes name)
+{
+  struct lookup lookup = {kind, name, false};
+  int top = lua_gettop(vm->L);
+  hgl_run_protected((struct hgl_vm *)vm, look_up, &lookup);
+  lua_settop(vm->L, top);
+  return lookup.found;
+}
+
+int hgl_run_protected(struct hgl_vm *vm, lua_CFunction body, void *argument)
+{
+  lua_pushcfunction(vm->L, body);
+  lua_pushlightuserdata(vm->L, argument);
+  return lua_pcall(vm->L, 1, 0, 0);
+}
+
+/* ---- suspension, from a binding ---- */
+
+void hgl_run_check_suspendable(lua_State *L, const char *what)
+{
+  if (lua_isyieldable(L) && hgl_vm_of(L)->chain_yieldable) return;
+  lua_Debug frame;
+  for (int level = 1; lua_getstack(L, level, &frame); level++) {
+    lua_getinfo(L, "Sn", &frame);
+    /* pcall and xpcall can be suspended; sort, gsub and other C functions cannot. */
+    if (*frame.what != 'C' || !frame.name || strstr(frame.name, "pcall")) continue;
+    luaL_error(L, "%s cannot wait inside a function that '%s' calls", what, frame.name);
+  }
+  luaL_error(L, "%s cannot wait here: a function below cannot be suspended", what);
+}
+
+int hgl_run_suspend(lua_State *L, lua_KFunction resumed)
+{
+  struct hgl_vm *vm = hgl_vm_of(L);
+  if (!vm->run->link && vm->run_count >= vm->limits.runs_max) {
+    vm->doomed = HGL_LIMIT;
+    vm->too_many_runs = true;
+    lua_pushliteral(L, "too many handlers are waiting");
+    hgl_stretch_caught(L, LUA_ERRRUN);
+  }
+  struct hgl_vm_run *run = vm->run;
+  run->charged = run->ask_data.size;
+  vm->memory_used += run->charged;
+  if (vm->memory_used > vm->limits.memory_bytes) {
+    lua_pushliteral(L, "not enough memory for the questions");
+    hgl_stretch_caught(L, LUA_ERRMEM);
+  }
+  vm->suspending = true;
+  return lua_yieldk(L, 0, 0, resumed);
+}
+
+void hgl_run_forget_asks(struct hgl_vm *vm, struct hgl_vm_run *run)
+{
+  vm->memory_used -= run->charged;
+  run->charged = 0;
+  hgl_free(run->asks);
+  run->asks = NULL;
+  hgl_buf_clear(&run->ask_data);
+}
+
+/* ---- why it failed ---- */
+
+/* The frames of the script: those of C say nothing to its author. Returns the first one's place. */
+static void describe_stack(struct hgl_vm *vm, lua_State *co, char *place, size_t size)
+{
+  lua_Debug frame;
+  hgl_buf_append_text(&vm->traceback, "stack traceback:");
+  int shown = 0;
+  for (int level = 0; lua_getstack(co, level, &frame) && shown < TRACEBACK_LEVELS_MAX; level++) {
+    lua_getinfo(co, "Slnt", &frame);
+    if (*frame.what == 'C') continue;
+    if (shown++ == 0) snprintf(place, size, "%s:%d: ", frame.short_src, frame.currentline);
+    hgl_buf_printf(&vm->traceback, "\n  %s:%d: in ", frame.short_src, frame.currentline);
+    if (*frame.what == 'm')
+      hgl_buf_append_text(&vm->traceback, "the top level");
+    else if (frame.name)
+      hgl_buf_printf(&vm->traceback, "%s '%s'", *frame.namewhat ? frame.namewhat : "function",
+                     frame.name);
+    else
+      hgl_buf_printf(&vm->traceback, "the function of line %d", frame.linedefined);
+    if (frame.istailcall) hgl_buf_append_text(&vm->traceback, " (tail call)");
+  }
+  hgl_buf_append_byte(&vm->traceback, 0);
+}
+
+/* ---- one stretch ---- */
+
+struct stretch {
+  struct hgl_vm *vm;
+  struct hgl_vm_run *run;
+  const struct hgl_vm_call *call; /* NULL: go on after a suspension */
+  enum hgl_vm_outcome outcome;
+  bool error_left; /* the error object is on top of the main state */
+  char place[96];  /* "file:line: " of what raised */
+  struct hgl_err error;
+};
+
+static void take_coroutine(lua_State *L, struct hgl_vm_run *run)
+{
+  struct hgl_vm *vm = hgl_vm_of(L);
+  if (vm->idle) {
+    run->co = vm->idle;
+    run->ref = vm->idle_ref;
+    vm->idle = NULL;
+    return;
+  }
+  lua_State *co = lua_newthread(L);
+  run->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  run->co = co;
+}
+
+/* A coroutine that ended well starts afresh with the next function; others are left to the
+ * collector. */
+static void give_coroutine_back(lua_State *L, struct hgl_vm_run *run, bool ended_well)
+{
+  struct hgl_vm *vm = hgl_vm_of(L);
+  if (!run->co) return;
+  if (ended_well && !vm->idle) {
+    vm->idle = run->co;
+    vm->idle_ref = run->ref;
+    lua_settop(run->co, 0);
+  } else {
+    luaL_unref(L, LUA_REGISTRYINDEX, run->ref);
+  }
+  run->co = NULL;
+}
+
+static int push_values(lua_State *L, struct hgl_bytes values)
+{
+  struct hgl_cbor_reader in = hgl_cbor_reader(values);
+  struct hgl_err err;
+  size_t count = 0;
+  if (values.size == 0) return 0;
+  if (hgl_cbor_get_list(&in, "arguments", 16, &count, &err) != 0) luaL_error(L, "%s", err.message);
+  for (size_t i = 0; i < count; i++) {
+    struct hgl_bytes value;
+    if (hgl_cbor_get_value(&in, "argument", &value, &err) != 0) luaL_error(L, "%s", err.message);
+    hgl_lua_push_value(L, value);
+  }
+  return (int)count;
+}
+
+/* Returns the number of arguments that now lie on the run's coroutine, above the function; -1
+ * without a handler. */
+static int push_call(lua_State *L, struct stretch *stretch)
+{
+  const struct hgl_vm_call *call = stretch->call;
+  struct hgl_vm_run *run = stretch->run;
+  hgl_run_push_handler(L, call->kind, call->name);
+  if (lua_isnil(L, -1)) return -1;
+  int count = 0;
+  luaL_checkstack(L, 20, NULL);
+  if (call->message) {
+    hgl_bind_message_push(L, call->message);
+    count++;
+  }
+  count += push_values(L, call->values);
+  if (!lua_checkstack(run->co, count + 1)) luaL_error(L, "not enough memory");
+  lua_xmove(L, run->co, count + 1);
+  return count;
+}
+
+static int run_stretch(lua_State *L)
+{
+  struct stretch *stretch = lua_touserdata(L, 1);
+  struct hgl_vm *vm = stretch->vm;
+  struct hgl_vm_run *run = stretch->run;
+  int count = 0, results;
+  if (stretch->call) {
+    take_coroutine(L, run);
+    count = push_call(L, stretch);
+    if (count < 0) {
+      hgl_fail(&stretch->error, HGL_NO_HANDLER, "no handler for '%.*s'",
+               HGL_STR(stretch->call->name));
+      return 0;
+    }
+  }
+  hgl_stretch_enter(vm, run->co);
+  int status = lua_resume(run->co, L, count, &results);
+  hgl_stretch_leave(vm, L);
+  if (status == LUA_ERRMEM && !vm->doomed) vm->doomed = HGL_NO_MEMORY;
+  if (status == LUA_OK && !vm->doomed) stretch->outcome = HGL_VM_DONE;
+  if (status == LUA_YIELD && vm->suspending && !vm->doomed) stretch->outcome = HGL_VM_SUSPENDED;
+  if (stretch->outcome != HGL_VM_RAISED) return 0;
+  describe_stack(vm, run->co, stretch->place, sizeof stretch->place);
+  if (vm->doomed || status == LUA_OK || status == LUA_YIELD) return 0;
+  lua_xmove(run->co, L, 1);
+  return lua_error(L);
+}
+
+/* ---- after the stretch, protected again and with some memory to spare ---- */
+
+static int check_variables(lua_State *L)
+{
+  struct stretch *stretch = lua_touserdata(L, 1);
+  if (!hgl_freeze_check(L)) return 0;
+  if (stretch->outcome == HGL_VM_RAISED) return 0;
+  stretch->outcome = HGL_VM_RAISED;
+  hgl_fail(&stretch->error, HGL_SCRIPT, "%s", lua_tostring(L, -1));
+  return 0;
+}
+
+static int describe_error(lua_State *L)
+{
+  struct stretch *stretch = lua_touserdata(L, 1);
+  hgl_sandbox_tostring(L, 2);
+  hgl_fail(&stretch->error, HGL_SCRIPT, "%s", lua_tostring(L, -1));
+  return 0;
+}
+
+static int end_run(lua_State *L)
+{
+  struct stretch *stretch = lua_touserdata(L, 1);
+  give_coroutine_back(L, stretch->run, stretch->outcome == HGL_VM_DONE);
+  return 0;
+}
+
+/* The error object, or nothing, lies on the main state. Its __tostring may raise or run for ever:
+ * that is the error then. */
+static void explain(struct hgl_vm *vm, struct stretch *stretch, int status)
+{
+  lua_State *L = vm->L;
+  if (status != LUA_OK && !vm->doomed) {
+    lua_pushcfunction(L, describe_error);
+    lua_insert(L, 1);
+    lua_pushlightuserdata(L, stretch);
+    lua_insert(L, 2);
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK && !vm->doomed)
+      hgl_fail(&stretch->error, HGL_SCRIPT, "%san error object that cannot be shown",
+               stretch->place);
+  }
+  if (vm->doomed) {
+    char text[128];
+    hgl_stretch_doom_text(vm, text, sizeof text);
+    hgl_fail(&stretch->error, vm->doomed, "%s%s", stretch->place, text);
+  }
+  if (!stretch->error.code) hgl_fail(&stretch->error, HGL_INTERNAL, "the handler stopped");
+  lua_settop(L, 0);
+}
+
+static void link_run(struct hgl_vm *vm, struct hgl_vm_run *run)
+{
+  if (run->link) return;
+  run->next = vm->runs;
+  if (run->next) run->next->link = &run->next;
+  run->link = &vm->runs;
+  vm->runs = run;
+  vm->run_count++;
+}
+
+static void free_run(struct hgl_vm *vm, struct hgl_vm_run *run)
+{
+  if (run->link) {
+    *run->link = run->next;
+    if (run->next) run->next->link = run->link;
+    vm->run_count--;
+  }
+  hgl_run_forget_asks(vm, run);
+  hgl_buf_deinit(&run->ask_data);
+  hgl_free(run);
+}
+
+static void trim(struct hgl_buf *buf)
+{
+  if (buf->capacity > IDLE_BUFFER_SIZE_MAX) hgl_buf_deinit(buf);
+}
+
+static enum hgl_vm_outcome do_stretch(struct stretch *stretch, struct hgl_vm_wait *wait,
+                                      struct hgl_vm_failure *failure)
+{
+  struct hgl_vm *vm = stretch->vm;
+  struct hgl_vm_run *run = stretch->run;
+  stretch->outcome = HGL_VM_RAISED;
+  vm->run = run;
+  hgl_buf_clear(&vm->traceback);
+  hgl_state_begin(vm->state);
+  hgl_state_begin(vm->cache);
+  hgl_stretch_begin(vm, vm->L);
+
+  int status = hgl_run_protected(vm, run_stretch, stretch);
+  vm->last_words = true;
+  if (status != LUA_OK) stretch->outcome = HGL_VM_RAISED;
+  if (stretch->outcome == HGL_VM_RAISED && !stretch->error.code) explain(vm, stretch, status);
+  if (hgl_run_protected(vm, check_variables, stretch) != LUA_OK) {
+    stretch->outcome = HGL_VM_RAISED;
+    hgl_fail(&stretch->error, vm->doomed ? vm->doomed : HGL_SCRIPT, "%s",
+             lua_isstring(vm->L, -1) ? lua_tostring(vm->L, -1) : "cannot check script variables");
+  }
+  if (stretch->outcome != HGL_VM_SUSPENDED) hgl_run_protected(vm, end_run, stretch);
+  lua_settop(vm->L, 0);
+  hgl_stretch_end(vm);
+  vm->last_words = false;
+  vm->run = NULL;
+  trim(&vm->scratch);
+  trim(&vm->result);
+
+  if (stretch->outcome == HGL_VM_SUSPENDED) {
+    link_run(vm, run);
+    *wait = run->wait;
+    return HGL_VM_SUSPENDED;
+  }
+  free_run(vm, run);
+  if (stretch->outcome == HGL_VM_RAISED) {
+    hgl_state_roll_back(vm->state);
+    hgl_state_roll_back(vm->cache);
+    failure->error = stretch->error;
+    struct hgl_err ignored;
+    bool whole = vm->traceback.size > 0 && hgl_buf_check(&vm->traceback, &ignored) == 0;
+    failure->traceback = whole ? (const char *)vm->traceback.data : "";
+  }
+  return stretch->outcome;
+}
+
+enum hgl_vm_outcome hgl_vm_start(struct hgl_vm *vm, const struct hgl_vm_call *call,
+                                 struct hgl_vm_run **run, struct hgl_vm_wait *wait,
+                                 struct hgl_vm_failure *failure)
+{
+  struct stretch stretch = {.vm = vm, .call = call, .run = hgl_zalloc(sizeof *stretch.run)};
+  if (!stretch.run) {
+    hgl_fail(&failure->error, HGL_NO_MEMORY, "no memory for a handler's run");
+    failure->traceback = "";
+    return HGL_VM_RAISED;
+  }
+  hgl_buf_init(&stretch.run->ask_data, HGL_VM_ASKS_SIZE_MAX);
+  stretch.run->random.state = call->seed;
+  enum hgl_vm_outcome outcome = do_stretch(&stretch, wait, failure);
+  if (outcome == HGL_VM_SUSPENDED) *run = stretch.run;
+  return outcome;
+}
+
+enum hgl_vm_outcome hgl_vm_resume(struct hgl_vm *vm, struct hgl_vm_run *run,
+                                  const struct hgl_vm_answer *answers, size_t count,
+                                  struct hgl_vm_wait *wait, struct hgl_vm_failure *failure)
+{
+  struct stretch stretch = {.vm = vm, .run = run};
+  assert(count == run->wait.ask_count);
+  vm->answers = answers;
+  vm->answer_count = count;
+  hgl_run_forget_asks(vm, run);
+  enum hgl_vm_outcome outcome = do_stretch(&stretch, wait, failure);
+  vm->answers = NULL;
+  vm->answer_count = 0;
+  return outcome;
+}
+
+void hgl_vm_abandon(struct hgl_vm *vm, struct hgl_vm_run *run)
+{
+  struct stretch stretch = {.vm = vm, .run = run, .outcome = HGL_VM_RAISED};
+  hgl_run_protected(vm, end_run, &stretch);
+  lua_settop(vm->L, 0);
+  free_run(vm, run);
+}
+
+void hgl_vm_accept(struct hgl_vm *vm)
+{
+  hgl_state_accept(vm->state);
+  hgl_state_accept(vm->cache);
+}
+
+void hgl_vm_roll_back(struct hgl_vm *vm)
+{
+  hgl_state_roll_back(vm->state);
+  hgl_state_roll_back(vm->cache);
+}
+
+bool hgl_vm_dirty(const struct hgl_vm *vm)
+{
+  return hgl_state_dirty(vm->state);
+}
+
+int hgl_vm_flush(struct hgl_vm *vm, struct hgl_err *err)
+{
+  return hgl_state_flush(vm->state, err);
+}

@@ -1,0 +1,167 @@
+#include "lua/vm_core.h"
+
+#include "base/mem.h"
+
+struct hgl_vm *hgl_vm_of(lua_State *L)
+{
+  return *(struct hgl_vm **)lua_getextraspace(L);
+}
+
+/* ---- memory ---- */
+
+/* Lua asks, collects when refused, and asks once more: two refusals in a row are the end of the
+ * stretch, whatever the script does with the error. */
+static void *refuse(struct hgl_vm *vm)
+{
+  if (vm->refused) vm->doomed = HGL_NO_MEMORY;
+  vm->refused = true;
+  return NULL;
+}
+
+void *hgl_sandbox_alloc(void *user, void *old, size_t old_size, size_t size)
+{
+  struct hgl_vm *vm = user;
+  if (!old) old_size = 0; /* then it is a type tag */
+  if (size == 0) {
+    hgl_free(old);
+    vm->memory_used -= old_size;
+    return NULL;
+  }
+  if (size > old_size) {
+    size_t limit = vm->limits.memory_bytes + (vm->last_words ? HGL_VM_LAST_WORDS_SIZE : 0);
+    size_t growth = size - old_size;
+    if (vm->memory_used > limit || growth > limit - vm->memory_used) return refuse(vm);
+  }
+  void *memory = hgl_realloc(old, size);
+  if (!memory) {
+    /* Lua takes for granted that shrinking cannot fail. */
+    return size <= old_size ? old : refuse(vm);
+  }
+  vm->refused = false;
+  vm->memory_used += size - old_size;
+  return memory;
+}
+
+/* ---- limits of a stretch ---- */
+
+static void on_count(lua_State *L, lua_Debug *event)
+{
+  struct hgl_vm *vm = hgl_vm_of(L);
+  if (vm->limits.instructions && !vm->doomed) {
+    vm->instructions += HGL_VM_HOOK_COUNT;
+    if (vm->instructions > vm->limits.instructions) vm->doomed = HGL_LIMIT;
+  }
+  if (vm->overrun && !vm->doomed) vm->doomed = HGL_LIMIT;
+  if (!vm->doomed) return;
+  lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
+  char text[128];
+  hgl_stretch_doom_text(vm, text, sizeof text);
+  luaL_where(L, 0);
+  lua_pushstring(L, text);
+  lua_concat(L, 2);
+  lua_error(L);
+}
+
+/* In a signal handler: lua_sethook is what Lua offers for use there. */
+static void interrupt(void *user)
+{
+  struct hgl_vm *vm = user;
+  vm->overrun = 1;
+  lua_State *L = vm->current;
+  if (L) lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
+}
+
+/* Gives `L`, about to run, the hook that the stretch now needs. */
+static void set_hook(struct hgl_vm *vm, lua_State *L)
+{
+  int count = vm->overrun || vm->doomed ? 1 : vm->limits.instructions ? HGL_VM_HOOK_COUNT : 0;
+  if ((lua_gethook(L) ? lua_gethookcount(L) : 0) == count) return;
+  lua_sethook(L, count ? on_count : NULL, count ? LUA_MASKCOUNT : 0, count);
+}
+
+void hgl_stretch_enter(struct hgl_vm *vm, lua_State *to)
+{
+  vm->current = to;
+  set_hook(vm, to);
+}
+
+void hgl_stretch_leave(struct hgl_vm *vm, lua_State *back)
+{
+  vm->current = back;
+  set_hook(vm, back);
+}
+
+void hgl_stretch_begin(struct hgl_vm *vm, lua_State *L)
+{
+  vm->doomed = HGL_OK;
+  vm->too_many_runs = false;
+  vm->overrun = 0;
+  vm->refused = false;
+  vm->suspending = false;
+  vm->chain_yieldable = true;
+  vm->close_depth = 0;
+  vm->instructions = 0;
+  hgl_stretch_enter(vm, L);
+  if (vm->watchdog && vm->limits.stretch_ms)
+    hgl_watchdog_begin(vm->watchdog, vm->limits.stretch_ms, interrupt, vm);
+}
+
+void hgl_stretch_end(struct hgl_vm *vm)
+{
+  if (vm->watchdog && vm->limits.stretch_ms) hgl_watchdog_end(vm->watchdog);
+  vm->current = NULL;
+}
+
+void hgl_stretch_doom_text(const struct hgl_vm *vm, char *out, size_t size)
+{
+  if (vm->doomed == HGL_NO_MEMORY)
+    snprintf(out, size, "the memory limit of %zu bytes was reached", vm->limits.memory_bytes);
+  else if (vm->too_many_runs)
+    snprintf(out, size, "more than %zu handlers are waiting", vm->limits.runs_max);
+  else if (vm->overrun)
+    snprintf(out, size, "the time limit of %lld ms was reached", (long long)vm->limits.stretch_ms);
+  else
+    snprintf(out, size, "the limit of %llu instructions was reached",
+             (unsigned long long)vm->limits.instructions);
+}
+
+void hgl_stretch_caught(lua_State *L, int status)
+{
+  struct hgl_vm *vm = hgl_vm_of(L);
+  if (status == LUA_ERRMEM && !vm->doomed) vm->doomed = HGL_NO_MEMORY;
+  if (!vm->doomed) return;
+  set_hook(vm, L);
+  lua_error(L);
+}
+
+/* ---- what a script finds ---- */
+
+void hgl_sandbox_tostring(lua_State *L, int index)
+{
+  index = lua_absindex(L, index);
+  switch (lua_type(L, index)) {
+  case LUA_TNIL:
+  case LUA_TBOOLEAN:
+  case LUA_TNUMBER:
+  case LUA_TSTRING:
+    luaL_tolstring(L, index, NULL);
+    return;
+  default:
+    break;
+  }
+  if (luaL_callmeta(L, index, "__tostring")) {
+    if (!lua_isstring(L, -1)) luaL_error(L, "'__tostring' must return a string");
+    return;
+  }
+  if (luaL_getmetafield(L, index, "__name") == LUA_TSTRING) return;
+  lua_pushstring(L, luaL_typename(L, index));
+}
+
+void hgl_sandbox_open(lua_State *L)
+{
+  hgl_lib_base_open(L);
+  hgl_lib_string_open(L);
+  hgl_lib_coroutine_open(L);
+  hgl_lib_system_open(L);
+  hgl_bind_tables_open(L);
+}
