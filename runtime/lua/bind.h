@@ -19,7 +19,10 @@ struct hgl_state_node *hgl_bind_state_node(lua_State *L, int index);
 /* Replacements that understand views and are ordered: pairs, ipairs, next, table.* */
 void hgl_bind_tables_open(lua_State *L);
 
-/* freeze.c: makes everything reachable from the script's functions and globals constant once the top
+/* freeze.c: replaces the table on top of the stack, e.g. a library's, by a constant one of the same
+ * content, which hgl_freeze then need not copy. The content must hold constants only. */
+void hgl_freeze_wrap(lua_State *L);
+/* Makes everything reachable from the script's functions and globals constant once the top
  * level has run. Raises (naming the variable) for what cannot be frozen, e.g. a coroutine.
  * roots: the stack index of a list of values to walk from (handlers, globals, loaded modules). */
 void hgl_freeze(lua_State *L, int roots);

@@ -82,7 +82,7 @@ bool hgl_state_dirty(const struct hgl_state *state)
 
 int hgl_state_table(struct hgl_state *state, struct hgl_state_node **out, struct hgl_err *err)
 {
-  if (!state->open) return hgl_fail(err, HGL_INVALID, "state cannot be written here");
+  if (!state->open) return hgl_fail(err, HGL_INVALID, "state can only be written in a handler");
   struct hgl_state_node *node = NULL;
   int status = hgl_node_create(state, &node, err);
   if (status) return status;
@@ -272,7 +272,7 @@ static int check_write(struct hgl_state_node *node, const struct hgl_state_key *
 {
   int status = check_there(node, err);
   if (status) return status;
-  if (!node->state->open) return hgl_fail(err, HGL_INVALID, "state cannot be written here");
+  if (!node->state->open) return hgl_fail(err, HGL_INVALID, "state can only be written in a handler");
   if (!key->is_int)
     status = check_bytes(HGL_STATE_TEXT, key->text, "a key", HGL_STATE_KEY_SIZE_MAX, err);
   if (status) return status;

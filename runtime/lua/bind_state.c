@@ -1,0 +1,354 @@
+/* `state` and `cache`: views, which are userdata that hold a node of the tree. One node has one
+ * view as long as that is in use, so that views can be compared and serve as keys. */
+#include <stdio.h>
+
+#include "lua/bind.h"
+#include "lua/views.h"
+#include "lua/walk.h"
+
+/* Addresses are registry keys. */
+static const char view_meta, views;
+
+static int fail(lua_State *L, const struct hgl_err *err)
+{
+  return luaL_error(L, "%s", err->message);
+}
+
+/* Views ------------------------------------------------------------------------------------- */
+
+struct hgl_state_node *hgl_bind_state_node(lua_State *L, int index)
+{
+  struct hgl_state_node **box = lua_touserdata(L, index);
+  if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return NULL;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &view_meta);
+  bool same = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return same ? *box : NULL;
+}
+
+void hgl_bind_state_push(lua_State *L, struct hgl_state_node *node)
+{
+  luaL_checkstack(L, 4, "view");
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &views);
+  if (lua_rawgetp(L, -1, node) == LUA_TNIL) {
+    lua_pop(L, 1);
+    struct hgl_state_node **box = lua_newuserdatauv(L, sizeof *box, 0);
+    *box = NULL;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &view_meta);
+    lua_setmetatable(L, -2);
+    hgl_state_hold(node);
+    *box = node;
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, -3, node);
+  }
+  lua_remove(L, -2);
+}
+
+static struct hgl_state_node *check_view(lua_State *L, int arg)
+{
+  struct hgl_state_node *node = hgl_bind_state_node(L, arg);
+  if (!node) luaL_typeerror(L, arg, "table of state");
+  return node;
+}
+
+struct hgl_state_key hgl_view_key(lua_State *L, int index)
+{
+  struct hgl_state_key key = {0};
+  size_t size;
+  int is_int = 0;
+  if (lua_type(L, index) == LUA_TSTRING) {
+    const char *text = lua_tolstring(L, index, &size);
+    key.text = hgl_bytes(text, size);
+    return key;
+  }
+  if (lua_type(L, index) == LUA_TNUMBER) key.integer = lua_tointegerx(L, index, &is_int);
+  if (!is_int)
+    luaL_error(L, "a key of state must be text or an integer, not a %s",
+               lua_type(L, index) == LUA_TNUMBER ? "fraction" : luaL_typename(L, index));
+  key.is_int = true;
+  return key;
+}
+
+void hgl_view_push_key(lua_State *L, const struct hgl_state_key *key)
+{
+  if (key->is_int)
+    lua_pushinteger(L, key->integer);
+  else
+    lua_pushlstring(L, (const char *)key->text.data, key->text.size);
+}
+
+void hgl_view_push_value(lua_State *L, const struct hgl_state_value *value)
+{
+  switch (value->kind) {
+  case HGL_STATE_NIL:
+    lua_pushnil(L);
+    break;
+  case HGL_STATE_NULL:
+    hgl_lua_push_null(L);
+    break;
+  case HGL_STATE_BOOL:
+    lua_pushboolean(L, value->boolean);
+    break;
+  case HGL_STATE_INT:
+    lua_pushinteger(L, value->integer);
+    break;
+  case HGL_STATE_DOUBLE:
+    lua_pushnumber(L, value->number);
+    break;
+  case HGL_STATE_TEXT:
+    lua_pushlstring(L, (const char *)value->bytes.data, value->bytes.size);
+    break;
+  case HGL_STATE_BYTES:
+    hgl_lua_push_bytes(L, value->bytes);
+    break;
+  case HGL_STATE_TABLE:
+    hgl_bind_state_push(L, value->node);
+  }
+}
+
+void hgl_view_get(lua_State *L, struct hgl_state_node *node, const struct hgl_state_key *key)
+{
+  struct hgl_err err;
+  struct hgl_state_value value;
+  if (hgl_state_get(node, key, &value, &err) != 0) fail(L, &err);
+  hgl_view_push_value(L, &value);
+}
+
+int64_t hgl_view_length(lua_State *L, struct hgl_state_node *node)
+{
+  struct hgl_err err;
+  int64_t length = 0;
+  if (hgl_state_length(node, &length, &err) != 0) fail(L, &err);
+  return length;
+}
+
+void hgl_view_reorder(lua_State *L, struct hgl_state_node *node, int64_t first, const size_t *order,
+                      size_t count)
+{
+  struct hgl_err err;
+  if (hgl_state_reorder(node, first, order, count, &err) != 0) fail(L, &err);
+}
+
+/* Lua values into the tree: nothing in this part raises ------------------------------------------
+ */
+
+static int from_table(struct hgl_walk *walk, struct hgl_state *state, int index,
+                      struct hgl_state_node **out);
+
+static int from_userdata(struct hgl_walk *walk, int index, struct hgl_state_value *out)
+{
+  lua_State *L = walk->L;
+  struct hgl_bytes bytes = hgl_lua_to_bytes(L, index);
+  struct hgl_state_node *node = hgl_bind_state_node(L, index);
+  if (bytes.data)
+    *out = (struct hgl_state_value){.kind = HGL_STATE_BYTES, .bytes = bytes};
+  else if (hgl_lua_is_null(L, index))
+    *out = (struct hgl_state_value){.kind = HGL_STATE_NULL};
+  else if (node)
+    *out = (struct hgl_state_value){.kind = HGL_STATE_TABLE, .node = node};
+  else
+    return hgl_walk_fail_kind(walk, LUA_TUSERDATA);
+  return 0;
+}
+
+/* *made: a new table that the caller releases. */
+static int from_lua(struct hgl_walk *walk, struct hgl_state *state, int index,
+                    struct hgl_state_value *out, struct hgl_state_node **made)
+{
+  lua_State *L = walk->L;
+  struct hgl_state_value value = {.kind = HGL_STATE_NIL};
+  size_t size;
+  const char *text;
+  int type = lua_type(L, index), status = 0;
+  switch (type) {
+  case LUA_TNIL:
+    break;
+  case LUA_TBOOLEAN:
+    value.kind = HGL_STATE_BOOL;
+    value.boolean = lua_toboolean(L, index);
+    break;
+  case LUA_TNUMBER:
+    value.kind = lua_isinteger(L, index) ? HGL_STATE_INT : HGL_STATE_DOUBLE;
+    if (value.kind == HGL_STATE_INT)
+      value.integer = lua_tointeger(L, index);
+    else
+      value.number = lua_tonumber(L, index);
+    break;
+  case LUA_TSTRING:
+    text = lua_tolstring(L, index, &size);
+    value.kind = HGL_STATE_TEXT;
+    value.bytes = hgl_bytes(text, size);
+    break;
+  case LUA_TUSERDATA:
+    status = from_userdata(walk, index, &value);
+    break;
+  case LUA_TTABLE:
+    value.kind = HGL_STATE_TABLE;
+    status = from_table(walk, state, index, made);
+    value.node = *made;
+    break;
+  default:
+    status = hgl_walk_fail_kind(walk, type);
+  }
+  if (status == 0) *out = value;
+  return status;
+}
+
+/* The pair on top of the stack. */
+static int from_pair(struct hgl_walk *walk, struct hgl_state_node *node)
+{
+  struct hgl_state_value value;
+  struct hgl_state_node *made = NULL;
+  int status = hgl_walk_step_to(walk, -2);
+  if (status) return status;
+  const struct hgl_walk_step *step = &walk->steps[walk->depth - 1];
+  struct hgl_state_key key = {step->is_int, step->integer, step->text};
+  status = from_lua(walk, hgl_state_of(node), lua_gettop(walk->L), &value, &made);
+  if (status) return status;
+  status = hgl_state_set(node, &key, &value, walk->err);
+  if (status) hgl_walk_fail_in(walk);
+  if (made) hgl_state_release(made);
+  return status;
+}
+
+static int from_table(struct hgl_walk *walk, struct hgl_state *state, int index,
+                      struct hgl_state_node **out)
+{
+  lua_State *L = walk->L;
+  struct hgl_state_node *node = NULL;
+  int status = hgl_walk_enter(walk, lua_topointer(L, index));
+  if (status) return status;
+  int top = lua_gettop(L);
+  hgl_table_push_content(L, index);
+  status = hgl_state_table(state, &node, walk->err);
+  if (status) goto done;
+  if (hgl_lua_is_array(L, top + 1)) hgl_state_mark_list(node);
+  lua_pushnil(L);
+  while (status == 0 && lua_next(L, top + 1)) {
+    status = from_pair(walk, node);
+    lua_pop(L, 1);
+  }
+  if (status)
+    hgl_state_release(node);
+  else
+    *out = node;
+done:
+  lua_settop(L, top);
+  hgl_walk_leave(walk);
+  return status;
+}
+
+void hgl_view_set(lua_State *L, struct hgl_state_node *node, const struct hgl_state_key *key,
+                  int index)
+{
+  struct hgl_err err;
+  struct hgl_state_value value;
+  struct hgl_state_node *made = NULL;
+  struct hgl_walk walk = {.L = L, .verb = "kept in state", .err = &err};
+  char what[64];
+  if (key->is_int)
+    snprintf(what, sizeof what, "[%lld]", (long long)key->integer);
+  else
+    snprintf(what, sizeof what, "%.40s", key->text.size ? (const char *)key->text.data : "");
+  walk.what = what;
+  luaL_checkstack(L, 8, "state");
+  struct hgl_state *state = hgl_state_of(node);
+  if (!state) luaL_error(L, "this table was removed from the state");
+  int status = from_lua(&walk, state, lua_absindex(L, index), &value, &made);
+  if (status == 0) {
+    status = hgl_state_set(node, key, &value, &err);
+    if (status) hgl_walk_fail_in(&walk);
+  }
+  if (made) hgl_state_release(made);
+  if (status) fail(L, &err);
+}
+
+/* Metamethods ------------------------------------------------------------------------------- */
+
+static int view_index(lua_State *L)
+{
+  struct hgl_state_node *node = check_view(L, 1);
+  struct hgl_state_key key = hgl_view_key(L, 2);
+  hgl_view_get(L, node, &key);
+  return 1;
+}
+
+static int view_newindex(lua_State *L)
+{
+  struct hgl_state_node *node = check_view(L, 1);
+  struct hgl_state_key key = hgl_view_key(L, 2);
+  hgl_view_set(L, node, &key, 3);
+  return 0;
+}
+
+static int view_length(lua_State *L)
+{
+  lua_pushinteger(L, hgl_view_length(L, check_view(L, 1)));
+  return 1;
+}
+
+int hgl_view_next(lua_State *L)
+{
+  struct hgl_state_node *node = check_view(L, 1);
+  struct hgl_state_key key = {0}, next;
+  struct hgl_state_value value;
+  struct hgl_err err;
+  bool more = false, first = lua_isnoneornil(L, 2);
+  if (!first) key = hgl_view_key(L, 2);
+  if (hgl_state_next(node, first ? NULL : &key, &next, &value, &more, &err) != 0) fail(L, &err);
+  if (!more) {
+    lua_pushnil(L);
+    return 1;
+  }
+  hgl_view_push_key(L, &next);
+  hgl_view_push_value(L, &value);
+  return 2;
+}
+
+static int view_pairs(lua_State *L)
+{
+  check_view(L, 1);
+  lua_pushcfunction(L, hgl_view_next);
+  lua_pushvalue(L, 1);
+  lua_pushnil(L);
+  return 3;
+}
+
+static int view_tostring(lua_State *L)
+{
+  lua_pushliteral(L, "table of state");
+  return 1;
+}
+
+static int view_gc(lua_State *L)
+{
+  struct hgl_state_node **box = lua_touserdata(L, 1);
+  if (*box) hgl_state_release(*box);
+  *box = NULL;
+  return 0;
+}
+
+void hgl_bind_state_open(lua_State *L)
+{
+  static const luaL_Reg metamethods[] = {
+      {"__index", view_index},
+      {"__newindex", view_newindex},
+      {"__len", view_length},
+      {"__pairs", view_pairs},
+      {"__tostring", view_tostring},
+      {"__gc", view_gc},
+      {NULL, NULL},
+  };
+  luaL_newlib(L, metamethods);
+  lua_pushliteral(L, "table of state");
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__name");
+  lua_setfield(L, -2, "__metatable");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &view_meta);
+  lua_newtable(L);
+  lua_newtable(L);
+  lua_pushliteral(L, "v");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &views);
+}
