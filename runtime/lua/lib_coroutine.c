@@ -59,12 +59,14 @@ static int close_coroutine(lua_State *L, lua_State *co)
   return status;
 }
 
-/* coroutine.wrap raises what its coroutine raised, with the place of the call. */
+/* coroutine.wrap raises what its coroutine raised, with the place of the call. What died of a limit
+ * is not closed: its hooks are off since the raise, and nothing could stop its __close handlers. */
 static int raise_wrapped(lua_State *L, lua_State *co, int status)
 {
-  if (status == LUA_ERRMEM && !hgl_vm_of(L)->doomed) hgl_vm_of(L)->doomed = HGL_NO_MEMORY;
-  int co_status = lua_status(co);
-  if (co_status != LUA_OK && co_status != LUA_YIELD) close_coroutine(L, co);
+  struct hgl_vm *vm = hgl_vm_of(L);
+  bool limit = vm->doomed || status == LUA_ERRMEM;
+  bool died = lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD;
+  if (died && !limit) status = close_coroutine(L, co);
   lua_xmove(co, L, 1);
   hgl_stretch_caught(L, status);
   if (lua_type(L, -1) == LUA_TSTRING) {

@@ -87,16 +87,14 @@ struct hgl_vm_send {
 };
 
 struct hgl_vm_ops {
-  /* Top level only. An error raises at the declaration, with script and line. `value` may be empty.
-   */
+  /* Top level only. An error raises at the declaration, with script and line. `value`: or empty. */
   int (*declare)(void *user, enum hgl_vm_declaration what, struct hgl_bytes name,
                  struct hgl_bytes value, struct hgl_err *err);
   /* Sends within the current stretch. Errors that the world may cause (HGL_UNDELIVERABLE,
    * HGL_LIMIT, HGL_DENIED, HGL_PROTOCOL_VIOLATION is a bug) come back to the script: bugs raise,
    * others are nil, why, code. *id: the envelope's. */
   int (*send)(void *user, const struct hgl_vm_send *send, struct hgl_id *id, struct hgl_err *err);
-  /* Timers: `name` declared with on_timer; `key` distinguishes several of one name (may be empty).
-   */
+  /* Timers: `name` declared with on_timer; `key`, or empty, tells several of one name apart. */
   int (*timer_set)(void *user, struct hgl_bytes name, struct hgl_bytes key, int64_t after_ms,
                    struct hgl_bytes value, struct hgl_err *err);
   int (*timer_cancel)(void *user, struct hgl_bytes name, struct hgl_bytes key, struct hgl_err *err);
@@ -189,7 +187,8 @@ enum hgl_vm_outcome hgl_vm_start(struct hgl_vm *vm, const struct hgl_vm_call *ca
 enum hgl_vm_outcome hgl_vm_resume(struct hgl_vm *vm, struct hgl_vm_run *run,
                                   const struct hgl_vm_answer *answers, size_t count,
                                   struct hgl_vm_wait *wait, struct hgl_vm_failure *failure);
-/* Instead of resuming: the run ends here (host stops, agent parked). */
+/* Instead of resuming: the run ends here (host stops, agent parked, or its stretch was rolled back
+ * by the agent layer). */
 void hgl_vm_abandon(struct hgl_vm *vm, struct hgl_vm_run *run);
 
 void hgl_vm_accept(struct hgl_vm *vm);

@@ -2,9 +2,9 @@
  * bindings.
  *
  * Invariants
- * - Lua runs only inside a *stretch* (hgl_stretch_begin … _end): the top level, or a run's handler
- * up to its next suspension. `current` is then the lua_State that executes; everything that
- * switches coroutines keeps it so, because the watchdog's signal hooks whatever stands there.
+ * - Lua runs only inside a *stretch* (hgl_stretch_begin … _end): the top level, or a run's
+ *   handler up to its next suspension. `current` is then the lua_State that executes; whatever
+ *   switches coroutines keeps it so, because the watchdog's signal hooks what stands there.
  * - `doomed` is set when a limit was hit. From then on nothing catches: pcall, xpcall and the
  *   coroutine functions raise again, and every lua_State that goes on running is hooked, until the
  *   stretch ends.
@@ -23,14 +23,12 @@ enum {
   HGL_VM_ASKS_SIZE_MAX = 4 << 20,   /* bytes of the bodies of one ask_all */
   HGL_VM_SOURCE_SIZE_MAX = 1 << 20, /* bytes of a script or module */
   HGL_VM_TRACEBACK_SIZE_MAX = 8192,
-  HGL_VM_CLOSE_DEPTH_MAX =
-      50, /* coroutine.close within a closing coroutine; 5.4.4 crashes at 11,000 */
+  HGL_VM_CLOSE_DEPTH_MAX = 50,       /* coroutine.close within one; Lua 5.4.4 crashes at 11,000 */
   HGL_VM_HOOK_COUNT = 1000,          /* instructions between two looks at the count */
   HGL_VM_LAST_WORDS_SIZE = 64 << 10, /* memory beyond the limit for reporting that it was reached */
 };
 
-/* Random numbers of one run: the same seed gives the same ones (xoshiro is not needed: SplitMix64).
- */
+/* Random numbers of one run (SplitMix64): the same seed gives the same ones. */
 struct hgl_vm_random {
   uint64_t state;
 };

@@ -85,6 +85,18 @@ static void sandbox_stops_every_loop_at_the_time_limit(void **state)
       "function() while true do end end }) coroutine.yield() end) coroutine.resume(co) "
       "pcall(coroutine.close, co) while true do end",
       "local t = setmetatable({}, { __index = function(t, k) while true do end end }) return t.x",
+      "pcall(coroutine.wrap(function() local x <close> = setmetatable({}, { __close = function() "
+      "while true do end end }) while true do end end)) while true do end",
+      "local co = coroutine.create(function() local x <close> = setmetatable({}, { __close = "
+      "function() while true do end end }) while true do end end) coroutine.resume(co) "
+      "coroutine.close(co)",
+      "pcall(coroutine.wrap(function() local x <close> = setmetatable({}, { __close = function() "
+      "while true do end end }) error('x') end)) while true do end",
+      "table.sort({ 3, 2, 1 }, function() while true do end end)",
+      "for k in function() while true do end end do end",
+      "return setmetatable({}, { __eq = function() while true do end end }) == setmetatable({}, "
+      "{})",
+      "return setmetatable({}, { __concat = function() while true do end end }) .. 'x'",
       "(('a'):rep(10)):gsub('a', function() while true do end end)",
       "local s = ('a'):rep(3000) while true do s:find('.-.-.-.-b') end",
       "pcall(string.find, ('a'):rep(3000), '.-.-.-.-.-b') while true do end",
@@ -105,6 +117,47 @@ static void sandbox_goes_on_after_a_limit(void **state)
     assert_int_equal(fake_deliver(host, &message), HGL_VM_DONE);
     assert_saw(host, "info 5000050000");
   }
+}
+
+static void sandbox_goes_on_after_the_memory_limit(void **state)
+{
+  struct fake_host *host = *state;
+  host->limits.stretch_ms = 5000;
+  fake_load(host, "agent.on_start(function() local t = {} while true do t[#t + 1] = {} end end)"
+                  "agent.on('a/1.0/b', function(m) local t = {} for i = 1, 10000 do t[i] = {} end "
+                  "log.info(#t) end)");
+  struct hgl_vm_message message = fake_message("a/1.0/b", hgl_bytes("\xa0", 1));
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(fake_start(host), HGL_VM_RAISED);
+    assert_int_equal(host->failure.error.code, HGL_NO_MEMORY);
+    fake_forget(host);
+    assert_int_equal(fake_deliver(host, &message), HGL_VM_DONE);
+    assert_saw(host, "info 10000");
+  }
+}
+
+static void sandbox_globals_cannot_be_turned_against_it(void **state)
+{
+  struct fake_host *host = *state;
+  static const char *const tampering[] = {
+      "setmetatable(_G, { __index = function() while true do end end }) "
+      "agent.on_start(function() return nothing end)",
+      "function tostring() while true do end end agent.on_start(function() error({}) end)",
+      "local p = pcall function pcall(...) return p(...) end "
+      "agent.on_start(function() while true do pcall(function() while true do end end) end end)",
+      "state = nil cache = nil agent.on_start(function() while true do end end)",
+  };
+  for (size_t i = 0; i < sizeof tampering / sizeof *tampering; i++) {
+    struct hgl_err err = {0};
+    assert_ok(fake_try_load(host, tampering[i], &err));
+    assert_int_equal(fake_start(host), HGL_VM_RAISED);
+  }
+  struct hgl_err err = {0};
+  assert_fails(HGL_SCRIPT, fake_try_load(host, "string.rep = nil", &err));
+  assert_fails(HGL_SCRIPT, fake_try_load(host, "agent.send = nil", &err));
+  assert_fails(HGL_SCRIPT, fake_try_load(host, "setmetatable(string, {})", &err));
+  assert_fails(HGL_SCRIPT, fake_try_load(host, "state.x = 1", &err));
+  assert_fails(HGL_SCRIPT, fake_try_load(host, "co = coroutine.create(print)", &err));
 }
 
 static void sandbox_limits_the_top_level_too(void **state)
@@ -328,6 +381,8 @@ int main(void)
       TEST(sandbox_keeps_the_string_metatable_out_of_reach),
       TEST(sandbox_stops_every_loop_at_the_time_limit),
       TEST(sandbox_goes_on_after_a_limit),
+      TEST(sandbox_goes_on_after_the_memory_limit),
+      TEST(sandbox_globals_cannot_be_turned_against_it),
       TEST(sandbox_limits_the_top_level_too),
       TEST(sandbox_counts_instructions_when_asked),
       TEST(sandbox_memory_limit_cannot_be_caught),
