@@ -1,6 +1,6 @@
-/* A host: many agents, one tick. This is the heart of the runtime, without sockets, files or clocks of
- * its own: transport, store, time, randomness and files are handed in, so that the same code runs in
- * production and inside a test with a virtual clock.
+/* A host: many agents, one tick. This is the heart of the runtime, without sockets, files or clocks
+ * of its own: transport, store, time, randomness and files are handed in, so that the same code
+ * runs in production and inside a test with a virtual clock.
  *
  * The tick (tick.c) has these phases, in this order:
  *   1 drain    take what arrived: frames, due timers                       (inbox.c, timers.c)
@@ -28,15 +28,15 @@ struct hgl_host;
 
 enum {
   HGL_AGENTS_MAX = 100000,
-  HGL_MAILBOX_COUNT_DEFAULT = 16384,        /* messages waiting for one agent */
+  HGL_MAILBOX_COUNT_DEFAULT = 16384, /* messages waiting for one agent */
   HGL_MAILBOX_BYTES_DEFAULT = 64 << 20,
-  HGL_MAILBOX_SENDER_DEFAULT = 8192,        /* of them by one sender */
-  HGL_TIMERS_DEFAULT = 1000,                /* set by one agent */
-  HGL_ATTEMPTS_DEFAULT = 3,                 /* runs of a handler before its message is dead */
-  HGL_TICK_ENVELOPES_MAX = 4096,            /* taken in by one tick */
-  HGL_TICK_RUN_MS = 20,                     /* spent on handlers by one tick */
-  HGL_OUTBOX_BYTES_MAX = 64 << 20,          /* unacknowledged towards one host */
-  HGL_JOURNAL_BYTES_DEFAULT = 256 << 20,    /* kept of what was said and heard */
+  HGL_MAILBOX_SENDER_DEFAULT = 8192,     /* of them by one sender */
+  HGL_TIMERS_DEFAULT = 1000,             /* set by one agent */
+  HGL_ATTEMPTS_DEFAULT = 3,              /* runs of a handler before its message is dead */
+  HGL_TICK_ENVELOPES_MAX = 4096,         /* taken in by one tick */
+  HGL_TICK_RUN_MS = 20,                  /* spent on handlers by one tick */
+  HGL_OUTBOX_BYTES_MAX = 64 << 20,       /* unacknowledged towards one host */
+  HGL_JOURNAL_BYTES_DEFAULT = 256 << 20, /* kept of what was said and heard */
 };
 
 /* How frames leave. `link` is the transport's own pointer, given in hgl_host_link_up. */
@@ -52,14 +52,15 @@ struct hgl_transport {
 
 /* Files that agents are granted, and scripts' modules. */
 struct hgl_files {
-  /* The whole file; HGL_TOO_LARGE above size_max. Pseudo files of /proc have no size: read to the end. */
+  /* The whole file; HGL_TOO_LARGE above size_max. Pseudo files of /proc have no size: read to the
+   * end. */
   int (*read)(void *user, const char *path, size_t size_max, struct hgl_buf *out,
               struct hgl_err *err);
   void *user;
 };
 
-/* For `tail`, `demo`, the dashboard's feed and tests: what happened, as it happens. The JSON object is
- * borrowed for the call. Kinds: "log" "message" "deal" "agent" "peer" "dead" (field "kind"). */
+/* For `tail`, `demo`, the dashboard's feed and tests: what happened, as it happens. The JSON object
+ * is borrowed for the call. Kinds: "log" "message" "deal" "agent" "peer" "dead" (field "kind"). */
 struct hgl_watcher {
   void (*event)(void *user, const char *kind, json_t *object);
   void *user;
@@ -73,18 +74,19 @@ struct hgl_host_config {
   const struct hgl_log *log;
   struct hgl_transport transport;
   struct hgl_files files;
-  const char *stdlib_folder;       /* holds haggle/market.lua … */
-  struct hgl_watchdog *watchdog;   /* NULL: no time limit */
-  struct hgl_code *code;
-  int64_t journal_bytes;           /* 0: the default */
-  bool allow_private;              /* dial and pass on loopback and private addresses */
+  const char *stdlib_folder;     /* holds haggle/market.lua … */
+  struct hgl_watchdog *watchdog; /* NULL: no time limit */
+  struct hgl_chunks *chunks;     /* compiled scripts */
+  int64_t journal_bytes;         /* 0: the default */
+  bool allow_private;            /* dial and pass on loopback and private addresses */
   void (*request_tick)(void *user);
   /* The host cannot go on: a fork of ourselves, a store whose state is unknown. Called once. */
   void (*fatal)(void *user, const struct hgl_err *why);
   void *user;
 };
 
-/* Loads what the store holds: chain, peers, timers, dead letters of interrupted runs, the directory. */
+/* Loads what the store holds: chain, peers, timers, dead letters of interrupted runs, the
+ * directory. */
 int hgl_host_create(const struct hgl_host_config *config, struct hgl_host **out,
                     struct hgl_err *err) HGL_NODISCARD;
 void hgl_host_destroy(struct hgl_host *host);
@@ -92,8 +94,8 @@ void hgl_host_destroy(struct hgl_host *host);
 /* ---- agents ---- */
 
 struct hgl_agent_config {
-  const char *name;                /* its identity follows the name */
-  const char *script_path;         /* as errors show it; modules are searched beside it */
+  const char *name;        /* its identity follows the name */
+  const char *script_path; /* as errors show it; modules are searched beside it */
   struct hgl_bytes source;
   const struct hgl_signer *signer; /* taken (destroyed by the host), or NULL with a delegation: */
   struct hgl_bytes delegation;     /* issued elsewhere, or empty: the host issues with `signer` */
@@ -119,12 +121,14 @@ bool hgl_host_idle(const struct hgl_host *host);
 /* ---- links ---- */
 
 /* Where this host can be dialled; told to peers. Copied. */
-int hgl_host_set_urls(struct hgl_host *host, const char *const *urls, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_host_set_urls(struct hgl_host *host, const char *const *urls,
+                      struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_link_up(struct hgl_host *host, void *link, const struct hgl_key *peer, bool dialled,
                      struct hgl_err *err) HGL_NODISCARD;
-void hgl_host_link_frame(struct hgl_host *host, void *link, struct hgl_bytes frame);
-void hgl_host_link_down(struct hgl_host *host, void *link);
+/* A frame or the end of a link that is no longer the peer's current one is passed over. */
+void hgl_host_link_frame(struct hgl_host *host, void *link, const struct hgl_key *peer,
+                         struct hgl_bytes frame);
+void hgl_host_link_down(struct hgl_host *host, void *link, const struct hgl_key *peer);
 void hgl_host_address_verified(struct hgl_host *host, const struct hgl_key *peer, const char *url);
 
 /* ---- looking and commanding (control API) ---- */
@@ -134,12 +138,12 @@ void hgl_host_watch(struct hgl_host *host, const struct hgl_watcher *watcher); /
 int hgl_host_describe(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_list_agents(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_list_peers(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
-int hgl_host_list_deals(struct hgl_host *host, size_t limit, json_t **out, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_host_list_deals(struct hgl_host *host, size_t limit, json_t **out,
+                        struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_list_dead(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 /* `query` is the text form of protocol/query.h. */
-int hgl_host_find(struct hgl_host *host, const char *query, json_t **out, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_host_find(struct hgl_host *host, const char *query, json_t **out,
+                  struct hgl_err *err) HGL_NODISCARD;
 /* The operator speaks as the agent "operator", which exists on every host. `answer` is called once,
  * with the reply's JSON or an error; NULL: a send, which only queues. */
 int hgl_host_send(struct hgl_host *host, const char *to, const char *type, struct hgl_bytes body,

@@ -1,0 +1,436 @@
+/* An agent's life: identity and delegation, its script's declarations, its advert, its rows. */
+#include "agent/internal.h"
+
+#include <assert.h>
+
+enum {
+  DELEGATION_DAYS = 7,
+  ADVERT_BODY_SIZE_MAX = HGL_ADVERT_SIZE_MAX - 4096, /* the rest is proof */
+  RENEW_BEFORE_S = 2 * 24 * 3600,                    /* a new delegation when less is left */
+};
+
+struct agent *agent_by_key(struct hgl_host *host, const struct hgl_key *key)
+{
+  return hgl_map_get(&host->agents_by_key, hgl_key_bytes(key));
+}
+
+struct agent *agent_by_name(struct hgl_host *host, struct hgl_bytes name)
+{
+  return hgl_map_get(&host->agents_by_name, name);
+}
+
+struct hgl_definition *agent_definition(const struct agent *agent, struct hgl_bytes protocol,
+                                        struct hgl_bytes version)
+{
+  char key[2 * HGL_NAME_SIZE_MAX + 2];
+  if (!agent->protocols.count || protocol.size + version.size + 1 > sizeof key) return NULL;
+  memcpy(key, protocol.data, protocol.size);
+  key[protocol.size] = '/';
+  memcpy(key + protocol.size + 1, version.data, version.size);
+  return hgl_map_get(&agent->protocols, hgl_bytes(key, protocol.size + 1 + version.size));
+}
+
+/* A grant that ends in a star covers everything that begins so; else it must be equal. */
+bool agent_granted(const struct agent *agent, const char *kind, struct hgl_bytes value)
+{
+  size_t kind_size = strlen(kind);
+  for (char **grant = agent->grants; grant && *grant; grant++) {
+    if (strncmp(*grant, kind, kind_size) != 0 || (*grant)[kind_size] != '=') continue;
+    struct hgl_bytes allowed = hgl_text(*grant + kind_size + 1);
+    bool prefix = allowed.size && allowed.data[allowed.size - 1] == '*';
+    if (prefix ? value.size >= allowed.size - 1 &&
+                     memcmp(value.data, allowed.data, allowed.size - 1) == 0 &&
+                     !memmem(value.data, value.size, "/../", 4)
+               : hgl_bytes_equal(allowed, value))
+      return true;
+  }
+  return false;
+}
+
+/* ---- rows ---- */
+
+/* [number, version, created, delegation sequence, delegation] */
+int agent_store_row(struct agent *agent, struct hgl_err *err)
+{
+  struct hgl_buf row;
+  hgl_buf_init(&row, 4096);
+  hgl_cbor_put_list(&row, 4);
+  hgl_cbor_put_uint(&row, agent->number);
+  hgl_cbor_put_int(&row, agent->stored_version);
+  hgl_cbor_put_bool(&row, agent->created);
+  hgl_cbor_put_bytes(&row, hgl_buf_bytes(&agent->delegation_bytes));
+  int status = hgl_buf_check(&row, err);
+  if (!status)
+    status = hgl_writeset_put(host_writes(agent->host), HGL_DB_AGENTS, hgl_text(agent->name),
+                              hgl_buf_bytes(&row), err);
+  hgl_buf_deinit(&row);
+  return status;
+}
+
+static int load_row(struct agent *agent, bool *found, struct hgl_err *err)
+{
+  struct hgl_buf row;
+  struct hgl_bytes delegation;
+  size_t count;
+  hgl_buf_init(&row, 4096);
+  int status = hgl_store_get(agent->host->config.store, HGL_DB_AGENTS, hgl_text(agent->name), &row,
+                             err);
+  *found = status == 0;
+  if (status == -HGL_NOT_FOUND) status = 0;
+  struct hgl_cbor_reader in = hgl_cbor_reader(hgl_buf_bytes(&row));
+  if (*found &&
+      ((status = hgl_cbor_get_list(&in, "agent", 4, &count, err)) ||
+       (status = hgl_cbor_get_uint(&in, "agent.number", INT64_MAX, &agent->number, err)) ||
+       (status = hgl_cbor_get_int(&in, "agent.version", &agent->stored_version, err)) ||
+       (status = hgl_cbor_get_bool(&in, "agent.created", &agent->created, err)) ||
+       (status = hgl_cbor_get_bytes(&in, "agent.delegation", HGL_DELEGATION_SIZE_MAX, &delegation,
+                                    err))))
+    *found = false;
+  /* Ours, checked when it was made: only its claims are needed again. */
+  struct hgl_delegation claims;
+  struct hgl_err ignored;
+  if (*found && delegation.size && hgl_delegation_verify(delegation, &claims, &ignored) == 0 &&
+      hgl_key_equal(&claims.agent, &agent->key)) {
+    hgl_buf_append_bytes(&agent->delegation_bytes, delegation);
+    agent->delegation = claims;
+  }
+  hgl_buf_deinit(&row);
+  return status;
+}
+
+/* ---- identity ---- */
+
+static int issue_delegation(struct agent *agent, struct hgl_err *err)
+{
+  struct hgl_host *host = agent->host;
+  int64_t now_ms = hgl_wall_ms(host->config.clock);
+  /* Never a sequence twice, also not by a host that was restored. */
+  uint64_t sequence = (uint64_t)now_ms;
+  if (sequence <= agent->delegation.sequence) sequence = agent->delegation.sequence + 1;
+  struct hgl_delegation delegation = {.agent = agent->key,
+                                      .host = host->key,
+                                      .issued_s = now_ms / 1000,
+                                      .expires_s = now_ms / 1000 + DELEGATION_DAYS * 24 * 3600,
+                                      .sequence = sequence};
+  hgl_buf_clear(&agent->delegation_bytes);
+  int status = hgl_delegation_sign(agent->signer, &delegation, &agent->delegation_bytes, err);
+  if (!status) agent->delegation = delegation;
+  return status;
+}
+
+static int use_delegation(struct agent *agent, struct hgl_bytes bytes, struct hgl_err *err)
+{
+  struct hgl_delegation claims;
+  int status = hgl_delegation_verify(bytes, &claims, err);
+  if (status) return hgl_fail_in(err, "%s: its delegation", agent->name);
+  if ((status = hgl_delegation_check(&claims, &agent->host->key,
+                                     hgl_wall_ms(agent->host->config.clock), err)))
+    return hgl_fail_in(err, "%s: its delegation", agent->name);
+  agent->delegation = claims;
+  agent->key = claims.agent;
+  hgl_buf_clear(&agent->delegation_bytes);
+  hgl_buf_append_bytes(&agent->delegation_bytes, bytes);
+  return hgl_buf_check(&agent->delegation_bytes, err);
+}
+
+/* When little is left; an agent whose key is elsewhere can only be told about it. */
+int agent_renew(struct agent *agent, struct hgl_err *err)
+{
+  int64_t left_s = agent->delegation.expires_s - hgl_wall_ms(agent->host->config.clock) / 1000;
+  bool ours = agent->delegation_bytes.size &&
+              hgl_key_equal(&agent->delegation.host, &agent->host->key);
+  if (ours && left_s > RENEW_BEFORE_S) return 0;
+  if (!agent->signer) return 0;
+  int status = issue_delegation(agent, err);
+  if (!status) status = agent_store_row(agent, err);
+  return status;
+}
+
+/* ---- the advert ---- */
+
+static void put_protocols(struct agent *agent, struct hgl_buf *out)
+{
+  struct hgl_map_slot *slot;
+  hgl_cbor_put_literal(out, "protocols");
+  hgl_cbor_put_list(out, agent->protocols.count);
+  for (size_t i = 0; (slot = hgl_map_next(&agent->protocols, &i));)
+    hgl_cbor_put_text(out, hgl_bytes(slot->key, slot->key_size));
+}
+
+/* An advert is a message of the agent to itself, on its own host. Its map's keys stand in the order
+ * of deterministic encoding: name, offers, version, protocols. */
+int agent_advertise(struct agent *agent, struct hgl_err *err)
+{
+  struct hgl_host *host = agent->host;
+  struct hgl_buf body, bytes;
+  struct message *message = NULL;
+  hgl_buf_init(&body, ADVERT_BODY_SIZE_MAX);
+  hgl_buf_init(&bytes, HGL_ENVELOPE_SIZE_MAX);
+  hgl_cbor_put_map(&body, 4);
+  hgl_cbor_put_literal(&body, "name");
+  hgl_cbor_put_literal(&body, agent->name);
+  hgl_cbor_put_literal(&body, "offers");
+  hgl_cbor_put_list(&body, agent->offer_count);
+  hgl_buf_append_bytes(&body, hgl_buf_bytes(&agent->offers));
+  hgl_cbor_put_literal(&body, "version");
+  hgl_cbor_put_int(&body, hgl_wall_ms(host->config.clock));
+  put_protocols(agent, &body);
+  struct hgl_envelope envelope = {.type = hgl_text("haggle/1.0/advert"),
+                                  .from = agent->key,
+                                  .to = agent->key,
+                                  .created_time_ms = hgl_wall_ms(host->config.clock),
+                                  .body = hgl_buf_bytes(&body)};
+  hgl_random_fill(host->config.random, envelope.id.bytes, HGL_ID_SIZE);
+  envelope.thid = envelope.id;
+  int status = hgl_buf_check(&body, err);
+  if (!status) status = hgl_envelope_encode(&envelope, &bytes, err);
+  if (!status) {
+    size_t size;
+    uint8_t *memory = hgl_buf_take(&bytes, &size);
+    status = message_create(memory, size, &message, err);
+  }
+  if (!status) status = outbox_say(host, host->self, message, err);
+  message_release(message);
+  hgl_buf_deinit(&body);
+  hgl_buf_deinit(&bytes);
+  if (status) return hgl_fail_in(err, "%s: its advert", agent->name);
+  return 0;
+}
+
+/* ---- coming and going ---- */
+
+void agent_destroy(struct agent *agent)
+{
+  struct hgl_map_slot *slot;
+  if (!agent) return;
+  while (agent->runs) {
+    if (agent->runs->vm_run) hgl_vm_abandon(agent->vm, agent->runs->vm_run);
+    run_destroy(agent->runs);
+  }
+  for (struct mail *mail; (mail = mail_queue_pop(&agent->mailbox));) {
+    if (mail->kind == MAIL_TIMER && mail->timer->cancelled) timer_destroy(mail->timer);
+    mail_destroy(mail);
+  }
+  for (size_t i = 0; (slot = hgl_map_next(&agent->timers, &i));) timer_destroy(slot->value);
+  for (size_t i = 0; (slot = hgl_map_next(&agent->senders, &i));) hgl_free(slot->value);
+  for (size_t i = 0; (slot = hgl_map_next(&agent->protocols, &i));)
+    hgl_definition_destroy(slot->value);
+  operator_deinit(agent);
+  dialogues_deinit(agent);
+  hgl_map_deinit(&agent->timers);
+  hgl_map_deinit(&agent->senders);
+  hgl_map_deinit(&agent->protocols);
+  hgl_map_deinit(&agent->threads);
+  hgl_map_deinit(&agent->asks);
+  hgl_vm_destroy(agent->vm);
+  hgl_buf_deinit(&agent->offers);
+  hgl_buf_deinit(&agent->delegation_bytes);
+  hgl_signer_destroy(agent->signer);
+  for (char **grant = agent->grants; grant && *grant; grant++) hgl_free(*grant);
+  hgl_free(agent->grants);
+  hgl_free(agent->script_path);
+  hgl_free(agent->description);
+  hgl_free(agent->last_error);
+  hgl_free(agent->name);
+  hgl_free(agent);
+}
+
+static int copy_grants(struct agent *agent, const char *const *grants, struct hgl_err *err)
+{
+  size_t count = 0;
+  while (grants && grants[count]) count++;
+  agent->grants = hgl_array(count + 1, sizeof *agent->grants);
+  if (!agent->grants) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  for (size_t i = 0; i < count; i++) {
+    agent->grants[i] = hgl_strndup(grants[i], strlen(grants[i]));
+    if (!agent->grants[i]) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  }
+  return 0;
+}
+
+static void init_maps(struct agent *agent)
+{
+  const struct hgl_random *random = agent->host->config.random;
+  struct hgl_map *maps[] = {&agent->protocols, &agent->senders, &agent->threads,
+                            &agent->asks,      &agent->timers,  &agent->dialogues};
+  for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
+    hgl_map_init(maps[i], hgl_random_u64(random), hgl_random_u64(random));
+}
+
+static int create(struct hgl_host *host, const struct hgl_agent_config *config, struct agent **out,
+                  struct hgl_err *err)
+{
+  struct agent *agent = hgl_zalloc(sizeof *agent);
+  if (!agent) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  agent->host = host;
+  init_maps(agent);
+  hgl_buf_init(&agent->offers, ADVERT_BODY_SIZE_MAX);
+  hgl_buf_init(&agent->delegation_bytes, HGL_DELEGATION_SIZE_MAX);
+  agent->version = agent->stored_version = 1;
+  agent->mailbox_count_max = config->mailbox_count ? config->mailbox_count
+                                                   : HGL_MAILBOX_COUNT_DEFAULT;
+  agent->mailbox_bytes_max = config->mailbox_bytes ? config->mailbox_bytes
+                                                   : HGL_MAILBOX_BYTES_DEFAULT;
+  agent->mailbox_sender_max = config->mailbox_per_sender ? config->mailbox_per_sender
+                                                         : HGL_MAILBOX_SENDER_DEFAULT;
+  const char *path = config->script_path ? config->script_path : "";
+  agent->name = hgl_strndup(config->name, strlen(config->name));
+  agent->script_path = hgl_strndup(path, strlen(path));
+  int status = agent->name && agent->script_path ? copy_grants(agent, config->grants, err)
+                                                 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if (status) {
+    agent_destroy(agent);
+    return status;
+  }
+  *out = agent;
+  return 0;
+}
+
+static int load_stored(struct agent *agent, const struct hgl_agent_config *config, bool *found,
+                       struct hgl_err *err)
+{
+  struct hgl_host *host = agent->host;
+  int status;
+  if (config->signer) agent->key = *hgl_signer_key(config->signer);
+  if (!config->signer && (status = use_delegation(agent, config->delegation, err))) return status;
+  if ((status = load_row(agent, found, err))) return status;
+  if (!*found) agent->number = ++host->next_agent_number;
+  if (!config->signer && (status = use_delegation(agent, config->delegation, err))) return status;
+  return timers_load(agent, err);
+}
+
+static int create_vm(struct agent *agent, const struct hgl_agent_config *config,
+                     struct hgl_err *err)
+{
+  struct hgl_host *host = agent->host;
+  if (!config->source.size) return 0;
+  struct hgl_vm_limits limits = config->limits;
+  if (!limits.memory_bytes) limits.memory_bytes = HGL_VM_MEMORY_DEFAULT;
+  if (!limits.stretch_ms && host->config.watchdog) limits.stretch_ms = HGL_VM_STRETCH_MS_DEFAULT;
+  if (!limits.state_bytes) limits.state_bytes = HGL_VM_STATE_DEFAULT;
+  if (!limits.runs_max) limits.runs_max = HGL_VM_RUNS_DEFAULT;
+  struct hgl_vm_config vm = {
+      .agent_name = agent->name,
+      .agent_key = agent->key,
+      .source = config->source,
+      .chunk_name = agent->script_path,
+      .config = config->config,
+      .limits = limits,
+      .ops = agent_ops,
+      .state_rows = agent_state_rows,
+      .chunks = host->config.chunks,
+      .watchdog = host->config.watchdog,
+      .random = host->config.random,
+  };
+  vm.ops.user = agent;
+  vm.state_rows.user = agent;
+  return hgl_vm_create(&vm, &agent->vm, err);
+}
+
+static int notice(struct agent *agent, enum mail_kind kind, const char *why, struct hgl_err *err)
+{
+  struct mail *mail = hgl_zalloc(sizeof *mail);
+  char *copy = hgl_strndup(why, strlen(why));
+  if (!mail || !copy) {
+    hgl_free(mail);
+    hgl_free(copy);
+    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  }
+  *mail = (struct mail){.kind = kind,
+                        .why = copy,
+                        .from_version = agent->stored_version,
+                        .to_version = agent->version,
+                        .attempt = 1};
+  return mailbox_notice(agent, mail, err);
+}
+
+static int enlist(struct agent *agent, struct hgl_err *err)
+{
+  struct hgl_host *host = agent->host;
+  if (host->agent_count == host->agent_capacity) {
+    size_t capacity = host->agent_capacity ? host->agent_capacity * 2 : 16;
+    void *bigger = hgl_realloc(host->agents, capacity * sizeof *host->agents);
+    if (!bigger) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+    host->agents = bigger;
+    host->agent_capacity = capacity;
+  }
+  int status = hgl_map_put(&host->agents_by_name, hgl_text(agent->name), agent, err);
+  if (status) return status;
+  if ((status = hgl_map_put(&host->agents_by_key, hgl_key_bytes(&agent->key), agent, err))) {
+    hgl_map_remove(&host->agents_by_name, hgl_text(agent->name));
+    return status;
+  }
+  host->agents[host->agent_count++] = agent;
+  return 0;
+}
+
+static int begin(struct agent *agent, bool found, struct hgl_err *err)
+{
+  int status;
+  if ((status = agent_renew(agent, err)) || (status = dialogues_load(agent, err))) return status;
+  if (found && agent->created && agent->version != agent->stored_version &&
+      (status = notice(agent, MAIL_UPGRADE, "", err)))
+    return status;
+  if (!found) agent->stored_version = agent->version;
+  if ((status = agent_store_row(agent, err))) return status;
+  if (agent->vm &&
+      (status = notice(agent, MAIL_START, agent->created ? "restarted" : "created", err)))
+    return status;
+  if ((status = mailbox_load(agent, err))) return status;
+  return agent_advertise(agent, err);
+}
+
+static int check_name(struct hgl_host *host, const char *name, struct hgl_err *err)
+{
+  size_t size = strlen(name);
+  if (!size || size > HGL_NAME_SIZE_MAX ||
+      strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != size)
+    return hgl_fail(err, HGL_INVALID,
+                    "'%.80s' is no agent's name: 1 to %d letters, digits, '.', '_' and '-'", name,
+                    HGL_NAME_SIZE_MAX);
+  if (agent_by_name(host, hgl_text(name)))
+    return hgl_fail(err, HGL_EXISTS, "there is already an agent named %s", name);
+  if (host->agent_count >= HGL_AGENTS_MAX)
+    return hgl_fail(err, HGL_LIMIT, "more than %d agents", HGL_AGENTS_MAX);
+  return 0;
+}
+
+/* The order matters: the stored row gives the number under which rows are found, stored timers come
+ * before the schedules that the VM's top level declares, and only a complete agent is enlisted. */
+int hgl_host_add_agent(struct hgl_host *host, const struct hgl_agent_config *config,
+                       struct hgl_err *err)
+{
+  struct agent *agent = NULL;
+  bool found = false;
+  int status = check_name(host, config->name, err);
+  if (!status) status = create(host, config, &agent, err);
+  if (status) {
+    hgl_signer_destroy((struct hgl_signer *)config->signer);
+    return status;
+  }
+  status = load_stored(agent, config, &found, err);
+  agent->signer = (struct hgl_signer *)config->signer;
+  if (!status && agent_by_key(host, &agent->key))
+    status = hgl_fail(err, HGL_EXISTS, "%s has the identity of another agent here", agent->name);
+  if (!status) status = create_vm(agent, config, err);
+  if (!status) status = enlist(agent, err);
+  if (status) {
+    agent_destroy(agent);
+    return status;
+  }
+  host->changed = true;
+  host_request_tick(host);
+  return begin(agent, found, err);
+}
+
+void hgl_host_stop_agents(struct hgl_host *host)
+{
+  struct hgl_err err;
+  if (host->stopping) return;
+  host->stopping = true;
+  for (size_t i = 0; i < host->agent_count; i++) {
+    struct agent *agent = host->agents[i];
+    if (agent->vm && notice(agent, MAIL_STOP, "", &err)) host_fatal(host, &err);
+  }
+  host_request_tick(host);
+}

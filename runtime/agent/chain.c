@@ -1,0 +1,106 @@
+/* The header chain of this host: incarnation, sequence, the hash and time of the last header, and
+ * the next growing key. One META row, written with every tick that says something. */
+#include "agent/internal.h"
+
+static const char chain_key[] = "chain", identity_key[] = "identity";
+
+int chain_persist(struct hgl_host *host, struct hgl_err *err)
+{
+  struct hgl_buf row;
+  hgl_buf_init(&row, 512);
+  hgl_cbor_put_list(&row, 10);
+  hgl_cbor_put_bytes(&row, hgl_bytes(host->incarnation.bytes, HGL_INCARNATION_SIZE));
+  hgl_cbor_put_uint(&row, host->sequence);
+  hgl_cbor_put_bytes(&row, hgl_bytes(host->header_hash.bytes, HGL_HASH_SIZE));
+  hgl_cbor_put_int(&row, host->header_time_ms);
+  hgl_cbor_put_uint(&row, host->next_row);
+  hgl_cbor_put_bool(&row, host->continues);
+  hgl_cbor_put_uint(&row, host->continues_sequence);
+  uint8_t follows[HGL_INCARNATION_SIZE + HGL_HASH_SIZE];
+  memcpy(follows, host->continues_incarnation.bytes, HGL_INCARNATION_SIZE);
+  memcpy(follows + HGL_INCARNATION_SIZE, host->continues_hash.bytes, HGL_HASH_SIZE);
+  hgl_cbor_put_bytes(&row, hgl_bytes(follows, sizeof follows));
+  hgl_cbor_put_uint(&row, host->journal_first_row);
+  hgl_cbor_put_int(&row, host->journal_bytes);
+  int status = hgl_buf_check(&row, err);
+  if (!status)
+    status = hgl_writeset_put(host_writes(host), HGL_DB_META, hgl_text(chain_key),
+                              hgl_buf_bytes(&row), err);
+  hgl_buf_deinit(&row);
+  return status;
+}
+
+static int decode(struct hgl_host *host, struct hgl_bytes row, struct hgl_err *err)
+{
+  struct hgl_cbor_reader in = hgl_cbor_reader(row);
+  uint8_t follows[HGL_INCARNATION_SIZE + HGL_HASH_SIZE];
+  size_t count;
+  int status;
+  if ((status = hgl_cbor_get_list(&in, "chain", 10, &count, err)) ||
+      (status = hgl_cbor_get_fixed(&in, "chain.incarnation", host->incarnation.bytes,
+                                   HGL_INCARNATION_SIZE, err)) ||
+      (status = hgl_cbor_get_uint(&in, "chain.sequence", INT64_MAX, &host->sequence, err)) ||
+      (status = hgl_cbor_get_fixed(&in, "chain.hash", host->header_hash.bytes, HGL_HASH_SIZE,
+                                   err)) ||
+      (status = hgl_cbor_get_int(&in, "chain.time", &host->header_time_ms, err)) ||
+      (status = hgl_cbor_get_uint(&in, "chain.row", INT64_MAX, &host->next_row, err)) ||
+      (status = hgl_cbor_get_bool(&in, "chain.continues", &host->continues, err)) ||
+      (status = hgl_cbor_get_uint(&in, "chain.follows", INT64_MAX, &host->continues_sequence,
+                                  err)) ||
+      (status = hgl_cbor_get_fixed(&in, "chain.follows", follows, sizeof follows, err)) ||
+      (status = hgl_cbor_get_uint(&in, "chain.journal", INT64_MAX, &host->journal_first_row,
+                                  err)) ||
+      (status = hgl_cbor_get_int(&in, "chain.journal", &host->journal_bytes, err)))
+    return status;
+  memcpy(host->continues_incarnation.bytes, follows, HGL_INCARNATION_SIZE);
+  memcpy(host->continues_hash.bytes, follows + HGL_INCARNATION_SIZE, HGL_HASH_SIZE);
+  return 0;
+}
+
+void chain_renew(struct hgl_host *host, const char *why)
+{
+  host_log(host, HGL_LOG_WARN, "a new incarnation begins: %s", why);
+  if (host->sequence) {
+    host->continues = true;
+    host->continues_incarnation = host->incarnation;
+    host->continues_sequence = host->sequence;
+    host->continues_hash = host->header_hash;
+  }
+  hgl_random_fill(host->config.random, host->incarnation.bytes, HGL_INCARNATION_SIZE);
+  host->sequence = 0;
+  memset(&host->header_hash, 0, sizeof host->header_hash);
+  outbox_renumber(host);
+  host->changed = true;
+}
+
+int chain_load(struct hgl_host *host, struct hgl_err *err)
+{
+  struct hgl_buf row, identity, seen;
+  hgl_buf_init(&row, 512);
+  hgl_buf_init(&identity, 1024);
+  hgl_buf_init(&seen, 1024);
+  int status = hgl_store_get(host->config.store, HGL_DB_META, hgl_text(chain_key), &row, err);
+  bool fresh = status == -HGL_NOT_FOUND;
+  if (fresh) {
+    hgl_random_fill(host->config.random, host->incarnation.bytes, HGL_INCARNATION_SIZE);
+    host->next_row = 1;
+    status = 0;
+  } else if (!status) {
+    status = decode(host, hgl_buf_bytes(&row), err);
+  }
+  if (!status) status = hgl_store_identity(host->config.store, &identity, err);
+  if (status) goto done;
+  status = hgl_store_get(host->config.store, HGL_DB_META, hgl_text(identity_key), &seen, err);
+  if (status && status != -HGL_NOT_FOUND) goto done;
+  bool moved = status == 0 && !hgl_bytes_equal(hgl_buf_bytes(&identity), hgl_buf_bytes(&seen));
+  status = hgl_writeset_put(host_writes(host), HGL_DB_META, hgl_text(identity_key),
+                            hgl_buf_bytes(&identity), err);
+  if (!status && moved && !fresh)
+    chain_renew(host, "the data folder was copied, moved or restored");
+  if (!status) status = chain_persist(host, err);
+done:
+  hgl_buf_deinit(&row);
+  hgl_buf_deinit(&identity);
+  hgl_buf_deinit(&seen);
+  return status;
+}

@@ -1,0 +1,130 @@
+/* Dead letters: messages and timers whose handlers failed for good, kept until the operator
+ * decides. */
+#include "agent/internal.h"
+
+/* [agent, code, why, time ms, mail] */
+void dead_letter(struct agent *agent, struct mail *mail, enum hgl_code code, const char *why)
+{
+  struct hgl_host *host = agent->host;
+  struct hgl_buf encoded, row;
+  struct hgl_err err;
+  uint8_t key[8];
+  hgl_buf_init(&encoded, HGL_EVIDENCE_SIZE_MAX + 8192);
+  hgl_buf_init(&row, HGL_EVIDENCE_SIZE_MAX + 16384);
+  uint64_t number = host_row(host);
+  int status = mail_encode(host, mail, &encoded, &err);
+  hgl_cbor_put_list(&row, 5);
+  hgl_cbor_put_literal(&row, agent->name);
+  hgl_cbor_put_literal(&row, hgl_code_name(code));
+  hgl_cbor_put_literal(&row, hgl_utf8_valid(hgl_text(why)) ? why : "(not text)");
+  hgl_cbor_put_int(&row, hgl_wall_ms(host->config.clock));
+  hgl_cbor_put_bytes(&row, hgl_buf_bytes(&encoded));
+  if (!status) status = hgl_buf_check(&row, &err);
+  if (!status)
+    status = hgl_writeset_put_new(host_writes(host), HGL_DB_DEAD, row_key(number, key),
+                                  hgl_buf_bytes(&row), &err);
+  if (status) host_fatal(host, &err);
+  host->counts.dead++;
+  host_log(host, HGL_LOG_ERROR, "%s: dead letter %llu (%s): %s", agent->name,
+           (unsigned long long)number, hgl_code_name(code), why);
+  watch_event(host, "dead",
+              json_pack("{s:I, s:s, s:s, s:s}", "row", (json_int_t)number, "agent", agent->name,
+                        "code", hgl_code_name(code), "why", why));
+  hgl_buf_deinit(&encoded);
+  hgl_buf_deinit(&row);
+}
+
+struct dead {
+  struct hgl_bytes agent, code, why, mail;
+  int64_t time_ms;
+};
+
+static int decode(struct hgl_bytes row, struct dead *out, struct hgl_err *err)
+{
+  struct hgl_cbor_reader in = hgl_cbor_reader(row);
+  size_t count;
+  int status;
+  if ((status = hgl_cbor_get_list(&in, "dead letter", 5, &count, err)) ||
+      (status = hgl_cbor_get_text(&in, "agent", HGL_NAME_SIZE_MAX, &out->agent, err)) ||
+      (status = hgl_cbor_get_text(&in, "code", 64, &out->code, err)) ||
+      (status = hgl_cbor_get_text(&in, "why", 8192, &out->why, err)) ||
+      (status = hgl_cbor_get_int(&in, "time", &out->time_ms, err)) ||
+      (status = hgl_cbor_get_bytes(&in, "mail", HGL_EVIDENCE_SIZE_MAX + 8192, &out->mail, err)))
+    return status;
+  return 0;
+}
+
+static int list_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
+{
+  static const char *const kinds[] = {"message",  "undelivered", "timer",
+                                      "on_start", "on_upgrade",  "on_stop"};
+  json_t *list = user, *message = NULL;
+  struct dead dead;
+  struct mail *mail;
+  int status = decode(value, &dead, err);
+  if (!status) status = mail_decode(dead.mail, &mail, err);
+  if (status) return status;
+  if (mail->message && (status = hgl_envelope_to_json(&mail->message->envelope, &message, err))) {
+    mail_destroy(mail);
+    return status;
+  }
+  json_t *object = json_pack("{s:I, s:s%, s:s%, s:s%, s:I, s:s, s:o?}", "row",
+                             (json_int_t)hgl_get_be64(key.data), "agent", dead.agent.data,
+                             dead.agent.size, "code", dead.code.data, dead.code.size, "why",
+                             dead.why.data, dead.why.size, "time_ms", (json_int_t)dead.time_ms,
+                             "kind", kinds[mail->kind], "message", message);
+  mail_destroy(mail);
+  return json_array_append_new(list, object) ? hgl_fail(err, HGL_NO_MEMORY, "out of memory") : 0;
+}
+
+int hgl_host_list_dead(struct hgl_host *host, json_t **out, struct hgl_err *err)
+{
+  json_t *list = json_array();
+  int status = hgl_store_scan(host->config.store, HGL_DB_DEAD, hgl_bytes(NULL, 0),
+                              hgl_bytes(NULL, 0), false, list_row, list, err);
+  if (status)
+    json_decref(list);
+  else
+    *out = list;
+  return status;
+}
+
+int hgl_host_dead_drop(struct hgl_host *host, uint64_t row, struct hgl_err *err)
+{
+  struct hgl_buf value;
+  uint8_t key[8];
+  hgl_buf_init(&value, HGL_STORE_VALUE_SIZE_MAX);
+  int status = hgl_store_get(host->config.store, HGL_DB_DEAD, row_key(row, key), &value, err);
+  hgl_buf_deinit(&value);
+  if (status == -HGL_NOT_FOUND)
+    return hgl_fail(err, HGL_NOT_FOUND, "there is no dead letter %llu", (unsigned long long)row);
+  if (!status) status = hgl_writeset_delete(host_writes(host), HGL_DB_DEAD, row_key(row, key), err);
+  host_request_tick(host);
+  return status;
+}
+
+/* Into the mailbox again, as if it had just come. */
+int hgl_host_dead_resend(struct hgl_host *host, uint64_t row, struct hgl_err *err)
+{
+  struct hgl_buf value;
+  struct dead dead;
+  struct mail *mail = NULL;
+  uint8_t key[8];
+  hgl_buf_init(&value, HGL_STORE_VALUE_SIZE_MAX);
+  int status = hgl_store_get(host->config.store, HGL_DB_DEAD, row_key(row, key), &value, err);
+  if (status == -HGL_NOT_FOUND)
+    status = hgl_fail(err, HGL_NOT_FOUND, "there is no dead letter %llu", (unsigned long long)row);
+  if (!status) status = decode(hgl_buf_bytes(&value), &dead, err);
+  if (!status) status = mail_decode(dead.mail, &mail, err);
+  if (!status && mail->kind != MAIL_MESSAGE)
+    status = hgl_fail(err, HGL_INVALID, "only messages can be sent again, this is a call of %s",
+                      mail->kind == MAIL_TIMER ? "a timer" : "a life-cycle handler");
+  struct agent *agent = status ? NULL : agent_by_name(host, dead.agent);
+  if (!status && !agent)
+    status = hgl_fail(err, HGL_NOT_HERE, "its agent does not run on this host now");
+  if (!status) status = mailbox_deliver(agent, mail->message, err);
+  if (!status) status = hgl_writeset_delete(host_writes(host), HGL_DB_DEAD, row_key(row, key), err);
+  mail_destroy(mail);
+  hgl_buf_deinit(&value);
+  return status;
+}

@@ -1,0 +1,135 @@
+/* The dialogues of an agent: for each thread of a declared protocol, where it stands. A dialogue
+ * that has ended keeps its entry for a while, so that a late message is recognised as such. */
+#include "agent/internal.h"
+
+enum { DIALOGUES_MAX = 100000 }; /* of one agent */
+
+static struct hgl_bytes dialogue_key(const struct hgl_envelope *envelope, bool ours,
+                                     uint8_t out[HGL_KEY_SIZE + HGL_ID_SIZE])
+{
+  memcpy(out, (ours ? envelope->to : envelope->from).bytes, HGL_KEY_SIZE);
+  memcpy(out + HGL_KEY_SIZE, envelope->thid.bytes, HGL_ID_SIZE);
+  return hgl_bytes(out, HGL_KEY_SIZE + HGL_ID_SIZE);
+}
+
+static int save(struct agent *agent, struct hgl_bytes key, const struct hgl_dialogue *dialogue,
+                struct hgl_err *err)
+{
+  uint8_t row[8 + HGL_KEY_SIZE + HGL_ID_SIZE] = {0};
+  struct hgl_bytes row_bytes = hgl_bytes(row, sizeof row);
+  hgl_put_be64(row, agent->number);
+  memcpy(row + 8, key.data, key.size);
+  if (!dialogue || dialogue->ended)
+    return hgl_writeset_delete(host_writes(agent->host), HGL_DB_DIALOGUES, row_bytes, err);
+  struct hgl_buf value;
+  hgl_buf_init(&value, 256);
+  hgl_dialogue_encode(dialogue, &value);
+  int status = hgl_buf_check(&value, err);
+  if (!status)
+    status = hgl_writeset_put(host_writes(agent->host), HGL_DB_DIALOGUES, row_bytes,
+                              hgl_buf_bytes(&value), err);
+  hgl_buf_deinit(&value);
+  return status;
+}
+
+static int check_opening(const struct hgl_definition *definition,
+                         const struct hgl_envelope *envelope, struct hgl_err *err)
+{
+  if (!envelope->has_definition)
+    return hgl_fail(err, HGL_DIFFERENT_DEFINITION, "the opening names no definition of %.*s/%.*s",
+                    HGL_STR(envelope->protocol), HGL_STR(envelope->version));
+  if (!hgl_hash_equal(&envelope->definition, hgl_definition_digest(definition)))
+    return hgl_fail(err, HGL_DIFFERENT_DEFINITION, "the two sides define %.*s/%.*s differently",
+                    HGL_STR(envelope->protocol), HGL_STR(envelope->version));
+  return 0;
+}
+
+/* An ended dialogue is forgotten: its thread can neither go on nor be opened again by accident,
+ * because an opening always makes a new thread id. */
+static int set(struct agent *agent, struct hgl_bytes key, const struct hgl_dialogue *next,
+               struct hgl_err *err)
+{
+  struct hgl_dialogue *held = hgl_map_get(&agent->dialogues, key);
+  int status = save(agent, key, next, err);
+  if (status) return status;
+  if (!next || next->ended) {
+    hgl_free(hgl_map_remove(&agent->dialogues, key));
+    return 0;
+  }
+  if (held) {
+    *held = *next;
+    return 0;
+  }
+  if (agent->dialogues.count >= DIALOGUES_MAX)
+    return hgl_fail(err, HGL_LIMIT, "%s has %d open dialogues", agent->name, DIALOGUES_MAX);
+  held = hgl_memdup(next, sizeof *next);
+  if (!held) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if ((status = hgl_map_put(&agent->dialogues, key, held, err))) hgl_free(held);
+  return status;
+}
+
+int dialogue_step(struct agent *agent, const struct hgl_envelope *envelope, bool ours,
+                  struct hgl_err *err)
+{
+  uint8_t key_bytes[HGL_KEY_SIZE + HGL_ID_SIZE];
+  struct hgl_bytes key = dialogue_key(envelope, ours, key_bytes);
+  const struct hgl_dialogue *held = hgl_map_get(&agent->dialogues, key);
+  struct hgl_dialogue next = held ? *held : (struct hgl_dialogue){0};
+  int status;
+  if (hgl_bytes_is(envelope->type, "haggle/1.0/refuse")) {
+    if (!held) return 0;
+    if ((status = hgl_dialogue_refuse(&next, err))) return status;
+    return set(agent, key, &next, err);
+  }
+  const struct hgl_definition *definition = agent_definition(agent, envelope->protocol,
+                                                             envelope->version);
+  if (!definition) return 0;
+  if (!held && !hgl_id_equal(&envelope->thid, &envelope->id))
+    return hgl_fail(err, HGL_PROTOCOL_VIOLATION,
+                    "%.*s continues a dialogue that is not open between these two",
+                    HGL_STR(envelope->type));
+  if (!held && !ours && (status = check_opening(definition, envelope, err))) return status;
+  if ((status = hgl_definition_check_body(definition, envelope->performative, envelope->body, err)))
+    return status;
+  if ((status = hgl_dialogue_step(definition, &next, envelope->performative, ours,
+                                  agent->host->now_ms, err)))
+    return status;
+  if (!held && next.ended) return 0;
+  return set(agent, key, &next, err);
+}
+
+void dialogue_restore(struct agent *agent, const struct dialogue_undo *undo)
+{
+  struct hgl_err err;
+  if (set(agent, hgl_bytes(undo->key, sizeof undo->key), undo->existed ? &undo->was : NULL, &err))
+    host_fatal(agent->host, &err);
+}
+
+static int load_dialogue(void *user, struct hgl_bytes key, struct hgl_bytes value,
+                         struct hgl_err *err)
+{
+  struct agent *agent = user;
+  if (key.size != 8 + HGL_KEY_SIZE + HGL_ID_SIZE)
+    return hgl_fail(err, HGL_CORRUPT, "a stored dialogue has a bad key");
+  struct hgl_dialogue *dialogue = hgl_zalloc(sizeof *dialogue);
+  int status = dialogue ? hgl_dialogue_decode(value, dialogue, err)
+                        : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if (!status)
+    status = hgl_map_put(&agent->dialogues, hgl_bytes(key.data + 8, key.size - 8), dialogue, err);
+  if (status) hgl_free(dialogue);
+  return status;
+}
+
+int dialogues_load(struct agent *agent, struct hgl_err *err)
+{
+  uint8_t prefix[8];
+  return hgl_store_scan(agent->host->config.store, HGL_DB_DIALOGUES, row_key(agent->number, prefix),
+                        hgl_bytes(NULL, 0), false, load_dialogue, agent, err);
+}
+
+void dialogues_deinit(struct agent *agent)
+{
+  struct hgl_map_slot *slot;
+  for (size_t i = 0; (slot = hgl_map_next(&agent->dialogues, &i));) hgl_free(slot->value);
+  hgl_map_deinit(&agent->dialogues);
+}

@@ -1,0 +1,269 @@
+/* Queries over the directory, and the index by service that serves them. */
+#include <stdlib.h>
+
+#include "agent/directory_table.h"
+#include "base/mem.h"
+#include "protocol/did.h"
+
+/* Index ---------------------------------------------------------------------------------------- */
+
+static bool offer_service(const struct hgl_dir_offer *offer, struct hgl_bytes *out)
+{
+  struct hgl_bytes value;
+  bool found;
+  if (hgl_value_field(offer->value, "service", &value, &found, NULL) || !found) return false;
+  struct hgl_cbor_reader in = hgl_cbor_reader(value);
+  return hgl_cbor_get_text(&in, "service", HGL_NAME_SIZE_MAX, out, NULL) == 0;
+}
+
+static int get_service(struct hgl_directory *directory, struct hgl_bytes name,
+                       struct hgl_dir_service **out, struct hgl_err *err)
+{
+  struct hgl_dir_service *service = hgl_map_get(&directory->services, name);
+  if (!service) {
+    if (!(service = hgl_zalloc(sizeof *service)))
+      return hgl_fail(err, HGL_NO_MEMORY, "no memory for the directory");
+    int status = hgl_map_put(&directory->services, name, service, err);
+    if (status) {
+      hgl_free(service);
+      return status;
+    }
+  }
+  *out = service;
+  return 0;
+}
+
+static void drop_if_empty(struct hgl_directory *directory, struct hgl_bytes name,
+                          struct hgl_dir_service *service)
+{
+  if (service->count) return;
+  hgl_map_remove(&directory->services, name);
+  hgl_free(service->offers);
+  hgl_free(service);
+}
+
+static int add_offer(struct hgl_directory *directory, struct hgl_dir_offer *offer,
+                     struct hgl_err *err)
+{
+  struct hgl_bytes name;
+  struct hgl_dir_service *service = NULL;
+  if (!offer_service(offer, &name)) return 0;
+  int status = get_service(directory, name, &service, err);
+  if (status) return status;
+  if (service->count == service->capacity) {
+    size_t capacity = service->capacity ? 2 * service->capacity : 4;
+    void *grown = hgl_realloc(service->offers, capacity * sizeof(struct hgl_dir_offer *));
+    if (!grown) {
+      drop_if_empty(directory, name, service);
+      return hgl_fail(err, HGL_NO_MEMORY, "no memory for the directory");
+    }
+    service->offers = grown;
+    service->capacity = capacity;
+  }
+  offer->service = service;
+  offer->place = service->count;
+  service->offers[service->count++] = offer;
+  return 0;
+}
+
+int hgl_dir_index_add(struct hgl_directory *directory, struct hgl_dir_advert *advert,
+                      struct hgl_err *err)
+{
+  for (size_t i = 0; i < advert->offer_count; i++) {
+    int status = add_offer(directory, &advert->offers[i], err);
+    if (status) {
+      hgl_dir_index_remove(directory, advert);
+      return status;
+    }
+  }
+  return 0;
+}
+
+void hgl_dir_index_remove(struct hgl_directory *directory, struct hgl_dir_advert *advert)
+{
+  for (size_t i = 0; i < advert->offer_count; i++) {
+    struct hgl_dir_offer *offer = &advert->offers[i];
+    struct hgl_dir_service *service = offer->service;
+    struct hgl_bytes name;
+    if (!service || !offer_service(offer, &name)) continue;
+    struct hgl_dir_offer *last = service->offers[--service->count];
+    service->offers[offer->place] = last;
+    last->place = offer->place;
+    offer->service = NULL;
+    drop_if_empty(directory, name, service);
+  }
+}
+
+/* Finding -------------------------------------------------------------------------------------- */
+
+/* The best `limit` so far: twice as many are gathered, then sorted and cut. */
+struct best {
+  const struct hgl_directory *directory;
+  const struct hgl_query *query;
+  struct hgl_dir_offer **offers;
+  size_t count, limit;
+};
+
+static int compare_offers(const void *a, const void *b, void *query)
+{
+  const struct hgl_dir_offer *left = *(struct hgl_dir_offer *const *)a,
+                             *right = *(struct hgl_dir_offer *const *)b;
+  int order = hgl_query_compare(query, left->value, right->value);
+  if (order) return order;
+  order = memcmp(left->advert->agent.bytes, right->advert->agent.bytes, HGL_KEY_SIZE);
+  /* Of one agent: as it lists them. */
+  return order ? order : left < right ? -1 : left > right;
+}
+
+static void best_settle(struct best *best)
+{
+  qsort_r(best->offers, best->count, sizeof *best->offers, compare_offers, (void *)best->query);
+  if (best->count > best->limit) best->count = best->limit;
+}
+
+static void best_consider(struct best *best, struct hgl_dir_offer *offer)
+{
+  if (!hgl_dir_advert_is_live(best->directory, offer->advert) ||
+      !hgl_query_match(best->query, offer->value))
+    return;
+  best->offers[best->count++] = offer;
+  if (best->count == 2 * best->limit) best_settle(best);
+}
+
+static void consider_all(struct best *best)
+{
+  struct hgl_bytes name = hgl_query_service(best->query);
+  struct hgl_map_slot *slot;
+  if (name.size) {
+    const struct hgl_dir_service *service = hgl_map_get(&best->directory->services, name);
+    for (size_t i = 0; service && i < service->count; i++) best_consider(best, service->offers[i]);
+    return;
+  }
+  for (size_t at = 0; (slot = hgl_map_next(&best->directory->adverts, &at));) {
+    struct hgl_dir_advert *advert = slot->value;
+    for (size_t i = 0; i < advert->offer_count; i++) best_consider(best, &advert->offers[i]);
+  }
+}
+
+/* What we say of an offer, under keys in their order. */
+enum { SAID_HOST, SAID_NAME, SAID_AGENT, SAID_COUNT };
+static const char *const said_keys[SAID_COUNT] = {"host", "name", "agent"};
+
+/* The order of map keys. */
+static int compare_keys(struct hgl_bytes a, struct hgl_bytes b)
+{
+  if (a.size != b.size) return a.size < b.size ? -1 : 1;
+  return hgl_bytes_compare(a, b);
+}
+
+static void put_pair(struct hgl_buf *out, struct hgl_bytes key, struct hgl_bytes value)
+{
+  hgl_cbor_put_text(out, key);
+  hgl_buf_append_bytes(out, value);
+}
+
+/* Two sorted maps into one: ours (entries of size 0 are absent) wins. */
+static int put_merged(const struct hgl_bytes said[SAID_COUNT], struct hgl_bytes offer,
+                      struct hgl_buf *out, struct hgl_err *err)
+{
+  struct hgl_buf pairs;
+  struct hgl_cbor_reader in = hgl_cbor_reader(offer);
+  size_t left, count = 0, at = 0;
+  hgl_buf_init(&pairs, 2 * HGL_ADVERT_SIZE_MAX);
+  int status = hgl_cbor_get_map(&in, "offer", HGL_VALUE_ITEMS_MAX, &left, err);
+  while (!status) {
+    struct hgl_bytes key = {NULL, 0}, value;
+    if (left && ((status = hgl_cbor_get_text(&in, "key", HGL_ADVERT_SIZE_MAX, &key, err)) ||
+                 (status = hgl_cbor_get_value(&in, "attribute", &value, err))))
+      break;
+    bool is_said = false;
+    for (; at < SAID_COUNT; at++) {
+      int order = left ? compare_keys(hgl_text(said_keys[at]), key) : -1;
+      if (order > 0) break;
+      if (!said[at].size) continue;
+      put_pair(&pairs, hgl_text(said_keys[at]), said[at]);
+      count++;
+      is_said = is_said || order == 0;
+    }
+    if (!left) break;
+    if (!is_said) {
+      put_pair(&pairs, key, value);
+      count++;
+    }
+    left--;
+  }
+  if (!status) status = hgl_buf_check(&pairs, err);
+  if (!status) {
+    hgl_cbor_put_map(out, count);
+    hgl_buf_append_bytes(out, hgl_buf_bytes(&pairs));
+  }
+  hgl_buf_deinit(&pairs);
+  return status;
+}
+
+static void put_did(struct hgl_buf *out, const struct hgl_key *key)
+{
+  char did[HGL_DID_TEXT_SIZE];
+  hgl_did_format(key, did);
+  hgl_cbor_put_literal(out, did);
+}
+
+static int put_found(const struct hgl_dir_offer *offer, struct hgl_buf *out, struct hgl_err *err)
+{
+  const struct hgl_dir_advert *advert = offer->advert;
+  struct hgl_buf agent, host, name;
+  struct hgl_bytes own_name;
+  bool has_name;
+  hgl_buf_init(&agent, HGL_DID_TEXT_SIZE + 8);
+  hgl_buf_init(&host, HGL_DID_TEXT_SIZE + 8);
+  hgl_buf_init(&name, HGL_NAME_SIZE_MAX + 8);
+  put_did(&agent, &advert->agent);
+  put_did(&host, &advert->host->key);
+  int status = hgl_value_field(offer->value, "name", &own_name, &has_name, err);
+  if (!status && !has_name && advert->name.size) hgl_cbor_put_text(&name, advert->name);
+  if (!status) status = hgl_buf_check(&agent, err);
+  if (!status) status = hgl_buf_check(&host, err);
+  if (!status) status = hgl_buf_check(&name, err);
+  if (!status) {
+    const struct hgl_bytes said[SAID_COUNT] = {[SAID_HOST] = hgl_buf_bytes(&host),
+                                               [SAID_NAME] = hgl_buf_bytes(&name),
+                                               [SAID_AGENT] = hgl_buf_bytes(&agent)};
+    status = put_merged(said, offer->value, out, err);
+  }
+  hgl_buf_deinit(&name);
+  hgl_buf_deinit(&host);
+  hgl_buf_deinit(&agent);
+  return status;
+}
+
+int hgl_directory_find(struct hgl_directory *directory, const struct hgl_query *query,
+                       struct hgl_buf *out, struct hgl_err *err)
+{
+  struct best best = {.directory = directory, .query = query, .limit = hgl_query_limit(query)};
+  best.offers = hgl_array(2 * best.limit, sizeof *best.offers);
+  if (!best.offers) return hgl_fail(err, HGL_NO_MEMORY, "no memory for a query");
+  consider_all(&best);
+  best_settle(&best);
+  int status = 0;
+  hgl_cbor_put_list(out, best.count);
+  for (size_t i = 0; !status && i < best.count; i++) status = put_found(best.offers[i], out, err);
+  hgl_free(best.offers);
+  return status ? status : hgl_buf_check(out, err);
+}
+
+bool hgl_directory_host_of(const struct hgl_directory *directory, const struct hgl_key *agent,
+                           struct hgl_key *host)
+{
+  const struct hgl_dir_advert *advert = hgl_dir_advert_get(directory, agent);
+  if (!advert || !hgl_dir_advert_is_live(directory, advert)) return false;
+  *host = advert->host->key;
+  return true;
+}
+
+struct hgl_bytes hgl_directory_delegation(const struct hgl_directory *directory,
+                                          const struct hgl_key *agent)
+{
+  const struct hgl_dir_advert *advert = hgl_dir_advert_get(directory, agent);
+  bool is_live = advert && hgl_dir_advert_is_live(directory, advert);
+  return is_live ? advert->delegation : hgl_bytes(NULL, 0);
+}

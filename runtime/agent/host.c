@@ -1,0 +1,195 @@
+#include "agent/internal.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+void host_log(struct hgl_host *host, enum hgl_log_level level, const char *format, ...)
+{
+  if (level < host->config.log->least && !host->watcher) return;
+  char text[2048];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  hgl_log(host->config.log, level, "host", "%s", text);
+  if (host->watcher && level > HGL_LOG_DEBUG)
+    watch_event(host, "log",
+                json_pack("{s:s, s:s, s:s}", "agent", "host", "level", hgl_log_level_name(level),
+                          "text", text));
+}
+
+/* The host cannot go on. What is not committed is as if it had not happened. */
+void host_fatal(struct hgl_host *host, const struct hgl_err *why)
+{
+  if (host->failed) return;
+  host->failed = true;
+  hgl_log(host->config.log, HGL_LOG_ERROR, "host", "stopping: %s (%s)", why->message,
+          hgl_code_name(why->code));
+  if (host->config.fatal) host->config.fatal(host->config.user, why);
+}
+
+void host_request_tick(struct hgl_host *host)
+{
+  if (host->config.request_tick) host->config.request_tick(host->config.user);
+}
+
+uint64_t host_row(struct hgl_host *host)
+{
+  return host->next_row++;
+}
+
+struct hgl_bytes row_key(uint64_t row, uint8_t out[8])
+{
+  hgl_put_be64(out, row);
+  return hgl_bytes(out, 8);
+}
+
+struct hgl_writeset *host_writes(struct hgl_host *host)
+{
+  host->changed = true;
+  return hgl_store_open_set(host->config.store);
+}
+
+/* ---- loading ---- */
+
+static void directory_store(void *user, struct hgl_bytes key, struct hgl_bytes row)
+{
+  struct hgl_host *host = user;
+  struct hgl_err err;
+  int status = row.size ? hgl_writeset_put(host_writes(host), HGL_DB_DIRECTORY, key, row, &err)
+                        : hgl_writeset_delete(host_writes(host), HGL_DB_DIRECTORY, key, &err);
+  if (status) host_log(host, HGL_LOG_WARN, "a row of the directory: %s", err.message);
+}
+
+static void directory_address(void *user, const struct hgl_key *key, struct hgl_bytes url,
+                              bool verified)
+{
+  struct hgl_host *host = user;
+  char text[HGL_URL_SIZE_MAX + 1];
+  if (url.size >= sizeof text || hgl_key_equal(key, &host->key)) return;
+  memcpy(text, url.data, url.size);
+  text[url.size] = 0;
+  if (!host->config.allow_private && address_is_private(text)) return;
+  host->config.transport.address(host->config.transport.user, key, text);
+}
+
+static int load_advert(void *user, struct hgl_bytes key, struct hgl_bytes value,
+                       struct hgl_err *err)
+{
+  struct hgl_host *host = user;
+  struct hgl_err why;
+  if (hgl_directory_load(host->directory, key, value, &why))
+    host_log(host, HGL_LOG_WARN, "a stored advert is passed over: %s", why.message);
+  return 0;
+}
+
+static int load_agent_number(void *user, struct hgl_bytes key, struct hgl_bytes value,
+                             struct hgl_err *err)
+{
+  struct hgl_host *host = user;
+  struct hgl_cbor_reader in = hgl_cbor_reader(value);
+  uint64_t number;
+  size_t count;
+  int status;
+  if ((status = hgl_cbor_get_list(&in, "agent", 4, &count, err)) ||
+      (status = hgl_cbor_get_uint(&in, "agent.number", INT64_MAX, &number, err)))
+    return status;
+  if (number > host->next_agent_number) host->next_agent_number = number;
+  return 0;
+}
+
+static int load(struct hgl_host *host, struct hgl_err *err)
+{
+  static const struct hgl_directory_events events = {directory_store, directory_address};
+  const struct hgl_bytes none = {0};
+  struct hgl_store *store = host->config.store;
+  int status;
+  if ((status = peers_load(host, err)) || (status = outbox_load(host, err)) ||
+      (status = chain_load(host, err)) || (status = run_recover(host, err)) ||
+      (status = hgl_directory_create(host->config.signer, host->config.clock, host->config.random,
+                                     &events, host, &host->directory, err)) ||
+      (status = hgl_store_scan(store, HGL_DB_DIRECTORY, none, none, false, load_advert, host,
+                               err)) ||
+      (status = hgl_store_scan(store, HGL_DB_AGENTS, none, none, false, load_agent_number, host,
+                               err)))
+    return status;
+  return 0;
+}
+
+int hgl_host_create(const struct hgl_host_config *config, struct hgl_host **out,
+                    struct hgl_err *err)
+{
+  struct hgl_host *host = hgl_zalloc(sizeof *host);
+  if (!host) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  host->config = *config;
+  if (!host->config.journal_bytes) host->config.journal_bytes = HGL_JOURNAL_BYTES_DEFAULT;
+  host->key = *hgl_signer_key(config->signer);
+  hgl_did_format(&host->key, host->did);
+  struct hgl_map *maps[] = {&host->agents_by_name, &host->agents_by_key, &host->peers,
+                            &host->delegations};
+  for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
+    hgl_map_init(maps[i], hgl_random_u64(config->random), hgl_random_u64(config->random));
+  hgl_heap_init(&host->wall_heap);
+  hgl_heap_init(&host->mono_heap);
+  host->tick = 1;
+  tick_now(host);
+  host->upkeep_due_ms = host->mono_ms;
+  int status = hgl_writeset_create(&host->stretch.writes, err);
+  if (!status) status = load(host, err);
+  if (status) {
+    hgl_host_destroy(host);
+    return status;
+  }
+  *out = host;
+  return 0;
+}
+
+void hgl_host_destroy(struct hgl_host *host)
+{
+  struct hgl_map_slot *slot;
+  if (!host) return;
+  for (struct inbound *inbound; (inbound = host->inbound_first);) {
+    host->inbound_first = inbound->next;
+    hgl_free(inbound->frame);
+    hgl_free(inbound);
+  }
+  for (size_t i = 0; i < host->agent_count; i++) agent_destroy(host->agents[i]);
+  for (size_t i = 0; i < host->kept_count; i++) message_release(host->kept[i]);
+  for (struct tick_record *record; (record = host->records_first);) {
+    host->records_first = record->next;
+    hgl_free(record);
+  }
+  for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) peer_destroy(slot->value);
+  stretch_deinit(&host->stretch);
+  delegations_deinit(host);
+  hgl_directory_destroy(host->directory);
+  hgl_heap_deinit(&host->wall_heap);
+  hgl_heap_deinit(&host->mono_heap);
+  hgl_map_deinit(&host->agents_by_name);
+  hgl_map_deinit(&host->agents_by_key);
+  hgl_map_deinit(&host->peers);
+  for (char **url = host->urls; url && *url; url++) hgl_free(*url);
+  hgl_free(host->urls);
+  hgl_free(host->agents);
+  hgl_free(host->kept);
+  hgl_free(host);
+}
+
+int hgl_host_set_urls(struct hgl_host *host, const char *const *urls, struct hgl_err *err)
+{
+  size_t count = 0;
+  while (urls[count]) count++;
+  char **copies = hgl_array(count + 1, sizeof *copies);
+  if (!copies) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  for (size_t i = 0; i < count; i++)
+    if (!(copies[i] = hgl_strndup(urls[i], strlen(urls[i])))) {
+      while (i-- > 0) hgl_free(copies[i]);
+      hgl_free(copies);
+      return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+    }
+  for (char **url = host->urls; url && *url; url++) hgl_free(*url);
+  hgl_free(host->urls);
+  host->urls = copies;
+  return 0;
+}

@@ -1,0 +1,98 @@
+/* The host described in JSON, for the control API. */
+#include "agent/internal.h"
+
+static int give(json_t *json, json_t **out, struct hgl_err *err)
+{
+  if (!json) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  *out = json;
+  return 0;
+}
+
+struct hgl_host_counts hgl_host_counts(const struct hgl_host *host)
+{
+  return host->counts;
+}
+
+int hgl_host_describe(struct hgl_host *host, json_t **out, struct hgl_err *err)
+{
+  const struct hgl_host_counts *counts = &host->counts;
+  struct hgl_store_stats store = hgl_store_stats(host->config.store);
+  struct hgl_directory_counts directory = hgl_directory_counts(host->directory);
+  json_t *urls = json_array();
+  for (char **url = host->urls; url && *url; url++) json_array_append_new(urls, json_string(*url));
+  return give(
+      json_pack("{s:s, s:o, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, "
+                "s:i}",
+                "did", host->did, "urls", urls, "agents", (int)host->agent_count, "peers",
+                (int)host->peers.count - 1, "ticks", (json_int_t)counts->ticks, "commits",
+                (json_int_t)store.commits, "signatures", (json_int_t)counts->signatures,
+                "verifications", (json_int_t)counts->verifications, "sent",
+                (json_int_t)counts->sent, "received", (json_int_t)counts->received, "handled",
+                (json_int_t)counts->handled, "refused", (json_int_t)counts->refused, "raised",
+                (json_int_t)counts->raised, "dead", (json_int_t)counts->dead, "deals",
+                (json_int_t)counts->deals, "known_hosts", (int)directory.hosts, "known_agents",
+                (int)directory.adverts),
+      out, err);
+}
+
+static json_t *describe_agent(const struct agent *agent)
+{
+  json_t *protocols = json_array();
+  struct hgl_map_slot *slot;
+  for (size_t i = 0; (slot = hgl_map_next(&agent->protocols, &i));)
+    json_array_append_new(protocols, json_stringn((const char *)slot->key, slot->key_size));
+  const char *status = agent->stopped                 ? "stopped"
+                       : agent->created || !agent->vm ? "running"
+                                                      : "starting";
+  return json_pack("{s:s, s:o, s:s, s:s, s:s?, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?}",
+                   "name", agent->name, "did", json_did(&agent->key), "status", status, "script",
+                   agent->script_path, "about", agent->description, "version",
+                   (json_int_t)agent->version, "protocols", protocols, "mailbox",
+                   (json_int_t)agent->mailbox.count, "runs", (json_int_t)agent->run_count, "timers",
+                   (json_int_t)agent->timers.count, "memory_bytes",
+                   (json_int_t)(agent->vm ? hgl_vm_memory(agent->vm) : 0), "handled",
+                   (json_int_t)agent->handled, "sent", (json_int_t)agent->sent, "raised",
+                   (json_int_t)agent->raised, "last_error", agent->last_error);
+}
+
+int hgl_host_list_agents(struct hgl_host *host, json_t **out, struct hgl_err *err)
+{
+  json_t *list = json_array();
+  for (size_t i = 0; i < host->agent_count; i++)
+    json_array_append_new(list, describe_agent(host->agents[i]));
+  return give(list, out, err);
+}
+
+int hgl_host_list_peers(struct hgl_host *host, json_t **out, struct hgl_err *err)
+{
+  json_t *list = json_array();
+  struct hgl_map_slot *slot;
+  for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) {
+    const struct peer *peer = slot->value;
+    if (peer == host->self) continue;
+    json_array_append_new(
+        list,
+        json_pack("{s:s, s:b, s:b, s:s?, s:s?, s:I, s:I, s:I, s:I, s:I, s:I}", "did", peer->did,
+                  "linked", peer->ready, "dialled", peer->dialled, "url", peer->url, "software",
+                  peer->software, "skew_ms", (json_int_t)peer->skew_ms, "unacknowledged",
+                  (json_int_t)(peer->out_next - 1 - peer->out_acked), "unacknowledged_bytes",
+                  (json_int_t)peer->out_bytes, "said", (json_int_t)(peer->out_next - 1), "heard",
+                  (json_int_t)(peer->in_next ? peer->in_next - 1 : 0), "violations",
+                  (json_int_t)peer->in_bad));
+  }
+  return give(list, out, err);
+}
+
+int hgl_host_find(struct hgl_host *host, const char *text, json_t **out, struct hgl_err *err)
+{
+  struct hgl_query *query;
+  struct hgl_buf result;
+  int status = hgl_query_parse(hgl_text(text), &query, err);
+  if (status) return status;
+  hgl_buf_init(&result, HGL_FRAME_SIZE_MAX);
+  status = hgl_directory_find(host->directory, query, &result, err);
+  if (!status) status = hgl_value_to_json(hgl_buf_bytes(&result), out, err);
+  hgl_buf_deinit(&result);
+  hgl_query_destroy(query);
+  return status;
+}

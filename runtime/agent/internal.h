@@ -1,0 +1,571 @@
+/* What the files of this folder share. Nothing outside includes it.
+ *
+ * Ownership: struct hgl_host owns agents, peers and the timer heaps; an agent owns its VM, its
+ * mails, its runs and its timers; messages and batches are counted, because a message stands at
+ * once in what a tick says, in a mailbox, in a run and in what is kept as evidence. */
+#ifndef HGL_AGENT_INTERNAL_H
+#define HGL_AGENT_INTERNAL_H
+
+#include "agent/host.h"
+#include "base/heap.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "protocol/dialogue.h"
+#include "protocol/did.h"
+#include "protocol/evidence.h"
+#include "protocol/frame.h"
+
+struct agent;
+struct agent_run;
+struct peer;
+
+/* ---- messages and the batches that prove them (message.c) ---- */
+
+/* One group as it was signed: all that a message of it needs to become evidence. */
+struct batch {
+  int refs;
+  uint8_t *memory; /* what the slices below point into */
+  struct hgl_bytes header, group_leaf;
+  struct hgl_path group_path;
+  uint64_t first_number;
+  size_t count;
+  struct hgl_hash *leaves; /* of the envelopes, in order */
+};
+
+struct message {
+  int refs;
+  struct hgl_envelope envelope; /* slices into bytes */
+  struct hgl_bytes bytes;       /* encoded; own memory, or the batch's */
+  uint8_t *memory;              /* NULL when the batch's */
+  struct batch *batch;          /* NULL: not signed yet, or evidence is set */
+  uint32_t index;               /* in the batch */
+  struct hgl_buf evidence;      /* read back from a row; empty otherwise */
+  bool asked;                   /* an ask of ours: its own timeout tells when it expires */
+};
+
+int batch_create(const struct hgl_frame_batch *frame, const struct hgl_group_leaf *leaf,
+                 const struct hgl_hash *leaves, struct batch **out,
+                 struct hgl_err *err) HGL_NODISCARD;
+void batch_release(struct batch *batch);
+/* Takes over `memory` (of `size` bytes, an encoded envelope) also on failure. */
+int message_create(uint8_t *memory, size_t size, struct message **out,
+                   struct hgl_err *err) HGL_NODISCARD;
+/* A message whose bytes are copied. */
+int message_copy(struct hgl_bytes bytes, struct message **out, struct hgl_err *err) HGL_NODISCARD;
+/* From a row: the evidence is kept beside the envelope. */
+int message_from_evidence(struct hgl_bytes evidence, struct message **out,
+                          struct hgl_err *err) HGL_NODISCARD;
+struct message *message_hold(struct message *message);
+void message_release(struct message *message); /* NULL is allowed */
+void message_set_batch(struct message *message, struct batch *batch, uint32_t index);
+/* Appends the evidence. HGL_NOT_FOUND while it is unsigned. */
+int message_evidence(struct hgl_host *host, const struct message *message, struct hgl_buf *out,
+                     struct hgl_err *err) HGL_NODISCARD;
+
+/* ---- mails: what waits for an agent (mailbox.c) ---- */
+
+enum mail_kind { MAIL_MESSAGE, MAIL_UNDELIVERED, MAIL_TIMER, MAIL_START, MAIL_UPGRADE, MAIL_STOP };
+
+struct mail {
+  struct mail *next;
+  enum mail_kind kind;
+  struct message *message;          /* MESSAGE, UNDELIVERED */
+  struct timer *timer;              /* TIMER; borrowed */
+  enum hgl_code code;               /* UNDELIVERED */
+  char *why;                        /* UNDELIVERED; START: the reason */
+  int64_t from_version, to_version; /* UPGRADE */
+  int attempt;                      /* 1 for the first */
+  uint64_t row;                     /* in MAILBOX; 0: only in memory so far */
+};
+
+struct mail_queue {
+  struct mail *first, *last;
+  size_t count, bytes;
+};
+
+void mail_queue_push(struct mail_queue *queue, struct mail *mail);
+void mail_queue_push_front(struct mail_queue *queue, struct mail *mail);
+struct mail *mail_queue_pop(struct mail_queue *queue);
+void mail_destroy(struct mail *mail);
+
+/* ---- timers (timers.c) ---- */
+
+struct timer {
+  struct hgl_heap_entry due; /* in host->wall_heap, in ms; first member */
+  struct agent *agent;
+  char *id; /* name, NUL, key: also the row's key behind the agent's number */
+  size_t name_size, id_size;
+  struct hgl_buf value;
+  int64_t every_ms; /* 0: fires once */
+  bool firing;      /* stands in the mailbox */
+  bool cancelled;   /* while firing: it goes when its mail comes up */
+};
+
+/* ---- handlers that are not finished (run.c) ---- */
+
+struct ask {
+  struct hgl_id thid;
+  struct hgl_key peer;
+  struct message *answer;
+  enum hgl_code code;
+  char *why;
+  bool done;
+  int64_t deadline_ms; /* monotonic */
+};
+
+/* A handler that is suspended, or a mail that waits to be tried again. Its thread is held
+ * meanwhile: later mails of the thread queue here. */
+struct agent_run {
+  struct hgl_heap_entry due; /* in host->mono_heap, in ms; first member */
+  struct agent_run *next, *previous, *next_ready;
+  struct agent *agent;
+  struct hgl_vm_run *vm_run; /* NULL: a retry */
+  struct mail *mail;         /* what it handles */
+  struct mail_queue held;
+  struct ask *asks;
+  size_t ask_count, asks_open;
+  bool sleeping;
+  uint64_t row;  /* in RUNS; 0: a retry */
+  bool threaded; /* stands in agent->threads under: */
+  uint8_t thread[HGL_KEY_SIZE + HGL_ID_SIZE];
+  bool ready; /* to be resumed (or retried) */
+};
+
+/* ---- agents (agent.c) ---- */
+
+struct hold_pair; /* holds.c */
+
+struct agent {
+  struct hgl_host *host;
+  struct agent *next_ready;
+  bool is_ready;
+  char *name;
+  uint64_t number;
+  struct hgl_key key;
+  struct hgl_signer *signer; /* NULL: delegated from elsewhere */
+  struct hgl_buf delegation_bytes;
+  struct hgl_delegation delegation;
+  char *script_path;
+  char *description; /* about; may be NULL */
+  int64_t version, stored_version;
+  bool created;             /* on_start(created) has been committed */
+  struct hgl_vm *vm;        /* NULL: the operator */
+  struct hgl_map protocols; /* "name/version" → struct hgl_definition */
+  struct hgl_buf offers;    /* encoded maps, one after the other */
+  size_t offer_count;
+  char **grants;
+  size_t mailbox_count_max, mailbox_bytes_max, mailbox_sender_max;
+  struct mail_queue mailbox;
+  struct hgl_map senders;   /* agent key → struct sender: mails waiting by sender */
+  struct hgl_map threads;   /* peer ‖ thid → struct agent_run */
+  struct hgl_map asks;      /* thid → struct agent_run */
+  struct hgl_map timers;    /* id → struct timer */
+  struct hgl_map dialogues; /* peer ‖ thid → struct dialogue */
+  struct agent_run *runs;   /* list */
+  struct agent_run *runs_ready, *runs_ready_last; /* to be resumed or retried, in order */
+  size_t run_count;
+  bool has_unsaved_mail;
+  struct agent *next_unsaved;
+  bool dirty; /* its VM has state to flush at the end of the tick */
+  struct agent *next_dirty;
+  struct operator_ask *operator_asks;
+  uint64_t handled, sent, raised, refused;
+  char *last_error;
+  bool stopped;
+};
+
+/* ---- the stretch that runs now (stretch.c) ---- */
+
+struct spoken {
+  struct message *message;
+  struct peer *peer;
+};
+
+struct timer_change {
+  char *id;
+  size_t name_size, id_size;
+  bool cancel;
+  int64_t due_ms;
+  struct hgl_buf value;
+};
+
+struct dialogue_undo {
+  uint8_t key[HGL_KEY_SIZE + HGL_ID_SIZE];
+  bool existed;
+  struct hgl_dialogue was;
+};
+
+/* What the running stretch did and is not true yet. Accepting moves it into the tick, dropping
+ * undoes it; either leaves it empty. */
+struct stretch {
+  struct agent *agent; /* NULL: none runs */
+  struct mail *mail;   /* what it handles, if a message */
+  struct agent_run *run;
+  struct spoken *spoken;
+  size_t spoken_count, spoken_capacity;
+  struct timer_change *timers;
+  size_t timer_count, timer_capacity;
+  struct dialogue_undo *undo;
+  size_t undo_count, undo_capacity;
+  struct hgl_writeset *writes; /* deals and the like */
+  struct message **keeps;
+  size_t keep_count, keep_capacity;
+  json_t *deals; /* list of deal records, to be shown once they are true; or NULL */
+};
+
+/* ---- peers: the other hosts (peers.c, inbox.c, outbox.c) ---- */
+
+/* A signed group on its way; its bytes stand in JOURNAL under `row`. */
+struct group {
+  struct group *next;
+  uint64_t row, tick;
+  uint64_t first_number, count;
+  size_t size;             /* of the frame */
+  struct hgl_buf frame;    /* the encoded batch frame without delegations; empty: read the row */
+  struct hgl_key *authors; /* agents whose delegation the link must have carried */
+  size_t author_count;
+  int64_t
+      expires_ms; /* when the first of its messages expires, of which the author is not told yet */
+};
+
+struct exception {
+  uint64_t number;
+  enum hgl_code code;
+};
+
+struct peer {
+  struct hgl_key key;
+  char did[HGL_DID_TEXT_SIZE];
+  /* the link */
+  void *link;   /* NULL: none */
+  bool dialled; /* by us */
+  bool ready;   /* hellos are exchanged */
+  bool paused;
+  struct hgl_map announced; /* agents whose delegation this link has carried */
+  char *url;                /* last verified address, or NULL */
+  char *software;
+  int64_t skew_ms;
+  size_t inbound_bytes; /* taken in and not yet routed */
+  /* out: numbering towards this host, under our incarnation */
+  uint64_t out_next;        /* number of the next envelope, from 1 */
+  struct hgl_hash out_leaf; /* Merkle leaf hash of the last group leaf */
+  uint64_t out_acked;
+  uint64_t out_first_row; /* where loading begins: the oldest unacknowledged group's row, or 0 */
+  uint64_t out_exceptions_done; /* exceptions up to here have been dealt with */
+  uint64_t out_settle_tick;     /* the tick whose commit lets the settle frame go; 0: none due */
+  struct group *groups, *groups_last; /* not acknowledged, by number */
+  struct group *cursor;               /* next to be sent on this link */
+  size_t out_bytes;
+  struct message **spoken; /* this tick's, towards this host */
+  size_t spoken_count, spoken_capacity, spoken_bytes;
+  struct peer *next_speaking;
+  struct hold_pair *holds; /* pairs of agents held back because a mailbox was full */
+  /* in: numbering from this host */
+  bool in_known;
+  struct hgl_incarnation in_incarnation;
+  struct hgl_incarnation in_superseded[8]; /* a ring of older ones */
+  size_t in_superseded_count;
+  uint64_t in_next;        /* the only number that is accepted next */
+  struct hgl_hash in_leaf; /* of the last group leaf accepted */
+  uint64_t in_sequence;    /* of the last header accepted */
+  int64_t in_time_ms;
+  struct hgl_buf in_header;
+  struct exception *exceptions; /* not settled */
+  size_t exception_count, exception_capacity;
+  bool exceptions_dirty;
+  uint64_t in_committed;     /* acknowledged up to here */
+  bool ack_due;              /* with this tick */
+  struct hgl_map full_pairs; /* from ‖ to → (itself): answered mailbox_full until settled */
+  uint64_t in_bad;           /* counted violations */
+  bool wanted;
+  struct peer *next_dirty;
+  bool is_dirty;
+};
+
+struct inbound {
+  struct inbound *next;
+  struct peer *peer;
+  uint8_t *frame;
+  size_t size;
+};
+
+struct tick_peer {
+  struct peer *peer;
+  uint64_t in_last; /* acknowledged with this tick */
+  bool ack_due;
+};
+
+/* What waits for the commit of one tick: the peers it touched. */
+struct tick_record {
+  struct tick_record *next;
+  uint64_t tick;
+  size_t count;
+  struct tick_peer peers[];
+};
+
+/* ---- the host ---- */
+
+struct hgl_host {
+  struct hgl_host_config config;
+  struct hgl_key key;
+  char did[HGL_DID_TEXT_SIZE];
+  int64_t now_ms, mono_ms; /* taken at the beginning of the tick */
+
+  struct hgl_map agents_by_name, agents_by_key;
+  struct agent **agents;
+  size_t agent_count, agent_capacity;
+  uint64_t next_agent_number;
+  struct agent *ready_first, *ready_last;
+  struct agent *dirty_agents;
+  struct agent *unsaved_agents; /* with mails that may have no row yet */
+  bool stopping;
+
+  struct hgl_map peers; /* host key → struct peer */
+  struct peer *self;    /* the peer that is this host */
+  struct peer *dirty_peers;
+  size_t dirty_peer_count;
+  struct peer *speaking; /* peers with something said in this tick */
+  struct inbound *inbound_first, *inbound_last;
+  size_t inbound_bytes;
+
+  struct hgl_heap wall_heap; /* durable timers, by Unix time */
+  struct hgl_heap mono_heap; /* runs, by monotonic time */
+
+  /* the header chain */
+  struct hgl_incarnation incarnation;
+  uint64_t sequence; /* of the last header signed; 0: none in this incarnation */
+  struct hgl_hash header_hash;
+  int64_t header_time_ms;
+  bool continues; /* the next header is the first of an incarnation that follows another */
+  struct hgl_incarnation continues_incarnation;
+  uint64_t continues_sequence;
+  struct hgl_hash continues_hash;
+
+  uint64_t next_row; /* of all databases with growing keys */
+  uint64_t journal_first_row;
+  int64_t journal_bytes;
+
+  uint64_t tick, committed_tick;
+  bool changed;        /* this tick has something to commit */
+  bool intake_stopped; /* the disk is full */
+  struct tick_record *records_first, *records_last;
+  struct stretch stretch;
+
+  struct message **kept; /* signed in this tick, evidence to be stored */
+  size_t kept_count, kept_capacity;
+
+  struct hgl_directory *directory;
+  struct hgl_map delegations; /* agent key → struct seen_delegation */
+  char **urls;
+  int64_t gossip_due_ms, upkeep_due_ms; /* monotonic */
+  bool failed;
+
+  const struct hgl_watcher *watcher;
+  struct hgl_host_counts counts;
+};
+
+/* host.c */
+void host_fatal(struct hgl_host *host, const struct hgl_err *why);
+uint64_t host_row(struct hgl_host *host);                /* the next growing key */
+struct hgl_writeset *host_writes(struct hgl_host *host); /* the tick's; marks the tick as changed */
+void host_request_tick(struct hgl_host *host);
+struct hgl_bytes row_key(uint64_t row, uint8_t out[8]);
+void host_log(struct hgl_host *host, enum hgl_log_level level, const char *format, ...)
+    HGL_PRINTF(3, 4);
+
+/* watch.c */
+void watch_message(struct hgl_host *host, const struct message *message, const char *what);
+void watch_event(struct hgl_host *host, const char *kind, json_t *object); /* steals */
+json_t *json_did(const struct hgl_key *key);
+
+/* agent.c */
+struct agent *agent_by_key(struct hgl_host *host, const struct hgl_key *key);
+struct agent *agent_by_name(struct hgl_host *host, struct hgl_bytes name);
+int agent_advertise(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+int agent_store_row(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+bool agent_granted(const struct agent *agent, const char *kind, struct hgl_bytes value);
+struct hgl_definition *agent_definition(const struct agent *agent, struct hgl_bytes protocol,
+                                        struct hgl_bytes version);
+void agent_destroy(struct agent *agent);
+int agent_renew(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+
+/* ops.c: what the VM calls */
+extern const struct hgl_vm_ops agent_ops;
+extern const struct hgl_state_rows agent_state_rows;
+
+/* mailbox.c */
+/* Whether one more message from `from` of `size` bytes fits. */
+int mailbox_admit(struct agent *agent, const struct hgl_key *from, size_t size,
+                  struct hgl_err *err) HGL_NODISCARD;
+/* Queues a message (held) for the agent. */
+int mailbox_deliver(struct agent *agent, struct message *message,
+                    struct hgl_err *err) HGL_NODISCARD;
+/* Tells the sending agent that its message was not delivered. */
+int mailbox_undelivered(struct agent *agent, struct message *message, enum hgl_code code,
+                        const char *why, struct hgl_err *err) HGL_NODISCARD;
+int mailbox_notice(struct agent *agent, struct mail *mail, struct hgl_err *err) HGL_NODISCARD;
+/* The mail has been dealt with: its row goes, its place is free. The mail itself stays the
+ * caller's. */
+void mailbox_consume(struct agent *agent, struct mail *mail);
+/* At the end of the tick: rows for what waits and has none. */
+int mailbox_persist(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+void mailbox_unsaved(struct agent *agent); /* mailbox_persist shall look at this agent */
+int mailbox_load(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+int mail_encode(struct hgl_host *host, const struct mail *mail, struct hgl_buf *out,
+                struct hgl_err *err) HGL_NODISCARD;
+int mail_decode(struct hgl_bytes bytes, struct mail **out, struct hgl_err *err) HGL_NODISCARD;
+/* Local routing of an accepted message: into a mailbox, an ask, or back as undelivered. */
+void route_local(struct hgl_host *host, struct message *message);
+/* The check before a message enters: agent here, handler, dialogue, expiry, place. */
+int route_check(struct hgl_host *host, const struct message *message, struct agent **agent,
+                struct hgl_err *err) HGL_NODISCARD;
+
+/* run.c */
+void agent_ready(struct agent *agent);
+void run_agents(struct hgl_host *host); /* phase 4 */
+void run_due(struct hgl_host *host);    /* sleeps, asks and retries whose time has come */
+bool run_answer(struct agent *agent, struct message *message); /* true: it was an ask's answer */
+/* An ask of this thread ends without an answer; true: there was one. */
+bool run_fail_ask(struct agent *agent, const struct hgl_id *thid, enum hgl_code code,
+                  const char *why);
+int run_recover(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+void run_destroy(struct agent_run *run);
+
+/* operator.c: the agent without a script, through which people speak */
+bool operator_answer(struct agent *agent, struct message *message);
+bool operator_fail(struct agent *agent, const struct hgl_id *thid, enum hgl_code code,
+                   const char *why);
+void operator_due(struct hgl_host *host);
+int64_t operator_deadline_ms(const struct hgl_host *host);
+void operator_deinit(struct agent *agent);
+
+/* stretch.c */
+void stretch_begin(struct hgl_host *host, struct agent *agent, struct mail *mail,
+                   struct agent_run *run);
+int stretch_accept(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+void stretch_drop(struct hgl_host *host);
+int stretch_send(struct hgl_host *host, const struct hgl_vm_send *send, struct hgl_id *id,
+                 struct hgl_key *to, struct hgl_err *err) HGL_NODISCARD;
+int stretch_keep(struct hgl_host *host, const struct hgl_id *id, struct hgl_err *err) HGL_NODISCARD;
+int stretch_timer(struct hgl_host *host, struct timer_change *change,
+                  struct hgl_err *err) HGL_NODISCARD;
+void stretch_deinit(struct stretch *stretch);
+
+/* timers.c */
+void timers_due(struct hgl_host *host);
+int timer_apply(struct agent *agent, const struct timer_change *change,
+                struct hgl_err *err) HGL_NODISCARD;
+int timer_schedule(struct agent *agent, struct hgl_bytes name, int64_t every_ms,
+                   struct hgl_err *err) HGL_NODISCARD;
+void timer_fired(struct agent *agent, struct timer *timer); /* its handler's stretch is accepted */
+int timers_load(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+void timer_destroy(struct timer *timer);
+void timer_id(struct hgl_buf *out, struct hgl_bytes name, struct hgl_bytes key);
+
+/* dialogues.c: `agent` said (ours) or heard this; steps the dialogue on, durably with the tick. */
+int dialogue_step(struct agent *agent, const struct hgl_envelope *envelope, bool ours,
+                  struct hgl_err *err) HGL_NODISCARD;
+int dialogues_load(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+void dialogues_deinit(struct agent *agent);
+void dialogue_restore(struct agent *agent, const struct dialogue_undo *undo);
+
+/* delegations.c */
+struct seen_delegation {
+  struct hgl_delegation claims;
+  struct hgl_buf bytes;
+};
+/* Verifies and remembers the highest. HGL_DELEGATION_REVOKED, HGL_DELEGATION_CONFLICT. */
+int delegation_learn(struct hgl_host *host, struct hgl_bytes bytes,
+                     struct hgl_err *err) HGL_NODISCARD;
+/* The highest seen, or NULL. */
+const struct seen_delegation *delegation_of(struct hgl_host *host, const struct hgl_key *agent);
+void delegations_deinit(struct hgl_host *host);
+void proof_keep(struct hgl_host *host, const char *what, struct hgl_bytes a, struct hgl_bytes b);
+
+/* outbox.c */
+int outbox_say(struct hgl_host *host, struct peer *peer, struct message *message,
+               struct hgl_err *err) HGL_NODISCARD;                         /* holds the message */
+int outbox_seal(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD; /* phase 5 */
+void outbox_pump(struct hgl_host *host, struct peer *peer);                /* phase 7 */
+void outbox_acked(struct hgl_host *host, struct peer *peer, const struct hgl_frame_ack *ack);
+int outbox_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+void outbox_resume(struct hgl_host *host, struct peer *peer, const struct hgl_frame_hello *hello);
+void outbox_renumber(struct hgl_host *host); /* a new incarnation: everything waiting, anew */
+void outbox_due(struct hgl_host *host);      /* held pairs, expired messages */
+void outbox_deinit(struct peer *peer);
+
+/* holds.c: pairs of agents held back because the recipient's mailbox was full */
+int hold_back(struct hgl_host *host, struct peer *peer, struct message *message,
+              struct hgl_err *err) HGL_NODISCARD;
+/* *held: the pair is held back, the message waits behind it. */
+int hold_message(struct hgl_host *host, struct peer *peer, struct message *message, bool *held,
+                 struct hgl_err *err) HGL_NODISCARD;
+int holds_release(struct hgl_host *host, struct peer *peer, struct hgl_err *err) HGL_NODISCARD;
+int64_t holds_deadline_ms(const struct peer *peer);
+int holds_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+void holds_deinit(struct peer *peer);
+
+/* route.c: which host to send to */
+/* An address as scripts write it: a local name, did:key, did@did. HGL_UNDELIVERABLE, HGL_NOT_HERE.
+ */
+int route_address(struct hgl_host *host, struct hgl_bytes to, struct hgl_key *agent,
+                  struct peer **peer, struct hgl_err *err) HGL_NODISCARD;
+int route_key(struct hgl_host *host, const struct hgl_key *agent, struct peer **peer,
+              struct hgl_err *err) HGL_NODISCARD;
+bool address_is_private(const char *url);
+
+/* inbox.c */
+int inbox_take(struct hgl_host *host, struct peer *peer, struct hgl_bytes frame,
+               struct hgl_err *err) HGL_NODISCARD;
+void inbox_process(struct hgl_host *host); /* phases 1 to 3 */
+void inbox_drop(struct hgl_host *host, struct peer *peer);
+void inbox_settle(struct hgl_host *host, struct peer *peer, const struct hgl_frame_settle *settle);
+void inbox_ack_due(struct hgl_host *host, struct peer *peer); /* with this tick's commit */
+void inbox_ack(struct hgl_host *host, struct peer *peer);     /* what is committed, now */
+
+/* peers.c */
+struct peer *peer_get(struct hgl_host *host, const struct hgl_key *key, struct hgl_err *err);
+void peer_dirty(struct hgl_host *host, struct peer *peer);
+/* Rows of the peers that this tick touched; *record says what to do once they are durable. */
+int peers_persist(struct hgl_host *host, struct tick_record **record,
+                  struct hgl_err *err) HGL_NODISCARD;
+int peers_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+void peer_destroy(struct peer *peer);
+void peer_refuse(struct hgl_host *host, struct peer *peer, const struct hgl_err *why);
+int peer_send(struct peer *peer, struct hgl_host *host, const struct hgl_frame *frame,
+              struct hgl_err *err) HGL_NODISCARD;
+void peers_gossip(struct hgl_host *host); /* when due: digests, and news of ours */
+
+/* tick.c */
+void tick_now(struct hgl_host *host); /* takes the time */
+
+/* chain.c */
+int chain_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+int chain_persist(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+void chain_renew(struct hgl_host *host, const char *why); /* a new incarnation */
+
+/* journal.c */
+enum { JOURNAL_SAID = 1, JOURNAL_HEARD = 2 };
+int journal_add(struct hgl_host *host, uint8_t direction, struct peer *peer, uint64_t first,
+                uint64_t count, struct hgl_bytes frame, uint64_t *row,
+                struct hgl_err *err) HGL_NODISCARD;
+struct journal_row {
+  uint8_t direction;
+  struct hgl_key peer;
+  uint64_t first, count;
+  struct hgl_bytes frame;
+};
+int journal_decode(struct hgl_bytes value, struct journal_row *out,
+                   struct hgl_err *err) HGL_NODISCARD;
+int journal_trim(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+/* The message with this id, newest first; evidence is appended. */
+int journal_find(struct hgl_host *host, const struct hgl_id *id, struct hgl_buf *evidence,
+                 struct hgl_err *err) HGL_NODISCARD;
+
+/* dead.c */
+void dead_letter(struct agent *agent, struct mail *mail, enum hgl_code code, const char *why);
+
+/* deals.c */
+int deal_put(struct agent *agent, struct hgl_bytes deal, struct hgl_err *err) HGL_NODISCARD;
+
+#endif

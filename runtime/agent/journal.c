@@ -1,0 +1,143 @@
+/* What was said and heard, group by group, kept for a while so that any of it can still be proved.
+ * The rows of what was said serve as the outbox too: one write for both. Trimmed from the oldest,
+ * but never past what is not acknowledged. */
+#include "agent/internal.h"
+
+enum { PREFIX_SIZE = 1 + HGL_KEY_SIZE + 8 + 8 };
+
+int journal_add(struct hgl_host *host, uint8_t direction, struct peer *peer, uint64_t first,
+                uint64_t count, struct hgl_bytes frame, uint64_t *row, struct hgl_err *err)
+{
+  struct hgl_buf value;
+  uint8_t key[8], numbers[16];
+  hgl_buf_init(&value, PREFIX_SIZE + HGL_FRAME_SIZE_MAX);
+  hgl_buf_append_byte(&value, direction);
+  hgl_buf_append_bytes(&value, hgl_key_bytes(&peer->key));
+  hgl_put_be64(numbers, first);
+  hgl_put_be64(numbers + 8, count);
+  hgl_buf_append(&value, numbers, sizeof numbers);
+  hgl_buf_append_bytes(&value, frame);
+  int status = hgl_buf_check(&value, err);
+  uint64_t number = host_row(host);
+  if (!status)
+    status = hgl_writeset_put_new(host_writes(host), HGL_DB_JOURNAL, row_key(number, key),
+                                  hgl_buf_bytes(&value), err);
+  if (!status) {
+    host->journal_bytes += (int64_t)value.size;
+    *row = number;
+  }
+  hgl_buf_deinit(&value);
+  return status;
+}
+
+int journal_decode(struct hgl_bytes value, struct journal_row *out, struct hgl_err *err)
+{
+  if (value.size < PREFIX_SIZE) return hgl_fail(err, HGL_CORRUPT, "a journal row is too short");
+  const uint8_t *at = value.data;
+  out->direction = *at++;
+  memcpy(out->peer.bytes, at, HGL_KEY_SIZE);
+  at += HGL_KEY_SIZE;
+  out->first = hgl_get_be64(at);
+  out->count = hgl_get_be64(at + 8);
+  out->frame = hgl_bytes(value.data + PREFIX_SIZE, value.size - PREFIX_SIZE);
+  return 0;
+}
+
+/* ---- trimming ---- */
+
+struct trim {
+  struct hgl_host *host;
+  int64_t limit;
+  int visited;
+};
+
+static int trim_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
+{
+  struct trim *trim = user;
+  struct hgl_host *host = trim->host;
+  struct journal_row row;
+  if (host->journal_bytes <= trim->limit || trim->visited++ >= 64) return 1;
+  int status = journal_decode(value, &row, err);
+  if (status) return status;
+  uint64_t number = hgl_get_be64(key.data);
+  const struct peer *peer = hgl_map_get(&host->peers, hgl_key_bytes(&row.peer));
+  if (row.direction == JOURNAL_SAID && peer && peer->groups && peer->groups->row <= number)
+    return 1;
+  host->journal_bytes -= (int64_t)value.size;
+  host->journal_first_row = number + 1;
+  return hgl_writeset_delete(host_writes(host), HGL_DB_JOURNAL, key, err);
+}
+
+int journal_trim(struct hgl_host *host, struct hgl_err *err)
+{
+  struct trim trim = {host, host->config.journal_bytes, 0};
+  if (host->journal_bytes <= trim.limit + trim.limit / 8) return 0;
+  uint8_t from[8];
+  int status = hgl_store_scan(host->config.store, HGL_DB_JOURNAL, hgl_bytes(NULL, 0),
+                              row_key(host->journal_first_row, from), false, trim_row, &trim, err);
+  return status > 0 ? 0 : status;
+}
+
+/* ---- finding ---- */
+
+struct search {
+  struct hgl_host *host;
+  const struct hgl_id *id;
+  struct hgl_buf *evidence;
+};
+
+/* 1: found. Only the envelope that matches is decoded; its key 1 comes first, right behind the
+ * head. */
+static int search_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
+{
+  struct search *search = user;
+  struct journal_row row;
+  struct hgl_frame frame;
+  struct hgl_frame_envelope item;
+  int status = journal_decode(value, &row, err);
+  if (status) return status;
+  if (!memmem(row.frame.data, row.frame.size, search->id->bytes, HGL_ID_SIZE)) return 0;
+  if ((status = hgl_frame_decode(row.frame, &frame, err))) return status;
+  struct hgl_run run = frame.batch.envelopes;
+  struct hgl_group_leaf leaf;
+  if ((status = hgl_group_leaf_decode(frame.batch.group_leaf, &leaf, err))) return status;
+  struct hgl_hash *leaves = hgl_array(run.count, sizeof *leaves);
+  if (!leaves) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  struct message *message = NULL;
+  uint32_t index = 0;
+  for (uint32_t i = 0; !status && hgl_run_take_envelope(&run, &item); i++) {
+    if (item.expired) {
+      leaves[i] = item.leaf;
+      continue;
+    }
+    struct hgl_envelope envelope;
+    hgl_merkle_leaf(item.bytes, &leaves[i]);
+    if (!message && memmem(item.bytes.data, item.bytes.size, search->id->bytes, HGL_ID_SIZE) &&
+        hgl_envelope_decode(item.bytes, &envelope, err) == 0 &&
+        hgl_id_equal(&envelope.id, search->id)) {
+      status = message_copy(item.bytes, &message, err);
+      index = i;
+    }
+  }
+  struct batch *batch;
+  if (!status && message && !(status = batch_create(&frame.batch, &leaf, leaves, &batch, err))) {
+    message_set_batch(message, batch, index);
+    batch_release(batch);
+    status = message_evidence(search->host, message, search->evidence, err);
+    if (!status) status = 1;
+  }
+  message_release(message);
+  hgl_free(leaves);
+  return status;
+}
+
+int journal_find(struct hgl_host *host, const struct hgl_id *id, struct hgl_buf *evidence,
+                 struct hgl_err *err)
+{
+  struct search search = {host, id, evidence};
+  int status = hgl_store_scan(host->config.store, HGL_DB_JOURNAL, hgl_bytes(NULL, 0),
+                              hgl_bytes(NULL, 0), true, search_row, &search, err);
+  if (status > 0) return 0;
+  if (status < 0) return status;
+  return hgl_fail(err, HGL_NOT_FOUND, "no message with this id is in the journal");
+}

@@ -1,0 +1,128 @@
+#include "agent/internal.h"
+
+#include <assert.h>
+
+/* ---- batches ---- */
+
+int batch_create(const struct hgl_frame_batch *frame, const struct hgl_group_leaf *leaf,
+                 const struct hgl_hash *leaves, struct batch **out, struct hgl_err *err)
+{
+  struct batch *batch = hgl_zalloc(sizeof *batch);
+  size_t hashes = leaf->count * sizeof *leaves;
+  uint8_t *memory = hgl_alloc(hashes + frame->header.size + frame->group_leaf.size);
+  if (!batch || !memory) {
+    hgl_free(batch);
+    hgl_free(memory);
+    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  }
+  batch->refs = 1;
+  batch->memory = memory;
+  batch->leaves = memcpy(memory, leaves, hashes);
+  batch->count = leaf->count;
+  batch->first_number = leaf->first_number;
+  batch->header = hgl_bytes(memcpy(memory + hashes, frame->header.data, frame->header.size),
+                            frame->header.size);
+  batch->group_leaf = hgl_bytes(
+      memcpy(memory + hashes + frame->header.size, frame->group_leaf.data, frame->group_leaf.size),
+      frame->group_leaf.size);
+  batch->group_path = frame->group_path;
+  *out = batch;
+  return 0;
+}
+
+void batch_release(struct batch *batch)
+{
+  if (!batch || --batch->refs) return;
+  hgl_free(batch->memory);
+  hgl_free(batch);
+}
+
+/* ---- messages ---- */
+
+int message_create(uint8_t *memory, size_t size, struct message **out, struct hgl_err *err)
+{
+  struct message *message = hgl_zalloc(sizeof *message);
+  int status = message ? hgl_envelope_decode(hgl_bytes(memory, size), &message->envelope, err)
+                       : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if (status) {
+    hgl_free(message);
+    hgl_free(memory);
+    return status;
+  }
+  message->refs = 1;
+  message->memory = memory;
+  message->bytes = hgl_bytes(memory, size);
+  hgl_buf_init(&message->evidence, HGL_EVIDENCE_SIZE_MAX);
+  *out = message;
+  return 0;
+}
+
+int message_copy(struct hgl_bytes bytes, struct message **out, struct hgl_err *err)
+{
+  uint8_t *memory = hgl_memdup(bytes.data, bytes.size);
+  if (!memory) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  return message_create(memory, bytes.size, out, err);
+}
+
+int message_from_evidence(struct hgl_bytes bytes, struct message **out, struct hgl_err *err)
+{
+  struct hgl_evidence evidence;
+  int status = hgl_evidence_decode(bytes, &evidence, err);
+  if (status) return status;
+  struct message *message;
+  if ((status = message_copy(evidence.envelope, &message, err))) return status;
+  hgl_buf_append_bytes(&message->evidence, bytes);
+  if ((status = hgl_buf_check(&message->evidence, err))) {
+    message_release(message);
+    return status;
+  }
+  *out = message;
+  return 0;
+}
+
+struct message *message_hold(struct message *message)
+{
+  message->refs++;
+  return message;
+}
+
+void message_release(struct message *message)
+{
+  if (!message || --message->refs) return;
+  batch_release(message->batch);
+  hgl_buf_deinit(&message->evidence);
+  hgl_free(message->memory);
+  hgl_free(message);
+}
+
+void message_set_batch(struct message *message, struct batch *batch, uint32_t index)
+{
+  assert(index < batch->count);
+  batch->refs++;
+  batch_release(message->batch);
+  message->batch = batch;
+  message->index = index;
+}
+
+int message_evidence(struct hgl_host *host, const struct message *message, struct hgl_buf *out,
+                     struct hgl_err *err)
+{
+  if (message->evidence.size) {
+    hgl_buf_append_bytes(out, hgl_buf_bytes(&message->evidence));
+    return hgl_buf_check(out, err);
+  }
+  const struct batch *batch = message->batch;
+  if (!batch) return hgl_fail(err, HGL_NOT_FOUND, "the message has not been signed yet");
+  const struct agent *author = agent_by_key(host, &message->envelope.from);
+  const struct seen_delegation *seen = author ? NULL : delegation_of(host, &message->envelope.from);
+  if (!author && !seen) return hgl_fail(err, HGL_NO_DELEGATION, "the author's delegation is gone");
+  struct hgl_evidence evidence = {
+      .delegation = author ? hgl_buf_bytes(&author->delegation_bytes) : hgl_buf_bytes(&seen->bytes),
+      .header = batch->header,
+      .group_leaf = batch->group_leaf,
+      .envelope = message->bytes,
+      .group_path = batch->group_path,
+  };
+  hgl_merkle_path(batch->leaves, batch->count, message->index, &evidence.envelope_path);
+  return hgl_evidence_encode(&evidence, out, err);
+}

@@ -1,0 +1,389 @@
+/* What an agent's VM calls: declarations at the top level, effects within the running stretch. */
+#include "agent/internal.h"
+
+#include <assert.h>
+
+#include "base/duration.h"
+
+/* ---- declarations ---- */
+
+static int declare_describe(struct agent *agent, struct hgl_bytes value, struct hgl_err *err)
+{
+  struct hgl_bytes field;
+  bool found;
+  int status = hgl_value_field(value, "version", &field, &found, err);
+  if (status) return status;
+  if (found) {
+    struct hgl_cbor_reader in = hgl_cbor_reader(field);
+    if ((status = hgl_cbor_get_int(&in, "version", &agent->version, err))) return status;
+  }
+  if ((status = hgl_value_field(value, "about", &field, &found, err)) || !found) return status;
+  struct hgl_cbor_reader in = hgl_cbor_reader(field);
+  struct hgl_bytes about;
+  if ((status = hgl_cbor_get_text(&in, "about", 1024, &about, err))) return status;
+  hgl_free(agent->description);
+  agent->description = hgl_strndup((const char *)about.data, about.size);
+  return agent->description ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+}
+
+static int declare_protocol(struct agent *agent, struct hgl_bytes value, struct hgl_err *err)
+{
+  struct hgl_definition *definition;
+  int status = hgl_definition_create(value, &definition, err);
+  if (status) return status;
+  struct hgl_bytes name = hgl_definition_name(definition);
+  struct hgl_bytes version = hgl_definition_version(definition);
+  struct hgl_buf key;
+  hgl_buf_init(&key, 2 * HGL_NAME_SIZE_MAX + 2);
+  hgl_buf_append_bytes(&key, name);
+  hgl_buf_append_byte(&key, '/');
+  hgl_buf_append_bytes(&key, version);
+  status = hgl_buf_check(&key, err);
+  if (!status && agent_definition(agent, name, version))
+    status = hgl_fail(err, HGL_EXISTS, "%.*s is declared twice", HGL_STR(hgl_buf_bytes(&key)));
+  if (!status) status = hgl_map_put(&agent->protocols, hgl_buf_bytes(&key), definition, err);
+  if (status) hgl_definition_destroy(definition);
+  hgl_buf_deinit(&key);
+  return status;
+}
+
+static int declare_every(struct agent *agent, struct hgl_bytes name, struct hgl_bytes value,
+                         struct hgl_err *err)
+{
+  struct hgl_bytes field;
+  bool found;
+  int64_t every_ms;
+  int status = hgl_value_field(value, "every_ms", &field, &found, err);
+  if (status) return status;
+  struct hgl_cbor_reader in = hgl_cbor_reader(field);
+  if (!found) return hgl_fail(err, HGL_INVALID, "a schedule needs its interval");
+  if ((status = hgl_cbor_get_int(&in, "interval", &every_ms, err))) return status;
+  if (every_ms < 1) return hgl_fail(err, HGL_INVALID, "an interval is at least 1 ms");
+  return timer_schedule(agent, name, every_ms, err);
+}
+
+static int declare(void *user, enum hgl_vm_declaration what, struct hgl_bytes name,
+                   struct hgl_bytes value, struct hgl_err *err)
+{
+  struct agent *agent = user;
+  switch (what) {
+  case HGL_VM_DESCRIBE:
+    return declare_describe(agent, value, err);
+  case HGL_VM_PROTOCOL:
+    return declare_protocol(agent, value, err);
+  case HGL_VM_OFFER:
+    hgl_buf_append_bytes(&agent->offers, value);
+    agent->offer_count++;
+    return hgl_buf_check(&agent->offers, err);
+  case HGL_VM_EVERY:
+    return declare_every(agent, name, value, err);
+  case HGL_VM_HANDLER: {
+    struct hgl_bytes protocol, version, performative;
+    return hgl_type_parse(name, &protocol, &version, &performative, err);
+  }
+  default:
+    return 0;
+  }
+}
+
+/* ---- effects ---- */
+
+static int send_message(void *user, const struct hgl_vm_send *send, struct hgl_id *id,
+                        struct hgl_err *err)
+{
+  struct agent *agent = user;
+  return stretch_send(agent->host, send, id, NULL, err);
+}
+
+static int change_timer(struct agent *agent, struct hgl_bytes name, struct hgl_bytes key,
+                        bool cancel, int64_t after_ms, struct hgl_bytes value, struct hgl_err *err)
+{
+  struct hgl_buf id;
+  size_t size;
+  hgl_buf_init(&id, HGL_STORE_KEY_SIZE_MAX - 8);
+  timer_id(&id, name, key);
+  int status = hgl_buf_check(&id, err);
+  if (!status && !cancel && agent->timers.count >= HGL_TIMERS_DEFAULT)
+    status = hgl_fail(err, HGL_LIMIT, "%s has %d timers", agent->name, HGL_TIMERS_DEFAULT);
+  struct timer_change change = {
+      .name_size = name.size, .cancel = cancel, .due_ms = agent->host->now_ms + after_ms};
+  hgl_buf_init(&change.value, HGL_BODY_SIZE_MAX);
+  hgl_buf_append_bytes(&change.value, value);
+  if (!status) status = hgl_buf_check(&change.value, err);
+  change.id = (char *)hgl_buf_take(&id, &size);
+  change.id_size = size;
+  if (!status) status = stretch_timer(agent->host, &change, err);
+  if (status) {
+    hgl_free(change.id);
+    hgl_buf_deinit(&change.value);
+  }
+  return status;
+}
+
+static int timer_set(void *user, struct hgl_bytes name, struct hgl_bytes key, int64_t after_ms,
+                     struct hgl_bytes value, struct hgl_err *err)
+{
+  return change_timer(user, name, key, false, after_ms, value, err);
+}
+
+static int timer_cancel(void *user, struct hgl_bytes name, struct hgl_bytes key,
+                        struct hgl_err *err)
+{
+  return change_timer(user, name, key, true, 0, hgl_bytes(NULL, 0), err);
+}
+
+/* ---- calls by name ---- */
+
+static int call_find(struct agent *agent, struct hgl_cbor_reader *in, struct hgl_buf *result,
+                     struct hgl_err *err)
+{
+  struct hgl_bytes value;
+  struct hgl_query *query;
+  int status = hgl_cbor_get_value(in, "query", &value, err);
+  if (!status) status = hgl_query_create(value, &query, err);
+  if (status) return hgl_fail(err, HGL_INVALID, "find: %s", err->message);
+  status = hgl_directory_find(agent->host->directory, query, result, err);
+  hgl_query_destroy(query);
+  return status;
+}
+
+static int call_keep(struct agent *agent, struct hgl_cbor_reader *in, struct hgl_buf *result,
+                     struct hgl_err *err)
+{
+  struct hgl_bytes text;
+  struct hgl_id id;
+  int status;
+  if ((status = hgl_cbor_get_text(in, "message id", 2 * HGL_ID_SIZE, &text, err)) ||
+      (status = hgl_id_parse(text, &id, err)))
+    return hgl_fail(err, HGL_INVALID, "keep: %s", err->message);
+  hgl_cbor_put_null(result);
+  return stretch_keep(agent->host, &id, err);
+}
+
+static int call_deal(struct agent *agent, struct hgl_cbor_reader *in, struct hgl_buf *result,
+                     struct hgl_err *err)
+{
+  struct hgl_bytes deal;
+  int status = hgl_cbor_get_value(in, "deal", &deal, err);
+  hgl_cbor_put_null(result);
+  return status ? status : deal_put(agent, deal, err);
+}
+
+static int call_read_file(struct agent *agent, struct hgl_cbor_reader *in, struct hgl_buf *result,
+                          struct hgl_err *err)
+{
+  const struct hgl_files *files = &agent->host->config.files;
+  struct hgl_bytes path;
+  struct hgl_buf content;
+  int status = hgl_cbor_get_text(in, "path", 4096, &path, err);
+  if (status) return hgl_fail(err, HGL_INVALID, "read: %s", err->message);
+  if (!agent_granted(agent, "read", path))
+    return hgl_fail(err, HGL_DENIED, "%s may not read it: grant --allow %s:read=%.*s", agent->name,
+                    agent->name, HGL_STR(path));
+  if (memchr(path.data, 0, path.size)) return hgl_fail(err, HGL_INVALID, "a path with a NUL");
+  char *text = hgl_strndup((const char *)path.data, path.size);
+  if (!text) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  hgl_buf_init(&content, HGL_BODY_SIZE_MAX);
+  status = files->read(files->user, text, HGL_BODY_SIZE_MAX, &content, err);
+  if (!status && hgl_utf8_valid(hgl_buf_bytes(&content)))
+    hgl_cbor_put_text(result, hgl_buf_bytes(&content));
+  else if (!status)
+    hgl_cbor_put_bytes(result, hgl_buf_bytes(&content));
+  hgl_buf_deinit(&content);
+  hgl_free(text);
+  return status;
+}
+
+static int call_granted(struct agent *agent, struct hgl_cbor_reader *in, struct hgl_buf *result,
+                        struct hgl_err *err)
+{
+  struct hgl_bytes kind, value;
+  int status;
+  if ((status = hgl_cbor_get_text(in, "kind", HGL_NAME_SIZE_MAX, &kind, err)) ||
+      (status = hgl_cbor_get_text(in, "value", 4096, &value, err)))
+    return status;
+  char name[HGL_NAME_SIZE_MAX + 1];
+  memcpy(name, kind.data, kind.size);
+  name[kind.size] = 0;
+  hgl_cbor_put_bool(result, agent_granted(agent, name, value));
+  return 0;
+}
+
+static int call(void *user, const char *name, struct hgl_bytes arguments, struct hgl_buf *result,
+                struct hgl_err *err)
+{
+  static const struct {
+    const char *name;
+    size_t arguments;
+    int (*call)(struct agent *, struct hgl_cbor_reader *, struct hgl_buf *, struct hgl_err *);
+  } calls[] = {{"find", 1, call_find},
+               {"keep", 1, call_keep},
+               {"deal", 1, call_deal},
+               {"read_file", 1, call_read_file},
+               {"granted", 2, call_granted}};
+  struct hgl_cbor_reader in = hgl_cbor_reader(arguments);
+  size_t count;
+  int status = hgl_cbor_get_list(&in, "arguments", 16, &count, err);
+  if (status) return status;
+  for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+    if (strcmp(calls[i].name, name) != 0) continue;
+    if (count != calls[i].arguments)
+      return hgl_fail(err, HGL_INVALID, "%s takes %zu arguments", name, calls[i].arguments);
+    return calls[i].call(user, &in, result, err);
+  }
+  return hgl_fail(err, HGL_INVALID, "there is no call named %s", name);
+}
+
+static void log_line(void *user, enum hgl_log_level level, struct hgl_bytes text,
+                     struct hgl_bytes fields)
+{
+  struct agent *agent = user;
+  struct hgl_host *host = agent->host;
+  struct hgl_buf line;
+  struct hgl_err err;
+  json_t *json = NULL;
+  hgl_buf_init(&line, 4096);
+  if (fields.size && hgl_value_to_json(fields, &json, &err) == 0 && json_object_size(json)) {
+    hgl_buf_append_text(&line, "  ");
+    if (hgl_json_print(json, &line, &err)) hgl_buf_clear(&line);
+  }
+  hgl_log(host->config.log, level, agent->name, "%.*s%.*s", HGL_STR(text), (int)line.size,
+          line.data ? (const char *)line.data : "");
+  if (host->watcher) {
+    json_t *event = json_pack("{s:s, s:s, s:s%}", "agent", agent->name, "level",
+                              hgl_log_level_name(level), "text", (const char *)text.data,
+                              text.size);
+    if (event && json) json_object_set(event, "fields", json);
+    watch_event(host, "log", event);
+  }
+  json_decref(json);
+  hgl_buf_deinit(&line);
+}
+
+/* "haggle.market" comes from the stdlib, everything else from beside the script: "x.y" → x/y.lua.
+ */
+static int module(void *user, struct hgl_bytes name, struct hgl_buf *source,
+                  struct hgl_buf *chunk_name, struct hgl_err *err)
+{
+  struct agent *agent = user;
+  const struct hgl_files *files = &agent->host->config.files;
+  struct hgl_buf path;
+  if (!name.size || name.size > 128 || name.data[0] == '.' ||
+      strspn((const char *)name.data, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                      "0123456789_.-") < name.size ||
+      memmem(name.data, name.size, "..", 2))
+    return hgl_fail(err, HGL_INVALID, "'%.*s' is no module's name", HGL_STR(name));
+  hgl_buf_init(&path, 8192);
+  if (name.size > 7 && memcmp(name.data, "haggle.", 7) == 0) {
+    hgl_buf_append_text(&path, agent->host->config.stdlib_folder);
+    hgl_buf_append_byte(&path, '/');
+  } else {
+    const char *slash = strrchr(agent->script_path, '/');
+    hgl_buf_append(&path, agent->script_path, slash ? (size_t)(slash - agent->script_path) + 1 : 0);
+  }
+  for (size_t i = 0; i < name.size; i++)
+    hgl_buf_append_byte(&path, name.data[i] == '.' ? '/' : name.data[i]);
+  hgl_buf_append(&path, ".lua", 5);
+  int status = hgl_buf_check(&path, err);
+  if (!status) status = files->read(files->user, (const char *)path.data, 1 << 20, source, err);
+  if (status == -HGL_NOT_FOUND || status == -HGL_IO)
+    status = hgl_fail(err, HGL_NOT_FOUND, "module '%.*s' not found at %s", HGL_STR(name),
+                      (const char *)path.data);
+  if (!status) {
+    hgl_buf_append(chunk_name, path.data, path.size - 1);
+    status = hgl_buf_check(chunk_name, err);
+  }
+  hgl_buf_deinit(&path);
+  return status;
+}
+
+static int64_t now_ms(void *user)
+{
+  const struct agent *agent = user;
+  return agent->host->now_ms;
+}
+
+const struct hgl_vm_ops agent_ops = {.declare = declare,
+                                     .send = send_message,
+                                     .timer_set = timer_set,
+                                     .timer_cancel = timer_cancel,
+                                     .call = call,
+                                     .log = log_line,
+                                     .module = module,
+                                     .now_ms = now_ms};
+
+/* ---- state rows: the agent's number in front ---- */
+
+static int state_key(const struct agent *agent, struct hgl_bytes key, struct hgl_buf *out,
+                     struct hgl_err *err)
+{
+  uint8_t number[8];
+  hgl_buf_init(out, HGL_STORE_KEY_SIZE_MAX);
+  hgl_buf_append_bytes(out, row_key(agent->number, number));
+  hgl_buf_append_bytes(out, key);
+  return hgl_buf_check(out, err);
+}
+
+static int state_get(void *user, struct hgl_bytes key, struct hgl_buf *out, struct hgl_err *err)
+{
+  struct agent *agent = user;
+  struct hgl_buf full;
+  int status = state_key(agent, key, &full, err);
+  if (!status)
+    status = hgl_store_get(agent->host->config.store, HGL_DB_STATE, hgl_buf_bytes(&full), out, err);
+  hgl_buf_deinit(&full);
+  return status;
+}
+
+static int state_put(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
+{
+  struct agent *agent = user;
+  struct hgl_buf full;
+  int status = state_key(agent, key, &full, err);
+  if (!status)
+    status = hgl_writeset_put(host_writes(agent->host), HGL_DB_STATE, hgl_buf_bytes(&full), value,
+                              err);
+  hgl_buf_deinit(&full);
+  return status;
+}
+
+static int state_remove(void *user, struct hgl_bytes key, struct hgl_err *err)
+{
+  struct agent *agent = user;
+  struct hgl_buf full;
+  int status = state_key(agent, key, &full, err);
+  if (!status)
+    status = hgl_writeset_delete(host_writes(agent->host), HGL_DB_STATE, hgl_buf_bytes(&full), err);
+  hgl_buf_deinit(&full);
+  return status;
+}
+
+struct state_scan {
+  int (*visit)(void *, struct hgl_bytes, struct hgl_bytes, struct hgl_err *);
+  void *user;
+};
+
+static int visit_state(void *user, struct hgl_bytes key, struct hgl_bytes value,
+                       struct hgl_err *err)
+{
+  struct state_scan *scan = user;
+  return scan->visit(scan->user, hgl_bytes(key.data + 8, key.size - 8), value, err);
+}
+
+static int state_scan(void *user, struct hgl_bytes prefix,
+                      int (*visit)(void *, struct hgl_bytes, struct hgl_bytes, struct hgl_err *),
+                      void *visit_user, struct hgl_err *err)
+{
+  struct agent *agent = user;
+  struct state_scan scan = {visit, visit_user};
+  struct hgl_buf full;
+  int status = state_key(agent, prefix, &full, err);
+  if (!status)
+    status = hgl_store_scan(agent->host->config.store, HGL_DB_STATE, hgl_buf_bytes(&full),
+                            hgl_bytes(NULL, 0), false, visit_state, &scan, err);
+  hgl_buf_deinit(&full);
+  return status;
+}
+
+const struct hgl_state_rows agent_state_rows = {
+    .get = state_get, .put = state_put, .remove = state_remove, .scan = state_scan};

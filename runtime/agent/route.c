@@ -1,0 +1,89 @@
+/* From an address as scripts write it ("kiosk", "did:key:…", "did:key:…@did:key:…") to the agent's
+ * key and the host that speaks for it. */
+#include "agent/internal.h"
+
+#include <stdio.h>
+
+static int peer_of(struct hgl_host *host, const struct hgl_key *key, struct peer **out,
+                   struct hgl_err *err)
+{
+  struct peer *peer = peer_get(host, key, err);
+  if (!peer) return -HGL_NO_MEMORY;
+  if (peer != host->self && !peer->link && !peer->wanted) {
+    peer->wanted = true;
+    host->config.transport.want(host->config.transport.user, key, true);
+  }
+  *out = peer;
+  return 0;
+}
+
+/* The host that the agent's own key has authorised: as heard on a link, or by its advert. */
+static int find_host(struct hgl_host *host, const struct hgl_key *agent, struct hgl_key *out,
+                     struct hgl_err *err)
+{
+  struct hgl_bytes advertised = hgl_directory_delegation(host->directory, agent);
+  const struct seen_delegation *seen = delegation_of(host, agent);
+  if (advertised.size && (!seen || !hgl_bytes_equal(advertised, hgl_buf_bytes(&seen->bytes)))) {
+    struct hgl_err ignored; /* an older one than is known already */
+    (void)!delegation_learn(host, advertised, &ignored);
+    seen = delegation_of(host, agent);
+  }
+  if (!seen) return hgl_fail(err, HGL_UNDELIVERABLE, "no host is known that speaks for this agent");
+  struct hgl_err why;
+  if (hgl_delegation_check(&seen->claims, &seen->claims.host, host->now_ms, &why))
+    return hgl_fail(err, HGL_UNDELIVERABLE, "the agent's delegation to its host has ended");
+  *out = seen->claims.host;
+  return 0;
+}
+
+int route_key(struct hgl_host *host, const struct hgl_key *agent, struct peer **peer,
+              struct hgl_err *err)
+{
+  if (agent_by_key(host, agent)) {
+    *peer = host->self;
+    return 0;
+  }
+  struct hgl_key host_key;
+  int status = find_host(host, agent, &host_key, err);
+  if (status) return status;
+  if (hgl_key_equal(&host_key, &host->key))
+    return hgl_fail(err, HGL_NOT_HERE, "the agent is no longer on this host");
+  return peer_of(host, &host_key, peer, err);
+}
+
+int route_address(struct hgl_host *host, struct hgl_bytes to, struct hgl_key *agent,
+                  struct peer **peer, struct hgl_err *err)
+{
+  const struct agent *local = agent_by_name(host, to);
+  if (local) {
+    *agent = local->key;
+    *peer = host->self;
+    return 0;
+  }
+  const uint8_t *at = to.size ? memchr(to.data, '@', to.size) : NULL;
+  struct hgl_bytes agent_text = at ? hgl_bytes(to.data, (size_t)(at - to.data)) : to;
+  if (hgl_did_parse(agent_text, agent, err))
+    return hgl_fail(err, HGL_UNDELIVERABLE,
+                    "'%.*s' is neither an agent of this host nor a did:key address",
+                    (int)(to.size < 80 ? to.size : 80), (const char *)to.data);
+  if (!at || agent_by_key(host, agent)) return route_key(host, agent, peer, err);
+  struct hgl_key host_key;
+  int status = hgl_did_parse(hgl_bytes(at + 1, to.size - agent_text.size - 1), &host_key, err);
+  return status ? status : peer_of(host, &host_key, peer, err);
+}
+
+/* Loopback, link-local and private ranges (RFC 1918, RFC 4193), and names without a dot. */
+bool address_is_private(const char *url)
+{
+  static const char *const beginnings[] = {"127.", "10.", "192.168.", "169.254.", "[::1]",
+                                           "[fc",  "[fd", "[fe80",    "localhost"};
+  const char *host = strstr(url, "://");
+  if (!host) return true;
+  host += 3;
+  for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+    if (strncmp(host, beginnings[i], strlen(beginnings[i])) == 0) return true;
+  unsigned second;
+  if (sscanf(host, "172.%u.", &second) == 1 && second >= 16 && second < 32) return true;
+  size_t name = strcspn(host, ":/#");
+  return host[0] != '[' && !memchr(host, '.', name);
+}

@@ -1,0 +1,236 @@
+/* The effects of the stretch that runs now. They become true together, when it is accepted, or not
+ * at all. */
+#include "agent/internal.h"
+
+#include <assert.h>
+
+void stretch_begin(struct hgl_host *host, struct agent *agent, struct mail *mail,
+                   struct agent_run *run)
+{
+  struct stretch *stretch = &host->stretch;
+  assert(!stretch->agent && !stretch->spoken_count && !stretch->timer_count);
+  stretch->agent = agent;
+  stretch->mail = mail;
+  stretch->run = run;
+}
+
+/* Makes room for one more element. */
+static bool grow(void *array_pointer, size_t count, size_t *capacity, size_t element)
+{
+  if (count < *capacity) return true;
+  size_t wanted = *capacity ? *capacity * 2 : 16;
+  void **array = array_pointer;
+  void *bigger = hgl_realloc(*array, wanted * element);
+  if (!bigger) return false;
+  *array = bigger;
+  *capacity = wanted;
+  return true;
+}
+
+#define GROW(array, count, capacity) grow(&(array), (count), &(capacity), sizeof *(array))
+
+/* ---- saying ---- */
+
+static int undo_dialogue(struct stretch *stretch, const struct hgl_envelope *envelope,
+                         struct hgl_err *err)
+{
+  if (!GROW(stretch->undo, stretch->undo_count, stretch->undo_capacity))
+    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  struct dialogue_undo *undo = &stretch->undo[stretch->undo_count];
+  memcpy(undo->key, envelope->to.bytes, HGL_KEY_SIZE);
+  memcpy(undo->key + HGL_KEY_SIZE, envelope->thid.bytes, HGL_ID_SIZE);
+  const struct hgl_dialogue *was = hgl_map_get(&stretch->agent->dialogues,
+                                               hgl_bytes(undo->key, sizeof undo->key));
+  undo->existed = was != NULL;
+  if (was) undo->was = *was;
+  stretch->undo_count++;
+  return 0;
+}
+
+int stretch_send(struct hgl_host *host, const struct hgl_vm_send *send, struct hgl_id *id,
+                 struct hgl_key *to, struct hgl_err *err)
+{
+  struct stretch *stretch = &host->stretch;
+  struct agent *agent = stretch->agent;
+  struct hgl_envelope envelope = {
+      .type = send->type,
+      .from = agent->key,
+      .created_time_ms = host->now_ms,
+      .expires_time_ms = send->expires_ms ? host->now_ms + send->expires_ms : 0,
+      .body = send->body,
+  };
+  struct peer *peer;
+  if (send->to_key) envelope.to = *send->to_key;
+  int status = send->to_key ? route_key(host, send->to_key, &peer, err)
+                            : route_address(host, send->to, &envelope.to, &peer, err);
+  if (status) return status;
+  if ((status = hgl_type_parse(envelope.type, &envelope.protocol, &envelope.version,
+                               &envelope.performative, err)))
+    return status;
+  hgl_random_fill(host->config.random, envelope.id.bytes, HGL_ID_SIZE);
+  envelope.thid = send->thid ? *send->thid : envelope.id;
+  if (send->pthid) envelope.pthid = *send->pthid, envelope.has_pthid = true;
+  const struct hgl_definition *definition = agent_definition(agent, envelope.protocol,
+                                                             envelope.version);
+  if (definition && !send->thid) {
+    envelope.definition = *hgl_definition_digest(definition);
+    envelope.has_definition = true;
+  }
+  if (peer->out_bytes + peer->spoken_bytes > HGL_OUTBOX_BYTES_MAX)
+    return hgl_fail(err, HGL_LIMIT, "%zu bytes towards %s are not acknowledged yet",
+                    peer->out_bytes + peer->spoken_bytes, peer->did);
+  if (!GROW(stretch->spoken, stretch->spoken_count, stretch->spoken_capacity))
+    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+
+  struct hgl_buf buf;
+  hgl_buf_init(&buf, HGL_ENVELOPE_SIZE_MAX);
+  struct message *message = NULL;
+  status = hgl_envelope_encode(&envelope, &buf, err);
+  if (!status) {
+    size_t size;
+    uint8_t *memory = hgl_buf_take(&buf, &size);
+    status = message_create(memory, size, &message, err);
+  }
+  hgl_buf_deinit(&buf);
+  if (!status && definition) {
+    status = undo_dialogue(stretch, &message->envelope, err);
+    if (!status && (status = dialogue_step(agent, &message->envelope, true, err)))
+      stretch->undo_count--;
+  }
+  if (status) {
+    message_release(message);
+    return status;
+  }
+  stretch->spoken[stretch->spoken_count++] = (struct spoken){message, peer};
+  *id = envelope.id;
+  if (to) *to = envelope.to;
+  return 0;
+}
+
+/* ---- the rest ---- */
+
+int stretch_timer(struct hgl_host *host, struct timer_change *change, struct hgl_err *err)
+{
+  struct stretch *stretch = &host->stretch;
+  if (!GROW(stretch->timers, stretch->timer_count, stretch->timer_capacity))
+    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  stretch->timers[stretch->timer_count++] = *change;
+  return 0;
+}
+
+static struct message *find_message(struct hgl_host *host, const struct hgl_id *id)
+{
+  struct stretch *stretch = &host->stretch;
+  for (size_t i = 0; i < stretch->spoken_count; i++)
+    if (hgl_id_equal(&stretch->spoken[i].message->envelope.id, id))
+      return stretch->spoken[i].message;
+  if (stretch->mail && stretch->mail->message &&
+      hgl_id_equal(&stretch->mail->message->envelope.id, id))
+    return stretch->mail->message;
+  for (size_t i = 0; stretch->run && i < stretch->run->ask_count; i++) {
+    struct message *answer = stretch->run->asks[i].answer;
+    if (answer && hgl_id_equal(&answer->envelope.id, id)) return answer;
+  }
+  return NULL;
+}
+
+int stretch_keep(struct hgl_host *host, const struct hgl_id *id, struct hgl_err *err)
+{
+  struct stretch *stretch = &host->stretch;
+  struct message *message = find_message(host, id);
+  if (message) {
+    if (!GROW(stretch->keeps, stretch->keep_count, stretch->keep_capacity))
+      return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+    stretch->keeps[stretch->keep_count++] = message_hold(message);
+    return 0;
+  }
+  /* Said or heard earlier: while the journal still has it. */
+  struct hgl_buf evidence;
+  hgl_buf_init(&evidence, HGL_EVIDENCE_SIZE_MAX);
+  int status = journal_find(host, id, &evidence, err);
+  if (!status)
+    status = hgl_writeset_put(stretch->writes, HGL_DB_EVIDENCE, hgl_bytes(id->bytes, HGL_ID_SIZE),
+                              hgl_buf_bytes(&evidence), err);
+  hgl_buf_deinit(&evidence);
+  return status;
+}
+
+static void reset(struct stretch *stretch)
+{
+  for (size_t i = 0; i < stretch->spoken_count; i++) message_release(stretch->spoken[i].message);
+  for (size_t i = 0; i < stretch->keep_count; i++) message_release(stretch->keeps[i]);
+  for (size_t i = 0; i < stretch->timer_count; i++) {
+    hgl_free(stretch->timers[i].id);
+    hgl_buf_deinit(&stretch->timers[i].value);
+  }
+  stretch->spoken_count = stretch->keep_count = stretch->timer_count = stretch->undo_count = 0;
+  hgl_writeset_clear(stretch->writes);
+  json_decref(stretch->deals);
+  stretch->deals = NULL;
+  stretch->agent = NULL;
+  stretch->mail = NULL;
+  stretch->run = NULL;
+}
+
+void stretch_drop(struct hgl_host *host)
+{
+  struct stretch *stretch = &host->stretch;
+  for (size_t i = stretch->undo_count; i-- > 0;)
+    dialogue_restore(stretch->agent, &stretch->undo[i]);
+  reset(stretch);
+}
+
+static int keep_later(struct hgl_host *host, struct message *message, struct hgl_err *err)
+{
+  if (!GROW(host->kept, host->kept_count, host->kept_capacity))
+    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  host->kept[host->kept_count++] = message_hold(message);
+  return 0;
+}
+
+/* Says, sets and stores what the stretch did. What is local is routed at once, so that its
+ * recipient may run in the same tick. */
+int stretch_accept(struct hgl_host *host, struct hgl_err *err)
+{
+  struct stretch *stretch = &host->stretch;
+  struct agent *agent = stretch->agent;
+  int status = 0;
+  host->changed = true;
+  for (size_t i = 0; i < stretch->keep_count && !status; i++)
+    status = keep_later(host, stretch->keeps[i], err);
+  for (size_t i = 0; i < stretch->timer_count && !status; i++)
+    status = timer_apply(agent, &stretch->timers[i], err);
+  if (!status && hgl_writeset_count(stretch->writes))
+    status = hgl_writeset_merge(host_writes(host), stretch->writes, err);
+  for (size_t i = 0; i < stretch->spoken_count && !status; i++)
+    status = outbox_say(host, stretch->spoken[i].peer, stretch->spoken[i].message, err);
+  agent->sent += stretch->spoken_count;
+  host->counts.sent += stretch->spoken_count;
+  /* Routing may start nothing by itself, it only queues; so the stretch is still ours to read. */
+  for (size_t i = 0; i < stretch->spoken_count && !status; i++) {
+    if (host->watcher) watch_message(host, stretch->spoken[i].message, "sent");
+    if (stretch->spoken[i].peer == host->self) route_local(host, stretch->spoken[i].message);
+  }
+  size_t index;
+  json_t *deal;
+  json_array_foreach(stretch->deals, index, deal)
+  {
+    const char *state = json_string_value(json_object_get(deal, "status"));
+    const char *role = json_string_value(json_object_get(deal, "role"));
+    if (state && role && strcmp(state, "delivered") == 0 && strcmp(role, "buyer") == 0)
+      host->counts.deals++;
+    watch_event(host, "deal", json_incref(deal));
+  }
+  reset(stretch);
+  return status;
+}
+
+void stretch_deinit(struct stretch *stretch)
+{
+  if (stretch->writes) reset(stretch);
+  hgl_free(stretch->spoken);
+  hgl_free(stretch->timers);
+  hgl_free(stretch->undo);
+  hgl_free(stretch->keeps);
+  hgl_writeset_destroy(stretch->writes);
+}

@@ -1,0 +1,172 @@
+/* The tick: see host.h for its phases. Nothing leaves the host before the commit that holds it. */
+#include "agent/internal.h"
+
+enum { UPKEEP_EVERY_MS = 60000, WALL_CHECK_MS = 1000 };
+
+void tick_now(struct hgl_host *host)
+{
+  host->now_ms = hgl_wall_ms(host->config.clock);
+  host->mono_ms = hgl_mono_ns(host->config.clock) / 1000000;
+}
+
+/* ---- 7 send ---- */
+
+static void committed(void *user)
+{
+  struct hgl_host *host = user;
+  struct tick_record *record = host->records_first;
+  host->records_first = record->next;
+  if (!host->records_first) host->records_last = NULL;
+  host->committed_tick = record->tick;
+  host->counts.commits++;
+  for (size_t i = 0; i < record->count; i++) {
+    struct tick_peer *touched = &record->peers[i];
+    touched->peer->in_committed = touched->in_last;
+    if (touched->ack_due) inbox_ack(host, touched->peer);
+    outbox_pump(host, touched->peer);
+  }
+  hgl_free(record);
+}
+
+/* ---- 6 commit ---- */
+
+static int keep_evidence(struct hgl_host *host, struct hgl_err *err)
+{
+  struct hgl_buf evidence;
+  int status = 0;
+  hgl_buf_init(&evidence, HGL_EVIDENCE_SIZE_MAX);
+  for (size_t i = 0; i < host->kept_count; i++) {
+    struct message *message = host->kept[i];
+    hgl_buf_clear(&evidence);
+    if (!status) status = message_evidence(host, message, &evidence, err);
+    if (!status)
+      status = hgl_writeset_put(host_writes(host), HGL_DB_EVIDENCE,
+                                hgl_bytes(message->envelope.id.bytes, HGL_ID_SIZE),
+                                hgl_buf_bytes(&evidence), err);
+    if (status == -HGL_NOT_FOUND) {
+      host_log(host, HGL_LOG_WARN, "a message has no evidence to keep: it was resent by hand");
+      status = 0;
+    }
+    message_release(message);
+  }
+  host->kept_count = 0;
+  hgl_buf_deinit(&evidence);
+  return status;
+}
+
+static int flush_state(struct hgl_host *host, struct hgl_err *err)
+{
+  for (struct agent *agent; (agent = host->dirty_agents);) {
+    int status = hgl_vm_flush(agent->vm, err);
+    if (status) return hgl_fail_in(err, "the state of %s", agent->name);
+    host->dirty_agents = agent->next_dirty;
+    agent->dirty = false;
+  }
+  return 0;
+}
+
+static int seal_and_commit(struct hgl_host *host, struct hgl_err *err)
+{
+  struct tick_record *record = NULL;
+  int status;
+  if ((status = flush_state(host, err)) || (status = outbox_seal(host, err)) ||
+      (status = keep_evidence(host, err)) || (status = mailbox_persist(host, err)) ||
+      (status = journal_trim(host, err)) || (status = peers_persist(host, &record, err)))
+    return status;
+  if ((status = chain_persist(host, err))) {
+    hgl_free(record);
+    return status;
+  }
+  if (host->records_last)
+    host->records_last->next = record;
+  else
+    host->records_first = record;
+  host->records_last = record;
+  host->tick++;
+  host->changed = false;
+  host->counts.ticks++;
+  return hgl_store_commit(host->config.store, committed, host, err);
+}
+
+/* ---- the whole ---- */
+
+static void poll_store(struct hgl_host *host)
+{
+  struct hgl_err err;
+  int status = hgl_store_poll(host->config.store, &err);
+  if (status == -HGL_DISK_FULL || status == -HGL_NO_MEMORY) {
+    if (!host->intake_stopped)
+      host_log(host, HGL_LOG_ERROR, "%s; nothing is taken in until it can be stored", err.message);
+    host->intake_stopped = true;
+  } else if (status) {
+    host_fatal(host, &err);
+  } else if (host->intake_stopped) {
+    host_log(host, HGL_LOG_INFO, "the store takes commits again");
+    host->intake_stopped = false;
+  }
+}
+
+/* Delegations that end soon are renewed, and adverts with them. */
+static void upkeep(struct hgl_host *host)
+{
+  struct hgl_err err;
+  if (host->upkeep_due_ms > host->mono_ms) return;
+  host->upkeep_due_ms = host->mono_ms + UPKEEP_EVERY_MS;
+  for (size_t i = 0; i < host->agent_count; i++) {
+    struct agent *agent = host->agents[i];
+    uint64_t before = agent->delegation.sequence;
+    if (agent_renew(agent, &err) ||
+        (agent->delegation.sequence != before && agent_advertise(agent, &err)))
+      host_log(host, HGL_LOG_ERROR, "%s", err.message);
+  }
+}
+
+void hgl_host_tick(struct hgl_host *host)
+{
+  struct hgl_err err;
+  if (host->failed) return;
+  poll_store(host);
+  if (host->failed || host->intake_stopped || hgl_store_busy(host->config.store)) return;
+  tick_now(host);
+  timers_due(host);
+  run_due(host);
+  operator_due(host);
+  outbox_due(host);
+  upkeep(host);
+  inbox_process(host);
+  run_agents(host);
+  peers_gossip(host);
+  if (host->changed && !host->failed && seal_and_commit(host, &err)) host_fatal(host, &err);
+  if (host->ready_first) host_request_tick(host);
+}
+
+int64_t hgl_host_deadline(const struct hgl_host *host)
+{
+  int64_t now_ms = hgl_mono_ns(host->config.clock) / 1000000;
+  int64_t due = host->gossip_due_ms;
+  const struct hgl_heap_entry *run = hgl_heap_first(&host->mono_heap);
+  const struct hgl_heap_entry *timer = hgl_heap_first(&host->wall_heap);
+  struct hgl_map_slot *slot;
+  if (run && run->due < due) due = run->due;
+  if (timer) {
+    /* By Unix time, which may jump: looked at once a second. */
+    int64_t wait = timer->due - hgl_wall_ms(host->config.clock);
+    if (wait > WALL_CHECK_MS) wait = WALL_CHECK_MS;
+    if (now_ms + wait < due) due = now_ms + wait;
+  }
+  int64_t operator_due_ms = operator_deadline_ms(host);
+  if (operator_due_ms < due) due = operator_due_ms;
+  for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) {
+    const struct peer *peer = slot->value;
+    int64_t hold = peer->holds ? holds_deadline_ms(peer) : INT64_MAX;
+    if (hold < due) due = hold;
+    if (peer->groups && now_ms + WALL_CHECK_MS < due) due = now_ms + WALL_CHECK_MS;
+  }
+  return due * 1000000;
+}
+
+bool hgl_host_idle(const struct hgl_host *host)
+{
+  return !host->ready_first && !host->inbound_first && !host->changed &&
+         host->committed_tick + 1 == host->tick;
+}

@@ -1,0 +1,216 @@
+/* Durable timers: `after` fires once, `every` again and again. They are due by Unix time, so that
+ * they mean the same after a restart; what is late fires once. A timer's row goes (or moves on) in
+ * the commit that holds its handler's first stretch. */
+#include "agent/internal.h"
+
+#include <assert.h>
+
+void timer_id(struct hgl_buf *out, struct hgl_bytes name, struct hgl_bytes key)
+{
+  hgl_buf_append_bytes(out, name);
+  hgl_buf_append_byte(out, 0);
+  hgl_buf_append_bytes(out, key);
+}
+
+static struct hgl_bytes id_of(const struct timer *timer)
+{
+  return hgl_bytes(timer->id, timer->id_size);
+}
+
+static void row_of(const struct timer *timer, struct hgl_buf *key)
+{
+  uint8_t number[8];
+  hgl_buf_init(key, HGL_STORE_KEY_SIZE_MAX);
+  hgl_buf_append_bytes(key, row_key(timer->agent->number, number));
+  hgl_buf_append_bytes(key, id_of(timer));
+}
+
+/* [due ms, every ms, name size, value] */
+static int save(struct timer *timer, struct hgl_err *err)
+{
+  struct hgl_buf key, row;
+  row_of(timer, &key);
+  hgl_buf_init(&row, HGL_BODY_SIZE_MAX + 64);
+  hgl_cbor_put_list(&row, 4);
+  hgl_cbor_put_int(&row, timer->due.due);
+  hgl_cbor_put_int(&row, timer->every_ms);
+  hgl_cbor_put_uint(&row, timer->name_size);
+  hgl_cbor_put_bytes(&row, hgl_buf_bytes(&timer->value));
+  int status = hgl_buf_check(&row, err);
+  if (!status) status = hgl_buf_check(&key, err);
+  if (!status)
+    status = hgl_writeset_put(host_writes(timer->agent->host), HGL_DB_TIMERS, hgl_buf_bytes(&key),
+                              hgl_buf_bytes(&row), err);
+  hgl_buf_deinit(&key);
+  hgl_buf_deinit(&row);
+  return status;
+}
+
+static int erase(struct timer *timer, struct hgl_err *err)
+{
+  struct hgl_buf key;
+  row_of(timer, &key);
+  int status = hgl_buf_check(&key, err);
+  if (!status)
+    status = hgl_writeset_delete(host_writes(timer->agent->host), HGL_DB_TIMERS,
+                                 hgl_buf_bytes(&key), err);
+  hgl_buf_deinit(&key);
+  return status;
+}
+
+void timer_destroy(struct timer *timer)
+{
+  if (!timer) return;
+  hgl_heap_remove(&timer->agent->host->wall_heap, &timer->due);
+  hgl_buf_deinit(&timer->value);
+  hgl_free(timer->id);
+  hgl_free(timer);
+}
+
+/* Out of the agent's timers; one that is in the mailbox goes when its mail comes up. */
+static void discard(struct timer *timer)
+{
+  hgl_map_remove(&timer->agent->timers, id_of(timer));
+  if (timer->firing)
+    timer->cancelled = true;
+  else
+    timer_destroy(timer);
+}
+
+static int create(struct agent *agent, const char *id, size_t name_size, size_t id_size,
+                  struct hgl_bytes value, int64_t due_ms, int64_t every_ms, struct timer **out,
+                  struct hgl_err *err)
+{
+  struct timer *timer = hgl_zalloc(sizeof *timer);
+  if (!timer) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  *timer = (struct timer){
+      .agent = agent, .name_size = name_size, .id_size = id_size, .every_ms = every_ms};
+  hgl_buf_init(&timer->value, HGL_BODY_SIZE_MAX);
+  hgl_buf_append_bytes(&timer->value, value);
+  timer->id = hgl_strndup(id, id_size);
+  int status = timer->id ? hgl_buf_check(&timer->value, err)
+                         : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if (!status) status = hgl_map_put(&agent->timers, id_of(timer), timer, err);
+  if (!status && (status = hgl_heap_push(&agent->host->wall_heap, &timer->due, due_ms, err)))
+    hgl_map_remove(&agent->timers, id_of(timer));
+  if (status) {
+    timer_destroy(timer);
+    return status;
+  }
+  *out = timer;
+  return 0;
+}
+
+int timer_apply(struct agent *agent, const struct timer_change *change, struct hgl_err *err)
+{
+  struct timer *old = hgl_map_get(&agent->timers, hgl_bytes(change->id, change->id_size));
+  struct timer *timer;
+  int status = 0;
+  if (old) {
+    status = erase(old, err);
+    discard(old);
+  }
+  if (status || change->cancel) return status;
+  status = create(agent, change->id, change->name_size, change->id_size,
+                  hgl_buf_bytes(&change->value), change->due_ms, 0, &timer, err);
+  return status ? status : save(timer, err);
+}
+
+/* A schedule declared at the top level: what is stored goes on, with its old due time unless the
+ * interval became shorter than what is left. */
+int timer_schedule(struct agent *agent, struct hgl_bytes name, int64_t every_ms,
+                   struct hgl_err *err)
+{
+  struct hgl_host *host = agent->host;
+  struct hgl_buf id;
+  hgl_buf_init(&id, HGL_STORE_KEY_SIZE_MAX);
+  timer_id(&id, name, hgl_bytes(NULL, 0));
+  int status = hgl_buf_check(&id, err);
+  if (status) return status;
+  struct timer *old = hgl_map_get(&agent->timers, hgl_buf_bytes(&id)), *timer;
+  int64_t now = hgl_wall_ms(host->config.clock), due = now + every_ms;
+  if (old) {
+    if (old->due.due < due) due = old->due.due;
+    discard(old);
+  }
+  status = create(agent, (const char *)id.data, name.size, id.size, hgl_bytes(NULL, 0), due,
+                  every_ms, &timer, err);
+  hgl_buf_deinit(&id);
+  return status ? status : save(timer, err);
+}
+
+void timer_fired(struct agent *agent, struct timer *timer)
+{
+  struct hgl_host *host = agent->host;
+  struct hgl_err err;
+  timer->firing = false;
+  if (timer->cancelled) {
+    timer_destroy(timer);
+    return;
+  }
+  int status;
+  if (timer->every_ms) {
+    /* Late ones once: the next is in the future, on the grid of the schedule. */
+    int64_t late = host->now_ms - timer->due.due;
+    int64_t due = timer->due.due + (late / timer->every_ms + 1) * timer->every_ms;
+    hgl_heap_remove(&host->wall_heap, &timer->due);
+    status = hgl_heap_push(&host->wall_heap, &timer->due, due, &err);
+    if (!status) status = save(timer, &err);
+  } else {
+    status = erase(timer, &err);
+    discard(timer);
+  }
+  if (status) host_fatal(host, &err);
+}
+
+void timers_due(struct hgl_host *host)
+{
+  struct hgl_heap_entry *first;
+  while ((first = hgl_heap_first(&host->wall_heap)) && first->due <= host->now_ms) {
+    struct timer *timer = (struct timer *)first;
+    struct agent *agent = timer->agent;
+    int64_t due = first->due;
+    hgl_heap_remove(&host->wall_heap, first);
+    first->due = due; /* the grid of a schedule is counted from here */
+    if (agent->stopped) continue;
+    struct mail *mail = hgl_zalloc(sizeof *mail);
+    struct hgl_err err;
+    if (!mail) {
+      hgl_fail(&err, HGL_NO_MEMORY, "out of memory");
+      host_fatal(host, &err);
+      return;
+    }
+    timer->firing = true;
+    *mail = (struct mail){.kind = MAIL_TIMER, .timer = timer, .attempt = 1};
+    if (mailbox_notice(agent, mail, &err)) host_fatal(host, &err);
+  }
+}
+
+static int load_timer(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
+{
+  struct agent *agent = user;
+  struct hgl_cbor_reader in = hgl_cbor_reader(value);
+  struct hgl_bytes content;
+  int64_t due, every;
+  uint64_t name_size;
+  size_t count;
+  struct timer *timer;
+  int status;
+  if ((status = hgl_cbor_get_list(&in, "timer", 4, &count, err)) ||
+      (status = hgl_cbor_get_int(&in, "timer.due", &due, err)) ||
+      (status = hgl_cbor_get_int(&in, "timer.every", &every, err)) ||
+      (status = hgl_cbor_get_uint(&in, "timer.name", key.size, &name_size, err)) ||
+      (status = hgl_cbor_get_bytes(&in, "timer.value", HGL_BODY_SIZE_MAX, &content, err)))
+    return status;
+  if (key.size < 8 || name_size > key.size - 8)
+    return hgl_fail(err, HGL_CORRUPT, "a stored timer has a bad key");
+  return create(agent, (const char *)key.data + 8, name_size, key.size - 8, content, due, every,
+                &timer, err);
+}
+
+int timers_load(struct agent *agent, struct hgl_err *err)
+{
+  uint8_t prefix[8];
+  return hgl_store_scan(agent->host->config.store, HGL_DB_TIMERS, row_key(agent->number, prefix),
+                        hgl_bytes(NULL, 0), false, load_timer, agent, err);
+}
