@@ -67,7 +67,7 @@ static int get_tuple(struct hgl_cbor_reader *in, const char *what, size_t count,
                      struct hgl_err *err)
 {
   size_t got;
-  int status = hgl_cbor_get_list(in, what, count, &got, err);
+  int status = hgl_cbor_get_list(in, what, SIZE_MAX, &got, err);
   if (status != 0) return status;
   if (got != count)
     return hgl_fail(err, HGL_MALFORMED, "%s: %zu items instead of %zu", what, got, count);

@@ -1,5 +1,7 @@
 #include "protocol/record.h"
 
+#include <assert.h>
+
 enum { FLAG_MORE = 0, FLAG_LAST = 1 };
 enum { KEPT_FRAME_SIZE = 256 * 1024 }; /* more than this is given back after a large frame */
 
@@ -12,6 +14,14 @@ static size_t part_count(size_t frame_size)
 size_t hgl_record_size(size_t frame_size)
 {
   return frame_size + part_count(frame_size) * HGL_RECORD_OVERHEAD;
+}
+
+void hgl_record_put(struct hgl_bytes content, struct hgl_buf *out)
+{
+  assert(content.size <= HGL_NOISE_MESSAGE_SIZE_MAX);
+  uint8_t head[HGL_RECORD_HEAD_SIZE] = {(uint8_t)(content.size >> 8), (uint8_t)content.size};
+  hgl_buf_append(out, head, sizeof head);
+  hgl_buf_append_bytes(out, content);
 }
 
 int hgl_record_seal(struct hgl_noise_cipher *cipher, struct hgl_bytes frame, struct hgl_buf *out,
@@ -41,13 +51,18 @@ int hgl_record_seal(struct hgl_noise_cipher *cipher, struct hgl_bytes frame, str
   return 0;
 }
 
-void hgl_record_reader_init(struct hgl_record_reader *reader, const struct hgl_noise_cipher *cipher)
+void hgl_record_reader_init(struct hgl_record_reader *reader)
 {
-  reader->cipher = *cipher;
-  reader->complete = false;
+  memset(reader, 0, sizeof *reader);
   hgl_buf_init(&reader->record, HGL_RECORD_HEAD_SIZE + HGL_NOISE_MESSAGE_SIZE_MAX);
   /* The last part is decrypted in place, with its flag, before its size is judged. */
   hgl_buf_init(&reader->frame, HGL_FRAME_SIZE_MAX + HGL_RECORD_PART_SIZE_MAX + 1);
+}
+
+void hgl_record_reader_set_cipher(struct hgl_record_reader *reader,
+                                  const struct hgl_noise_cipher *cipher)
+{
+  reader->cipher = *cipher;
 }
 
 void hgl_record_reader_deinit(struct hgl_record_reader *reader)
@@ -83,9 +98,9 @@ static int open_record(struct hgl_record_reader *reader, struct hgl_bytes sealed
   return 0;
 }
 
-static size_t record_size(const uint8_t *head)
+static size_t content_size(const uint8_t *head)
 {
-  return HGL_RECORD_HEAD_SIZE + ((size_t)head[0] << 8 | head[1]);
+  return (size_t)head[0] << 8 | head[1];
 }
 
 static struct hgl_bytes take(struct hgl_bytes *input, size_t size)
@@ -96,48 +111,50 @@ static struct hgl_bytes take(struct hgl_bytes *input, size_t size)
   return taken;
 }
 
-/* The next whole record (head included), from the input itself where it lies there in one piece. */
-static int gather(struct hgl_record_reader *reader, struct hgl_bytes *input,
-                  struct hgl_bytes *record, bool *whole, struct hgl_err *err)
+int hgl_record_next(struct hgl_record_reader *reader, size_t size_max, struct hgl_bytes *input,
+                    struct hgl_bytes *content, bool *whole, struct hgl_err *err)
 {
   struct hgl_buf *part = &reader->record;
   *whole = false;
+  if (reader->gathered) {
+    hgl_buf_clear(part);
+    reader->gathered = false;
+  }
   if (part->size == 0 && input->size >= HGL_RECORD_HEAD_SIZE &&
-      input->size >= record_size(input->data)) {
-    *record = take(input, record_size(input->data));
+      content_size(input->data) <= input->size - HGL_RECORD_HEAD_SIZE &&
+      content_size(input->data) <= size_max) { /* here in one piece: no copy */
+    size_t size = content_size(take(input, HGL_RECORD_HEAD_SIZE).data);
+    *content = take(input, size);
     *whole = true;
     return 0;
   }
   if (part->size < HGL_RECORD_HEAD_SIZE)
     hgl_buf_append_bytes(part, take(input, HGL_RECORD_HEAD_SIZE - part->size));
   if (part->size >= HGL_RECORD_HEAD_SIZE) {
-    size_t size = record_size(part->data);
-    hgl_buf_append_bytes(part, take(input, size - part->size));
-    *whole = part->size == size;
+    size_t size = content_size(part->data);
+    if (size > size_max)
+      return hgl_fail(err, HGL_TOO_LARGE, "a record of %zu bytes, limit %zu", size, size_max);
+    hgl_buf_append_bytes(part, take(input, HGL_RECORD_HEAD_SIZE + size - part->size));
+    reader->gathered = *whole = part->size == HGL_RECORD_HEAD_SIZE + size;
+    *content = hgl_bytes(part->data + HGL_RECORD_HEAD_SIZE, size);
   }
-  *record = hgl_buf_bytes(part);
   return hgl_buf_check(part, err);
 }
 
-int hgl_record_next(struct hgl_record_reader *reader, struct hgl_bytes *input,
-                    struct hgl_bytes *frame, bool *whole, struct hgl_err *err)
+int hgl_record_next_frame(struct hgl_record_reader *reader, struct hgl_bytes *input,
+                          struct hgl_bytes *frame, bool *whole, struct hgl_err *err)
 {
   *whole = false;
-  while (input->size > 0) {
-    struct hgl_bytes record;
+  while (input->size > 0 && !*whole) {
+    struct hgl_bytes sealed;
     bool gathered;
-    int status = gather(reader, input, &record, &gathered, err);
+    int status = hgl_record_next(reader, HGL_NOISE_MESSAGE_SIZE_MAX, input, &sealed, &gathered,
+                                 err);
+    if (status == 0 && gathered) status = open_record(reader, sealed, err);
     if (status != 0) return status;
-    if (!gathered) break;
-    status = open_record(
-        reader, hgl_bytes(record.data + HGL_RECORD_HEAD_SIZE, record.size - HGL_RECORD_HEAD_SIZE),
-        err);
-    if (status != 0) return status;
-    hgl_buf_clear(&reader->record);
-    if (reader->complete) {
+    if (gathered && reader->complete) {
       *frame = hgl_buf_bytes(&reader->frame);
       *whole = true;
-      return 0;
     }
   }
   return 0;
@@ -145,7 +162,7 @@ int hgl_record_next(struct hgl_record_reader *reader, struct hgl_bytes *input,
 
 int hgl_record_message_end(const struct hgl_record_reader *reader, struct hgl_err *err)
 {
-  if (reader->record.size > 0)
+  if (reader->record.size > 0 && !reader->gathered)
     return hgl_fail(err, HGL_BAD_RECORD, "a message ends in the middle of a record");
   return 0;
 }

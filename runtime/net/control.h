@@ -27,18 +27,18 @@ int hgl_control_create(struct hgl_loop *loop, const char *path,
                        struct hgl_control **out, struct hgl_err *err) HGL_NODISCARD;
 void hgl_control_destroy(struct hgl_control *control); /* removes the socket file */
 /* Adds the newline. HGL_CLOSED, HGL_LIMIT (and the client is dropped). */
-int hgl_control_send(struct hgl_control_client *client, struct hgl_bytes line, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_control_send(struct hgl_control_client *client, struct hgl_bytes line,
+                     struct hgl_err *err) HGL_NODISCARD;
 void hgl_control_finish(struct hgl_control_client *client); /* closes once everything is written */
 
 /* The other end, blocking, for the command line. */
 struct hgl_control_caller;
 /* HGL_NOT_FOUND: no host runs on this data folder. */
-int hgl_control_connect(const char *path, struct hgl_control_caller **out, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_control_connect(const char *path, struct hgl_control_caller **out,
+                        struct hgl_err *err) HGL_NODISCARD;
 void hgl_control_hang_up(struct hgl_control_caller *caller);
-int hgl_control_call(struct hgl_control_caller *caller, struct hgl_bytes line, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_control_call(struct hgl_control_caller *caller, struct hgl_bytes line,
+                     struct hgl_err *err) HGL_NODISCARD;
 /* The next line; the slice is good until the next call. HGL_CLOSED at the end, HGL_TIMEOUT
  * (timeout_ms < 0: waits for ever). */
 int hgl_control_next(struct hgl_control_caller *caller, int timeout_ms, struct hgl_bytes *out,

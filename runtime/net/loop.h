@@ -8,8 +8,8 @@
 
 struct hgl_loop;
 
-int hgl_loop_create(const struct hgl_clock *clock, struct hgl_loop **out, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_loop_create(const struct hgl_clock *clock, struct hgl_loop **out,
+                    struct hgl_err *err) HGL_NODISCARD;
 /* Everything on the loop must have been closed before. NULL is allowed. */
 void hgl_loop_destroy(struct hgl_loop *loop);
 /* Several parties (agent layer, store) may want the tick: one callback, set once. */

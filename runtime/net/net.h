@@ -16,13 +16,13 @@ struct hgl_net;
 struct hgl_session;
 
 enum {
-  HGL_NET_SESSIONS_MAX = 4096,           /* live sessions of a host */
-  HGL_NET_HANDSHAKES_MAX = 64,           /* inbound ones that are not yet authenticated */
+  HGL_NET_SESSIONS_MAX = 4096, /* live sessions of a host */
+  HGL_NET_HANDSHAKES_MAX = 64, /* inbound ones that are not yet authenticated */
   HGL_NET_HANDSHAKE_TIMEOUT_MS = 10000,
-  HGL_NET_QUEUE_SIZE_MAX = 16 << 20,     /* bytes queued towards a peer that does not read */
-  HGL_NET_STALL_TIMEOUT_MS = 30000,      /* a peer that takes nothing for so long is dropped */
+  HGL_NET_QUEUE_SIZE_MAX = 16 << 20, /* bytes queued towards a peer that does not read */
+  HGL_NET_STALL_TIMEOUT_MS = 30000,  /* a peer that takes nothing for so long is dropped */
   HGL_NET_BACKOFF_MIN_MS = 200,
-  HGL_NET_BACKOFF_MAX_MS = 30000,        /* doubling, with full jitter */
+  HGL_NET_BACKOFF_MAX_MS = 30000, /* doubling, with full jitter */
 };
 
 struct hgl_net_events {
@@ -45,19 +45,19 @@ struct hgl_net_config {
   const struct hgl_random *random;
   const struct hgl_log *log;
   const struct hgl_signer *host;
-  const char *listen_address; /* "127.0.0.1"; NULL: no listener */
-  int listen_port;            /* 0: any free one */
+  const char *listen_address;                /* "127.0.0.1"; NULL: no listener */
+  int listen_port;                           /* 0: any free one */
   const char *certificate, *certificate_key; /* PEM files: the listener speaks wss; else NULL */
-  const char *trust;          /* PEM file of further authorities for wss dials, or NULL. A wss peer is
-                                 authenticated by Noise; its certificate only has to get through
-                                 proxies, so a self-signed one is accepted when its host key is named */
+  const char *trust; /* PEM file of further authorities for wss dials, or NULL. A wss peer is
+                        authenticated by Noise; its certificate only has to get through
+                        proxies, so a self-signed one is accepted when its host key is named */
   struct hgl_net_events events;
   void *user;
 };
 
 /* HGL_IN_USE: the port is taken (says by which address). */
-int hgl_net_create(const struct hgl_net_config *config, struct hgl_net **out, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_net_create(const struct hgl_net_config *config, struct hgl_net **out,
+                   struct hgl_err *err) HGL_NODISCARD;
 /* Closes every session (session_down is called for each) and runs the loop until they are gone. */
 void hgl_net_destroy(struct hgl_net *net);
 int hgl_net_port(const struct hgl_net *net); /* 0 without a listener */
@@ -71,13 +71,13 @@ int hgl_net_join(struct hgl_net *net, const char *url, struct hgl_err *err) HGL_
 int hgl_net_add_address(struct hgl_net *net, const struct hgl_key *peer, const char *url,
                         struct hgl_err *err) HGL_NODISCARD;
 /* While wanted, a peer without a session is dialled with backoff at its known addresses. */
-int hgl_net_want(struct hgl_net *net, const struct hgl_key *peer, bool wanted, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_net_want(struct hgl_net *net, const struct hgl_key *peer, bool wanted,
+                 struct hgl_err *err) HGL_NODISCARD;
 /* The live session with this peer, or NULL. */
 struct hgl_session *hgl_net_session(struct hgl_net *net, const struct hgl_key *peer);
 
 const struct hgl_key *hgl_session_peer(const struct hgl_session *session);
-bool hgl_session_dialled(const struct hgl_session *session); /* by us */
+bool hgl_session_dialled(const struct hgl_session *session);        /* by us */
 const char *hgl_session_address(const struct hgl_session *session); /* URL dialled, or remote IP */
 /* For the user's own per-session state. */
 void hgl_session_set_user(struct hgl_session *session, void *user);
@@ -85,9 +85,10 @@ void *hgl_session_user(const struct hgl_session *session);
 
 /* Encrypts and queues one frame (as many as come before the loop writes share WebSocket messages).
  * HGL_LIMIT when the queue is full: nothing was queued. HGL_CLOSED. */
-int hgl_session_send(struct hgl_session *session, struct hgl_bytes frame, struct hgl_err *err)
-    HGL_NODISCARD;
-size_t hgl_session_queued(const struct hgl_session *session); /* bytes not yet taken by the kernel */
+int hgl_session_send(struct hgl_session *session, struct hgl_bytes frame,
+                     struct hgl_err *err) HGL_NODISCARD;
+size_t
+hgl_session_queued(const struct hgl_session *session); /* bytes not yet taken by the kernel */
 /* Stops (or resumes) reading from the peer: back-pressure through TCP. */
 void hgl_session_pause(struct hgl_session *session, bool paused);
 /* Closes soon; session_down follows, never from inside this call. */

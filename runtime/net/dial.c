@@ -1,0 +1,327 @@
+#include <arpa/inet.h>
+
+#include "base/mem.h"
+#include "net/link.h"
+
+#define MS ((int64_t)1000000)
+
+bool hgl_dial_is_idle(const struct hgl_dial *dial)
+{
+  return !dial->session && !dial->resolving && dial->due_ns == INT64_MAX;
+}
+
+/* Another dial is at work on the same host. */
+static bool is_tried_elsewhere(const struct hgl_dial *dial)
+{
+  if (!dial->has_key) return false;
+  for (const struct hgl_dial *other = dial->net->dials; other; other = other->next)
+    if (other != dial && other->session && other->has_key && hgl_key_equal(&other->key, &dial->key))
+      return true;
+  return false;
+}
+
+/* Whether it should be dialled at all. */
+static bool is_needed(const struct hgl_dial *dial)
+{
+  if (!dial->wanted || dial->url_count == 0 || dial->net->destroying) return false;
+  if (dial->session || dial->resolving) return false;
+  if (dial->has_key && hgl_net_session(dial->net, &dial->key)) return false;
+  return !is_tried_elsewhere(dial);
+}
+
+static void plan(struct hgl_dial *dial, int64_t wait_ns)
+{
+  if (!is_needed(dial) || dial->due_ns != INT64_MAX) return;
+  dial->due_ns = hgl_net_now(dial->net) + wait_ns;
+  hgl_net_schedule(dial->net, dial->due_ns);
+}
+
+/* Doubling, with full jitter: hosts that lost the same peer do not come back all at once. */
+static void plan_again(struct hgl_dial *dial)
+{
+  int64_t most_ms = HGL_NET_BACKOFF_MIN_MS;
+  for (int i = 1; i < dial->failures && most_ms < HGL_NET_BACKOFF_MAX_MS; i++) most_ms *= 2;
+  if (most_ms > HGL_NET_BACKOFF_MAX_MS) most_ms = HGL_NET_BACKOFF_MAX_MS;
+  plan(dial, (int64_t)(hgl_random_u64(dial->net->config.random) % (uint64_t)(most_ms * MS)));
+}
+
+static void attempt_failed(struct hgl_dial *dial, const struct hgl_err *why)
+{
+  struct hgl_net *net = dial->net;
+  dial->failures++;
+  if (net->config.events.dial_failed)
+    net->config.events.dial_failed(net->config.user, dial->has_key ? &dial->key : NULL,
+                                   dial->url.text, why);
+  plan_again(dial);
+}
+
+/* Connecting --------------------------------------------------------------------------------- */
+
+static int tls_flags(const struct hgl_dial *dial)
+{
+  if (!dial->url.secure) return 0;
+  /* Where the host's key is known Noise tells who answers; else the certificate has to. */
+  return LCCSCF_USE_SSL |
+         (dial->has_key ? LCCSCF_ALLOW_SELFSIGNED | LCCSCF_ALLOW_INSECURE | LCCSCF_ALLOW_EXPIRED |
+                              LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK
+                        : 0);
+}
+
+static void connect_to(struct hgl_dial *dial, const char *address)
+{
+  struct hgl_net *net = dial->net;
+  struct hgl_err why = {0};
+  struct lws_vhost *vhost = net->vhost;
+  if (dial->url.secure && hgl_net_tls_vhost(net, !dial->has_key, &vhost, &why) != 0) {
+    attempt_failed(dial, &why);
+    return;
+  }
+  struct hgl_session *session = hgl_session_create(net, true, dial->url.text);
+  if (!session) {
+    hgl_fail(&why, HGL_NO_MEMORY, "out of memory");
+    attempt_failed(dial, &why);
+    return;
+  }
+  session->dial = dial;
+  dial->session = session;
+  session->connecting = true;
+  struct lws_client_connect_info info = {
+      .context = net->context,
+      .vhost = vhost,
+      .address = address,
+      .port = dial->url.port,
+      .ssl_connection = tls_flags(dial),
+      .path = "/",
+      .host = dial->url.host,
+      .origin = dial->url.host,
+      .protocol = HGL_SUBPROTOCOL,
+      .local_protocol_name = HGL_SUBPROTOCOL,
+      .alpn = "http/1.1",
+      .opaque_user_data = session,
+  };
+  struct lws *wsi = lws_client_connect_via_info(&info);
+  session->connecting = false;
+  if (!wsi || session->lost) {
+    hgl_fail(session->why.code ? NULL : &session->why, HGL_CLOSED, "the connection failed");
+    hgl_session_ended(session);
+    return;
+  }
+  session->wsi = wsi;
+}
+
+static void lookup_ended(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found)
+{
+  struct hgl_dial *dial = lookup->data;
+  struct hgl_net *net = dial->net;
+  char address[INET6_ADDRSTRLEN] = "";
+  dial->resolving = false;
+  net->open_handles--;
+  if (status == 0 && found) {
+    const struct sockaddr *first = found->ai_addr;
+    if (first->sa_family == AF_INET6)
+      uv_ip6_name((const struct sockaddr_in6 *)first, address, sizeof address);
+    else
+      uv_ip4_name((const struct sockaddr_in *)first, address, sizeof address);
+  }
+  if (found) uv_freeaddrinfo(found);
+  if (net->destroying) {
+    hgl_free(dial);
+    return;
+  }
+  if (address[0]) {
+    connect_to(dial, address);
+    return;
+  }
+  struct hgl_err why = {0};
+  hgl_fail(&why, HGL_IO, "%s: %s", dial->url.host,
+           status ? uv_strerror(status) : "no address is known");
+  attempt_failed(dial, &why);
+}
+
+static bool is_numeric(const char *host)
+{
+  unsigned char bytes[16];
+  return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
+}
+
+void hgl_dial_start(struct hgl_dial *dial)
+{
+  struct hgl_net *net = dial->net;
+  struct hgl_err why = {0};
+  dial->due_ns = INT64_MAX;
+  if (!is_needed(dial)) return;
+  const char *text = dial->urls[dial->url_next++ % dial->url_count];
+  dial->url_next %= dial->url_count;
+  if (hgl_url_parse(text, &dial->url, &why) != 0) {
+    attempt_failed(dial, &why);
+    return;
+  }
+  if (is_numeric(dial->url.host)) {
+    connect_to(dial, dial->url.host);
+    return;
+  }
+  struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+  dial->lookup.data = dial;
+  int status = uv_getaddrinfo(net->uv, &dial->lookup, lookup_ended, dial->url.host, NULL, &hints);
+  if (status == 0) {
+    dial->resolving = true;
+    net->open_handles++;
+  } else {
+    hgl_uv_fail(&why, status, dial->url.host);
+    attempt_failed(dial, &why);
+  }
+}
+
+/* What becomes of sessions ------------------------------------------------------------------- */
+
+void hgl_dial_verified(struct hgl_dial *dial, struct hgl_session *session)
+{
+  struct hgl_net *net = dial->net;
+  bool pinned = !dial->has_key || dial->pinned;
+  if (!dial->has_key) {
+    dial->key = session->peer;
+    dial->has_key = dial->pinned = true;
+  }
+  if (net->config.events.address_verified)
+    net->config.events.address_verified(net->config.user, &session->peer, session->address, pinned);
+}
+
+void hgl_dial_session_ended(struct hgl_net *net, struct hgl_session *session, bool was_up)
+{
+  struct hgl_dial *own = session->dial;
+  if (own) {
+    bool steady = was_up && hgl_net_now(net) - session->up_ns >= HGL_SESSION_STEADY_MS * MS;
+    own->session = NULL;
+    own->failures = steady ? 1 : own->failures + 1;
+    plan_again(own);
+  }
+  const struct hgl_key *key = was_up ? &session->peer : own && own->has_key ? &own->key : NULL;
+  for (struct hgl_dial *dial = net->dials; dial && key; dial = dial->next)
+    if (dial != own && dial->has_key && hgl_key_equal(&dial->key, key)) plan_again(dial);
+}
+
+/* The address book --------------------------------------------------------------------------- */
+
+static struct hgl_dial *create(struct hgl_net *net)
+{
+  struct hgl_dial *dial = hgl_zalloc(sizeof *dial);
+  if (!dial) return NULL;
+  dial->net = net;
+  dial->due_ns = INT64_MAX;
+  dial->touched = ++net->touches;
+  dial->next = net->dials;
+  dial->link = &net->dials;
+  if (dial->next) dial->next->link = &dial->next;
+  net->dials = dial;
+  return dial;
+}
+
+void hgl_dial_destroy(struct hgl_dial *dial)
+{
+  struct hgl_net *net = dial->net;
+  *dial->link = dial->next;
+  if (dial->next) dial->next->link = dial->link;
+  if (!dial->persistent) hgl_map_remove(&net->dials_by_peer, hgl_key_bytes(&dial->key));
+  if (dial->session) dial->session->dial = NULL;
+  if (dial->resolving)
+    uv_cancel((uv_req_t *)&dial->lookup); /* its end frees the dial */
+  else
+    hgl_free(dial);
+}
+
+/* The peer that was heard of longest ago and that nobody wants. */
+static struct hgl_dial *oldest_unwanted(struct hgl_net *net)
+{
+  struct hgl_dial *oldest = NULL;
+  for (struct hgl_dial *dial = net->dials; dial; dial = dial->next)
+    if (!dial->persistent && !dial->wanted && hgl_dial_is_idle(dial) &&
+        (!oldest || dial->touched < oldest->touched))
+      oldest = dial;
+  return oldest;
+}
+
+static int peer_entry(struct hgl_net *net, const struct hgl_key *peer, struct hgl_dial **out,
+                      struct hgl_err *err)
+{
+  struct hgl_dial *dial = hgl_map_get(&net->dials_by_peer, hgl_key_bytes(peer));
+  if (dial) {
+    *out = dial;
+    return 0;
+  }
+  if (net->dials_by_peer.count >= HGL_NET_SESSIONS_MAX) {
+    struct hgl_dial *oldest = oldest_unwanted(net);
+    if (!oldest)
+      return hgl_fail(err, HGL_LIMIT, "addresses of %d wanted peers are known",
+                      HGL_NET_SESSIONS_MAX);
+    hgl_dial_destroy(oldest);
+  }
+  dial = create(net);
+  if (!dial) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  dial->key = *peer;
+  dial->has_key = true;
+  int status = hgl_map_put(&net->dials_by_peer, hgl_key_bytes(peer), dial, err);
+  if (status != 0) {
+    hgl_dial_destroy(dial);
+    return status;
+  }
+  *out = dial;
+  return 0;
+}
+
+/* The newest address comes last; of too many the oldest gives way. */
+static void add_url(struct hgl_dial *dial, const char *url)
+{
+  size_t size = sizeof dial->urls[0];
+  int at = 0;
+  while (at < dial->url_count && strcmp(dial->urls[at], url) != 0) at++;
+  if (at < dial->url_count) return;
+  if (dial->url_count == HGL_DIAL_ADDRESSES_MAX)
+    memmove(dial->urls[0], dial->urls[1], --dial->url_count * size);
+  memcpy(dial->urls[dial->url_count++], url, strlen(url) + 1);
+}
+
+int hgl_net_join(struct hgl_net *net, const char *url, struct hgl_err *err)
+{
+  struct hgl_url parsed;
+  int status = hgl_url_parse(url, &parsed, err);
+  if (status != 0) return status;
+  if (net->join_count >= HGL_NET_JOINS_MAX)
+    return hgl_fail(err, HGL_LIMIT, "%d hosts to join", net->join_count);
+  struct hgl_dial *dial = create(net);
+  if (!dial) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  net->join_count++;
+  dial->persistent = dial->wanted = true;
+  dial->has_key = parsed.has_key;
+  dial->key = parsed.key;
+  add_url(dial, parsed.text);
+  plan(dial, 0);
+  return 0;
+}
+
+int hgl_net_add_address(struct hgl_net *net, const struct hgl_key *peer, const char *url,
+                        struct hgl_err *err)
+{
+  struct hgl_url parsed;
+  struct hgl_dial *dial;
+  int status = hgl_url_parse(url, &parsed, err);
+  if (status == 0 && parsed.has_key && !hgl_key_equal(&parsed.key, peer))
+    status = hgl_fail(err, HGL_MALFORMED, "the URL names another host");
+  if (status == 0) status = peer_entry(net, peer, &dial, err);
+  if (status != 0) return status;
+  dial->touched = ++net->touches;
+  add_url(dial, parsed.text);
+  plan(dial, 0);
+  return 0;
+}
+
+int hgl_net_want(struct hgl_net *net, const struct hgl_key *peer, bool wanted, struct hgl_err *err)
+{
+  struct hgl_dial *dial = hgl_map_get(&net->dials_by_peer, hgl_key_bytes(peer));
+  if (!dial && !wanted) return 0;
+  int status = dial ? 0 : peer_entry(net, peer, &dial, err);
+  if (status != 0) return status;
+  dial->wanted = wanted;
+  if (!wanted) dial->due_ns = INT64_MAX;
+  plan(dial, 0);
+  return 0;
+}

@@ -1,0 +1,134 @@
+/* What net.c, session.c and dial.c share: the structures behind net/net.h. */
+#ifndef HGL_NET_LINK_H
+#define HGL_NET_LINK_H
+
+#include <libwebsockets.h>
+
+#include "base/map.h"
+#include "net/net.h"
+#include "net/url.h"
+#include "net/uv.h"
+#include "protocol/handshake.h"
+#include "protocol/record.h"
+
+enum {
+  HGL_DIAL_ADDRESSES_MAX = 4,    /* of one peer */
+  HGL_NET_JOINS_MAX = 256,       /* persistent targets */
+  HGL_SESSION_STEADY_MS = 10000, /* one that lived for so long forgets earlier failures */
+  HGL_SESSION_FLUSH_MS = 1000,   /* what a closing session gets to send its last frames */
+};
+
+#define HGL_SUBPROTOCOL "haggle.v1"
+
+enum hgl_session_stage {
+  HGL_SESSION_CONNECTING, /* TCP, TLS, HTTP */
+  HGL_SESSION_HANDSHAKE,
+  HGL_SESSION_UP,
+  HGL_SESSION_CLOSING, /* sends what it has, reads nothing more */
+};
+
+struct hgl_session {
+  struct hgl_net *net;
+  struct hgl_session *next, **link; /* in net->sessions */
+  struct lws *wsi;                  /* NULL before it exists and once it is gone */
+  enum hgl_session_stage stage;
+  bool dialled;
+  bool announced;  /* session_up was called, session_down was not */
+  bool connecting; /* inside libwebsockets' connect call: not to be freed */
+  bool lost;       /* ended inside that call */
+  bool paused;
+  struct hgl_dial *dial; /* that made it, or NULL */
+  struct hgl_key peer;
+  char address[HGL_URL_SIZE_MAX + 1];
+  struct hgl_handshake handshake;
+  struct hgl_noise_cipher cipher; /* of what we send */
+  struct hgl_record_reader reader;
+  struct hgl_buf queue; /* sealed records from `head` on; before it room for LWS_PRE bytes */
+  size_t head;
+  size_t in_flight;    /* size of the last write, while libwebsockets holds a part of it */
+  int64_t due_ns;      /* when the stage has lasted too long; INT64_MAX: never */
+  int64_t up_ns;       /* since when it is up */
+  int64_t progress_ns; /* when the kernel last took something */
+  struct hgl_err why;  /* what ends it */
+  void *user;
+};
+
+/* Where to find one host: a persistent target, or a peer with what is known of it. */
+struct hgl_dial {
+  struct hgl_net *net;
+  struct hgl_dial *next, **link; /* in net->dials */
+  bool persistent;               /* from hgl_net_join */
+  bool wanted;
+  bool has_key; /* always for a peer; a persistent target may be pinned later */
+  bool pinned;  /* its key is what answered first */
+  struct hgl_key key;
+  char urls[HGL_DIAL_ADDRESSES_MAX][HGL_URL_SIZE_MAX + 1];
+  int url_count, url_next;
+  uint64_t touched;            /* when it was last heard of: the oldest unwanted one gives way */
+  int failures;                /* in a row */
+  int64_t due_ns;              /* of the next attempt; INT64_MAX: none is planned */
+  struct hgl_session *session; /* the attempt, or the session that came of it */
+  bool resolving;
+  struct hgl_url url; /* of the attempt */
+  uv_getaddrinfo_t lookup;
+};
+
+struct hgl_net {
+  struct hgl_net_config config;
+  uv_loop_t *uv;
+  struct lws_context *context; /* set to NULL by libwebsockets once it is all gone */
+  struct lws_vhost *vhost;     /* takes what comes in, dials ws */
+  struct lws_vhost *certified_vhost, *uncertified_vhost; /* dial wss; NULL until that happens */
+  bool destroying;
+  int open_handles; /* of ours on the loop */
+  int listen_fd, port;
+  uv_poll_t listen_poll;
+  int64_t accept_again_ns; /* accepting rests until then; INT64_MAX: it does not rest */
+  int handshakes;          /* inbound, not yet authenticated */
+  int up_count;
+  struct hgl_session *sessions; /* all, in any stage */
+  struct hgl_map by_peer;       /* the live ones */
+  struct hgl_dial *dials;
+  struct hgl_map dials_by_peer;
+  int join_count;
+  uint64_t touches;
+  uv_timer_t timer;
+  int64_t timer_ns; /* when it fires */
+};
+
+static inline int64_t hgl_net_now(const struct hgl_net *net)
+{
+  return hgl_mono_ns(net->config.clock);
+}
+/* Something is due then. */
+void hgl_net_schedule(struct hgl_net *net, int64_t due_ns);
+/* The one to dial wss with, made when first asked for: every authority of the system is read for
+ * `certified`, which costs tens of milliseconds. HGL_INVALID. */
+int hgl_net_tls_vhost(struct hgl_net *net, bool certified, struct lws_vhost **out,
+                      struct hgl_err *err);
+
+/* An inbound or outbound connection that libwebsockets will report on. NULL: no memory. */
+struct hgl_session *hgl_session_create(struct hgl_net *net, bool dialled, const char *address);
+/* The WebSocket is open: the handshake begins. Negative: close it. */
+int hgl_session_opened(struct hgl_session *session);
+/* A piece of a message. Negative: close it. */
+int hgl_session_received(struct hgl_session *session, struct hgl_bytes piece, bool message_ends);
+/* The kernel takes more. Negative: close it. */
+int hgl_session_writable(struct hgl_session *session);
+/* Its time is up. */
+void hgl_session_due(struct hgl_session *session);
+/* Without waiting for anything. Not from within the session's own callbacks. */
+void hgl_session_end_now(struct hgl_session *session);
+/* The connection is gone, and now the session too. */
+void hgl_session_ended(struct hgl_session *session);
+
+void hgl_dial_start(struct hgl_dial *dial);
+/* Its session was authenticated. */
+void hgl_dial_verified(struct hgl_dial *dial, struct hgl_session *session);
+/* A session is gone: its dial, and others that lead to that peer, may have to act. */
+void hgl_dial_session_ended(struct hgl_net *net, struct hgl_session *session, bool was_up);
+void hgl_dial_destroy(struct hgl_dial *dial);
+/* Whether an attempt would be made if its time came. */
+bool hgl_dial_is_idle(const struct hgl_dial *dial);
+
+#endif
