@@ -272,7 +272,8 @@ static int check_write(struct hgl_state_node *node, const struct hgl_state_key *
 {
   int status = check_there(node, err);
   if (status) return status;
-  if (!node->state->open) return hgl_fail(err, HGL_INVALID, "state can only be written in a handler");
+  if (!node->state->open)
+    return hgl_fail(err, HGL_INVALID, "state can only be written in a handler");
   if (!key->is_int)
     status = check_bytes(HGL_STATE_TEXT, key->text, "a key", HGL_STATE_KEY_SIZE_MAX, err);
   if (status) return status;

@@ -268,7 +268,7 @@ int hgl_row_decode(struct hgl_state *state, struct hgl_bytes value, int depth,
 
 /* Headers ----------------------------------------------------------------------------------- */
 
-void hgl_header_encode(const struct hgl_state_node *node, struct hgl_buf *out)
+void hgl_state_header_encode(const struct hgl_state_node *node, struct hgl_buf *out)
 {
   hgl_cbor_put_list(out, 5);
   hgl_cbor_put_uint(out, node->now.size);
@@ -278,7 +278,8 @@ void hgl_header_encode(const struct hgl_state_node *node, struct hgl_buf *out)
   hgl_cbor_put_uint(out, node->state->root == node ? node->state->next_table : 0);
 }
 
-int hgl_header_decode(struct hgl_bytes value, struct hgl_state_node *node, struct hgl_err *err)
+int hgl_state_header_decode(struct hgl_bytes value, struct hgl_state_node *node,
+                            struct hgl_err *err)
 {
   struct hgl_cbor_reader in = hgl_cbor_reader(value);
   uint64_t size = 0, length = 0, height = 0, next = 0;

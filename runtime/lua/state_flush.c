@@ -101,7 +101,7 @@ static int write_node(struct hgl_state_node *node, struct hgl_buf *row, struct h
   if (!node->header_dirty) return 0;
   uint8_t key[HGL_ROW_KEY_SIZE_MAX];
   hgl_buf_clear(row);
-  hgl_header_encode(node, row);
+  hgl_state_header_encode(node, row);
   int status = hgl_buf_check(row, err);
   if (status == 0)
     status = rows->put(rows->user, hgl_row_key(key, node->table, NULL), hgl_buf_bytes(row), err);

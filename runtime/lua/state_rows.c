@@ -75,7 +75,7 @@ int hgl_rows_header(struct hgl_state_node *node, struct hgl_err *err)
   struct hgl_buf row;
   hgl_buf_init(&row, ROW_SIZE_MAX);
   int status = rows->get(rows->user, hgl_row_key(key, node->table, NULL), &row, err);
-  if (status == 0) status = hgl_header_decode(hgl_buf_bytes(&row), node, err);
+  if (status == 0) status = hgl_state_header_decode(hgl_buf_bytes(&row), node, err);
   hgl_buf_deinit(&row);
   if (status == -HGL_NOT_FOUND) {
     if (node != node->state->root)

@@ -161,7 +161,7 @@ int hgl_row_decode(struct hgl_state *state, struct hgl_bytes value, int depth,
 int hgl_row_reference(struct hgl_bytes value, uint64_t *table, bool *found, struct hgl_err *err);
 /* A table's header: size, length, height, whether it is a list; the root's: the next table number.
  */
-void hgl_header_encode(const struct hgl_state_node *node, struct hgl_buf *out);
-int hgl_header_decode(struct hgl_bytes value, struct hgl_state_node *node, struct hgl_err *err);
+void hgl_state_header_encode(const struct hgl_state_node *node, struct hgl_buf *out);
+int hgl_state_header_decode(struct hgl_bytes value, struct hgl_state_node *node, struct hgl_err *err);
 
 #endif

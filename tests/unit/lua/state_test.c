@@ -550,6 +550,31 @@ static void state_removing_a_big_table_removes_its_rows(void **arg)
   assert_text(f->root, "{}");
 }
 
+static void state_table_that_shrank_can_stand_in_a_small_one(void **arg)
+{
+  struct fixture *f = *arg;
+  char key[16];
+  struct hgl_state_node *big = add(f->root, "big", 0);
+  for (int i = 0; i < 300; i++) snprintf(key, sizeof key, "k%d", i), add(big, key, i);
+  reload(f);
+  big = at(f->root, "big").node;
+  for (int i = 1; i < 300; i++) snprintf(key, sizeof key, "k%d", i), assert_ok(put(big, key, nil));
+  reload(f);
+  struct hgl_state_node *outer = add(f->root, "outer", 1), *inner = add(outer, "inner", 2);
+  big = at(f->root, "big").node;
+  hgl_state_hold(big);
+  assert_ok(put(f->root, "big", nil));
+  assert_ok(put(inner, "big", table_value(big)));
+  hgl_state_release(big);
+  size_t size = hgl_state_size(f->state);
+  reload(f);
+  assert_int_equal(hgl_state_size(f->state), size);
+  assert_text(f->root, "{outer={inner={big={k0={n=0,},n=0,},n=2,},n=1,},}");
+  assert_ok(put(f->root, "outer", nil));
+  reload(f);
+  assert_int_equal(f->rows.map.count, 1);
+}
+
 static void state_short_lived_entries_never_reach_rows(void **arg)
 {
   struct fixture *f = *arg;
@@ -970,6 +995,7 @@ int main(void)
       TEST(state_touches_one_row_of_a_big_table),
       TEST(state_scans_a_big_table_once_and_forgets_it_again),
       TEST(state_removing_a_big_table_removes_its_rows),
+      TEST(state_table_that_shrank_can_stand_in_a_small_one),
       TEST(state_short_lived_entries_never_reach_rows),
       TEST(state_refuses_damaged_rows),
       TEST(state_handles_every_failed_allocation),

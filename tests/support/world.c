@@ -1,0 +1,314 @@
+#include "support/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "protocol/did.h"
+
+/* ---- links ---- */
+
+/* The link as one node's host sees it: node pair and epoch packed into a pointer-sized number. */
+static void *link_of(int from, int to, uint64_t epoch)
+{
+  return (void *)(uintptr_t)(epoch << 8 | (unsigned)from << 4 | (unsigned)to);
+}
+
+static struct world *the_world;
+
+static int link_send(void *link, struct hgl_bytes bytes, struct hgl_err *err)
+{
+  uintptr_t packed = (uintptr_t)link;
+  int from = packed >> 4 & 15, to = packed & 15;
+  uint64_t epoch = packed >> 8;
+  if (the_world->links[from][to] != epoch) return hgl_fail(err, HGL_CLOSED, "the link is gone");
+  struct link_frame *frame = malloc(sizeof *frame + bytes.size);
+  frame->next = NULL;
+  frame->from = from;
+  frame->to = to;
+  frame->epoch = epoch;
+  frame->size = bytes.size;
+  memcpy(frame->data, bytes.data, bytes.size);
+  if (the_world->last)
+    the_world->last->next = frame;
+  else
+    the_world->first = frame;
+  the_world->last = frame;
+  return 0;
+}
+
+static size_t link_queued(void *link)
+{
+  return 0;
+}
+
+static void link_pause(void *link, bool paused) {}
+
+static void link_close(void *link, enum hgl_code code, const char *why)
+{
+  uintptr_t packed = (uintptr_t)link;
+  int from = packed >> 4 & 15, to = packed & 15;
+  if (the_world->links[from][to] == packed >> 8)
+    the_world->links[from][to] = the_world->links[to][from] =
+        UINT64_MAX; /* down at the next step */
+}
+
+static void no_want(void *user, const struct hgl_key *peer, bool wanted) {}
+static void no_address(void *user, const struct hgl_key *peer, const char *url) {}
+
+static int read_file(void *user, const char *path, size_t size_max, struct hgl_buf *out,
+                     struct hgl_err *err)
+{
+  FILE *file = fopen(path, "rb");
+  if (!file) return hgl_fail(err, HGL_NOT_FOUND, "no file %s", path);
+  char chunk[4096];
+  for (size_t got; (got = fread(chunk, 1, sizeof chunk, file)) > 0;)
+    hgl_buf_append(out, chunk, got);
+  fclose(file);
+  return hgl_buf_check(out, err);
+}
+
+static void down(struct world *world, int a, int b)
+{
+  uint64_t epoch = world->links[a][b];
+  (void)epoch;
+  world->links[a][b] = world->links[b][a] = 0;
+}
+
+/* ---- nodes ---- */
+
+static void write_log(void *user, enum hgl_log_level level, const char *who, const char *text)
+{
+  struct world *world = user;
+  if (getenv("WORLD_LOG")) fprintf(stderr, "%s %s: %s\n", hgl_log_level_name(level), who, text);
+  size_t left = sizeof world->logged - world->logged_size;
+  int size = snprintf(world->logged + world->logged_size, left, "%s: %s\n", who, text);
+  if (size > 0 && (size_t)size < left) world->logged_size += (size_t)size;
+}
+
+static void failed(void *user, const struct hgl_err *why)
+{
+  struct node *node = user;
+  node->failed = true;
+  node->failure = *why;
+}
+
+void world_init(struct world *world, uint64_t seed)
+{
+  struct hgl_err err;
+  memset(world, 0, sizeof *world);
+  the_world = world;
+  world->time = (struct hgl_clock_virtual){.wall_ms = 1700000000000, .mono_ns = 1000000000};
+  world->clock = hgl_clock_from_virtual(&world->time);
+  world->random = hgl_random_from_seed(&world->seeded, seed);
+  world->log = (struct hgl_log){write_log, world, HGL_LOG_DEBUG};
+  assert_ok(hgl_crypto_init(&err));
+  assert_ok(hgl_chunks_create(&world->chunks, &err));
+}
+
+static void create_host(struct node *node)
+{
+  struct world *world = node->world;
+  struct hgl_err err;
+  struct hgl_host_config config = {
+      .signer = node->signer,
+      .store = node->store,
+      .clock = &world->clock,
+      .random = &world->random,
+      .log = &world->log,
+      .transport = {link_send, link_queued, link_pause, link_close, no_want, no_address, NULL},
+      .files = {read_file, NULL},
+      .stdlib_folder = HGL_SOURCE_DIR "/stdlib",
+      .chunks = world->chunks,
+      .allow_private = true,
+      .fatal = failed,
+      .user = node,
+  };
+  assert_ok(hgl_host_create(&config, &node->host, &err));
+}
+
+struct node *world_node(struct world *world)
+{
+  struct node *node = &world->nodes[world->node_count];
+  struct hgl_err err;
+  uint8_t seed[HGL_SEED_SIZE];
+  memset(seed, 0x40 + world->node_count, sizeof seed);
+  node->world = world;
+  node->index = world->node_count++;
+  assert_ok(hgl_signer_create(seed, &node->signer, &err));
+  node->key = *hgl_signer_key(node->signer);
+  struct hgl_store_config store = {.clock = &world->clock, .log = &world->log};
+  assert_ok(hgl_store_open(&store, &node->store, &err));
+  create_host(node);
+  return node;
+}
+
+void world_agent(struct node *node, const char *name, const char *source, const char *const *grants)
+{
+  struct hgl_err err;
+  struct hgl_signer *signer;
+  uint8_t seed[HGL_SEED_SIZE] = {0};
+  seed[0] = (uint8_t)(node->index + 1);
+  memcpy(seed + 1, name, strlen(name) < 30 ? strlen(name) : 30);
+  assert_ok(hgl_signer_create(seed, &signer, &err));
+  char path[128];
+  snprintf(path, sizeof path, "%s.lua", name);
+  struct hgl_agent_config config = {.name = name,
+                                    .script_path = path,
+                                    .source = hgl_text(source),
+                                    .signer = signer,
+                                    .grants = grants};
+  assert_ok(hgl_host_add_agent(node->host, &config, &err));
+}
+
+const char *world_did(struct node *node, const char *agent)
+{
+  static char texts[4][HGL_DID_TEXT_SIZE];
+  static int next;
+  struct hgl_signer *signer;
+  struct hgl_err err;
+  uint8_t seed[HGL_SEED_SIZE] = {0};
+  seed[0] = (uint8_t)(node->index + 1);
+  memcpy(seed + 1, agent, strlen(agent) < 30 ? strlen(agent) : 30);
+  assert_ok(hgl_signer_create(seed, &signer, &err));
+  char *text = texts[next++ % 4];
+  hgl_did_format(hgl_signer_key(signer), text);
+  hgl_signer_destroy(signer);
+  return text;
+}
+
+void world_link(struct node *a, struct node *b)
+{
+  struct world *world = a->world;
+  struct hgl_err err;
+  uint64_t epoch = ++world->next_epoch;
+  world->links[a->index][b->index] = world->links[b->index][a->index] = epoch;
+  assert_ok(hgl_host_link_up(a->host, link_of(a->index, b->index, epoch), &b->key, true, &err));
+  assert_ok(hgl_host_link_up(b->host, link_of(b->index, a->index, epoch), &a->key, false, &err));
+}
+
+static void tell_down(struct node *node, struct node *peer, uint64_t epoch)
+{
+  if (node->host)
+    hgl_host_link_down(node->host, link_of(node->index, peer->index, epoch), &peer->key);
+}
+
+void world_unlink(struct node *a, struct node *b)
+{
+  struct world *world = a->world;
+  uint64_t epoch = world->links[a->index][b->index];
+  if (!epoch) return;
+  down(world, a->index, b->index);
+  tell_down(a, b, epoch);
+  tell_down(b, a, epoch);
+}
+
+/* Links that one side closed. The epoch is no longer known, so every one that was is told. */
+static void drop_closed(struct world *world)
+{
+  for (int a = 0; a < world->node_count; a++)
+    for (int b = a + 1; b < world->node_count; b++) {
+      if (world->links[a][b] != UINT64_MAX) continue;
+      down(world, a, b);
+      for (uint64_t epoch = 1; epoch <= world->next_epoch; epoch++) {
+        tell_down(&world->nodes[a], &world->nodes[b], epoch);
+        tell_down(&world->nodes[b], &world->nodes[a], epoch);
+      }
+    }
+}
+
+static bool deliver(struct world *world)
+{
+  struct link_frame *frame = world->first;
+  if (!frame) return false;
+  world->first = frame->next;
+  if (!world->first) world->last = NULL;
+  bool pass = world->links[frame->from][frame->to] == frame->epoch;
+  if (pass && world->on_frame) pass = world->on_frame(world->on_frame_user, frame);
+  struct node *to = &world->nodes[frame->to], *from = &world->nodes[frame->from];
+  if (pass && to->host) {
+    /* Exactly as long as the frame, so that reading past its end is seen. */
+    uint8_t *copy = malloc(frame->size);
+    memcpy(copy, frame->data, frame->size);
+    world->frames++;
+    hgl_host_link_frame(to->host, link_of(frame->to, frame->from, frame->epoch), &from->key,
+                        hgl_bytes(copy, frame->size));
+    free(copy);
+  }
+  free(frame);
+  return true;
+}
+
+void world_run(struct world *world)
+{
+  for (int round = 0; round < 100000; round++) {
+    bool busy = false;
+    for (int i = 0; i < world->node_count; i++) {
+      struct node *node = &world->nodes[i];
+      if (!node->host || node->failed) continue;
+      hgl_host_tick(node->host);
+      busy = busy || !hgl_host_idle(node->host);
+    }
+    while (deliver(world)) busy = true;
+    drop_closed(world);
+    if (!busy) return;
+  }
+  fail_msg("the world does not come to rest");
+}
+
+void world_advance(struct world *world, int64_t ms)
+{
+  world_run(world);
+  while (ms > 0) {
+    int64_t step = ms < 50 ? ms : 50;
+    hgl_clock_advance(&world->time, step);
+    ms -= step;
+    world_run(world);
+  }
+}
+
+void world_crash(struct node *node)
+{
+  struct world *world = node->world;
+  for (int i = 0; i < world->node_count; i++)
+    if (i != node->index && world->links[node->index][i]) {
+      uint64_t epoch = world->links[node->index][i];
+      down(world, node->index, i);
+      tell_down(&world->nodes[i], node, epoch);
+    }
+  hgl_host_destroy(node->host);
+  hgl_writeset_clear(hgl_store_open_set(node->store)); /* what no commit holds is lost */
+  node->host = NULL;
+}
+
+void world_restart(struct node *node)
+{
+  node->failed = false;
+  create_host(node);
+}
+
+void world_deinit(struct world *world)
+{
+  for (int i = 0; i < world->node_count; i++) {
+    struct node *node = &world->nodes[i];
+    hgl_host_destroy(node->host);
+    hgl_store_close(node->store);
+    hgl_signer_destroy(node->signer);
+  }
+  for (struct link_frame *frame; (frame = world->first);) {
+    world->first = frame->next;
+    free(frame);
+  }
+  hgl_chunks_destroy(world->chunks);
+}
+
+bool world_logged(const struct world *world, const char *text)
+{
+  return strstr(world->logged, text) != NULL;
+}
+
+size_t world_count_logged(const struct world *world, const char *text)
+{
+  size_t count = 0;
+  for (const char *at = world->logged; (at = strstr(at, text)); at += strlen(text)) count++;
+  return count;
+}

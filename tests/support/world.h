@@ -1,0 +1,74 @@
+/* Several hosts in one test process: memory stores, a virtual clock, seeded randomness, links that
+ * are queues. Nothing of the agent layer is replaced. */
+#ifndef HGL_TESTS_WORLD_H
+#define HGL_TESTS_WORLD_H
+
+#include "agent/host.h"
+#include "base/mem.h"
+#include "support/check.h"
+
+enum { WORLD_NODES_MAX = 8, WORLD_LOG_SIZE = 1 << 16 };
+
+struct world;
+
+struct node {
+  struct world *world;
+  int index;
+  struct hgl_signer *signer;
+  struct hgl_key key;
+  struct hgl_store *store;
+  struct hgl_host *host;
+  bool failed;
+  struct hgl_err failure;
+};
+
+struct link_frame {
+  struct link_frame *next;
+  int from, to;
+  uint64_t epoch; /* of the link it was sent on */
+  size_t size;
+  uint8_t data[];
+};
+
+struct world {
+  struct hgl_clock_virtual time;
+  struct hgl_clock clock;
+  struct hgl_random_seeded seeded;
+  struct hgl_random random;
+  struct hgl_log log;
+  struct hgl_chunks *chunks;
+  struct node nodes[WORLD_NODES_MAX];
+  int node_count;
+  struct link_frame *first, *last;
+  uint64_t links[WORLD_NODES_MAX][WORLD_NODES_MAX]; /* epoch, 0: no link */
+  uint64_t next_epoch;
+  size_t frames; /* delivered */
+  /* A test may look at, change or drop (by returning false) each frame on its way. */
+  bool (*on_frame)(void *user, struct link_frame *frame);
+  void *on_frame_user;
+  char logged[WORLD_LOG_SIZE]; /* every line of every agent and host */
+  size_t logged_size;
+};
+
+void world_init(struct world *world, uint64_t seed);
+void world_deinit(struct world *world);
+struct node *world_node(struct world *world);
+/* Adds an agent with this script; fails the test when it does not load. */
+void world_agent(struct node *node, const char *name, const char *source,
+                 const char *const *grants);
+void world_link(struct node *a, struct node *b);
+void world_unlink(struct node *a, struct node *b);
+/* Ticks and delivers until nothing moves any more. */
+void world_run(struct world *world);
+/* Moves the clock in steps and runs. */
+void world_advance(struct world *world, int64_t ms);
+/* The host object is thrown away as a crash would, and made anew on the same store; agents have to
+ * be added again. */
+void world_crash(struct node *node);
+void world_restart(struct node *node);
+bool world_logged(const struct world *world, const char *text);
+size_t world_count_logged(const struct world *world, const char *text);
+/* The did of an agent of this node; static storage, four at once. */
+const char *world_did(struct node *node, const char *agent);
+
+#endif
