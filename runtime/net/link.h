@@ -12,10 +12,11 @@
 #include "protocol/record.h"
 
 enum {
-  HGL_DIAL_ADDRESSES_MAX = 4,    /* of one peer */
-  HGL_NET_JOINS_MAX = 256,       /* persistent targets */
-  HGL_SESSION_STEADY_MS = 10000, /* one that lived for so long forgets earlier failures */
-  HGL_SESSION_FLUSH_MS = 1000,   /* what a closing session gets to send its last frames */
+  HGL_DIAL_ADDRESSES_MAX = 4,             /* of one peer */
+  HGL_NET_JOINS_MAX = 256,                /* persistent targets */
+  HGL_SESSION_STEADY_MS = 10000,          /* one that lived for so long forgets earlier failures */
+  HGL_LINK_MESSAGE_SIZE_MAX = 128 * 1024, /* bytes of records in one WebSocket message of ours */
+  HGL_SESSION_FLUSH_MS = 1000,            /* what a closing session gets to send its last frames */
 };
 
 #define HGL_SUBPROTOCOL "haggle.v1"

@@ -143,7 +143,7 @@ static int link_callback(struct lws *wsi, enum lws_callback_reasons reason, void
 static const struct lws_protocols protocols[] = {
     /* The first one is what connections without a (known) subprotocol get. */
     {"http", link_callback, 0, 0, 0, NULL, 0},
-    {HGL_SUBPROTOCOL, link_callback, 0, MESSAGE_PIECE_SIZE, 0, NULL, 0},
+    {HGL_SUBPROTOCOL, link_callback, 0, MESSAGE_PIECE_SIZE, 0, NULL, HGL_LINK_MESSAGE_SIZE_MAX},
     {NULL, NULL, 0, 0, 0, NULL, 0},
 };
 

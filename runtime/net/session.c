@@ -4,8 +4,7 @@
 #include "net/link.h"
 
 enum {
-  MESSAGE_SIZE_MAX = 128 * 1024, /* bytes of records in one WebSocket message */
-  KEPT_QUEUE_SIZE = 1 << 20,     /* a longer queue's memory is given back once it is empty */
+  KEPT_QUEUE_SIZE = 1 << 20, /* a longer queue's memory is given back once it is empty */
 };
 #define MS ((int64_t)1000000)
 
@@ -137,7 +136,7 @@ static size_t next_message(const struct hgl_session *session)
   size_t left = waiting(session), size = 0;
   while (size < left) {
     size_t record = HGL_RECORD_HEAD_SIZE + ((size_t)at[size] << 8 | at[size + 1]);
-    if (size > 0 && size + record > MESSAGE_SIZE_MAX) break;
+    if (size > 0 && size + record > HGL_LINK_MESSAGE_SIZE_MAX) break;
     size += record;
   }
   return size;
