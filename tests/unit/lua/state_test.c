@@ -558,7 +558,10 @@ static void state_table_that_shrank_can_stand_in_a_small_one(void **arg)
   for (int i = 0; i < 300; i++) snprintf(key, sizeof key, "k%d", i), add(big, key, i);
   reload(f);
   big = at(f->root, "big").node;
-  for (int i = 1; i < 300; i++) snprintf(key, sizeof key, "k%d", i), assert_ok(put(big, key, nil));
+  for (int i = 1; i < 300; i++) {
+    snprintf(key, sizeof key, "k%d", i);
+    assert_ok(put(big, key, nil));
+  }
   reload(f);
   struct hgl_state_node *outer = add(f->root, "outer", 1), *inner = add(outer, "inner", 2);
   big = at(f->root, "big").node;
