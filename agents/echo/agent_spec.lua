@@ -1,0 +1,49 @@
+local test = require "haggle.test"
+local describe, it, expect = test.describe, test.it, test.expect
+
+local definition = {
+  name = "echo", version = "1.0",
+  messages = {
+    say = { body = { text = { type = "string", max = 1000 } }, replies = { "said" } },
+    said = { body = { text = "string", times = "integer" } },
+  },
+}
+
+local function echo_and_visitor()
+  local world = test.world()
+  world:agent { name = "echo", script = "agent.lua" }
+  return world, world:peer("visitor", { protocols = { definition } })
+end
+
+describe("echo", function()
+  it("says back what it is told, and counts", function()
+    local _, visitor = echo_and_visitor()
+    visitor:send("echo", "echo/1.0/say", { text = "hi" })
+    expect(visitor:expect("echo/1.0/said").body):equals { text = "hi", times = 1 }
+    visitor:send("echo", "echo/1.0/say", { text = "again" })
+    expect(visitor:expect("echo/1.0/said").body):equals { text = "again", times = 2 }
+  end)
+
+  it("never sees a body that is not in its protocol", function()
+    local world = echo_and_visitor()
+    local reply, _, code = world:ask("echo", "echo/1.0/say", { text = 5 })
+    expect(reply):is_nil()
+    expect(code):exists()
+    expect(world:state("echo").times):is_nil()
+  end)
+
+  it("counts on after a restart", function()
+    local world, visitor = echo_and_visitor()
+    visitor:send("echo", "echo/1.0/say", { text = "hi" })
+    visitor:expect "echo/1.0/said"
+    world:restart()
+    visitor:send("echo", "echo/1.0/say", { text = "hi" })
+    expect(visitor:expect("echo/1.0/said").body.times):equals(2)
+  end)
+
+  it("can be found", function()
+    local world = echo_and_visitor()
+    world:run()
+    expect(world:find("service=echo")[1]):has { protocol = "echo/1.0" }
+  end)
+end)
