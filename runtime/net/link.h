@@ -34,6 +34,7 @@ struct hgl_session {
   struct lws *wsi;                  /* NULL before it exists and once it is gone */
   enum hgl_session_stage stage;
   bool dialled;
+  bool authenticated;
   bool announced;  /* session_up was called, session_down was not */
   bool connecting; /* inside libwebsockets' connect call: not to be freed */
   bool lost;       /* ended inside that call */

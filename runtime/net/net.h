@@ -89,7 +89,8 @@ int hgl_session_send(struct hgl_session *session, struct hgl_bytes frame,
                      struct hgl_err *err) HGL_NODISCARD;
 size_t
 hgl_session_queued(const struct hgl_session *session); /* bytes not yet taken by the kernel */
-/* Stops (or resumes) reading from the peer: back-pressure through TCP. */
+/* Stops (or resumes) reading from the peer: back-pressure through TCP. Frames that were read
+ * already (some tens of KB) may still come. */
 void hgl_session_pause(struct hgl_session *session, bool paused);
 /* Closes soon; session_down follows, never from inside this call. */
 void hgl_session_close(struct hgl_session *session, enum hgl_code code, const char *why);

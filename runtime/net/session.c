@@ -29,11 +29,6 @@ struct hgl_session *hgl_session_create(struct hgl_net *net, bool dialled, const 
   return session;
 }
 
-static bool is_authenticated(const struct hgl_session *session)
-{
-  return session->up_ns != 0;
-}
-
 static void announce_down(struct hgl_session *session)
 {
   struct hgl_net *net = session->net;
@@ -56,7 +51,7 @@ void hgl_session_ended(struct hgl_session *session)
     hgl_fail(&session->why, HGL_CLOSED, "the peer closed the connection");
   *session->link = session->next;
   if (session->next) session->next->link = session->link;
-  bool was_up = is_authenticated(session);
+  bool was_up = session->authenticated;
   if (!was_up && !session->dialled) net->handshakes--;
   announce_down(session);
   if (!was_up && net->config.events.dial_failed && !net->destroying)
@@ -238,6 +233,7 @@ static int authenticated(struct hgl_session *session)
   hgl_wipe(&receive, sizeof receive);
   session->peer = session->handshake.peer;
   hgl_handshake_deinit(&session->handshake);
+  session->authenticated = true;
   session->up_ns = hgl_net_now(session->net);
   if (!session->dialled) session->net->handshakes--;
   if (session->dial) hgl_dial_verified(session->dial, session);

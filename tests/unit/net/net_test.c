@@ -394,6 +394,33 @@ static void net_goes_on_after_a_pause(void **state)
   run_until(f, f->hosts[1].frames == 12);
 }
 
+static void net_survives_failed_allocations(void **state)
+{
+  struct fixture *f = *state;
+  struct hgl_err err = {0};
+  start(f, 0, 0);
+  start(f, 1, 0);
+  const struct hgl_key *peer = hgl_signer_key(f->hosts[1].signer);
+  char url[64];
+  snprintf(url, sizeof url, "ws://127.0.0.1:%d", hgl_net_port(f->hosts[1].net));
+  assert_ok(hgl_net_add_address(f->hosts[0].net, peer, url, &err));
+  for (long fail_at = 0; fail_at < 30; fail_at++) {
+    hgl_mem_fail_after(fail_at);
+    int status = hgl_net_want(f->hosts[0].net, peer, true, &err);
+    run_for(f, 15);
+    if (status == 0 && f->hosts[0].session)
+      status = hgl_session_send(f->hosts[0].session, hgl_text("hello"), &err);
+    run_for(f, 5);
+    hgl_mem_fail_after(-1);
+    assert_true(status == 0 || status == -HGL_NO_MEMORY);
+    assert_ok(hgl_net_want(f->hosts[0].net, peer, false, &err));
+    if (f->hosts[0].session) hgl_session_close(f->hosts[0].session, HGL_CLOSED, "next");
+    run_until(f, !f->hosts[0].session && !f->hosts[1].session);
+  }
+  assert_ok(hgl_net_want(f->hosts[0].net, peer, true, &err));
+  run_until(f, f->hosts[0].session && f->hosts[1].session);
+}
+
 static void net_says_which_port_is_in_use(void **state)
 {
   struct fixture *f = *state;
@@ -723,6 +750,7 @@ int main(void)
       TEST(net_dials_again_when_the_listener_comes_back),
       TEST(net_drops_a_peer_that_does_not_read),
       TEST(net_goes_on_after_a_pause),
+      TEST(net_survives_failed_allocations),
       TEST(net_says_which_port_is_in_use),
       TEST(net_refuses_urls_that_are_none),
       TEST(net_refuses_other_subprotocols),
