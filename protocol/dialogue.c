@@ -41,20 +41,22 @@ static int compare_keys(struct hgl_bytes a, struct hgl_bytes b)
 static int check_fields(const struct hgl_message_rule *message, struct hgl_cbor_reader *in,
                         size_t count, const struct hgl_place *body, struct hgl_err *err)
 {
-  const struct hgl_rule_field *field = message->fields, *end = field + message->field_count;
+  size_t at = 0;
   for (; count; count--) {
-    struct hgl_place at = {body, {NULL, 0}, 0};
-    int status = hgl_cbor_get_text(in, "key", HGL_BODY_SIZE_MAX, &at.name, err);
+    struct hgl_place place = {body, {NULL, 0}, 0};
+    int status = hgl_cbor_get_text(in, "key", HGL_BODY_SIZE_MAX, &place.name, err);
     if (status) return status;
-    for (; field < end && compare_keys(field->name, at.name) < 0; field++)
-      if (!field->rule.optional) return fail_missing(field, body, err);
-    if (field == end || !hgl_bytes_equal(field->name, at.name))
-      return hgl_place_fail(&at, err, HGL_PROTOCOL_VIOLATION, "the definition has no such field");
-    if ((status = hgl_rule_check(&field->rule, in, &at, err))) return status;
-    field++;
+    for (; at < message->field_count && compare_keys(message->fields[at].name, place.name) < 0;
+         at++)
+      if (!message->fields[at].rule.optional) return fail_missing(&message->fields[at], body, err);
+    if (at == message->field_count || !hgl_bytes_equal(message->fields[at].name, place.name))
+      return hgl_place_fail(&place, err, HGL_PROTOCOL_VIOLATION,
+                            "the definition has no such field");
+    if ((status = hgl_rule_check(&message->fields[at].rule, in, &place, err))) return status;
+    at++;
   }
-  for (; field < end; field++)
-    if (!field->rule.optional) return fail_missing(field, body, err);
+  for (; at < message->field_count; at++)
+    if (!message->fields[at].rule.optional) return fail_missing(&message->fields[at], body, err);
   return 0;
 }
 

@@ -469,7 +469,7 @@ static int put_query(const struct clauses *clauses, struct hgl_bytes where, stru
 
 int hgl_query_parse(struct hgl_bytes text, struct hgl_query **out, struct hgl_err *err)
 {
-  struct parser parser = {.text = text};
+  struct parser parser = {.text = text.size ? text : hgl_text("")};
   struct clauses clauses = {0};
   struct hgl_buf where, value;
   int status;

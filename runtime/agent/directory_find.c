@@ -102,6 +102,7 @@ struct best {
   const struct hgl_query *query;
   struct hgl_dir_offer **offers;
   size_t count, limit;
+  bool is_cut; /* offers[limit - 1] is the worst that is still good enough */
 };
 
 static int compare_offers(const void *a, const void *b, void *query)
@@ -118,13 +119,18 @@ static int compare_offers(const void *a, const void *b, void *query)
 static void best_settle(struct best *best)
 {
   qsort_r(best->offers, best->count, sizeof *best->offers, compare_offers, (void *)best->query);
-  if (best->count > best->limit) best->count = best->limit;
+  if (best->count <= best->limit) return;
+  best->count = best->limit;
+  best->is_cut = true;
 }
 
 static void best_consider(struct best *best, struct hgl_dir_offer *offer)
 {
   if (!hgl_dir_advert_is_live(best->directory, offer->advert) ||
       !hgl_query_match(best->query, offer->value))
+    return;
+  if (best->is_cut &&
+      compare_offers(&offer, &best->offers[best->limit - 1], (void *)best->query) > 0)
     return;
   best->offers[best->count++] = offer;
   if (best->count == 2 * best->limit) best_settle(best);
