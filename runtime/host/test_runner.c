@@ -104,10 +104,13 @@ struct result {
 static void tell_json(const char *spec, const struct result *result)
 {
   struct hgl_err err;
-  json_t *line = json_pack("{s:s, s:s, s:b, s:s*, s:i*}", "file", spec, "name", result->name, "ok",
-                           result->message == NULL, "message", result->message, "line",
-                           result->line);
-  if (line && hgl_print_json(line, &err)) fprintf(stderr, "%s\n", err.message);
+  json_t *line = json_pack("{s:s, s:s, s:b, s:s*}", "file", spec, "name", result->name, "ok",
+                           result->message == NULL, "message", result->message);
+  if (line && result->line) json_object_set_new(line, "line", json_integer(result->line));
+  if (!line)
+    fprintf(stderr, "%s: a result cannot be shown as JSON\n", spec);
+  else if (hgl_print_json(line, &err))
+    fprintf(stderr, "%s: %s\n", spec, err.message);
   json_decref(line);
 }
 

@@ -577,12 +577,12 @@ end
 --   concede = market.split   position → next price
 --   within = "60s"           when a delivery is due, from the agreement on
 --   wait = "30s"             how long the seller may take to answer
---   pause = "10s"            how long a seller is left alone after no deal was made
+--   pause = "30s"            how long a seller is left alone after no deal was made
 function market.buy(options)
   local purchase = declare(options, flags [[service ceiling on_result opening reserve release
     on_breach every where order parallel sellers patience concede within wait pause]], {
     every = "10s", order = "price", parallel = 1, sellers = 20, patience = 5,
-    concede = market.split, within = "60s", wait = "30s", pause = "10s",
+    concede = market.split, within = "60s", wait = "30s", pause = "30s",
   })
   if type(purchase.ceiling) ~= "function" then check_price(purchase, "ceiling") end
   if purchase.opening then check_price(purchase, "opening") end

@@ -137,9 +137,9 @@ describe("market", function()
   it("leaves a seller alone for a while after no deal was made", function()
     local world, seller = customer()
     seller:reply(seller:expect("market/1.0/bid", "15s"), "decline", { why = "no", code = "busy" })
-    world:advance "5s"
+    world:advance "15s"
     expect(seller:take "market/1.0/bid"):is_nil()
-    seller:expect("market/1.0/bid", "20s")
+    seller:expect("market/1.0/bid", "25s")
   end)
 
   it("sells no more than there is", function()
@@ -269,8 +269,9 @@ describe("market", function()
     seller:reply(first, "accept", { deal = first.thid, service = "data", price = 4,
       within = 60000, buyer = first.from, seller = seller.id, confirm_by = world:now() + 1000 })
     local confirm = seller:expect "market/1.0/confirm"
+    world:advance "58s"
     expect(world:deals "buyer"[1].status):equals "agreed"
-    world:advance "61s"
+    world:advance "3s"
     expect(world:deals "buyer"[1]):has { status = "breached", why = "not delivered in time" }
     expect(world:state("buyer").broken):equals "not delivered in time"
     seller:reply(confirm, "deliver", { deal = first.thid, attempt = 1, result = {} })
@@ -290,6 +291,23 @@ describe("market", function()
     expect(price):equals(9)
     expect(message):has { performative = "decline", body = {
       why = "the prices do not meet", code = "price" } }
+  end)
+
+  it("stays within its limit whatever its own way to concede says", function()
+    local world = test.world()
+    world:agent { name = "seller", source = [[require "haggle.market".sell {
+      service = "data", asking = 10, floor = 6, patience = 2, deliver = function() return {} end,
+      concede = function(position) return position.limit - 3 end }]] }
+    local buyer = world:peer("buyer", { protocols = { market.definition } })
+    buyer:send("seller", "market/1.0/bid", bid(4))
+    expect(buyer:expect("market/1.0/counter").body.price):equals(6)
+    world:agent { name = "customer", source = [[require "haggle.market".buy {
+      service = "gold", ceiling = 9, opening = 4, every = "1s",
+      concede = function(position) return position.limit + 3 end }]] }
+    local seller = world:peer("seller2", { protocols = { market.definition },
+      offers = { { service = "gold", protocol = market.protocol, price = 20 } } })
+    seller:reply(seller:expect "market/1.0/bid", "counter", { price = 20 })
+    expect(seller:expect("market/1.0/bid").body.price):equals(9)
   end)
 
   it("goes on after a restart in the middle of a negotiation and of a delivery", function()

@@ -87,8 +87,8 @@ end
 function expectation:equals(wanted)
   local found = differences(wanted, self.value, "value", {})
   if #found == 0 then return end
-  local shown = table.concat(found, "\n  ", 1, math.min(#found, SHOWN_MAX))
-  fail("%s%s", shown, #found > SHOWN_MAX and "\n  …" or "")
+  local shown = table.concat(found, "\n", 1, math.min(#found, SHOWN_MAX))
+  fail("%s%s", shown, #found > SHOWN_MAX and "\n…" or "")
 end
 
 function expectation:differs_from(other)
@@ -127,7 +127,7 @@ function expectation:has(wanted)
   for _, key in ipairs(sorted_keys(wanted)) do
     differences(wanted[key], self.value[key], "." .. tostring(key), found)
   end
-  if #found > 0 then fail("%s", table.concat(found, "\n  ")) end
+  if #found > 0 then fail("%s", table.concat(found, "\n")) end
 end
 
 -- The function raises an error that the pattern is found in.
