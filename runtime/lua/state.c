@@ -19,7 +19,7 @@ int hgl_state_create(const struct hgl_state_rows *rows, size_t size_max, struct 
   state->size_max = size_max < UINT32_MAX ? size_max : UINT32_MAX;
   state->random = 2463534242;
   state->next_table = 1;
-  int status = hgl_node_create(state, &state->root, err);
+  int status = hgl_state_node_create(state, &state->root, err);
   if (status) goto done;
   if (rows->get) {
     state->root->table = 0;
@@ -40,11 +40,11 @@ void hgl_state_destroy(struct hgl_state *state)
   if (state->open) hgl_state_roll_back(state);
   for (struct hgl_state_node *node; (node = state->dropped);) {
     state->dropped = node->touched_next;
-    hgl_node_bury(node);
+    hgl_state_node_bury(node);
     hgl_state_release(node);
   }
   if (state->root) {
-    hgl_node_bury(state->root);
+    hgl_state_node_bury(state->root);
     hgl_state_release(state->root);
   }
   for (struct hgl_state_node *node; (node = state->dirty);) {
@@ -84,7 +84,7 @@ int hgl_state_table(struct hgl_state *state, struct hgl_state_node **out, struct
 {
   if (!state->open) return hgl_fail(err, HGL_INVALID, "state can only be written in a handler");
   struct hgl_state_node *node = NULL;
-  int status = hgl_node_create(state, &node, err);
+  int status = hgl_state_node_create(state, &node, err);
   if (status) return status;
   hgl_stretch_touch(node);
   *out = node;
@@ -234,7 +234,7 @@ static int copy_table(struct hgl_state *state, struct hgl_state_node *from,
   struct hgl_state_node *to = NULL;
   int status = hgl_rows_header(from, err);
   if (status == 0) status = hgl_rows_complete(from, err);
-  if (status == 0) status = hgl_node_create(state, &to, err);
+  if (status == 0) status = hgl_state_node_create(state, &to, err);
   if (status) return status;
   hgl_stretch_touch(to);
   to->is_list = from->is_list;
@@ -302,7 +302,7 @@ static int prepare(struct hgl_state_node *node, const struct hgl_state_value *va
   struct hgl_state *state = node->state;
   if (value->kind != HGL_STATE_TABLE) return hgl_content_create(state, value, out, err);
   struct hgl_state_node *table = value->node;
-  if (hgl_node_depth(node) + table->now.height > HGL_STATE_DEPTH_MAX)
+  if (hgl_state_node_depth(node) + table->now.height > HGL_STATE_DEPTH_MAX)
     return hgl_fail(err, HGL_TOO_DEEP, "nested deeper than %d tables", HGL_STATE_DEPTH_MAX);
   bool around = stands_in(node, table), ours = table->state == state;
   if (ours && !table->now.parent && table != state->root && !around)

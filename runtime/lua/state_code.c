@@ -161,7 +161,7 @@ static int decode_table(struct hgl_state *state, struct hgl_cbor_reader *in, siz
   int status = hgl_cbor_get_uint(in, "state", FORM_LIST, &form, err);
   if (status == 0 && count % 2 == 0)
     status = hgl_fail(err, HGL_CORRUPT, "state: a malformed record");
-  if (status == 0) status = hgl_node_create(state, &node, err);
+  if (status == 0) status = hgl_state_node_create(state, &node, err);
   if (status) return status;
   node->is_list = form == FORM_LIST;
   for (size_t i = 1; status == 0 && i < count; i += 2)
@@ -239,7 +239,7 @@ static int create_referenced(struct hgl_state *state, uint64_t table, struct hgl
                              struct hgl_err *err)
 {
   struct hgl_state_node *node = NULL;
-  int status = hgl_node_create(state, &node, err);
+  int status = hgl_state_node_create(state, &node, err);
   if (status) return status;
   node->table = table;
   node->complete = node->header_known = false;

@@ -215,7 +215,7 @@ static int drop_all(struct hgl_state *state, struct hgl_err *err)
     int status = drop_node(node, 0, err);
     if (status) return status;
     state->dropped = node->touched_next;
-    hgl_node_bury(node);
+    hgl_state_node_bury(node);
     hgl_state_release(node);
   }
   return 0;

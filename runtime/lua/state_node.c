@@ -150,7 +150,7 @@ void hgl_slot_destroy(struct hgl_state_node *node, struct hgl_slot *slot)
 
 /* Nodes ------------------------------------------------------------------------------------- */
 
-int hgl_node_create(struct hgl_state *state, struct hgl_state_node **out, struct hgl_err *err)
+int hgl_state_node_create(struct hgl_state *state, struct hgl_state_node **out, struct hgl_err *err)
 {
   struct hgl_state_node *node = hgl_state_alloc(state, sizeof *node);
   if (!node) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
@@ -173,7 +173,7 @@ void hgl_state_release(struct hgl_state_node *node)
 {
   assert(node->refs > 0);
   if (--node->refs > 0) return;
-  hgl_node_bury(node);
+  hgl_state_node_bury(node);
   hgl_free(node);
 }
 
@@ -190,13 +190,13 @@ static void bury_slots(struct hgl_state *state, struct hgl_slot *slot)
   if (slot->content.kind == HGL_STATE_TABLE) {
     slot->content.node->now.parent = NULL;
     slot->content.node->now.slot = NULL;
-    hgl_node_bury(slot->content.node);
+    hgl_state_node_bury(slot->content.node);
   }
   hgl_content_release(state, &slot->content);
   hgl_state_free(state, slot, memory_of(slot));
 }
 
-void hgl_node_bury(struct hgl_state_node *node)
+void hgl_state_node_bury(struct hgl_state_node *node)
 {
   struct hgl_state *state = node->state;
   if (!state) return;
@@ -207,7 +207,7 @@ void hgl_node_bury(struct hgl_state_node *node)
   node->state = NULL;
 }
 
-int hgl_node_depth(const struct hgl_state_node *node)
+int hgl_state_node_depth(const struct hgl_state_node *node)
 {
   int depth = 0;
   while ((node = node->now.parent)) depth++;

@@ -8,7 +8,7 @@ static int add_slot(struct hgl_state_node *node, const struct hgl_state_key *key
 {
   struct hgl_content content = {.kind = HGL_STATE_NIL};
   struct hgl_slot *slot = NULL;
-  int status = hgl_row_decode(node->state, value, hgl_node_depth(node) + 1, &content, err);
+  int status = hgl_row_decode(node->state, value, hgl_state_node_depth(node) + 1, &content, err);
   if (status) return status;
   status = hgl_slot_create(node, key, &slot, err);
   if (status) {

@@ -102,7 +102,7 @@ static void retire(struct hgl_state_node *node)
       state->dropped = node;
       return;
     }
-    hgl_node_bury(node);
+    hgl_state_node_bury(node);
   }
   hgl_state_release(node);
 }
@@ -152,7 +152,7 @@ void hgl_state_roll_back(struct hgl_state *state)
   for (size_t i = 0; i < state->undo_count; i++) clean_up(&state->undo[i]);
   empty_log(state);
   for (struct hgl_state_node *node; (node = next_touched(state));) {
-    if (node->state && !node->now.parent && node != node->state->root) hgl_node_bury(node);
+    if (node->state && !node->now.parent && node != node->state->root) hgl_state_node_bury(node);
     hgl_state_release(node);
   }
 }

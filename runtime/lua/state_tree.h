@@ -45,7 +45,7 @@ struct hgl_slot {
   uint8_t text[];
 };
 
-struct hgl_node_place {
+struct hgl_state_node_place {
   struct hgl_state_node *parent; /* NULL: the root, or not in the tree */
   struct hgl_slot *slot;         /* the parent's slot that holds the node */
   uint32_t size, length;
@@ -54,7 +54,7 @@ struct hgl_node_place {
 
 struct hgl_state_node {
   struct hgl_state *state;
-  struct hgl_node_place now, before; /* before: as the stretch found it, when touched */
+  struct hgl_state_node_place now, before; /* before: as the stretch found it, when touched */
   struct hgl_slot *slots;
   struct hgl_slot *dirty_slots;
   struct hgl_state_node *twin; /* see hgl_state_set: a copy made in this stretch, or its original */
@@ -105,7 +105,8 @@ void hgl_slots_refresh(struct hgl_slot *top, const struct hgl_slot *slot);
 /* state_node.c: memory of nodes, slots and contents */
 void *hgl_state_alloc(struct hgl_state *state, size_t size);
 void hgl_state_free(struct hgl_state *state, void *memory, size_t size);
-int hgl_node_create(struct hgl_state *state, struct hgl_state_node **out, struct hgl_err *err);
+int hgl_state_node_create(struct hgl_state *state, struct hgl_state_node **out,
+                          struct hgl_err *err);
 /* A new slot without content, in the treap. */
 int hgl_slot_create(struct hgl_state_node *node, const struct hgl_state_key *key,
                     struct hgl_slot **out, struct hgl_err *err);
@@ -120,9 +121,9 @@ int hgl_content_duplicate(struct hgl_state *state, const struct hgl_content *con
 /* Bytes that a slot adds to its table. */
 uint32_t hgl_slot_size(const struct hgl_slot *slot, const struct hgl_content *content);
 /* Frees what is in and below the node; it and all tables below are gone and leave the tree. */
-void hgl_node_bury(struct hgl_state_node *node);
+void hgl_state_node_bury(struct hgl_state_node *node);
 /* How many tables stand above. */
-int hgl_node_depth(const struct hgl_state_node *node);
+int hgl_state_node_depth(const struct hgl_state_node *node);
 uint32_t hgl_size_of_empty_table(void);
 
 /* state_stretch.c: what a stretch remembers so that it can be undone */
@@ -162,6 +163,7 @@ int hgl_row_reference(struct hgl_bytes value, uint64_t *table, bool *found, stru
 /* A table's header: size, length, height, whether it is a list; the root's: the next table number.
  */
 void hgl_state_header_encode(const struct hgl_state_node *node, struct hgl_buf *out);
-int hgl_state_header_decode(struct hgl_bytes value, struct hgl_state_node *node, struct hgl_err *err);
+int hgl_state_header_decode(struct hgl_bytes value, struct hgl_state_node *node,
+                            struct hgl_err *err);
 
 #endif
