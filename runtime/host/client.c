@@ -1,0 +1,97 @@
+#include "host/client.h"
+
+#include "base/mem.h"
+#include "net/control.h"
+#include "protocol/value.h"
+
+struct hgl_client {
+  struct hgl_socket_path path;
+  struct hgl_control_caller *caller;
+};
+
+int hgl_client_open(const char *data, struct hgl_client **out, struct hgl_err *err)
+{
+  struct hgl_client *client = hgl_zalloc(sizeof *client);
+  if (!client) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  int status = hgl_socket_path_open(&client->path, data, err);
+  if (status == 0) status = hgl_control_connect(client->path.text, &client->caller, err);
+  if (status) {
+    hgl_client_close(client);
+    if (status == -HGL_NOT_FOUND)
+      return hgl_fail(err, HGL_NOT_FOUND,
+                      "no host runs on the data folder %s; start one with `haggle run`, or name "
+                      "another folder with --data",
+                      data);
+    return status;
+  }
+  *out = client;
+  return 0;
+}
+
+void hgl_client_close(struct hgl_client *client)
+{
+  if (!client) return;
+  hgl_control_hang_up(client->caller);
+  hgl_socket_path_close(&client->path);
+  hgl_free(client);
+}
+
+static int next_object(struct hgl_client *client, int timeout_ms, json_t **out, struct hgl_err *err)
+{
+  struct hgl_bytes line;
+  int status = hgl_control_next(client->caller, timeout_ms, &line, err);
+  return status ? status : hgl_json_parse(line, HGL_CONTROL_QUEUE_SIZE_MAX, out, err);
+}
+
+/* Steals the answer. */
+static int unpack(json_t *answer, json_t **result, struct hgl_err *err)
+{
+  int status = 0;
+  const json_t *error = json_object_get(answer, "error");
+  if (json_is_true(json_object_get(answer, "ok"))) {
+    *result = json_incref(json_object_get(answer, "result"));
+  } else {
+    const char *code = json_string_value(json_object_get(error, "code"));
+    const char *message = json_string_value(json_object_get(error, "message"));
+    enum hgl_code number = code ? hgl_code_from_name(code, strlen(code)) : HGL_OK;
+    status = hgl_fail(err, number == HGL_OK ? HGL_INTERNAL : number, "%s",
+                      message ? message : "the host gave no sensible answer");
+  }
+  json_decref(answer);
+  return status;
+}
+
+int hgl_client_call(struct hgl_client *client, json_t *request, int timeout_ms, json_t **result,
+                    struct hgl_err *err)
+{
+  struct hgl_buf line;
+  json_t *answer = NULL;
+  hgl_buf_init(&line, HGL_CONTROL_LINE_SIZE_MAX);
+  int status = request ? hgl_json_print(request, &line, err)
+                       : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if (status == 0) status = hgl_control_call(client->caller, hgl_buf_bytes(&line), err);
+  if (status == 0) status = next_object(client, timeout_ms, &answer, err);
+  if (status == 0) status = unpack(answer, result, err);
+  hgl_buf_deinit(&line);
+  json_decref(request);
+  return status;
+}
+
+int hgl_client_next(struct hgl_client *client, json_t **event, struct hgl_err *err)
+{
+  return next_object(client, -1, event, err);
+}
+
+int hgl_client_once(const char *data, json_t *request, int timeout_ms, json_t **result,
+                    struct hgl_err *err)
+{
+  struct hgl_client *client = NULL;
+  int status = hgl_client_open(data, &client, err);
+  if (status) {
+    json_decref(request);
+    return status;
+  }
+  status = hgl_client_call(client, request, timeout_ms, result, err);
+  hgl_client_close(client);
+  return status;
+}

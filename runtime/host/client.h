@@ -1,0 +1,38 @@
+/* The verbs' side of the control API: one request to the host that runs on a data folder. */
+#ifndef HGL_HOST_CLIENT_H
+#define HGL_HOST_CLIENT_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "host/options.h"
+#include "host/paths.h"
+
+struct hgl_client;
+
+/* HGL_NOT_FOUND, with advice: no host runs there. */
+int hgl_client_open(const char *data, struct hgl_client **out, struct hgl_err *err) HGL_NODISCARD;
+void hgl_client_close(struct hgl_client *client); /* NULL is allowed */
+
+/* Steals the request; the result is the caller's. Errors are the host's own. timeout_ms < 0: for
+ * ever. */
+int hgl_client_call(struct hgl_client *client, json_t *request, int timeout_ms, json_t **result,
+                    struct hgl_err *err) HGL_NODISCARD;
+/* The next event after a "tail". HGL_CLOSED at the end. */
+int hgl_client_next(struct hgl_client *client, json_t **event, struct hgl_err *err) HGL_NODISCARD;
+
+/* Open, call, close. */
+int hgl_client_once(const char *data, json_t *request, int timeout_ms, json_t **result,
+                    struct hgl_err *err) HGL_NODISCARD;
+
+enum { HGL_CLIENT_TIMEOUT_MS = 30000 };
+
+/* The options of every verb that asks a running host. */
+#define HGL_CLIENT_OPTIONS(data, json)                                                             \
+  {"data", "DIR", HGL_OPTION_TEXT, (data),                                                         \
+   "the host's data folder (default " HGL_DATA_DEFAULT ")"},                                       \
+  {                                                                                                \
+    "json", NULL, HGL_OPTION_FLAG, (json), "JSON instead of text"                                  \
+  }
+
+#endif

@@ -1,0 +1,226 @@
+#include "host/config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/duration.h"
+#include "base/mem.h"
+#include "host/config_lua.h"
+#include "host/file.h"
+#include "host/keys.h"
+
+enum { FILE_SIZE_MAX = 1 << 20 };
+
+void hgl_config_init(struct hgl_config *config)
+{
+  *config = (struct hgl_config){0};
+}
+
+void hgl_config_deinit(struct hgl_config *config)
+{
+  for (size_t i = 0; i < config->node.agent_count; i++) {
+    hgl_texts_deinit(&config->agents[i].grants);
+    hgl_free((void *)(uintptr_t)config->agents[i].config.data);
+  }
+  hgl_free(config->agents);
+  hgl_texts_deinit(&config->node.urls);
+  hgl_texts_deinit(&config->node.joins);
+  json_decref(config->tree);
+  json_decref(config->kept);
+  hgl_config_init(config);
+}
+
+const char *hgl_config_keep(struct hgl_config *config, const char *format, ...)
+{
+  if (!config->kept) config->kept = json_array();
+  va_list args;
+  va_start(args, format);
+  json_t *text = json_vsprintf(format, args);
+  va_end(args);
+  return json_array_append_new(config->kept, text) ? NULL : json_string_value(text);
+}
+
+/* Agents -------------------------------------------------------------------------------------- */
+
+int hgl_config_add_agent(struct hgl_config *config, const char *name, const char *script,
+                         struct hgl_node_agent **out, struct hgl_err *err)
+{
+  size_t count = config->node.agent_count;
+  int status = hgl_agent_name_check(hgl_text(name), err);
+  if (status) return status;
+  if (strcmp(name, "operator") == 0)
+    return hgl_fail(err, HGL_INVALID,
+                    "\"operator\" is the agent through which you speak; "
+                    "give yours another name");
+  for (size_t i = 0; i < count; i++)
+    if (strcmp(config->agents[i].name, name) == 0)
+      return hgl_fail(err, HGL_EXISTS,
+                      "two agents are named %s (%s and %s); name them in a host file", name,
+                      config->agents[i].script, script);
+  if (count >= HGL_AGENTS_MAX)
+    return hgl_fail(err, HGL_LIMIT, "more than %d agents", HGL_AGENTS_MAX);
+  struct hgl_node_agent *agents = hgl_realloc(config->agents, (count + 1) * sizeof *agents);
+  if (!agents) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  agents[count] = (struct hgl_node_agent){.name = name, .script = script};
+  config->agents = agents;
+  config->node.agents = agents;
+  config->node.agent_count = count + 1;
+  *out = &agents[count];
+  return 0;
+}
+
+/* "…/kiosk/agent.lua" is kiosk, "…/kiosk.lua" too. A bare "agent.lua" stands in the current folder.
+ */
+static const char *name_of_script(struct hgl_config *config, const char *path)
+{
+  char real[PATH_MAX];
+  const char *shown = realpath(path, real) ? real : path;
+  const char *slash = strrchr(shown, '/');
+  const char *file = slash ? slash + 1 : shown;
+  if (strcmp(file, "agent.lua") == 0 && slash && slash > shown) {
+    const char *start = slash;
+    while (start > shown && start[-1] != '/') start--;
+    return hgl_config_keep(config, "%.*s", (int)(slash - start), start);
+  }
+  const char *dot = strrchr(file, '.');
+  return hgl_config_keep(config, "%.*s", (int)(dot > file ? dot - file : (long)strlen(file)), file);
+}
+
+int hgl_config_add_script(struct hgl_config *config, const char *path, struct hgl_err *err)
+{
+  struct hgl_node_agent *agent;
+  const char *name = name_of_script(config, path);
+  if (!name) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  int status = hgl_config_add_agent(config, name, path, &agent, err);
+  return status ? hgl_fail_in(err, "%s", path) : 0;
+}
+
+/* Grants -------------------------------------------------------------------------------------- */
+
+int hgl_config_grant(struct hgl_node_agent *agent, const char *grant, struct hgl_err *err)
+{
+  static const char *const kinds[] = {"read", NULL};
+  const char *equals = strchr(grant, '=');
+  if (!equals)
+    return hgl_fail(err, HGL_INVALID, "a grant is kind=value, as in read=/proc/loadavg; not \"%s\"",
+                    grant);
+  struct hgl_bytes kind = hgl_bytes(grant, (size_t)(equals - grant));
+  if (!hgl_bytes_is(kind, "read")) {
+    const char *nearest = hgl_nearest(kind, kinds);
+    return hgl_fail(err, HGL_INVALID, "there is no grant of kind \"%.*s\"%s%s; known: read=PATH",
+                    (int)(kind.size < 40 ? kind.size : 40), grant, nearest ? "; did you mean " : "",
+                    nearest ? nearest : "");
+  }
+  if (equals[1] != '/') return hgl_fail(err, HGL_INVALID, "%s: the path must begin with /", grant);
+  return hgl_texts_add(&agent->grants, grant, err);
+}
+
+/* Instances of "name" are "name-1", "name-2", … */
+static bool is_meant(const struct hgl_node_agent *agent, struct hgl_bytes name)
+{
+  if (strncmp(agent->name, (const char *)name.data, name.size) != 0) return false;
+  const char *rest = agent->name + name.size;
+  if (!*rest) return true;
+  return rest[0] == '-' && rest[1] && !rest[1 + strspn(rest + 1, "0123456789")];
+}
+
+static int fail_unnamed(const struct hgl_config *config, struct hgl_bytes name, struct hgl_err *err)
+{
+  struct hgl_texts names = {0};
+  const char *nearest = NULL;
+  bool whole = true;
+  for (size_t i = 0; whole && i < config->node.agent_count; i++)
+    whole = hgl_texts_add(&names, config->agents[i].name, NULL) == 0;
+  if (whole && names.count) nearest = hgl_nearest(name, names.items);
+  int status = hgl_fail(err, HGL_NOT_FOUND, "no agent is named %.*s%s%s", HGL_STR(name),
+                        nearest ? "; did you mean " : "", nearest ? nearest : "");
+  hgl_texts_deinit(&names);
+  return status;
+}
+
+int hgl_config_allow(struct hgl_config *config, const char *text, struct hgl_err *err)
+{
+  size_t name_size = strcspn(text, ":=");
+  bool for_all = text[name_size] != ':';
+  struct hgl_bytes name = hgl_bytes(text, for_all ? 0 : name_size);
+  const char *grant = for_all ? text : text + name_size + 1;
+  bool found = for_all;
+  for (size_t i = 0; i < config->node.agent_count; i++) {
+    if (!for_all && !is_meant(&config->agents[i], name)) continue;
+    found = true;
+    int status = hgl_config_grant(&config->agents[i], grant, err);
+    if (status) return status;
+  }
+  return found ? 0 : fail_unnamed(config, name, err);
+}
+
+int hgl_config_delegate(struct hgl_config *config, const char *text, struct hgl_err *err)
+{
+  const char *equals = strchr(text, '=');
+  if (!equals || !equals[1])
+    return hgl_fail(err, HGL_INVALID, "a delegation is given as NAME=FILE, not \"%s\"", text);
+  struct hgl_bytes name = hgl_bytes(text, (size_t)(equals - text));
+  for (size_t i = 0; i < config->node.agent_count; i++) {
+    if (!hgl_bytes_is(name, config->agents[i].name)) continue;
+    config->agents[i].delegation = equals + 1;
+    return 0;
+  }
+  return fail_unnamed(config, name, err);
+}
+
+/* Other settings ------------------------------------------------------------------------------ */
+
+int hgl_config_listen(struct hgl_config *config, const char *text, struct hgl_err *err)
+{
+  const char *colon = strrchr(text, ':');
+  char *end = NULL;
+  long port = colon && colon[1] >= '0' && colon[1] <= '9' ? strtol(colon + 1, &end, 10) : -1;
+  if (port < 0 || port > 65535 || *end)
+    return hgl_fail(err, HGL_INVALID,
+                    "an address to listen on is ADDRESS:PORT, as in 127.0.0.1:7001 (port 0: any "
+                    "free one); not \"%s\"",
+                    text);
+  size_t size = (size_t)(colon - text);
+  bool bracketed = size >= 2 && text[0] == '[' && text[size - 1] == ']';
+  const char *address = size == 0 ? "0.0.0.0"
+                                  : hgl_config_keep(config, "%.*s", (int)size - 2 * bracketed,
+                                                    text + bracketed);
+  if (!address) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  config->node.listen_address = address;
+  config->node.listen_port = (int)port;
+  return 0;
+}
+
+int hgl_config_durability(struct hgl_config *config, const char *text, struct hgl_err *err)
+{
+  static const char relaxed[] = "relaxed ";
+  int64_t every_ms = 0;
+  if (strncmp(text, relaxed, sizeof relaxed - 1) == 0) {
+    int status = hgl_duration_parse(hgl_text(text + sizeof relaxed - 1), &every_ms, err);
+    if (status) return hgl_fail_in(err, "durability");
+    if (every_ms < 1 || every_ms > 10000)
+      return hgl_fail(err, HGL_INVALID, "durability: relaxed commits every 1ms to 10s, not %s",
+                      text + sizeof relaxed - 1);
+  } else if (strcmp(text, "strict") != 0) {
+    return hgl_fail(err, HGL_INVALID, "durability is \"strict\" or \"relaxed 50ms\", not \"%s\"",
+                    text);
+  }
+  config->node.commit_every_ms = every_ms;
+  return 0;
+}
+
+int hgl_config_read(struct hgl_config *config, const char *path, struct hgl_err *err)
+{
+  struct hgl_buf source;
+  hgl_buf_init(&source, FILE_SIZE_MAX);
+  int status = hgl_file_read(path, FILE_SIZE_MAX, &source, err);
+  if (status == 0) status = hgl_config_lua(hgl_buf_bytes(&source), path, &config->tree, err);
+  hgl_buf_deinit(&source);
+  if (status) return status;
+  const char *slash = strrchr(path, '/');
+  const char *folder = slash ? hgl_config_keep(config, "%.*s", (int)(slash - path) + 1, path) : "";
+  if (!folder) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  status = hgl_config_apply(config, config->tree, folder, err);
+  return status ? hgl_fail_in(err, "%s", path) : 0;
+}

@@ -1,0 +1,57 @@
+/* How a host is described: by a host file, by options, or by both. The result is a node's
+ * configuration (node.h) and the memory that it borrows. */
+#ifndef HGL_HOST_CONFIG_H
+#define HGL_HOST_CONFIG_H
+
+#include <jansson.h>
+
+#include "host/node.h"
+
+struct hgl_config {
+  struct hgl_node_config node;
+  struct hgl_node_agent *agents; /* node.agents, growing */
+  json_t *tree;                  /* the host file */
+  json_t *kept;                  /* texts made on the way */
+};
+
+void hgl_config_init(struct hgl_config *config);
+void hgl_config_deinit(struct hgl_config *config);
+
+/* A host file: a Lua table of
+ *   listen = "ADDRESS:PORT", join = { URL… }, url = { URL… }, data = FOLDER, allow_private =
+ * BOOLEAN, tls = { certificate = FILE, key = FILE } or { self_signed = true }, trust = FILE,
+ *   durability = "strict" | "relaxed 50ms",
+ *   agents = { { name, script, count, config = {…}, allow = { "read=PATH"… }, delegation = FILE,
+ *                limits = { memory = "16MB", stretch = "1s", state = "64MB", mailbox = 1000 } }… }
+ * Paths are relative to the file's folder. Unknown keys are errors that suggest the nearest. */
+int hgl_config_read(struct hgl_config *config, const char *path, struct hgl_err *err) HGL_NODISCARD;
+
+/* An agent from a script alone; its name is that of the folder for agent.lua, else the file's. */
+int hgl_config_add_script(struct hgl_config *config, const char *path,
+                          struct hgl_err *err) HGL_NODISCARD;
+/* "kind=value" for every agent, "NAME:kind=value" for one (or all instances of one). */
+int hgl_config_allow(struct hgl_config *config, const char *text,
+                     struct hgl_err *err) HGL_NODISCARD;
+/* "NAME=FILE". */
+int hgl_config_delegate(struct hgl_config *config, const char *text,
+                        struct hgl_err *err) HGL_NODISCARD;
+/* "ADDRESS:PORT", "[::1]:0", ":7001" (every address). */
+int hgl_config_listen(struct hgl_config *config, const char *text,
+                      struct hgl_err *err) HGL_NODISCARD;
+/* "strict" or "relaxed 50ms". */
+int hgl_config_durability(struct hgl_config *config, const char *text,
+                          struct hgl_err *err) HGL_NODISCARD;
+
+/* config_file.c: what config.c reads a tree with. */
+int hgl_config_apply(struct hgl_config *config, const json_t *tree, const char *folder,
+                     struct hgl_err *err) HGL_NODISCARD;
+/* config.c: a formatted text that lives as long as the configuration; NULL: no memory. */
+const char *hgl_config_keep(struct hgl_config *config, const char *format, ...) HGL_PRINTF(2, 3);
+/* The new agent is zeroed but for its name and script (kept by the caller). HGL_EXISTS. */
+int hgl_config_add_agent(struct hgl_config *config, const char *name, const char *script,
+                         struct hgl_node_agent **out, struct hgl_err *err) HGL_NODISCARD;
+/* Adds a checked grant "kind=value" to one agent. */
+int hgl_config_grant(struct hgl_node_agent *agent, const char *grant,
+                     struct hgl_err *err) HGL_NODISCARD;
+
+#endif

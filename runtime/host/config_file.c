@@ -1,0 +1,355 @@
+/* Reading a host file's tree: every key is known, of its kind, and within its bounds. */
+#include <limits.h>
+#include <stdlib.h>
+
+#include "base/duration.h"
+#include "base/mem.h"
+#include "host/config.h"
+#include "protocol/value.h"
+
+enum { INSTANCES_MAX = HGL_AGENTS_MAX };
+
+struct reader {
+  struct hgl_config *config;
+  const char *folder;           /* of the host file, ending in "/" or empty */
+  struct hgl_node_agent *agent; /* the one being described */
+};
+
+/* One key of a table. `read` gets its value. */
+struct field {
+  const char *key;
+  int (*read)(struct reader *reader, const json_t *value, struct hgl_err *err);
+};
+
+enum { FIELDS_MAX = 16 };
+
+static int fail_unknown(const char *key, const struct field *fields, struct hgl_err *err)
+{
+  const char *known[FIELDS_MAX + 1];
+  size_t count = 0;
+  for (; fields[count].key && count < FIELDS_MAX; count++) known[count] = fields[count].key;
+  known[count] = NULL;
+  const char *nearest = hgl_nearest(hgl_text(key), known);
+  if (nearest)
+    return hgl_fail(err, HGL_INVALID, "unknown key %.60s; did you mean %s?", key, nearest);
+  char list[200] = "";
+  for (size_t i = 0; i < count; i++) {
+    strncat(list, i ? ", " : "", sizeof list - strlen(list) - 1);
+    strncat(list, known[i], sizeof list - strlen(list) - 1);
+  }
+  return hgl_fail(err, HGL_INVALID, "unknown key %.60s; known are %s", key, list);
+}
+
+static int read_table(struct reader *reader, const json_t *table, const struct field *fields,
+                      struct hgl_err *err)
+{
+  const char *key;
+  json_t *value;
+  if (!json_is_object(table)) return hgl_fail(err, HGL_INVALID, "expected a table with named keys");
+  json_object_foreach((json_t *)(uintptr_t)table, key, value)
+  {
+    const struct field *field = fields;
+    while (field->key && strcmp(field->key, key) != 0) field++;
+    if (!field->key) return fail_unknown(key, fields, err);
+    if (field->read(reader, value, err)) return hgl_fail_in(err, "%s", key);
+  }
+  return 0;
+}
+
+/* Kinds --------------------------------------------------------------------------------------- */
+
+static int get_text(const json_t *value, const char **out, struct hgl_err *err)
+{
+  const char *text = json_string_value(value);
+  if (!text || !*text || strlen(text) != json_string_length(value))
+    return hgl_fail(err, HGL_INVALID, "expected a text");
+  *out = text;
+  return 0;
+}
+
+static int get_path(struct reader *reader, const json_t *value, const char **out,
+                    struct hgl_err *err)
+{
+  const char *text;
+  int status = get_text(value, &text, err);
+  if (status) return status;
+  if (*text != '/') text = hgl_config_keep(reader->config, "%s%s", reader->folder, text);
+  if (!text) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  *out = text;
+  return 0;
+}
+
+static int get_count(const json_t *value, int64_t least, int64_t most, int64_t *out,
+                     struct hgl_err *err)
+{
+  if (!json_is_integer(value) || json_integer_value(value) < least ||
+      json_integer_value(value) > most)
+    return hgl_fail(err, HGL_INVALID, "expected an integer from %lld to %lld", (long long)least,
+                    (long long)most);
+  *out = json_integer_value(value);
+  return 0;
+}
+
+static int get_bool(const json_t *value, bool *out, struct hgl_err *err)
+{
+  if (!json_is_boolean(value)) return hgl_fail(err, HGL_INVALID, "expected true or false");
+  *out = json_boolean_value(value);
+  return 0;
+}
+
+/* "16MB" (of 1024 × 1024), "512KB", "2GB", or a number of bytes. */
+static int get_size(const json_t *value, size_t *out, struct hgl_err *err)
+{
+  static const struct {
+    const char *unit;
+    int shift;
+  } units[] = {{"KB", 10}, {"MB", 20}, {"GB", 30}};
+  int64_t bytes = json_is_integer(value) ? json_integer_value(value) : 0;
+  const char *text = json_string_value(value);
+  if (text && *text >= '0' && *text <= '9') {
+    char *unit;
+    long long number = strtoll(text, &unit, 10);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+      if (strcmp(unit, units[i].unit) == 0 && number <= (1 << 20)) bytes = number << units[i].shift;
+  }
+  if (bytes < 1 || bytes > INT64_C(1) << 40)
+    return hgl_fail(err, HGL_INVALID, "expected a size, as in \"16MB\"");
+  *out = (size_t)bytes;
+  return 0;
+}
+
+static int each_text(struct reader *reader, const json_t *list,
+                     int (*take)(struct reader *reader, const char *text, struct hgl_err *err),
+                     struct hgl_err *err)
+{
+  size_t index;
+  json_t *value;
+  const char *text;
+  if (json_is_object(list) && json_object_size(list) == 0) return 0;
+  if (!json_is_array(list)) return hgl_fail(err, HGL_INVALID, "expected a list of texts");
+  json_array_foreach(list, index, value)
+  {
+    int status = get_text(value, &text, err);
+    if (status == 0) status = take(reader, text, err);
+    if (status) return hgl_fail_in(err, "[%zu]", index + 1);
+  }
+  return 0;
+}
+
+/* Agents -------------------------------------------------------------------------------------- */
+
+static int read_ignored(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  return 0; /* read before the others: instances are made of it */
+}
+
+static int take_grant(struct reader *reader, const char *text, struct hgl_err *err)
+{
+  return hgl_config_grant(reader->agent, text, err);
+}
+
+static int read_allow(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  return each_text(reader, value, take_grant, err);
+}
+
+static int read_config(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  struct hgl_buf buf;
+  if (!json_is_object(value)) return hgl_fail(err, HGL_INVALID, "expected a table with named keys");
+  hgl_buf_init(&buf, HGL_BODY_SIZE_MAX);
+  int status = hgl_value_from_json(value, &buf, err);
+  if (status == 0) {
+    struct hgl_bytes *config = &reader->agent->config;
+    config->data = hgl_buf_take(&buf, &config->size);
+  }
+  hgl_buf_deinit(&buf);
+  return status;
+}
+
+static int read_delegation(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  return get_path(reader, value, &reader->agent->delegation, err);
+}
+
+static int read_memory(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  return get_size(value, &reader->agent->limits.memory_bytes, err);
+}
+
+static int read_state(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  return get_size(value, &reader->agent->limits.state_bytes, err);
+}
+
+static int read_stretch(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  const char *text;
+  int64_t ms;
+  int status = get_text(value, &text, err);
+  if (status == 0) status = hgl_duration_parse(hgl_text(text), &ms, err);
+  if (status) return status;
+  if (ms < 1) return hgl_fail(err, HGL_INVALID, "at least 1ms");
+  reader->agent->limits.stretch_ms = ms;
+  return 0;
+}
+
+static int read_mailbox(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  int64_t count;
+  int status = get_count(value, 1, 10000000, &count, err);
+  if (status == 0) reader->agent->mailbox_count = (size_t)count;
+  return status;
+}
+
+static int read_limits(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  static const struct field fields[] = {{"memory", read_memory},
+                                        {"stretch", read_stretch},
+                                        {"state", read_state},
+                                        {"mailbox", read_mailbox},
+                                        {0}};
+  return read_table(reader, value, fields, err);
+}
+
+static int read_instance(struct reader *reader, const json_t *table, const char *name,
+                         const char *script, struct hgl_err *err)
+{
+  static const struct field fields[] = {{"name", read_ignored},          {"script", read_ignored},
+                                        {"count", read_ignored},         {"config", read_config},
+                                        {"allow", read_allow},           {"limits", read_limits},
+                                        {"delegation", read_delegation}, {0}};
+  int status = hgl_config_add_agent(reader->config, name, script, &reader->agent, err);
+  return status ? status : read_table(reader, table, fields, err);
+}
+
+static int read_agent(struct reader *reader, const json_t *table, struct hgl_err *err)
+{
+  const char *name, *script;
+  int64_t count = 0;
+  const json_t *count_value = json_object_get(table, "count");
+  if (!json_is_object(table)) return hgl_fail(err, HGL_INVALID, "expected a table with named keys");
+  if (get_text(json_object_get(table, "name"), &name, err)) return hgl_fail_in(err, "name");
+  if (get_path(reader, json_object_get(table, "script"), &script, err))
+    return hgl_fail_in(err, "script");
+  if (count_value && get_count(count_value, 1, INSTANCES_MAX, &count, err))
+    return hgl_fail_in(err, "count");
+  if (!count_value) return read_instance(reader, table, name, script, err);
+  if (json_object_get(table, "delegation"))
+    return hgl_fail(err, HGL_INVALID, "a delegation is for one agent: it cannot stand with count");
+  for (int64_t i = 1; i <= count; i++) {
+    const char *instance = hgl_config_keep(reader->config, "%s-%lld", name, (long long)i);
+    int status = instance ? read_instance(reader, table, instance, script, err)
+                          : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+    if (status) return status;
+  }
+  return 0;
+}
+
+static int read_agents(struct reader *reader, const json_t *list, struct hgl_err *err)
+{
+  size_t index;
+  json_t *table;
+  if (json_is_object(list) && json_object_size(list) == 0) return 0;
+  if (!json_is_array(list)) return hgl_fail(err, HGL_INVALID, "expected a list of tables");
+  json_array_foreach(list, index, table)
+  {
+    if (read_agent(reader, table, err)) return hgl_fail_in(err, "[%zu]", index + 1);
+  }
+  return 0;
+}
+
+/* The host ------------------------------------------------------------------------------------ */
+
+static int read_listen(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  const char *text;
+  int status = get_text(value, &text, err);
+  return status ? status : hgl_config_listen(reader->config, text, err);
+}
+
+static int take_join(struct reader *reader, const char *text, struct hgl_err *err)
+{
+  return hgl_texts_add(&reader->config->node.joins, text, err);
+}
+
+static int read_join(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  return each_text(reader, value, take_join, err);
+}
+
+static int take_url(struct reader *reader, const char *text, struct hgl_err *err)
+{
+  return hgl_texts_add(&reader->config->node.urls, text, err);
+}
+
+static int read_url(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  return each_text(reader, value, take_url, err);
+}
+
+static int read_data(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  return get_path(reader, value, &reader->config->node.data, err);
+}
+
+static int read_certificate(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  return get_path(reader, value, &reader->config->node.certificate, err);
+}
+
+static int read_key(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  return get_path(reader, value, &reader->config->node.certificate_key, err);
+}
+
+static int read_self_signed(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  return get_bool(value, &reader->config->node.self_signed, err);
+}
+
+static int read_tls(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  static const struct field fields[] = {
+      {"certificate", read_certificate}, {"key", read_key}, {"self_signed", read_self_signed}, {0}};
+  const struct hgl_node_config *node = &reader->config->node;
+  int status = read_table(reader, value, fields, err);
+  if (status) return status;
+  if (!node->certificate != !node->certificate_key || (node->self_signed && node->certificate))
+    return hgl_fail(err, HGL_INVALID, "give certificate and key, or self_signed = true");
+  return 0;
+}
+
+static int read_trust(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  return get_path(reader, value, &reader->config->node.trust, err);
+}
+
+static int read_allow_private(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  return get_bool(value, &reader->config->node.allow_private, err);
+}
+
+static int read_durability(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  const char *text;
+  int status = get_text(value, &text, err);
+  return status ? status : hgl_config_durability(reader->config, text, err);
+}
+
+int hgl_config_apply(struct hgl_config *config, const json_t *tree, const char *folder,
+                     struct hgl_err *err)
+{
+  static const struct field fields[] = {{"listen", read_listen},
+                                        {"join", read_join},
+                                        {"url", read_url},
+                                        {"data", read_data},
+                                        {"tls", read_tls},
+                                        {"trust", read_trust},
+                                        {"agents", read_agents},
+                                        {"allow_private", read_allow_private},
+                                        {"durability", read_durability},
+                                        {0}};
+  struct reader reader = {config, folder, NULL};
+  return read_table(&reader, tree, fields, err);
+}

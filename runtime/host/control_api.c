@@ -1,0 +1,493 @@
+#include "host/control_api.h"
+
+#include "base/duration.h"
+#include "base/mem.h"
+#include "host/paths.h"
+#include "protocol/value.h"
+
+enum {
+  REQUEST_SIZE_MAX = HGL_CONTROL_LINE_SIZE_MAX,
+  EXPORT_SIZE_MAX = 3 << 20, /* as base64url it still fits a line */
+  DEALS_DEFAULT = 50,
+  DEALS_MAX = 10000,
+  ASK_DEFAULT_MS = 10000,
+  ASK_MAX_MS = 3600 * 1000,
+  ASKS_MAX = 1024, /* waiting at the same time */
+};
+
+/* An ask of a client that waits for its answer. The host has the pointer until it answers. */
+struct ask {
+  struct ask *next, **link;
+  struct hgl_control_api *api;
+  struct hgl_control_client *client; /* NULL: it has hung up */
+  json_t *tag;
+};
+
+/* A client that is told what happens. */
+struct tail {
+  struct tail *next, **link;
+  struct hgl_control_client *client;
+  json_t *agent, *kinds; /* what it wants to see; NULL: everything */
+};
+
+struct hgl_control_api {
+  struct hgl_socket_path path;
+  struct hgl_control *control;
+  struct hgl_host *host;
+  void (*stop)(void *user);
+  void *stop_user;
+  struct hgl_watcher watcher;
+  struct ask *asks;
+  size_t ask_count;
+  struct tail *tails;
+};
+
+struct call {
+  struct hgl_control_api *api;
+  struct hgl_control_client *client;
+  const json_t *request;
+};
+
+/* Answers ------------------------------------------------------------------------------------- */
+
+/* Steals the answer; what cannot be sent is for nobody. */
+static void send_json(struct hgl_control_client *client, json_t *answer)
+{
+  struct hgl_buf line;
+  hgl_buf_init(&line, HGL_CONTROL_LINE_SIZE_MAX);
+  if (answer && hgl_json_print(answer, &line, NULL) != 0) {
+    hgl_buf_clear(&line);
+    hgl_buf_append_text(&line, "{\"ok\":false,\"error\":{\"code\":\"too_large\",\"message\":"
+                               "\"the answer is longer than a line may be\"}}");
+  }
+  if (line.size && hgl_control_send(client, hgl_buf_bytes(&line), NULL) != 0)
+    hgl_buf_clear(&line); /* it hung up, or does not read: the connection is gone */
+  hgl_buf_deinit(&line);
+  json_decref(answer);
+}
+
+static json_t *error_json(const struct hgl_err *why)
+{
+  /* A message may hold cut-off UTF-8 of a peer, which JSON cannot. */
+  json_t *message = json_string(why->message);
+  if (!message) message = json_string(hgl_code_meaning(why->code));
+  return json_pack("{s:b, s:{s:s, s:o}}", "ok", 0, "error", "code", hgl_code_name(why->code),
+                   "message", message);
+}
+
+/* Steals the result; the tag is what the request gave as "id". */
+static void answer(struct hgl_control_client *client, const json_t *tag, json_t *result,
+                   const struct hgl_err *why)
+{
+  json_t *line = why ? error_json(why) : json_pack("{s:b, s:o?}", "ok", 1, "result", result);
+  if (why) json_decref(result);
+  if (line && tag) json_object_set(line, "id", (json_t *)(uintptr_t)tag);
+  send_json(client, line);
+}
+
+/* Arguments ----------------------------------------------------------------------------------- */
+
+static int get_text(const struct call *call, const char *name, const char **out,
+                    struct hgl_err *err)
+{
+  const json_t *value = json_object_get(call->request, name);
+  const char *text = json_string_value(value);
+  if (!text || strlen(text) != json_string_length(value))
+    return hgl_fail(err, HGL_INVALID, "\"%s\" must be a text", name);
+  *out = text;
+  return 0;
+}
+
+/* Absent: `otherwise`. */
+static int get_integer(const struct call *call, const char *name, int64_t least, int64_t most,
+                       int64_t otherwise, int64_t *out, struct hgl_err *err)
+{
+  const json_t *value = json_object_get(call->request, name);
+  int64_t number = value ? json_integer_value(value) : otherwise;
+  if ((value && !json_is_integer(value)) || number < least || number > most)
+    return hgl_fail(err, HGL_INVALID, "\"%s\" must be an integer from %lld to %lld", name,
+                    (long long)least, (long long)most);
+  *out = number;
+  return 0;
+}
+
+/* Looking ------------------------------------------------------------------------------------- */
+
+static int call_describe(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  return hgl_host_describe(call->api->host, result, err);
+}
+
+static int call_agents(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  return hgl_host_list_agents(call->api->host, result, err);
+}
+
+static int call_peers(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  return hgl_host_list_peers(call->api->host, result, err);
+}
+
+static int call_find(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  const char *query;
+  int status = get_text(call, "query", &query, err);
+  return status ? status : hgl_host_find(call->api->host, query, result, err);
+}
+
+static int call_deals(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  int64_t limit;
+  int status = get_integer(call, "limit", 1, DEALS_MAX, DEALS_DEFAULT, &limit, err);
+  return status ? status : hgl_host_list_deals(call->api->host, (size_t)limit, result, err);
+}
+
+static int call_dead_list(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  return hgl_host_list_dead(call->api->host, result, err);
+}
+
+static int call_dead_show(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  int64_t row;
+  json_t *list = NULL, *item;
+  size_t index;
+  int status = get_integer(call, "row", 0, INT64_MAX, -1, &row, err);
+  if (status == 0) status = hgl_host_list_dead(call->api->host, &list, err);
+  if (status) return status;
+  json_array_foreach(list, index, item)
+  {
+    if (json_integer_value(json_object_get(item, "row")) == row) *result = json_incref(item);
+  }
+  json_decref(list);
+  return *result ? 0 : hgl_fail(err, HGL_NOT_FOUND, "there is no dead letter %lld", (long long)row);
+}
+
+static int call_export(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  const char *id;
+  struct hgl_buf evidence, text;
+  hgl_buf_init(&evidence, EXPORT_SIZE_MAX);
+  hgl_buf_init(&text, HGL_CONTROL_LINE_SIZE_MAX);
+  int status = get_text(call, "of", &id, err);
+  if (status == 0) status = hgl_host_export(call->api->host, id, &evidence, err);
+  if (status == 0) {
+    hgl_base64url_encode(hgl_buf_bytes(&evidence), &text);
+    status = hgl_buf_check(&text, err);
+  }
+  if (status == 0) {
+    *result = json_pack("{s:s%}", "evidence", (const char *)text.data, text.size);
+    if (!*result) status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  }
+  hgl_buf_deinit(&evidence);
+  hgl_buf_deinit(&text);
+  return status;
+}
+
+/* Commanding ---------------------------------------------------------------------------------- */
+
+static int call_dead_resend(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  int64_t row;
+  int status = get_integer(call, "row", 0, INT64_MAX, -1, &row, err);
+  return status ? status : hgl_host_dead_resend(call->api->host, (uint64_t)row, err);
+}
+
+static int call_dead_drop(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  int64_t row;
+  int status = get_integer(call, "row", 0, INT64_MAX, -1, &row, err);
+  return status ? status : hgl_host_dead_drop(call->api->host, (uint64_t)row, err);
+}
+
+static int call_stop(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  call->api->stop(call->api->stop_user);
+  return 0;
+}
+
+static void forget_ask(struct ask *ask)
+{
+  *ask->link = ask->next;
+  if (ask->next) ask->next->link = ask->link;
+  ask->api->ask_count--;
+  json_decref(ask->tag);
+  hgl_free(ask);
+}
+
+static void answer_came(void *user, json_t *reply, const struct hgl_err *why)
+{
+  struct ask *ask = user;
+  if (ask->client) answer(ask->client, ask->tag, json_incref(reply), why);
+  forget_ask(ask);
+}
+
+/* The envelope's fields, encoded: to, type, body (absent: null). */
+static int get_message(const struct call *call, const char **to, const char **type,
+                       struct hgl_buf *body, struct hgl_err *err)
+{
+  const json_t *value = json_object_get(call->request, "body");
+  int status = get_text(call, "to", to, err);
+  if (status == 0) status = get_text(call, "type", type, err);
+  if (status) return status;
+  if (value) return hgl_value_from_json(value, body, err);
+  hgl_cbor_put_null(body);
+  return hgl_buf_check(body, err);
+}
+
+static int call_send(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  const char *to, *type;
+  int64_t within_ms;
+  struct hgl_buf body;
+  struct hgl_id id;
+  char id_text[2 * HGL_ID_SIZE + 1];
+  hgl_buf_init(&body, HGL_BODY_SIZE_MAX);
+  int status = get_message(call, &to, &type, &body, err);
+  if (status == 0)
+    status = get_integer(call, "within_ms", 0, HGL_DURATION_MAX_MS, 0, &within_ms, err);
+  if (status == 0)
+    status = hgl_host_send(call->api->host, to, type, hgl_buf_bytes(&body), within_ms, NULL, NULL,
+                           &id, err);
+  hgl_buf_deinit(&body);
+  if (status) return status;
+  hgl_id_format(&id, id_text);
+  *result = json_pack("{s:s}", "message", id_text);
+  return *result ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+}
+
+static struct ask *remember_ask(const struct call *call, struct hgl_err *err)
+{
+  struct hgl_control_api *api = call->api;
+  struct ask *ask = api->ask_count < ASKS_MAX ? hgl_zalloc(sizeof *ask) : NULL;
+  if (!ask) {
+    hgl_fail(err, HGL_LIMIT, "%d asks are waiting already", ASKS_MAX);
+    return NULL;
+  }
+  ask->api = api;
+  ask->client = call->client;
+  ask->tag = json_incref(json_object_get(call->request, "id"));
+  ask->next = api->asks;
+  ask->link = &api->asks;
+  if (ask->next) ask->next->link = &ask->next;
+  api->asks = ask;
+  api->ask_count++;
+  return ask;
+}
+
+/* Answers later, unless it fails at once. */
+static int call_ask(const struct call *call, struct hgl_err *err)
+{
+  const char *to, *type;
+  int64_t within_ms;
+  struct hgl_buf body;
+  struct hgl_id id;
+  struct ask *ask;
+  hgl_buf_init(&body, HGL_BODY_SIZE_MAX);
+  int status = get_message(call, &to, &type, &body, err);
+  if (status == 0)
+    status = get_integer(call, "within_ms", 1, ASK_MAX_MS, ASK_DEFAULT_MS, &within_ms, err);
+  if (status == 0 && !(ask = remember_ask(call, err))) status = -(int)err->code;
+  if (status == 0) {
+    status = hgl_host_send(call->api->host, to, type, hgl_buf_bytes(&body), within_ms, answer_came,
+                           ask, &id, err);
+    if (status) forget_ask(ask);
+  }
+  hgl_buf_deinit(&body);
+  return status;
+}
+
+/* Tails --------------------------------------------------------------------------------------- */
+
+static void forget_tail(struct hgl_control_api *api, struct tail *tail)
+{
+  *tail->link = tail->next;
+  if (tail->next) tail->next->link = tail->link;
+  json_decref(tail->agent);
+  json_decref(tail->kinds);
+  hgl_free(tail);
+  if (!api->tails) hgl_host_watch(api->host, NULL);
+}
+
+static bool names_agent(const json_t *object, const char *agent)
+{
+  static const char *const fields[] = {"agent",   "from", "to", "from_name",
+                                       "to_name", "name", "did"};
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    const char *value = json_string_value(json_object_get(object, fields[i]));
+    if (value && strcmp(value, agent) == 0) return true;
+  }
+  return false;
+}
+
+static bool wants(const struct tail *tail, const char *kind, const json_t *object)
+{
+  size_t index;
+  json_t *value;
+  bool kind_wanted = !tail->kinds;
+  json_array_foreach(tail->kinds, index, value)
+  {
+    kind_wanted |= strcmp(json_string_value(value), kind) == 0;
+  }
+  return kind_wanted && (!tail->agent || names_agent(object, json_string_value(tail->agent)));
+}
+
+static void event(void *user, const char *kind, json_t *object)
+{
+  struct hgl_control_api *api = user;
+  for (struct tail *tail = api->tails, *next; tail; tail = next) {
+    next = tail->next; /* a client that does not read is dropped while it is sent to */
+    if (!wants(tail, kind, object)) continue;
+    json_t *line = json_pack("{s:s}", "event", kind);
+    if (line) json_object_update_missing(line, object);
+    send_json(tail->client, line);
+  }
+}
+
+static int check_kinds(const json_t *kinds, struct hgl_err *err)
+{
+  static const char *const known[] = {"log", "message", "deal", "agent", "peer", "dead", NULL};
+  size_t index;
+  json_t *value;
+  if (kinds && !json_is_array(kinds)) return hgl_fail(err, HGL_INVALID, "\"kinds\" must be a list");
+  json_array_foreach(kinds, index, value)
+  {
+    const char *const *kind = known;
+    const char *text = json_string_value(value);
+    while (text && *kind && strcmp(*kind, text) != 0) kind++;
+    if (!text || !*kind)
+      return hgl_fail(err, HGL_INVALID,
+                      "there is no kind %.40s; known: log, message, deal, agent, peer, dead",
+                      text ? text : "of that type");
+  }
+  return 0;
+}
+
+static int call_tail(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  struct hgl_control_api *api = call->api;
+  const char *agent;
+  json_t *kinds = json_object_get(call->request, "kinds");
+  json_t *agent_value = json_object_get(call->request, "agent");
+  int status = check_kinds(kinds, err);
+  if (status == 0 && agent_value) status = get_text(call, "agent", &agent, err);
+  if (status) return status;
+  struct tail *tail = hgl_zalloc(sizeof *tail);
+  if (!tail) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  tail->client = call->client;
+  tail->agent = json_incref(agent_value);
+  tail->kinds = json_incref(kinds);
+  tail->next = api->tails;
+  tail->link = &api->tails;
+  if (tail->next) tail->next->link = &tail->next;
+  api->tails = tail;
+  hgl_host_watch(api->host, &api->watcher);
+  return 0;
+}
+
+/* Calls --------------------------------------------------------------------------------------- */
+
+static const struct {
+  const char *name;
+  int (*now)(const struct call *call, json_t **result, struct hgl_err *err);
+  int (*later)(const struct call *call, struct hgl_err *err); /* answers by itself */
+} calls[] = {
+    {"describe", call_describe, NULL},
+    {"agents", call_agents, NULL},
+    {"peers", call_peers, NULL},
+    {"find", call_find, NULL},
+    {"send", call_send, NULL},
+    {"ask", NULL, call_ask},
+    {"tail", call_tail, NULL},
+    {"deals", call_deals, NULL},
+    {"dead.list", call_dead_list, NULL},
+    {"dead.show", call_dead_show, NULL},
+    {"dead.resend", call_dead_resend, NULL},
+    {"dead.drop", call_dead_drop, NULL},
+    {"export", call_export, NULL},
+    {"stop", call_stop, NULL},
+};
+enum { CALL_COUNT = sizeof calls / sizeof *calls };
+
+static int dispatch(const struct call *call, struct hgl_err *err)
+{
+  const char *name;
+  json_t *result = NULL;
+  int status = get_text(call, "call", &name, err);
+  if (status) return status;
+  for (size_t i = 0; i < CALL_COUNT; i++) {
+    if (strcmp(calls[i].name, name) != 0) continue;
+    if (calls[i].later) return calls[i].later(call, err);
+    status = calls[i].now(call, &result, err);
+    if (status == 0)
+      answer(call->client, json_object_get(call->request, "id"), result ? result : json_null(),
+             NULL);
+    return status;
+  }
+  return hgl_fail(err, HGL_INVALID, "there is no call \"%.40s\"", name);
+}
+
+static void line_came(void *user, struct hgl_control_client *client, struct hgl_bytes line)
+{
+  struct hgl_control_api *api = user;
+  struct hgl_err err = {0};
+  json_t *request = NULL;
+  int status = hgl_json_parse(line, REQUEST_SIZE_MAX, &request, &err);
+  if (status == 0 && !json_is_object(request))
+    status = hgl_fail(&err, HGL_INVALID, "a request is one JSON object");
+  struct call call = {api, client, request};
+  if (status == 0) status = dispatch(&call, &err);
+  if (status) answer(client, json_object_get(request, "id"), NULL, &err);
+  json_decref(request);
+}
+
+static void client_gone(void *user, struct hgl_control_client *client)
+{
+  struct hgl_control_api *api = user;
+  for (struct ask *ask = api->asks; ask; ask = ask->next)
+    if (ask->client == client) ask->client = NULL;
+  for (struct tail *tail = api->tails, *next; tail; tail = next) {
+    next = tail->next;
+    if (tail->client == client) forget_tail(api, tail);
+  }
+}
+
+/* Life ---------------------------------------------------------------------------------------- */
+
+int hgl_control_api_open(struct hgl_loop *loop, struct hgl_host *host, const char *data,
+                         void (*stop)(void *user), void *stop_user, struct hgl_control_api **out,
+                         struct hgl_err *err)
+{
+  static const struct hgl_control_events events = {line_came, client_gone};
+  struct hgl_control_api *api = hgl_zalloc(sizeof *api);
+  if (!api) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  api->host = host;
+  api->stop = stop;
+  api->stop_user = stop_user;
+  api->watcher = (struct hgl_watcher){event, api};
+  api->path.folder_fd = -1;
+  int status = hgl_socket_path_open(&api->path, data, err);
+  if (status == 0)
+    status = hgl_control_create(loop, api->path.text, &events, api, &api->control, err);
+  if (status) {
+    hgl_socket_path_close(&api->path);
+    hgl_free(api);
+    return status;
+  }
+  *out = api;
+  return 0;
+}
+
+void hgl_control_api_close(struct hgl_control_api *api)
+{
+  if (!api) return;
+  hgl_control_destroy(api->control); /* each client is gone: client_gone */
+  hgl_socket_path_close(&api->path);
+}
+
+void hgl_control_api_destroy(struct hgl_control_api *api)
+{
+  if (!api) return;
+  while (api->asks) forget_ask(api->asks);
+  hgl_free(api);
+}

@@ -1,0 +1,142 @@
+#include "host/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { READ_SIZE = 16 * 1024 };
+
+static int fail_errno(struct hgl_err *err, const char *path)
+{
+  switch (errno) {
+  case ENOENT:
+  case ENOTDIR:
+    return hgl_fail(err, HGL_NOT_FOUND, "%s does not exist", path);
+  case EACCES:
+  case EPERM:
+    return hgl_fail(err, HGL_DENIED, "%s: permission denied", path);
+  case EEXIST:
+    return hgl_fail(err, HGL_EXISTS, "%s exists already", path);
+  case ENOSPC:
+  case EDQUOT:
+    return hgl_fail(err, HGL_DISK_FULL, "%s: no space left on the disk", path);
+  default:
+    return hgl_fail(err, HGL_IO, "%s: %s", path, strerror(errno));
+  }
+}
+
+/* Reading ------------------------------------------------------------------------------------- */
+
+static int read_all(int fd, const char *path, size_t size_max, struct hgl_buf *out,
+                    struct hgl_err *err)
+{
+  uint8_t piece[READ_SIZE];
+  for (size_t total = 0;;) {
+    ssize_t got = read(fd, piece, sizeof piece);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno(err, path);
+    if (got == 0) return hgl_buf_check(out, err);
+    total += (size_t)got;
+    if (total > size_max)
+      return hgl_fail(err, HGL_TOO_LARGE, "%s has more than %zu bytes", path, size_max);
+    hgl_buf_append(out, piece, (size_t)got);
+  }
+}
+
+static int check_secret(const struct stat *file, const char *path, struct hgl_err *err)
+{
+  if ((file->st_mode & 077) == 0) return 0;
+  return hgl_fail(err, HGL_DENIED,
+                  "%s holds a secret key, but others may access it (mode %04o); run: chmod 600 %s",
+                  path, (unsigned)file->st_mode & 07777, path);
+}
+
+static int read_file(const char *path, bool secret, size_t size_max, struct hgl_buf *out,
+                     struct hgl_err *err)
+{
+  /* Not blocking: the path may name a pipe that nobody writes to. */
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0) return fail_errno(err, path);
+  struct stat file;
+  int status = 0;
+  if (fstat(fd, &file))
+    status = fail_errno(err, path);
+  else if (!S_ISREG(file.st_mode))
+    status = hgl_fail(err, HGL_INVALID, "%s is no ordinary file", path);
+  else if (secret)
+    status = check_secret(&file, path, err);
+  if (status == 0) status = read_all(fd, path, size_max, out, err);
+  close(fd);
+  return status;
+}
+
+int hgl_file_read(const char *path, size_t size_max, struct hgl_buf *out, struct hgl_err *err)
+{
+  return read_file(path, false, size_max, out, err);
+}
+
+int hgl_file_read_secret(const char *path, size_t size_max, struct hgl_buf *out,
+                         struct hgl_err *err)
+{
+  return read_file(path, true, size_max, out, err);
+}
+
+/* Writing ------------------------------------------------------------------------------------- */
+
+static int write_all(int fd, struct hgl_bytes bytes, const char *path, struct hgl_err *err)
+{
+  while (bytes.size) {
+    ssize_t put = write(fd, bytes.data, bytes.size);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return fail_errno(err, path);
+    bytes = hgl_bytes(bytes.data + put, bytes.size - (size_t)put);
+  }
+  return fsync(fd) ? fail_errno(err, path) : 0;
+}
+
+int hgl_file_sync_folder(const char *path, struct hgl_err *err)
+{
+  char folder[PATH_MAX];
+  const char *slash = strrchr(path, '/');
+  int size = slash ? (int)(slash - path) : 0;
+  if (snprintf(folder, sizeof folder, "%.*s%s", size, path,
+               !slash ? "."
+               : size ? ""
+                      : "/") >= (int)sizeof folder)
+    return hgl_fail(err, HGL_INVALID, "the path %s is too long", path);
+  int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return fail_errno(err, folder);
+  int status = fsync(fd) ? fail_errno(err, folder) : 0;
+  close(fd);
+  return status;
+}
+
+static int write_file(const char *path, struct hgl_bytes bytes, int mode, bool replace,
+                      struct hgl_err *err)
+{
+  char made[PATH_MAX];
+  if (snprintf(made, sizeof made, "%s.%ld.new", path, (long)getpid()) >= (int)sizeof made)
+    return hgl_fail(err, HGL_INVALID, "the path %s is too long", path);
+  int fd = open(made, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+  if (fd < 0) return fail_errno(err, made);
+  int status = write_all(fd, bytes, made, err);
+  close(fd);
+  /* A link, unlike a rename, fails when the name is taken. */
+  if (status == 0 && (replace ? rename(made, path) : link(made, path)))
+    status = fail_errno(err, path);
+  if (status || !replace) unlink(made);
+  return status ? status : hgl_file_sync_folder(path, err);
+}
+
+int hgl_file_create(const char *path, struct hgl_bytes bytes, int mode, struct hgl_err *err)
+{
+  return write_file(path, bytes, mode, false, err);
+}
+
+int hgl_file_replace(const char *path, struct hgl_bytes bytes, int mode, struct hgl_err *err)
+{
+  return write_file(path, bytes, mode, true, err);
+}

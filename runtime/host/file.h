@@ -1,0 +1,23 @@
+/* Whole files, read and written. Any thread. */
+#ifndef HGL_HOST_FILE_H
+#define HGL_HOST_FILE_H
+
+#include "base/buf.h"
+
+/* Appends the file; pseudo files of /proc included. HGL_NOT_FOUND, HGL_DENIED, HGL_TOO_LARGE,
+ * HGL_IO; HGL_INVALID for what is no ordinary file. */
+int hgl_file_read(const char *path, size_t size_max, struct hgl_buf *out,
+                  struct hgl_err *err) HGL_NODISCARD;
+/* The same, for secrets: HGL_DENIED, with advice, when group or others may read or write it. */
+int hgl_file_read_secret(const char *path, size_t size_max, struct hgl_buf *out,
+                         struct hgl_err *err) HGL_NODISCARD;
+/* A new file, whole or not at all, durable on return. HGL_EXISTS. */
+int hgl_file_create(const char *path, struct hgl_bytes bytes, int mode,
+                    struct hgl_err *err) HGL_NODISCARD;
+/* Likewise, but replaces a file that is there. */
+int hgl_file_replace(const char *path, struct hgl_bytes bytes, int mode,
+                     struct hgl_err *err) HGL_NODISCARD;
+/* Makes what was renamed or made in this file's folder durable. */
+int hgl_file_sync_folder(const char *path, struct hgl_err *err) HGL_NODISCARD;
+
+#endif

@@ -1,0 +1,166 @@
+/* The verbs that show what a running host knows: agents, peers, find, deals. */
+#include "base/mem.h"
+#include "host/client.h"
+#include "host/text.h"
+
+enum { DEALS_LIMIT = 50 };
+
+/* Steals the request. Prints the rows of its answer. */
+static int show(const struct hgl_verb *verb, const char *data, json_t *request, bool json,
+                const struct hgl_column *columns, const char *none)
+{
+  struct hgl_err err = {0};
+  json_t *rows = NULL;
+  int status = hgl_client_once(data, request, HGL_CLIENT_TIMEOUT_MS, &rows, &err);
+  if (status == 0)
+    status = json ? hgl_print_json(rows, &err) : hgl_print_table(rows, columns, none, &err);
+  json_decref(rows);
+  return status ? hgl_verb_fail(verb, &err) : HGL_EXIT_OK;
+}
+
+/* A verb without words of its own. */
+static int list_main(const struct hgl_verb *verb, int argc, char **argv, const char *call,
+                     const struct hgl_column *columns, const char *none)
+{
+  const char *data = HGL_DATA_DEFAULT;
+  bool json = false;
+  const struct hgl_option options[] = {HGL_CLIENT_OPTIONS(&data, &json)};
+  struct hgl_texts words = {0};
+  int status;
+  if (hgl_options_parse(verb, options, 2, argc, argv, &words, &status))
+    status = words.count ? hgl_usage_fail(verb, "\"%s\" is too much", words.items[0])
+                         : show(verb, data, json_pack("{s:s}", "call", call), json, columns, none);
+  hgl_texts_deinit(&words);
+  return status;
+}
+
+static int agents_main(const struct hgl_verb *verb, int argc, char **argv)
+{
+  static const struct hgl_column columns[] = {
+      {"name", "name", HGL_COLUMN_TEXT},         {"status", "status", HGL_COLUMN_TEXT},
+      {"version", "version", HGL_COLUMN_NUMBER}, {"waiting", "mailbox", HGL_COLUMN_NUMBER},
+      {"handled", "handled", HGL_COLUMN_NUMBER}, {"sent", "sent", HGL_COLUMN_NUMBER},
+      {"raised", "raised", HGL_COLUMN_NUMBER},   {"memory", "memory_bytes", HGL_COLUMN_NUMBER},
+      {"did", "did", HGL_COLUMN_TEXT},           {0}};
+  return list_main(verb, argc, argv, "agents", columns, "no agents");
+}
+
+static int peers_main(const struct hgl_verb *verb, int argc, char **argv)
+{
+  static const struct hgl_column columns[] = {{"peer", "did", HGL_COLUMN_TEXT},
+                                              {"state", "state", HGL_COLUMN_TEXT},
+                                              {"waiting", "unacknowledged", HGL_COLUMN_NUMBER},
+                                              {"skew ms", "skew_ms", HGL_COLUMN_NUMBER},
+                                              {"address", "url", HGL_COLUMN_TEXT},
+                                              {0}};
+  return list_main(verb, argc, argv, "peers", columns,
+                   "no peers; join one with `haggle run --join URL`");
+}
+
+static int deals_main(const struct hgl_verb *verb, int argc, char **argv)
+{
+  static const struct hgl_column columns[] = {{"deal", "id", HGL_COLUMN_TEXT},
+                                              {"agent", "agent", HGL_COLUMN_TEXT},
+                                              {"role", "role", HGL_COLUMN_TEXT},
+                                              {"service", "service", HGL_COLUMN_TEXT},
+                                              {"price", "price", HGL_COLUMN_NUMBER},
+                                              {"rounds", "rounds", HGL_COLUMN_NUMBER},
+                                              {"status", "status", HGL_COLUMN_TEXT},
+                                              {"with", "counterparty", HGL_COLUMN_TEXT},
+                                              {0}};
+  const char *data = HGL_DATA_DEFAULT;
+  bool json = false;
+  int64_t limit = DEALS_LIMIT;
+  const struct hgl_option options[] = {
+      HGL_CLIENT_OPTIONS(&data, &json),
+      {"limit", "N", HGL_OPTION_COUNT, &limit, "the last N (default 50)"},
+  };
+  struct hgl_texts words = {0};
+  int status;
+  if (hgl_options_parse(verb, options, 3, argc, argv, &words, &status))
+    status = show(verb, data, json_pack("{s:s, s:I}", "call", "deals", "limit", (json_int_t)limit),
+                  json, columns, "no deals yet");
+  hgl_texts_deinit(&words);
+  return status;
+}
+
+/* The words make one query, so that it need not be quoted as a whole. */
+static int ask_find(const struct hgl_verb *verb, const char *data, bool json,
+                    const struct hgl_texts *words)
+{
+  static const struct hgl_column columns[] = {{"name", "name", HGL_COLUMN_TEXT},
+                                              {"service", "service", HGL_COLUMN_TEXT},
+                                              {"price", "price", HGL_COLUMN_NUMBER},
+                                              {"protocol", "protocol", HGL_COLUMN_TEXT},
+                                              {"agent", "agent", HGL_COLUMN_TEXT},
+                                              {"host", "host", HGL_COLUMN_TEXT},
+                                              {0}};
+  struct hgl_buf query;
+  hgl_buf_init(&query, 64 * 1024);
+  for (size_t i = 0; i < words->count; i++) {
+    if (i) hgl_buf_append_text(&query, " ");
+    hgl_buf_append_text(&query, words->items[i]);
+  }
+  json_t *request = json_pack("{s:s, s:s%}", "call", "find", "query",
+                              query.size ? (const char *)query.data : "", query.size);
+  int status = request ? show(verb, data, request, json, columns, "nobody offers that")
+                       : hgl_usage_fail(verb, "the query is no UTF-8 text");
+  hgl_buf_deinit(&query);
+  return status;
+}
+
+static int find_main(const struct hgl_verb *verb, int argc, char **argv)
+{
+  const char *data = HGL_DATA_DEFAULT;
+  bool json = false;
+  const struct hgl_option options[] = {HGL_CLIENT_OPTIONS(&data, &json)};
+  struct hgl_texts words = {0};
+  int status;
+  if (hgl_options_parse(verb, options, 2, argc, argv, &words, &status))
+    status = ask_find(verb, data, json, &words);
+  hgl_texts_deinit(&words);
+  return status;
+}
+
+const struct hgl_verb hgl_verb_agents = {
+    .name = "agents",
+    .usage = "[--data DIR] [--json]",
+    .summary = "the agents of a running host",
+    .help = "Lists agents with what waits for them and what they did.\n\n"
+            "  haggle agents\n"
+            "  haggle agents --json | jq '.[].did'",
+    .main = agents_main,
+};
+
+const struct hgl_verb hgl_verb_peers = {
+    .name = "peers",
+    .usage = "[--data DIR] [--json]",
+    .summary = "the other hosts it knows",
+    .help =
+        "Lists other hosts: whether a link is up, what waits to be acknowledged, how far their\n"
+        "clock is off.\n\n"
+        "  haggle peers",
+    .main = peers_main,
+};
+
+const struct hgl_verb hgl_verb_deals = {
+    .name = "deals",
+    .usage = "[--data DIR] [--json]",
+    .summary = "the deals its agents have made",
+    .help = "Lists deals, newest first. Both sides' signed words can be exported:\n\n"
+            "  haggle deals --limit 10\n"
+            "  haggle export DEAL --out deal.evidence && haggle verify deal.evidence",
+    .main = deals_main,
+};
+
+const struct hgl_verb hgl_verb_find = {
+    .name = "find",
+    .usage = "[--data DIR] [--json] [QUERY]",
+    .summary = "who offers what, here and on other hosts",
+    .help = "Searches the directory. Without a query: every offer.\n\n"
+            "  haggle find service=weather\n"
+            "  haggle find 'service=weather price<=4 region in (at,de) order price limit 3'\n"
+            "  haggle find 'service=gpu memory>=16 not region=us'\n"
+            "  haggle find 'near(47.07,15.44,30km) and has parking'",
+    .main = find_main,
+};

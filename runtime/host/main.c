@@ -1,0 +1,40 @@
+/* haggle: finds the verb and hands over. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host/options.h"
+#include "protocol/crypto.h"
+
+static int fail_verb(const char *given)
+{
+  struct hgl_texts names = {0};
+  const char *nearest = NULL;
+  bool whole = true;
+  for (const struct hgl_verb *const *verb = hgl_verbs; *verb && whole; verb++)
+    whole = hgl_texts_add(&names, (*verb)->name, NULL) == 0;
+  if (whole) nearest = hgl_nearest(hgl_text(given), names.items);
+  fprintf(stderr, "haggle: there is no verb \"%s\"%s%s%s\nSee `haggle help`.\n", given,
+          nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+  hgl_texts_deinit(&names);
+  return HGL_EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+  struct hgl_err err = {0};
+  const char *name = argc > 1 ? argv[1] : "help";
+  char help[] = "help", *no_arguments[] = {help, NULL};
+  if (hgl_crypto_init(&err)) {
+    fprintf(stderr, "haggle: %s\n", err.message);
+    return HGL_EXIT_FAILED;
+  }
+  /* A reader of our output, or a peer, that goes away is an error like others. */
+  signal(SIGPIPE, SIG_IGN);
+  if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || argc < 2)
+    return hgl_verb_help.main(&hgl_verb_help, 1, no_arguments);
+  if (strcmp(name, "--version") == 0) name = "version";
+  for (const struct hgl_verb *const *verb = hgl_verbs; *verb; verb++)
+    if (strcmp((*verb)->name, name) == 0) return (*verb)->main(*verb, argc - 1, argv + 1);
+  return fail_verb(name);
+}

@@ -1,0 +1,510 @@
+#include "host/node.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "host/control_api.h"
+#include "host/file.h"
+#include "host/keys.h"
+#include "host/paths.h"
+#include "net/net.h"
+#include "net/tls.h"
+#include "protocol/did.h"
+
+enum {
+  SCRIPT_SIZE_MAX = 4 << 20,
+  STOP_GRACE_MS = 10000,
+  URL_SIZE = HGL_URL_SIZE_MAX + HGL_DID_TEXT_SIZE + 2,
+};
+
+struct hgl_node {
+  const struct hgl_log *log;
+  /* built in this order, torn down in reverse */
+  struct hgl_loop *loop;
+  struct hgl_store *store; /* holds the lock of the data folder: nothing below is shared */
+  struct hgl_keys keys;
+  bool keys_open;
+  struct hgl_signer *signer;
+  struct hgl_net *net;
+  struct hgl_chunks *chunks;
+  struct hgl_watchdog *watchdog;
+  struct hgl_host *host;
+  struct hgl_control_api *control;
+  /* running */
+  char did[HGL_DID_TEXT_SIZE];
+  char url[HGL_URL_SIZE_MAX + 1], join_url[URL_SIZE]; /* empty: no listener */
+  bool stopping, failed;
+  int64_t stop_deadline; /* monotonic ns */
+  int exit_status;
+  char last_dial_failure[HGL_ERR_MESSAGE_SIZE]; /* said once, not at every attempt */
+};
+
+struct hgl_host *hgl_node_host(struct hgl_node *node)
+{
+  return node->host;
+}
+
+struct hgl_loop *hgl_node_loop(struct hgl_node *node)
+{
+  return node->loop;
+}
+
+struct hgl_store *hgl_node_store(struct hgl_node *node)
+{
+  return node->store;
+}
+
+const char *hgl_node_did(const struct hgl_node *node)
+{
+  return node->did;
+}
+
+const char *hgl_node_join_url(const struct hgl_node *node)
+{
+  return *node->join_url ? node->join_url : NULL;
+}
+
+/* Net to host -------------------------------------------------------------------------------- */
+
+static void session_up(void *user, struct hgl_session *session)
+{
+  struct hgl_node *node = user;
+  struct hgl_err err = {0};
+  const struct hgl_key *peer = hgl_session_peer(session);
+  char did[HGL_DID_TEXT_SIZE];
+  hgl_did_format(peer, did);
+  if (hgl_host_link_up(node->host, session, peer, hgl_session_dialled(session), &err)) {
+    hgl_session_close(session, err.code, err.message);
+    return;
+  }
+  hgl_session_set_user(session, node); /* the host knows it */
+  node->last_dial_failure[0] = 0;
+  hgl_log(node->log, HGL_LOG_INFO, "net", "linked with %s (%s)", did, hgl_session_address(session));
+}
+
+static void session_frame(void *user, struct hgl_session *session, struct hgl_bytes frame)
+{
+  struct hgl_node *node = user;
+  if (node->host && hgl_session_user(session))
+    hgl_host_link_frame(node->host, session, hgl_session_peer(session), frame);
+}
+
+static void session_down(void *user, struct hgl_session *session, const struct hgl_err *why)
+{
+  struct hgl_node *node = user;
+  char did[HGL_DID_TEXT_SIZE];
+  if (!node->host) return; /* being torn down */
+  hgl_did_format(hgl_session_peer(session), did);
+  hgl_log(node->log, HGL_LOG_INFO, "net", "link with %s is down: %s", did, why->message);
+  if (hgl_session_user(session)) hgl_host_link_down(node->host, session, hgl_session_peer(session));
+}
+
+static void address_verified(void *user, const struct hgl_key *peer, const char *url, bool pinned)
+{
+  struct hgl_node *node = user;
+  char did[HGL_DID_TEXT_SIZE];
+  hgl_did_format(peer, did);
+  if (pinned)
+    hgl_log(node->log, HGL_LOG_WARN, "net",
+            "%s answered as %s and is expected there from now on; name it: --join %s#%s", url, did,
+            url, did);
+  if (node->host) hgl_host_address_verified(node->host, peer, url);
+}
+
+static void dial_failed(void *user, const struct hgl_key *peer, const char *url,
+                        const struct hgl_err *why)
+{
+  struct hgl_node *node = user;
+  char text[HGL_ERR_MESSAGE_SIZE];
+  snprintf(text, sizeof text, "%.200s: %.200s", url, why->message);
+  bool again = strcmp(text, node->last_dial_failure) == 0;
+  memcpy(node->last_dial_failure, text, sizeof text);
+  hgl_log(node->log, again ? HGL_LOG_DEBUG : HGL_LOG_WARN, "net", "cannot reach %s (%s)", text,
+          hgl_code_name(why->code));
+}
+
+/* Host to net -------------------------------------------------------------------------------- */
+
+static int transport_send(void *link, struct hgl_bytes frame, struct hgl_err *err)
+{
+  return hgl_session_send(link, frame, err);
+}
+
+static size_t transport_queued(void *link)
+{
+  return hgl_session_queued(link);
+}
+
+static void transport_pause(void *link, bool paused)
+{
+  hgl_session_pause(link, paused);
+}
+
+static void transport_close(void *link, enum hgl_code code, const char *why)
+{
+  hgl_session_close(link, code, why);
+}
+
+static void transport_want(void *user, const struct hgl_key *peer, bool wanted)
+{
+  struct hgl_node *node = user;
+  struct hgl_err err = {0};
+  if (hgl_net_want(node->net, peer, wanted, &err))
+    hgl_log(node->log, HGL_LOG_WARN, "net", "%s", err.message);
+}
+
+static void transport_address(void *user, const struct hgl_key *peer, const char *url)
+{
+  struct hgl_node *node = user;
+  struct hgl_err err = {0};
+  if (hgl_net_add_address(node->net, peer, url, &err))
+    hgl_log(node->log, HGL_LOG_DEBUG, "net", "%s: %s", url, err.message);
+}
+
+static int read_file(void *user, const char *path, size_t size_max, struct hgl_buf *out,
+                     struct hgl_err *err)
+{
+  return hgl_file_read(path, size_max, out, err);
+}
+
+/* The tick ------------------------------------------------------------------------------------ */
+
+static void request_tick(void *user)
+{
+  hgl_loop_request_tick(((struct hgl_node *)user)->loop);
+}
+
+static void tick(void *user)
+{
+  struct hgl_node *node = user;
+  hgl_host_tick(node->host);
+  if (node->failed) return;
+  int64_t deadline = hgl_host_deadline(node->host);
+  if (node->stopping) {
+    if (hgl_host_idle(node->host) || hgl_mono_ns(&hgl_clock_system) >= node->stop_deadline) {
+      hgl_loop_stop(node->loop);
+      return;
+    }
+    if (node->stop_deadline < deadline) deadline = node->stop_deadline;
+  }
+  hgl_loop_set_deadline(node->loop, deadline);
+}
+
+static void fatal(void *user, const struct hgl_err *why)
+{
+  struct hgl_node *node = user;
+  bool unknown = why->code == HGL_IO || why->code == HGL_CORRUPT;
+  hgl_log(node->log, HGL_LOG_ERROR, "host", "cannot go on: %s (%s)%s", why->message,
+          hgl_code_name(why->code), unknown ? "; start it again" : "");
+  node->failed = true;
+  node->exit_status = unknown ? HGL_EXIT_STORE : HGL_EXIT_FAILED;
+  hgl_loop_stop(node->loop);
+}
+
+void hgl_node_stop(struct hgl_node *node)
+{
+  if (node->stopping) return;
+  node->stopping = true;
+  node->stop_deadline = hgl_mono_ns(&hgl_clock_system) + INT64_C(1000000) * STOP_GRACE_MS;
+  hgl_host_stop_agents(node->host);
+  hgl_loop_request_tick(node->loop);
+}
+
+static void stop(void *user)
+{
+  hgl_node_stop(user);
+}
+
+static void signalled(void *user, int number)
+{
+  struct hgl_node *node = user;
+  if (number == SIGHUP) return; /* a terminal that closes does not end a host */
+  if (node->stopping) _exit(128 + number);
+  hgl_log(node->log, HGL_LOG_INFO, "host", "stopping; once more ends it at once");
+  hgl_node_stop(node);
+}
+
+int hgl_node_run(struct hgl_node *node)
+{
+  struct hgl_err err = {0};
+  int status = hgl_loop_on_signal(node->loop, signalled, node, &err);
+  if (status == 0 && !node->failed) {
+    hgl_loop_request_tick(node->loop);
+    hgl_loop_run(node->loop);
+  }
+  if (status == 0 && !node->failed) status = hgl_store_drain(node->store, STOP_GRACE_MS, &err);
+  if (status) {
+    hgl_log(node->log, HGL_LOG_ERROR, "host", "%s", err.message);
+    node->exit_status = err.code == HGL_IO || err.code == HGL_CORRUPT ? HGL_EXIT_STORE
+                                                                      : HGL_EXIT_FAILED;
+  }
+  return node->exit_status;
+}
+
+/* Building ------------------------------------------------------------------------------------ */
+
+static int open_store(struct hgl_node *node, const struct hgl_node_config *config,
+                      struct hgl_err *err)
+{
+  struct hgl_store_config store = {.folder = config->data,
+                                   .commit_every_ms = config->commit_every_ms,
+                                   .clock = &hgl_clock_system,
+                                   .log = config->log,
+                                   .wake = hgl_loop_wake,
+                                   .wake_user = node->loop};
+  int status = hgl_store_open(&store, &node->store, err);
+  if (status == -HGL_IN_USE)
+    return hgl_fail(err, HGL_IN_USE,
+                    "a host runs on the data folder %s already; give this one a folder of its own "
+                    "with --data",
+                    config->data);
+  return status;
+}
+
+static int open_keys(struct hgl_node *node, const struct hgl_node_config *config,
+                     struct hgl_err *err)
+{
+  int status = hgl_keys_open(&node->keys, config->data, true, config->passphrase,
+                             &hgl_random_system, err);
+  if (status) return status;
+  node->keys_open = true;
+  bool created;
+  if ((status = hgl_keys_host(&node->keys, &node->signer, &created, err)) != 0) return status;
+  hgl_did_format(hgl_signer_key(node->signer), node->did);
+  return 0;
+}
+
+/* Loopback, RFC 1918, RFC 4193 and link-local addresses. */
+static bool is_private(const char *address)
+{
+  uint8_t b[16];
+  if (inet_pton(AF_INET, address, b) == 1)
+    return b[0] == 127 || b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) ||
+           (b[0] == 192 && b[1] == 168) || (b[0] == 169 && b[1] == 254);
+  if (inet_pton(AF_INET6, address, b) == 1) {
+    static const uint8_t loopback[16] = {[15] = 1};
+    return memcmp(b, loopback, 16) == 0 || (b[0] & 0xfe) == 0xfc ||
+           (b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
+  }
+  return strcmp(address, "localhost") == 0;
+}
+
+static bool is_wildcard(const char *address)
+{
+  return strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
+}
+
+struct certificate {
+  const char *certificate, *key;
+  char certificate_path[PATH_MAX], key_path[PATH_MAX];
+};
+
+static int find_certificate(const struct hgl_node_config *config, struct certificate *out,
+                            struct hgl_err *err)
+{
+  out->certificate = config->certificate;
+  out->key = config->certificate_key;
+  if (!config->self_signed) return 0;
+  int a = snprintf(out->certificate_path, PATH_MAX, "%s/tls-certificate.pem", config->data);
+  int b = snprintf(out->key_path, PATH_MAX, "%s/tls-key.pem", config->data);
+  if (a >= PATH_MAX || b >= PATH_MAX)
+    return hgl_fail(err, HGL_INVALID, "the path of the data folder is too long");
+  out->certificate = out->certificate_path;
+  out->key = out->key_path;
+  int status = hgl_tls_self_signed(out->certificate, out->key, err);
+  return status == -HGL_EXISTS ? 0 : status;
+}
+
+static void note_urls(struct hgl_node *node, const struct hgl_node_config *config, bool secure)
+{
+  const char *address = config->listen_address;
+  bool ipv6 = strchr(address, ':') != NULL;
+  snprintf(node->url, sizeof node->url, "%s://%s%.200s%s:%d", secure ? "wss" : "ws",
+           ipv6 ? "[" : "", address, ipv6 ? "]" : "", hgl_net_port(node->net));
+  snprintf(node->join_url, sizeof node->join_url, "%s#%s",
+           config->urls.count ? config->urls.items[0] : node->url, node->did);
+}
+
+static int open_net(struct hgl_node *node, const struct hgl_node_config *config,
+                    struct hgl_err *err)
+{
+  struct certificate certificate;
+  int status = find_certificate(config, &certificate, err);
+  if (status) return status;
+  struct hgl_net_config net = {
+      .loop = node->loop,
+      .clock = &hgl_clock_system,
+      .random = &hgl_random_system,
+      .log = config->log,
+      .host = node->signer,
+      .listen_address = config->listen_address,
+      .listen_port = config->listen_port,
+      .certificate = certificate.certificate,
+      .certificate_key = certificate.key,
+      .trust = config->trust,
+      .events = {session_up, session_frame, session_down, address_verified, dial_failed},
+      .user = node,
+  };
+  if ((status = hgl_net_create(&net, &node->net, err)) != 0) {
+    return status == -HGL_IN_USE ? hgl_fail_in(err, "choose another port with --listen") : status;
+  }
+  if (config->listen_address) note_urls(node, config, certificate.certificate != NULL);
+  return 0;
+}
+
+static int open_host(struct hgl_node *node, const struct hgl_node_config *config,
+                     struct hgl_err *err)
+{
+  char stdlib[PATH_MAX];
+  int status = hgl_stdlib_folder(stdlib, err);
+  if (status == 0) status = hgl_chunks_create(&node->chunks, err);
+  if (status == 0) status = hgl_watchdog_create(&node->watchdog, err);
+  if (status) return status;
+  struct hgl_host_config host = {
+      .signer = node->signer,
+      .store = node->store,
+      .clock = &hgl_clock_system,
+      .random = &hgl_random_system,
+      .log = config->log,
+      .transport = {transport_send, transport_queued, transport_pause, transport_close,
+                    transport_want, transport_address, node},
+      .files = {read_file, NULL},
+      .stdlib_folder = stdlib,
+      .watchdog = node->watchdog,
+      .chunks = node->chunks,
+      .allow_private = config->allow_private ||
+                       (config->listen_address && is_private(config->listen_address)),
+      .request_tick = request_tick,
+      .fatal = fatal,
+      .user = node,
+  };
+  return hgl_host_create(&host, &node->host, err);
+}
+
+/* Agents -------------------------------------------------------------------------------------- */
+
+static int read_delegation(struct hgl_node *node, const struct hgl_node_agent *agent,
+                           struct hgl_buf *out, struct hgl_err *err)
+{
+  struct hgl_delegation claims;
+  int status = hgl_file_read(agent->delegation, HGL_DELEGATION_SIZE_MAX, out, err);
+  if (status == 0) status = hgl_delegation_verify(hgl_buf_bytes(out), &claims, err);
+  if (status == 0)
+    status = hgl_delegation_check(&claims, hgl_signer_key(node->signer),
+                                  hgl_wall_ms(&hgl_clock_system), err);
+  if (status == 0) return 0;
+  if (status == -HGL_DELEGATION_EXPIRED || status == -HGL_WRONG_HOST)
+    return hgl_fail(err, (enum hgl_code) - status,
+                    "%s is no valid delegation for this host (%s); issue one: haggle keys delegate "
+                    "--key FILE --host %s",
+                    agent->delegation, hgl_code_meaning((enum hgl_code) - status), node->did);
+  return hgl_fail_in(err, "%s", agent->delegation);
+}
+
+static int add_agent(struct hgl_node *node, const struct hgl_node_agent *agent, struct hgl_err *err)
+{
+  struct hgl_buf source, delegation;
+  struct hgl_signer *signer = NULL;
+  hgl_buf_init(&source, SCRIPT_SIZE_MAX);
+  hgl_buf_init(&delegation, HGL_DELEGATION_SIZE_MAX);
+  int status = agent->script ? hgl_file_read(agent->script, SCRIPT_SIZE_MAX, &source, err) : 0;
+  if (status == 0 && agent->script && source.size == 0)
+    status = hgl_fail(err, HGL_SCRIPT, "%s is empty", agent->script);
+  if (status == 0)
+    status = agent->delegation ? read_delegation(node, agent, &delegation, err)
+                               : hgl_keys_agent(&node->keys, agent->name, &signer, err);
+  if (status == 0) {
+    struct hgl_agent_config config = {.name = agent->name,
+                                      .script_path = agent->script,
+                                      .source = hgl_buf_bytes(&source),
+                                      .signer = signer,
+                                      .delegation = hgl_buf_bytes(&delegation),
+                                      .config = agent->config,
+                                      .grants = agent->grants.items,
+                                      .limits = agent->limits,
+                                      .mailbox_count = agent->mailbox_count};
+    status = hgl_host_add_agent(node->host, &config, err);
+  }
+  hgl_buf_deinit(&source);
+  hgl_buf_deinit(&delegation);
+  return status;
+}
+
+static int add_agents(struct hgl_node *node, const struct hgl_node_config *config,
+                      struct hgl_err *err)
+{
+  static const struct hgl_node_agent people = {.name = "operator"};
+  int status = add_agent(node, &people, err);
+  for (size_t i = 0; status == 0 && i < config->agent_count; i++)
+    if ((status = add_agent(node, &config->agents[i], err)) != 0)
+      return hgl_fail_in(err, "agent %s", config->agents[i].name);
+  return status;
+}
+
+static int open_links(struct hgl_node *node, const struct hgl_node_config *config,
+                      struct hgl_err *err)
+{
+  const char *own[] = {node->url, NULL};
+  int status = 0;
+  if (config->urls.count)
+    status = hgl_host_set_urls(node->host, config->urls.items, err);
+  else if (config->listen_address && !is_wildcard(config->listen_address))
+    status = hgl_host_set_urls(node->host, own, err);
+  for (size_t i = 0; status == 0 && i < config->joins.count; i++)
+    status = hgl_net_join(node->net, config->joins.items[i], err);
+  return status;
+}
+
+static int open_control(struct hgl_node *node, const struct hgl_node_config *config,
+                        struct hgl_err *err)
+{
+  return config->no_control ? 0
+                            : hgl_control_api_open(node->loop, node->host, config->data, stop, node,
+                                                   &node->control, err);
+}
+
+int hgl_node_create(const struct hgl_node_config *config, struct hgl_node **out,
+                    struct hgl_err *err)
+{
+  static int (*const steps[])(struct hgl_node *, const struct hgl_node_config *,
+                              struct hgl_err *) = {
+      open_store, open_keys, open_net, open_host, add_agents, open_links, open_control,
+  };
+  struct hgl_node *node = hgl_zalloc(sizeof *node);
+  if (!node) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  node->log = config->log;
+  int status = hgl_loop_create(&hgl_clock_system, &node->loop, err);
+  for (size_t i = 0; status == 0 && i < sizeof steps / sizeof *steps; i++)
+    status = steps[i](node, config, err);
+  if (status) {
+    hgl_node_destroy(node);
+    return status;
+  }
+  hgl_loop_on_tick(node->loop, tick, node);
+  *out = node;
+  return 0;
+}
+
+void hgl_node_destroy(struct hgl_node *node)
+{
+  if (!node) return;
+  hgl_control_api_close(node->control);
+  if (node->host) {
+    struct hgl_host *host = node->host;
+    node->host = NULL; /* what the net still says is for nobody */
+    hgl_host_destroy(host);
+  }
+  hgl_control_api_destroy(node->control);
+  hgl_watchdog_destroy(node->watchdog);
+  hgl_chunks_destroy(node->chunks);
+  if (node->net) hgl_net_destroy(node->net);
+  hgl_signer_destroy(node->signer);
+  if (node->keys_open) hgl_keys_close(&node->keys);
+  hgl_store_close(node->store);
+  hgl_loop_destroy(node->loop);
+  hgl_free(node);
+}

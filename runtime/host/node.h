@@ -1,0 +1,64 @@
+/* A node: one host with everything around it that touches the world, wired together. What `haggle
+ * run` runs; others that need whole hosts in their process (the benchmark) use it as well.
+ *
+ * Built in the order of the fields of struct hgl_node (node.c) and torn down in reverse. Loop
+ * thread. */
+#ifndef HGL_HOST_NODE_H
+#define HGL_HOST_NODE_H
+
+#include "agent/host.h"
+#include "host/options.h"
+
+struct hgl_node_agent {
+  const char *name;
+  const char *script;      /* path */
+  struct hgl_texts grants; /* "read=/proc/loadavg", … */
+  struct hgl_bytes config; /* encoded map, or empty */
+  const char *delegation;  /* path of one that was issued elsewhere: the key is not here; or NULL */
+  struct hgl_vm_limits limits;
+  size_t mailbox_count; /* 0: the default */
+};
+
+/* Everything is borrowed until hgl_node_create returns, clock, random and log for the node's
+ * life.
+ */
+struct hgl_node_config {
+  const char *data;                          /* the data folder */
+  struct hgl_bytes passphrase;               /* of its keys; may be empty */
+  const char *listen_address;                /* NULL: no listener */
+  int listen_port;                           /* 0: any free one */
+  const char *certificate, *certificate_key; /* PEM files: the listener speaks wss */
+  bool self_signed;                          /* makes such a pair in the data folder once */
+  const char *trust;                         /* PEM file, or NULL */
+  struct hgl_texts urls;                     /* where others dial; empty: the listener's address */
+  struct hgl_texts joins;
+  int64_t commit_every_ms; /* 0: strict */
+  bool allow_private; /* dial private addresses that others name; on by itself where we listen on
+                         one */
+  bool no_control;    /* no control socket */
+  const struct hgl_node_agent *agents;
+  size_t agent_count;
+  const struct hgl_log *log;
+};
+
+struct hgl_node;
+
+/* Errors say what could not be had: HGL_IN_USE (data folder, port), HGL_SCRIPT, HGL_DENIED… */
+int hgl_node_create(const struct hgl_node_config *config, struct hgl_node **out,
+                    struct hgl_err *err) HGL_NODISCARD;
+/* What is not committed is lost: hgl_node_run first. NULL is allowed. */
+void hgl_node_destroy(struct hgl_node *node);
+/* Runs until stopped: by hgl_node_stop, SIGINT or SIGTERM (a second one ends the process at
+ * once), or by a failure. The exit status. */
+int hgl_node_run(struct hgl_node *node);
+/* Agents stop, what they did is made durable, hgl_node_run returns. */
+void hgl_node_stop(struct hgl_node *node);
+
+struct hgl_host *hgl_node_host(struct hgl_node *node);
+struct hgl_loop *hgl_node_loop(struct hgl_node *node);
+struct hgl_store *hgl_node_store(struct hgl_node *node);
+const char *hgl_node_did(const struct hgl_node *node);
+/* "ws://ADDRESS:PORT#did:key:…", or NULL without a listener. */
+const char *hgl_node_join_url(const struct hgl_node *node);
+
+#endif

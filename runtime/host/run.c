@@ -1,0 +1,224 @@
+/* haggle run: a host in the foreground. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "host/config.h"
+#include "host/file.h"
+#include "host/keys.h"
+#include "host/passphrase.h"
+#include "host/paths.h"
+#include "host/text.h"
+#include "protocol/did.h"
+
+struct run_options {
+  const char *config, *data, *listen, *tls, *certificate, *key, *trust, *durability,
+      *passphrase_file;
+  struct hgl_texts joins, urls, allows, delegations, scripts;
+  bool allow_private, json, verbose;
+};
+
+/* Options come after the host file: they override or add to what it says. */
+static int apply(struct hgl_config *config, const struct run_options *given, struct hgl_err *err)
+{
+  struct hgl_node_config *node = &config->node;
+  int status = given->config ? hgl_config_read(config, given->config, err) : 0;
+  for (size_t i = 0; status == 0 && i < given->scripts.count; i++)
+    status = hgl_config_add_script(config, given->scripts.items[i], err);
+  for (size_t i = 0; status == 0 && i < given->allows.count; i++)
+    if ((status = hgl_config_allow(config, given->allows.items[i], err)) != 0)
+      status = hgl_fail_in(err, "--allow %s", given->allows.items[i]);
+  for (size_t i = 0; status == 0 && i < given->delegations.count; i++)
+    if ((status = hgl_config_delegate(config, given->delegations.items[i], err)) != 0)
+      status = hgl_fail_in(err, "--delegation %s", given->delegations.items[i]);
+  for (size_t i = 0; status == 0 && i < given->joins.count; i++)
+    status = hgl_texts_add(&node->joins, given->joins.items[i], err);
+  for (size_t i = 0; status == 0 && i < given->urls.count; i++)
+    status = hgl_texts_add(&node->urls, given->urls.items[i], err);
+  if (status == 0 && given->durability)
+    status = hgl_config_durability(config, given->durability, err);
+  if (status == 0 && (given->listen || !node->listen_address))
+    status = hgl_config_listen(config, given->listen ? given->listen : "127.0.0.1:0", err);
+  if (given->data) node->data = given->data;
+  if (!node->data) node->data = HGL_DATA_DEFAULT;
+  if (given->trust) node->trust = given->trust;
+  node->allow_private |= given->allow_private;
+  return status;
+}
+
+static int apply_tls(struct hgl_config *config, const struct run_options *given,
+                     struct hgl_err *err)
+{
+  struct hgl_node_config *node = &config->node;
+  if (given->tls && strcmp(given->tls, "self-signed") != 0)
+    return hgl_fail(err, HGL_INVALID,
+                    "--tls is \"self-signed\"; a pair of your own is given with --certificate and "
+                    "--key");
+  if (!given->certificate != !given->key)
+    return hgl_fail(err, HGL_INVALID, "--certificate and --key are given together");
+  if (given->tls && given->certificate)
+    return hgl_fail(err, HGL_INVALID, "give either --tls self-signed or a pair of your own");
+  if (!given->tls && !given->certificate) return 0;
+  node->self_signed = given->tls != NULL;
+  node->certificate = given->certificate;
+  node->certificate_key = given->key;
+  return 0;
+}
+
+static const char *did_of(const json_t *agents, const char *name)
+{
+  size_t index;
+  json_t *agent;
+  json_array_foreach(agents, index, agent)
+  {
+    const char *other = json_string_value(json_object_get(agent, "name"));
+    if (other && strcmp(other, name) == 0) return json_string_value(json_object_get(agent, "did"));
+  }
+  return NULL;
+}
+
+static void print_line(const char *title, const char *text)
+{
+  printf("%-9s ", title);
+  hgl_print_escaped(stdout, hgl_text(text));
+  printf("\n");
+}
+
+static int announce_json(struct hgl_node *node, const struct hgl_config *config,
+                         struct hgl_err *err)
+{
+  json_t *agents = NULL;
+  int status = hgl_host_list_agents(hgl_node_host(node), &agents, err);
+  if (status) return status;
+  json_t *line = json_pack("{s:s, s:s?, s:s, s:o}", "host", hgl_node_did(node), "join",
+                           hgl_node_join_url(node), "data", config->node.data, "agents", agents);
+  status = line ? hgl_print_json(line, err) : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  json_decref(line);
+  return status;
+}
+
+enum { AGENTS_SHOWN = 20 };
+
+static int announce(struct hgl_node *node, const struct hgl_config *config, struct hgl_err *err)
+{
+  json_t *agents = NULL;
+  int status = hgl_host_list_agents(hgl_node_host(node), &agents, err);
+  if (status) return status;
+  print_line("host", hgl_node_did(node));
+  print_line("join", hgl_node_join_url(node) ? hgl_node_join_url(node) : "no listener");
+  print_line("data", config->node.data);
+  for (size_t i = 0; i < config->node.agent_count && i < AGENTS_SHOWN; i++) {
+    const char *name = config->agents[i].name, *did = did_of(agents, name);
+    printf("%-9s %-20s %s\n", i ? "" : "agents", name, did ? did : "");
+  }
+  if (config->node.agent_count > AGENTS_SHOWN)
+    printf("%-9s and %zu more\n", "", config->node.agent_count - AGENTS_SHOWN);
+  fflush(stdout);
+  json_decref(agents);
+  return 0;
+}
+
+static int serve(const struct hgl_verb *verb, struct hgl_config *config, bool json)
+{
+  struct hgl_err err = {0};
+  struct hgl_node *node = NULL;
+  int status = hgl_node_create(&config->node, &node, &err);
+  if (status) return hgl_verb_fail(verb, &err);
+  status = json ? announce_json(node, config, &err) : announce(node, config, &err);
+  int exit_status = status ? hgl_verb_fail(verb, &err) : hgl_node_run(node);
+  hgl_node_destroy(node);
+  return exit_status;
+}
+
+static int check(const struct hgl_verb *verb, const struct hgl_config *config)
+{
+  if (config->node.agent_count == 0 && config->node.joins.count == 0 && !config->tree)
+    return hgl_usage_fail(verb, "name a script to run, or a host file with --config");
+  return 0;
+}
+
+static int run_main(const struct hgl_verb *verb, int argc, char **argv)
+{
+  struct run_options given = {0};
+  const struct hgl_option options[] = {
+      {"config", "HOST.lua", HGL_OPTION_TEXT, &given.config, "the host file"},
+      {"data", "DIR", HGL_OPTION_TEXT, &given.data,
+       "identities, state, mailboxes: all that lasts (default " HGL_DATA_DEFAULT ")"},
+      {"listen", "ADDR:PORT", HGL_OPTION_TEXT, &given.listen,
+       "where peers reach this host (default 127.0.0.1:0, any\nfree port)"},
+      {"join", "URL", HGL_OPTION_LIST, &given.joins,
+       "a host to stay linked with: ws://ADDR:PORT#did:key:…\n(without the key, whoever answers)"},
+      {"url", "URL", HGL_OPTION_LIST, &given.urls,
+       "where others dial this host, if not at --listen"},
+      {"allow", "[NAME:]KIND=VALUE", HGL_OPTION_LIST, &given.allows,
+       "grants an agent (or all) something: read=/proc/loadavg"},
+      {"delegation", "NAME=FILE", HGL_OPTION_LIST, &given.delegations,
+       "lets this host speak for an agent whose key is elsewhere\n(haggle keys delegate)"},
+      {"tls", "self-signed", HGL_OPTION_TEXT, &given.tls,
+       "listens on wss with a pair made in the data folder"},
+      {"certificate", "FILE", HGL_OPTION_TEXT, &given.certificate,
+       "listens on wss with this certificate (PEM)"},
+      {"key", "FILE", HGL_OPTION_TEXT, &given.key, "and its key (PEM)"},
+      {"trust", "FILE", HGL_OPTION_TEXT, &given.trust, "further authorities for wss (PEM)"},
+      {"durability", "MODE", HGL_OPTION_TEXT, &given.durability,
+       "strict (default), or \"relaxed 50ms\": fewer commits,\nlater acknowledgements"},
+      {"passphrase-file", "FILE", HGL_OPTION_TEXT, &given.passphrase_file,
+       "seals the keys (also: HAGGLE_PASSPHRASE)"},
+      {"allow-private", NULL, HGL_OPTION_FLAG, &given.allow_private,
+       "dial private addresses that peers name"},
+      {"json", NULL, HGL_OPTION_FLAG, &given.json, "what was started, as one JSON object"},
+      {"verbose", NULL, HGL_OPTION_FLAG, &given.verbose, "log more"},
+  };
+  struct hgl_err err = {0};
+  struct hgl_config config;
+  struct hgl_passphrase passphrase = {0};
+  struct hgl_log log = hgl_log_stderr;
+  int status;
+  hgl_config_init(&config);
+  if (!hgl_options_parse(verb, options, sizeof options / sizeof *options, argc, argv,
+                         &given.scripts, &status))
+    goto done;
+  if (apply(&config, &given, &err) || apply_tls(&config, &given, &err) ||
+      hgl_passphrase_get(&passphrase, given.passphrase_file, &err)) {
+    status = hgl_verb_fail(verb, &err);
+    goto done;
+  }
+  if ((status = check(verb, &config)) != 0) goto done;
+  if (given.verbose) log.least = HGL_LOG_DEBUG;
+  config.node.log = &log;
+  config.node.passphrase = passphrase.text;
+  status = serve(verb, &config, given.json);
+done:
+  hgl_passphrase_forget(&passphrase);
+  hgl_config_deinit(&config);
+  hgl_texts_deinit(&given.joins);
+  hgl_texts_deinit(&given.urls);
+  hgl_texts_deinit(&given.allows);
+  hgl_texts_deinit(&given.delegations);
+  hgl_texts_deinit(&given.scripts);
+  return status;
+}
+
+const struct hgl_verb hgl_verb_run = {
+    .name = "run",
+    .usage = "[OPTION…] [AGENT.lua…]",
+    .summary = "run agents on a host",
+    .help =
+        "Runs a host with these agents until Ctrl-C. Everything that lasts stands in the data\n"
+        "folder: start it again and it goes on where it stopped.\n\n"
+        "  haggle run kiosk/agent.lua\n"
+        "  haggle run seller.lua buyer.lua --allow seller:read=/proc/loadavg\n"
+        "  haggle run a.lua --listen 127.0.0.1:7001 --data one\n"
+        "  haggle run b.lua --data two --join ws://127.0.0.1:7001#did:key:z6Mk…\n"
+        "  haggle run --config host.lua\n\n"
+        "A host file is a Lua table:\n\n"
+        "  return { listen = \"127.0.0.1:7001\", data = \"data\",\n"
+        "    join = { \"ws://198.51.100.7:7001#did:key:z6Mk…\" },\n"
+        "    agents = { { name = \"kiosk\", script = \"kiosk/agent.lua\",\n"
+        "      allow = { \"read=/proc/loadavg\" }, config = { region = \"at\" },\n"
+        "      limits = { memory = \"16MB\", stretch = \"1s\", state = \"64MB\", mailbox = 1000 } "
+        "} } }\n\n"
+        "An agent is named after its folder (kiosk/agent.lua) or file (kiosk.lua); its identity\n"
+        "follows the name.",
+    .main = run_main,
+};

@@ -1,0 +1,35 @@
+/* A verb of the command line: `haggle NAME …`. Each is a constant in the file that implements it
+ * and one line in the table of verbs.c. */
+#ifndef HGL_HOST_VERB_H
+#define HGL_HOST_VERB_H
+
+#include "base/err.h"
+
+struct hgl_verb {
+  const char *name;
+  const char *usage;   /* what follows the name: "[OPTION…] NAME" */
+  const char *summary; /* one line */
+  const char *help;    /* what it does, with examples; options are added from their table */
+  /* argv[0] is the verb's name. Returns the exit status. */
+  int (*main)(const struct hgl_verb *verb, int argc, char **argv);
+};
+
+enum {
+  HGL_EXIT_OK = 0,
+  HGL_EXIT_FAILED = 1,
+  HGL_EXIT_USAGE = 2,
+  HGL_EXIT_STORE = 70, /* the outcome of a commit is unknown: start again from the store */
+};
+
+extern const struct hgl_verb hgl_verb_run, hgl_verb_new, hgl_verb_test, hgl_verb_agents,
+    hgl_verb_peers, hgl_verb_find, hgl_verb_send, hgl_verb_ask, hgl_verb_tail, hgl_verb_deals,
+    hgl_verb_dead, hgl_verb_export, hgl_verb_verify, hgl_verb_keys, hgl_verb_demo, hgl_verb_bench,
+    hgl_verb_version, hgl_verb_help;
+
+/* All of them, in the order in which help lists them; ends with NULL. */
+extern const struct hgl_verb *const hgl_verbs[];
+
+/* Prints "haggle NAME: message" on standard error (control characters escaped). The exit status. */
+int hgl_verb_fail(const struct hgl_verb *verb, const struct hgl_err *err);
+
+#endif

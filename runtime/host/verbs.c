@@ -1,0 +1,107 @@
+/* The verbs, and the two that are about them: help and version. */
+#include <stdio.h>
+
+#include "host/options.h"
+#include "host/test_runner.h"
+#include "host/text.h"
+
+const struct hgl_verb *const hgl_verbs[] = {
+    &hgl_verb_run,
+    &hgl_verb_new,
+    &hgl_verb_test,
+    &hgl_verb_demo,
+    &hgl_verb_agents,
+    &hgl_verb_peers,
+    &hgl_verb_find,
+    &hgl_verb_send,
+    &hgl_verb_ask,
+    &hgl_verb_tail,
+    &hgl_verb_deals,
+    &hgl_verb_dead,
+    &hgl_verb_export,
+    &hgl_verb_verify,
+    &hgl_verb_keys,
+    &hgl_verb_bench,
+    &hgl_verb_version,
+    &hgl_verb_help,
+    NULL,
+};
+
+int hgl_verb_fail(const struct hgl_verb *verb, const struct hgl_err *err)
+{
+  fflush(stdout);
+  fprintf(stderr, "haggle %s: ", verb->name);
+  hgl_print_escaped(stderr, hgl_text(err->message));
+  fprintf(stderr, "\n");
+  return HGL_EXIT_FAILED;
+}
+
+static void print_overview(void)
+{
+  const struct hgl_colours *colours = hgl_colours(stdout);
+  printf("%shaggle%s runs autonomous agents, written in Lua, that trade with others.\n\n",
+         colours->bold, colours->plain);
+  for (const struct hgl_verb *const *verb = hgl_verbs; *verb; verb++)
+    printf("  %-9s %s\n", (*verb)->name, (*verb)->summary);
+  printf("\n"
+         "  haggle new kiosk                 write a first agent\n"
+         "  haggle run kiosk/agent.lua       run it\n"
+         "  haggle ask kiosk echo/1.0/say '{\"text\":\"hello\"}'\n\n"
+         "`haggle VERB --help` explains each, with examples.\n");
+}
+
+static int help_main(const struct hgl_verb *verb, int argc, char **argv)
+{
+  struct hgl_texts words = {0};
+  int status;
+  if (!hgl_options_parse(verb, NULL, 0, argc, argv, &words, &status)) goto done;
+  if (words.count == 0) {
+    print_overview();
+    goto done;
+  }
+  for (const struct hgl_verb *const *other = hgl_verbs; *other; other++) {
+    if (strcmp((*other)->name, words.items[0]) != 0) continue;
+    char name[32], help[] = "--help";
+    snprintf(name, sizeof name, "%s", (*other)->name);
+    status = (*other)->main(*other, 2, (char *[]){name, help, NULL});
+    goto done;
+  }
+  status = hgl_usage_fail(verb, "there is no verb \"%s\"", words.items[0]);
+done:
+  hgl_texts_deinit(&words);
+  return status;
+}
+
+const struct hgl_verb hgl_verb_help = {
+    .name = "help",
+    .usage = "[VERB]",
+    .summary = "this overview, or how one verb is used",
+    .help = "Without a verb: all verbs in a line each.",
+    .main = help_main,
+};
+
+static int version_main(const struct hgl_verb *verb, int argc, char **argv)
+{
+  bool json = false;
+  const struct hgl_option options[] = {
+      {"json", NULL, HGL_OPTION_FLAG, &json, "{\"version\":…, \"protocol\":…}"},
+  };
+  struct hgl_texts words = {0};
+  int status;
+  if (hgl_options_parse(verb, options, 1, argc, argv, &words, &status)) {
+    if (json)
+      printf("{\"version\":\"%s\",\"protocol\":\"haggle.v1\"}\n", HGL_VERSION);
+    else
+      printf("haggle %s (protocol haggle.v1)\n", HGL_VERSION);
+  }
+  hgl_texts_deinit(&words);
+  return status;
+}
+
+const struct hgl_verb hgl_verb_version = {
+    .name = "version",
+    .usage = "[--json]",
+    .summary = "the version of this program",
+    .help = "Prints the version of the program and of the protocol between hosts.",
+    .main = version_main,
+};
