@@ -24,11 +24,13 @@ describe("echo", function()
     expect(visitor:expect("echo/1.0/said").body):equals { text = "again", times = 2 }
   end)
 
-  it("never sees a body that is not in its protocol", function()
-    local world = echo_and_visitor()
-    local reply, _, code = world:ask("echo", "echo/1.0/say", { text = 5 })
-    expect(reply):is_nil()
-    expect(code):exists()
+  it("never hears what is not in its protocol", function()
+    local world, visitor = echo_and_visitor()
+    local _, why = visitor:send("echo", "echo/1.0/say", { text = 5 })
+    expect(why):matches "body.text"
+    local stranger = world:peer "stranger" -- whose host knows no rules for echo/1.0
+    stranger:send("echo", "echo/1.0/say", { text = 5 })
+    expect(stranger:expect("undelivered").of):equals "echo/1.0/say"
     expect(world:state("echo").times):is_nil()
   end)
 

@@ -23,7 +23,7 @@ struct box {
 static struct box *check_box(lua_State *L)
 {
   struct box *box = luaL_checkudata(L, 1, WORLD);
-  if (!box->world) luaL_error(L, "this world has ended");
+  if (!box->world || !hgl_world_host(box->world)) luaL_error(L, "this world has ended");
   hgl_buf_clear(&box->in);
   hgl_buf_clear(&box->out);
   return box;

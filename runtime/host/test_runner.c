@@ -65,7 +65,8 @@ static int by_name(const FTSENT **a, const FTSENT **b)
 /* A file is taken as it is, a folder with all that is below it. */
 static int find_specs(struct runner *runner, const char *path, struct hgl_err *err)
 {
-  char *roots[] = {(char *)(uintptr_t)path, NULL};
+  char *roots[] = {hgl_strndup(path, strlen(path)), NULL};
+  if (!roots[0]) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
   int status = tree ? 0 : hgl_fail(err, HGL_IO, "%s: %s", path, strerror(errno));
   FTSENT *entry;
@@ -81,6 +82,7 @@ static int find_specs(struct runner *runner, const char *path, struct hgl_err *e
                         entry->fts_path, strerror(entry->fts_errno));
   }
   if (tree) fts_close(tree);
+  hgl_free(roots[0]);
   return status;
 }
 

@@ -11,6 +11,7 @@ enum {
   TICKS_MAX = 100000,    /* at one moment: more is a loop of agents that never rest */
   LOG_LINES_MAX = 10000, /* kept; later ones are dropped */
   SCRIPT_SIZE_MAX = 1 << 20,
+  STRETCH_INSTRUCTIONS = 20000000, /* counted, not timed: the same on every machine */
 };
 #define START_WALL_MS INT64_C(1767225600000) /* 2026-01-01T00:00:00Z */
 #define START_MONO_NS INT64_C(1000000000)
@@ -115,6 +116,7 @@ static int enter(struct hgl_world *world, const struct resident *resident, struc
       .signer = signer,
       .config = hgl_buf_bytes(&resident->config),
       .grants = (const char *const *)resident->grants,
+      .limits.instructions = STRETCH_INSTRUCTIONS,
   };
   return hgl_host_add_agent(world->host, &config, err);
 }
@@ -267,7 +269,7 @@ static int resident_create(struct hgl_world *world, const struct hgl_world_agent
 
 int hgl_world_add(struct hgl_world *world, const struct hgl_world_agent *agent, struct hgl_err *err)
 {
-  struct resident *resident;
+  struct resident *resident = NULL;
   int status = resident_create(world, agent, &resident, err);
   if (status) return status;
   if ((status = enter(world, resident, err))) {

@@ -41,7 +41,7 @@ int hgl_world_ask(struct hgl_world *world, const char *agent, const char *type,
 /* The host dies without a word and comes back on what it had committed, with the same agents. */
 int hgl_world_restart(struct hgl_world *world, struct hgl_err *err) HGL_NODISCARD;
 
-struct hgl_host *hgl_world_host(struct hgl_world *world);
+struct hgl_host *hgl_world_host(struct hgl_world *world); /* NULL when a restart failed */
 int64_t hgl_world_now_ms(const struct hgl_world *world);
 /* Lines logged so far, borrowed: a list of { level, who, text }. */
 json_t *hgl_world_log(struct hgl_world *world);

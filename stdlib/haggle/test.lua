@@ -21,7 +21,7 @@ local test = {}
 -- Results, read by the runner: { name =, ok =, message =, line =, log = }.
 test.results = {}
 
-local names, worlds = {}, {}
+local names, worlds, running = {}, {}, false
 
 -- Showing and comparing values -------------------------------------------------------------------
 
@@ -184,7 +184,9 @@ function test.it(name, fn)
   names[#names] = nil
   if test.filter and not result.name:find(test.filter, 1, true) then return end
   local why
+  running = true
   result.ok, why = xpcall(fn, explain)
+  running = false
   if not result.ok then
     result.message, result.line, result.log = why.message, why.line, noisy_lines()
   end
@@ -240,6 +242,7 @@ end
 
 -- options: seed (the runner's --seed when absent).
 function test.world(options)
+  if not running then error("a world lives in one test: make it within test.it", 2) end
   local world = setmetatable({ native = native.create(options and options.seed) }, World)
   worlds[#worlds + 1] = world
   return world

@@ -140,6 +140,14 @@ describe("world", function()
     expect(id(1)):differs_from(id(2))
   end)
 
+  it("ends handlers that never end", function()
+    local world = test.world()
+    world:agent { name = "stuck", source = 'agent.on("a/1.0/b", function() while true do end end)' }
+    local _, _, code = world:ask("stuck", "a/1.0/b")
+    expect(code):equals "handler_failed"
+    expect(world:dead()[1].why):matches "instructions"
+  end)
+
   it("shows where a script does not load", function()
     expect(function()
       test.world():agent { name = "bad", source = "local x = = 1" }
