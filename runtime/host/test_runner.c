@@ -1,6 +1,4 @@
 /* Finds specs, runs each in a Lua state of its own, and tells what came of it. */
-#include "host/test_runner.h"
-
 #include <errno.h>
 #include <fts.h>
 #include <lauxlib.h>
@@ -16,6 +14,7 @@
 #include "host/paths.h"
 #include "host/test_bind.h"
 #include "host/text.h"
+#include "host/verb.h"
 #include "protocol/crypto.h"
 
 enum { SEED_DEFAULT = 1 };

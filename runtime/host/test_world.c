@@ -242,37 +242,38 @@ static int copy_grants(struct resident *resident, const char *const *grants, str
   return resident->grants ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
 }
 
-static int resident_create(struct hgl_world *world, const struct hgl_world_agent *agent,
-                           struct resident **out, struct hgl_err *err)
+/* NULL when there is no memory, or too much text. */
+static struct resident *resident_create(struct hgl_world *world,
+                                        const struct hgl_world_agent *agent, struct hgl_err *err)
 {
+  const char *path = agent->path ? agent->path : "";
   struct resident *resident = hgl_zalloc(sizeof *resident);
-  if (!resident) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if (!resident) {
+    hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+    return NULL;
+  }
   hgl_buf_init(&resident->source, SCRIPT_SIZE_MAX);
   hgl_buf_init(&resident->config, HGL_BODY_SIZE_MAX);
   hgl_buf_append_bytes(&resident->source, agent->source);
   hgl_buf_append_bytes(&resident->config, agent->config);
   resident->name = hgl_strndup(agent->name, strlen(agent->name));
-  const char *path = agent->path ? agent->path : "";
   resident->path = hgl_strndup(path, strlen(path));
   hgl_random_fill(&world->random, resident->seed, sizeof resident->seed);
   int status = resident->name && resident->path ? copy_grants(resident, agent->grants, err)
                                                 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   if (!status) status = hgl_buf_check(&resident->source, err);
   if (!status) status = hgl_buf_check(&resident->config, err);
-  if (status) {
-    resident_destroy(resident);
-    return status;
-  }
-  *out = resident;
-  return 0;
+  if (!status) return resident;
+  resident_destroy(resident);
+  return NULL;
 }
 
 int hgl_world_add(struct hgl_world *world, const struct hgl_world_agent *agent, struct hgl_err *err)
 {
-  struct resident *resident = NULL;
-  int status = resident_create(world, agent, &resident, err);
-  if (status) return status;
-  if ((status = enter(world, resident, err))) {
+  struct resident *resident = resident_create(world, agent, err);
+  if (!resident) return -(int)err->code;
+  int status = enter(world, resident, err);
+  if (status) {
     resident_destroy(resident);
     return status;
   }
