@@ -21,6 +21,8 @@ local haggle = require "haggle"
 local KEY = "haggle.market" -- in `state`, and the beginning of the names of its timers
 local DEADLINE, DELIVER = KEY .. ".deadline", KEY .. ".deliver"
 local TALKS_MAX = 400 -- negotiations of one agent at a time (each has two timers)
+local BUYER_TALKS_MAX = 20 -- of them with one buyer
+local SKEW_MAX = 120000 -- ms that the clocks of two hosts may differ by
 local MESSAGES_MAX = 32 -- named in a deal's record
 local PRICE_MAX = 1000000000000000
 
@@ -56,7 +58,7 @@ market.definition = {
     counter = {
       from = "seller", body = { price = price }, replies = { "bid", "accept", "decline" },
     },
-    -- Binds its sender until `confirm_by` (Unix time in ms).
+    -- Binds its sender until `confirm_by` (Unix time in ms, by the sender's clock).
     accept = { body = terms_with("confirm_by", "integer"), replies = { "confirm", "decline" } },
     confirm = {
       body = terms_with(), replies = { "deliver", "decline" }, follows = { "deliver", "decline" },
@@ -72,10 +74,12 @@ market.definition = {
 
 -- Negotiations in `state` ------------------------------------------------------------------------
 
--- { open = how many, talks = { thread = talk }, with = { "service did" = thread of a purchase },
---   avoid = { "service did" = until when } }
+-- { open = how many, talks = { thread = talk }, buyers = { did = how many },
+--   with = { "service did" = thread of a purchase }, avoid = { "service did" = until when } }
 local function book()
-  if not state[KEY] then state[KEY] = { open = 0, talks = {}, with = {}, avoid = {} } end
+  if not state[KEY] then
+    state[KEY] = { open = 0, talks = {}, buyers = {}, with = {}, avoid = {} }
+  end
   return state[KEY]
 end
 
@@ -92,7 +96,11 @@ local function open(thread, talk)
   local all = book()
   all.open = all.open + 1
   all.talks[thread] = talk
-  if talk.role == "buyer" then all.with[partner(talk)] = thread end
+  if talk.role == "buyer" then
+    all.with[partner(talk)] = thread
+  else
+    all.buyers[talk.peer] = (all.buyers[talk.peer] or 0) + 1
+  end
   return all.talks[thread]
 end
 
@@ -104,6 +112,9 @@ local function close(thread, talk, failed)
     all.with[partner(talk)] = nil
     local purchase = failed and purchases[talk.service]
     if purchase then all.avoid[partner(talk)] = haggle.now() + purchase.pause end
+  else
+    local others = all.buyers[talk.peer] - 1
+    all.buyers[talk.peer] = others > 0 and others or nil
   end
   all.open = all.open - 1
   all.talks[thread] = nil
@@ -300,7 +311,10 @@ end
 local function open_sale(message)
   local sale, body = sales[message.body.service], message.body
   if not sale then return nil, "not sold here", "unknown" end
-  if book().open >= TALKS_MAX then return nil, "too many negotiations", "busy" end
+  local all = book()
+  if all.open >= TALKS_MAX or (all.buyers[message.from] or 0) >= BUYER_TALKS_MAX then
+    return nil, "too many negotiations", "busy"
+  end
   if body.within < sale.within then
     return nil, "delivery takes " .. sale.within .. " ms", "within"
   end
@@ -337,7 +351,7 @@ end
 local function on_accept(message)
   local talk, body = find(message, "haggling"), message.body
   if not talk then return too_late(message) end
-  if body.confirm_by < haggle.now() then
+  if body.confirm_by + SKEW_MAX < haggle.now() then
     decline(message, "the acceptance has ended", "late")
     return give_up(message.thread, talk, "accepted too late")
   end
@@ -535,9 +549,18 @@ local function ceiling_of(purchase)
   return purchase.ceiling
 end
 
+local function forgive(now)
+  local over = {}
+  for key, till in pairs(book().avoid) do
+    if till <= now then over[#over + 1] = key end
+  end
+  for _, key in ipairs(over) do book().avoid[key] = nil end
+end
+
 -- Opens negotiations until `parallel` of this purchase are going on.
 local function shop(purchase)
-  local all, now, going, ceiling = book(), haggle.now(), 0, ceiling_of(purchase)
+  local all, going, ceiling = book(), 0, ceiling_of(purchase)
+  forgive(haggle.now())
   if not ceiling or ceiling < 1 then return end
   local prefix = purchase.service .. " "
   for key in pairs(all.with) do
@@ -551,12 +574,9 @@ local function shop(purchase)
   for _, found in ipairs(offers) do
     if going >= purchase.parallel then return end
     local key = prefix .. found.agent
-    if (all.avoid[key] or 0) <= now then
-      all.avoid[key] = nil
-      if found.agent ~= agent.id and not all.with[key] then
-        start(purchase, found.agent, math.tointeger(found.price), ceiling)
-        going = going + 1
-      end
+    if found.agent ~= agent.id and not all.with[key] and not all.avoid[key] then
+      start(purchase, found.agent, math.tointeger(found.price), ceiling)
+      going = going + 1
     end
   end
 end

@@ -123,7 +123,7 @@ describe("market", function()
     local world = trade()
     world:advance "11s"
     expect(world:state("seller")["haggle.market"]):equals {
-      open = 0, talks = {}, with = {}, avoid = {} }
+      open = 0, talks = {}, buyers = {}, with = {}, avoid = {} }
     expect(world:state("buyer")["haggle.market"]):has { open = 0, talks = {}, with = {} }
   end)
 
@@ -166,6 +166,17 @@ describe("market", function()
     expect_decline(buyer, "unknown")
     buyer:send("seller", "market/1.0/bid", { service = "data", price = 10, within = 5 })
     expect_decline(buyer, "within")
+  end)
+
+  it("leaves room for others when one buyer opens negotiations without end", function()
+    local world, buyer = shop()
+    for _ = 1, 21 do buyer:send("seller", "market/1.0/bid", bid(4)) end
+    expect_decline(buyer, "busy")
+    local other = world:peer("other", { protocols = { market.definition } })
+    other:send("seller", "market/1.0/bid", bid(4))
+    other:expect "market/1.0/counter"
+    world:advance "31s"
+    expect(world:state("seller")["haggle.market"]):has { open = 0, buyers = {} }
   end)
 
   it("signs the whole terms, twice", function()
@@ -231,6 +242,20 @@ describe("market", function()
     wanted.deal, wanted.price, wanted.confirm_by = id, 5, world:now() + 1000
     buyer:reply(counter, "accept", wanted)
     expect_decline(buyer, "terms")
+  end)
+
+  it("confirms by another host's clock, but not an acceptance that has ended", function()
+    local world, buyer = shop()
+    local function accept_by(time)
+      local id = buyer:send("seller", "market/1.0/bid", bid(4))
+      buyer:reply(buyer:expect "market/1.0/counter", "accept", { deal = id, service = "data",
+        price = 9, within = 60000, buyer = buyer.id, seller = world:id "seller",
+        confirm_by = time })
+    end
+    accept_by(world:now() - 100000)
+    buyer:expect "market/1.0/confirm"
+    accept_by(world:now() - 130000)
+    expect_decline(buyer, "late")
   end)
 
   it("tries a delivery again when it could not be made", function()
