@@ -35,6 +35,30 @@ static void system_fill(void *user, void *out, size_t size)
 const struct hgl_clock hgl_clock_system = {system_wall_ms, system_mono_ns, NULL};
 const struct hgl_random hgl_random_system = {system_fill, NULL};
 
+static void buffered_fill(void *user, void *out, size_t size)
+{
+  struct hgl_random_buffered *buffered = user;
+  if (size > sizeof buffered->bytes / 8) {
+    hgl_random_fill(buffered->source, out, size);
+    return;
+  }
+  if (size > buffered->left) {
+    hgl_random_fill(buffered->source, buffered->bytes, sizeof buffered->bytes);
+    buffered->left = sizeof buffered->bytes;
+  }
+  buffered->left -= size;
+  memcpy(out, buffered->bytes + buffered->left, size);
+  explicit_bzero(buffered->bytes + buffered->left, size);
+}
+
+struct hgl_random hgl_random_from_source(struct hgl_random_buffered *state,
+                                         const struct hgl_random *source)
+{
+  state->source = source;
+  state->left = 0;
+  return (struct hgl_random){buffered_fill, state};
+}
+
 static void seeded_fill(void *user, void *out, size_t size)
 {
   struct hgl_random_seeded *seeded = user;

@@ -43,6 +43,16 @@ static inline uint64_t hgl_random_u64(const struct hgl_random *random)
   return value;
 }
 
+/* The same bytes, taken from the source many at a time, because each taking is a system call. Bytes are
+ * wiped as they are handed out. Not for several threads, nor for a process that forks and goes on. */
+struct hgl_random_buffered {
+  const struct hgl_random *source;
+  uint8_t bytes[4096];
+  size_t left;
+};
+struct hgl_random hgl_random_from_source(struct hgl_random_buffered *state,
+                                         const struct hgl_random *source);
+
 /* A generator for tests and simulations: the same seed gives the same bytes (SplitMix64).
  * Not for keys. */
 struct hgl_random_seeded {
