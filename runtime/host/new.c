@@ -13,13 +13,13 @@
 static const char agent_lua[] =
     "-- The top level only declares; it runs at every start.\n"
     "agent.describe { name = \"@NAME@\", version = 1, about = \"Says back what it is told\" }\n"
-    "agent.protocol { name = \"echo\", version = \"1.0\", messages = {\n"
-    "  say = { body = { text = \"string\" }, replies = { \"said\" } },\n"
-    "  said = { body = { text = \"string\", times = \"integer\" } } } }\n"
     "agent.offer { service = \"echo\", protocol = \"echo/1.0\" }\n"
     "\n"
+    "-- Bodies come unchecked, because this protocol is not declared: see agent.protocol.\n"
     "agent.on(\"echo/1.0/say\", function(message)\n"
-    "  state.times = (state.times or 0) + 1 -- kept for good, together with the reply, or not at "
+    "  if type(message.body.text) ~= \"string\" then return message:refuse(\"no text\", "
+    "\"bad_body\") end\n"
+    "  state.times = (state.times or 0) + 1 -- becomes true together with the reply, or not at "
     "all\n"
     "  message:reply(\"said\", { text = message.body.text, times = state.times })\n"
     "end)\n";

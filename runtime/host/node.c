@@ -23,6 +23,8 @@ enum {
 
 struct hgl_node {
   const struct hgl_log *log;
+  struct hgl_random_buffered randomness;
+  struct hgl_random random; /* the host's: ids and seeds, many a tick */
   /* built in this order, torn down in reverse */
   struct hgl_loop *loop;
   struct hgl_store *store; /* holds the lock of the data folder: nothing below is shared */
@@ -36,6 +38,7 @@ struct hgl_node {
   struct hgl_control_api *control;
   /* running */
   char did[HGL_DID_TEXT_SIZE];
+  char stdlib[PATH_MAX];
   char url[HGL_URL_SIZE_MAX + 1], join_url[URL_SIZE]; /* empty: no listener */
   bool stopping, failed;
   int64_t stop_deadline; /* monotonic ns */
@@ -181,6 +184,7 @@ static void request_tick(void *user)
 static void tick(void *user)
 {
   struct hgl_node *node = user;
+  if (!node->host) return; /* being torn down */
   hgl_host_tick(node->host);
   if (node->failed) return;
   int64_t deadline = hgl_host_deadline(node->host);
@@ -359,8 +363,7 @@ static int open_net(struct hgl_node *node, const struct hgl_node_config *config,
 static int open_host(struct hgl_node *node, const struct hgl_node_config *config,
                      struct hgl_err *err)
 {
-  char stdlib[PATH_MAX];
-  int status = hgl_stdlib_folder(stdlib, err);
+  int status = hgl_stdlib_folder(node->stdlib, err);
   if (status == 0) status = hgl_chunks_create(&node->chunks, err);
   if (status == 0) status = hgl_watchdog_create(&node->watchdog, err);
   if (status) return status;
@@ -368,12 +371,12 @@ static int open_host(struct hgl_node *node, const struct hgl_node_config *config
       .signer = node->signer,
       .store = node->store,
       .clock = &hgl_clock_system,
-      .random = &hgl_random_system,
+      .random = &node->random,
       .log = config->log,
       .transport = {transport_send, transport_queued, transport_pause, transport_close,
                     transport_want, transport_address, node},
       .files = {read_file, NULL},
-      .stdlib_folder = stdlib,
+      .stdlib_folder = node->stdlib,
       .watchdog = node->watchdog,
       .chunks = node->chunks,
       .allow_private = config->allow_private ||
@@ -477,6 +480,7 @@ int hgl_node_create(const struct hgl_node_config *config, struct hgl_node **out,
   struct hgl_node *node = hgl_zalloc(sizeof *node);
   if (!node) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   node->log = config->log;
+  node->random = hgl_random_from_source(&node->randomness, &hgl_random_system);
   int status = hgl_loop_create(&hgl_clock_system, &node->loop, err);
   for (size_t i = 0; status == 0 && i < sizeof steps / sizeof *steps; i++)
     status = steps[i](node, config, err);

@@ -52,11 +52,25 @@ static int send_main(const struct hgl_verb *verb, int argc, char **argv)
   return status;
 }
 
-/* The reply's performative and body; the whole envelope with --json. */
+static const char *text_of(const json_t *object, const char *field, const char *otherwise)
+{
+  const char *text = json_string_value(json_object_get(object, field));
+  return text ? text : otherwise;
+}
+
+/* The reply's type and body; the whole envelope with --json. A refusal is an error. */
 static int print_reply(const json_t *reply, bool json, struct hgl_err *err)
 {
   struct hgl_buf text;
-  if (json) return hgl_print_json(reply, err);
+  const json_t *body = json_object_get(reply, "body");
+  bool refused = strcmp(text_of(reply, "type", ""), "haggle/1.0/refuse") == 0;
+  if (json) {
+    int status = hgl_print_json(reply, err);
+    if (status || !refused) return status;
+  }
+  if (refused)
+    return hgl_fail(err, HGL_REFUSED, "refused: %s (%s)", text_of(body, "why", "without a reason"),
+                    text_of(body, "code", "no code"));
   hgl_buf_init(&text, 8 << 20);
   hgl_show_json(json_object_get(reply, "type"), &text);
   hgl_buf_append_text(&text, "  ");

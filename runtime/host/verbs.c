@@ -2,7 +2,6 @@
 #include <stdio.h>
 
 #include "host/options.h"
-#include "host/test_runner.h"
 #include "host/text.h"
 
 const struct hgl_verb *const hgl_verbs[] = {

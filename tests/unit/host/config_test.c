@@ -1,0 +1,209 @@
+#include "support/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "host/config.h"
+#include "host/config_lua.h"
+#include "protocol/value.h"
+
+static char path[64];
+
+static int read_text(struct hgl_config *config, const char *text, struct hgl_err *err)
+{
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  fputs(text, file);
+  fclose(file);
+  hgl_config_init(config);
+  return hgl_config_read(config, path, err);
+}
+
+static int set_up(void **state)
+{
+  strcpy(path, "/tmp/haggle-config-XXXXXX");
+  int fd = mkstemp(path);
+  if (fd < 0) return -1;
+  close(fd);
+  return 0;
+}
+
+static int tear_down(void **state)
+{
+  return unlink(path);
+}
+
+static void config_reads_every_setting(void **state)
+{
+  struct hgl_err err = {0};
+  struct hgl_config config;
+  assert_ok(
+      read_text(&config,
+                "return { listen = '127.0.0.1:7001', data = 'here', allow_private = true,\n"
+                "  join = { 'ws://198.51.100.7:7001' }, url = { 'wss://example.org:443' },\n"
+                "  tls = { certificate = '/c.pem', key = 'k.pem' }, trust = 't.pem',\n"
+                "  durability = 'relaxed 50ms',\n"
+                "  agents = {\n"
+                "    { name = 'kiosk', script = '/x/agent.lua', allow = { 'read=/proc/a' },\n"
+                "      config = { region = 'at', n = 3, f = 1.0 }, delegation = 'd',\n"
+                "      limits = { memory = '16MB', stretch = '2s', state = 1000, mailbox = 9 } },\n"
+                "    { name = 'many', script = 'b.lua', count = 2, allow = {} },\n"
+                "  } }",
+                &err));
+  const struct hgl_node_config *node = &config.node;
+  assert_string_equal(node->listen_address, "127.0.0.1");
+  assert_int_equal(node->listen_port, 7001);
+  assert_string_equal(node->data, "/tmp/here");
+  assert_true(node->allow_private);
+  assert_string_equal(node->joins.items[0], "ws://198.51.100.7:7001");
+  assert_string_equal(node->urls.items[0], "wss://example.org:443");
+  assert_string_equal(node->certificate, "/c.pem");
+  assert_string_equal(node->certificate_key, "/tmp/k.pem");
+  assert_int_equal(node->commit_every_ms, 50);
+  assert_int_equal(node->agent_count, 3);
+  const struct hgl_node_agent *kiosk = &node->agents[0];
+  assert_string_equal(kiosk->script, "/x/agent.lua");
+  assert_string_equal(kiosk->grants.items[0], "read=/proc/a");
+  assert_null(kiosk->grants.items[1]);
+  assert_string_equal(kiosk->delegation, "/tmp/d");
+  assert_int_equal(kiosk->limits.memory_bytes, 16 << 20);
+  assert_int_equal(kiosk->limits.stretch_ms, 2000);
+  assert_int_equal(kiosk->limits.state_bytes, 1000);
+  assert_int_equal(kiosk->mailbox_count, 9);
+  struct hgl_bytes field;
+  bool found;
+  assert_ok(hgl_value_field(kiosk->config, "f", &field, &found, &err));
+  assert_true(found);
+  assert_int_equal(field.data[0], 0xf9); /* a double stays one */
+  assert_string_equal(node->agents[1].name, "many-1");
+  assert_string_equal(node->agents[2].name, "many-2");
+  assert_string_equal(node->agents[2].script, "/tmp/b.lua");
+  hgl_config_deinit(&config);
+}
+
+static void config_names_what_is_wrong(void **state)
+{
+  static const struct {
+    const char *text;
+    enum hgl_code code;
+    const char *says;
+  } bad[] = {
+      {"return { lisen = 'x' }", HGL_INVALID, "did you mean listen?"},
+      {"return { models = {} }", HGL_INVALID, "unknown key models"},
+      {"return { listen = 7001 }", HGL_INVALID, "listen: expected a text"},
+      {"return { listen = '127.0.0.1' }", HGL_INVALID, "ADDRESS:PORT"},
+      {"return { listen = '127.0.0.1:65536' }", HGL_INVALID, "ADDRESS:PORT"},
+      {"return { join = 'x' }", HGL_INVALID, "join: expected a list"},
+      {"return { durability = 'relaxed' }", HGL_INVALID, "durability"},
+      {"return { durability = 'relaxed 11s' }", HGL_INVALID, "1ms to 10s"},
+      {"return { tls = { key = 'k' } }", HGL_INVALID, "certificate and key"},
+      {"return { agents = { { script = 'a' } } }", HGL_INVALID, "agents: [1]: name"},
+      {"return { agents = { { name = '../a', script = 'a' } } }", HGL_INVALID, "cannot name"},
+      {"return { agents = { { name = 'operator', script = 'a' } } }", HGL_INVALID, "operator"},
+      {"return { agents = { { name = 'a', script = 'a' }, { name = 'a', script = 'b' } } }",
+       HGL_EXISTS, "two agents are named a"},
+      {"return { agents = { { name = 'a', script = 'a', count = 0 } } }", HGL_INVALID, "count"},
+      {"return { agents = { { name = 'a', script = 'a', alow = {} } } }", HGL_INVALID,
+       "did you mean allow?"},
+      {"return { agents = { { name = 'a', script = 'a', allow = { 'reed=/x' } } } }", HGL_INVALID,
+       "did you mean read"},
+      {"return { agents = { { name = 'a', script = 'a', allow = { 'read=x' } } } }", HGL_INVALID,
+       "must begin with /"},
+      {"return { agents = { { name = 'a', script = 'a', limits = { memory = '5PB' } } } }",
+       HGL_INVALID, "limits: memory: expected a size"},
+      {"return { agents = { { name = 'a', script = 'a', limits = { stretch = '0s' } } } }",
+       HGL_INVALID, "at least 1ms"},
+      {"return { listen = os.getenv 'X' }", HGL_SCRIPT, ":1:"},
+      {"return {\n  a b\n}", HGL_SCRIPT, ":2:"},
+      {"return 5", HGL_SCRIPT, "one table"},
+      {"return { a = function() end }", HGL_BAD_VALUE, "a: a function"},
+      {"return { a = { 1, 2, x = 3 } }", HGL_BAD_VALUE, "a: keys"},
+      {"return { a = 1/0 }", HGL_BAD_VALUE, "finite"},
+      {"local t = {} t.t = t return t", HGL_TOO_DEEP, "too deep"},
+      {"while true do end", HGL_SCRIPT, "too long"},
+      {"local s = 'x' while true do s = s .. s end", HGL_LIMIT, "memory"},
+      {"\x1bLua", HGL_SCRIPT, ""},
+  };
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    struct hgl_err err = {0};
+    struct hgl_config config;
+    assert_fails(bad[i].code, read_text(&config, bad[i].text, &err));
+    if (!strstr(err.message, bad[i].says))
+      fail_msg("%s: \"%s\" does not say \"%s\"", bad[i].text, err.message, bad[i].says);
+    hgl_config_deinit(&config);
+  }
+}
+
+static void a_bare_table_is_a_host_file_too(void **state)
+{
+  struct hgl_err err = {0};
+  struct hgl_config config;
+  assert_ok(read_text(&config, "{ listen = ':7001' }", &err));
+  assert_string_equal(config.node.listen_address, "0.0.0.0");
+  hgl_config_deinit(&config);
+}
+
+static void scripts_name_their_agents(void **state)
+{
+  struct hgl_err err = {0};
+  struct hgl_config config;
+  hgl_config_init(&config);
+  assert_ok(hgl_config_add_script(&config, "some/kiosk/agent.lua", &err));
+  assert_ok(hgl_config_add_script(&config, "seller.lua", &err));
+  assert_fails(HGL_EXISTS, hgl_config_add_script(&config, "other/kiosk.lua", &err));
+  assert_string_equal(config.node.agents[0].name, "kiosk");
+  assert_string_equal(config.node.agents[1].name, "seller");
+  hgl_config_deinit(&config);
+}
+
+static void grants_go_to_one_agent_its_instances_or_all(void **state)
+{
+  struct hgl_err err = {0};
+  struct hgl_config config;
+  assert_ok(read_text(&config,
+                      "return { agents = { { name = 'a', script = 'a', count = 2 },"
+                      " { name = 'a-b', script = 'a' } } }",
+                      &err));
+  assert_ok(hgl_config_allow(&config, "a:read=/one", &err));
+  assert_ok(hgl_config_allow(&config, "read=/all:x", &err));
+  assert_fails(HGL_NOT_FOUND, hgl_config_allow(&config, "c:read=/x", &err));
+  assert_fails(HGL_INVALID, hgl_config_allow(&config, "read", &err));
+  assert_int_equal(config.node.agents[0].grants.count, 2);
+  assert_int_equal(config.node.agents[1].grants.count, 2);
+  assert_int_equal(config.node.agents[2].grants.count, 1);
+  assert_string_equal(config.node.agents[2].grants.items[0], "read=/all:x");
+  hgl_config_deinit(&config);
+}
+
+static void reading_survives_every_failed_allocation(void **state)
+{
+  for (long fail_at = 0;; fail_at++) {
+    struct hgl_err err = {0};
+    struct hgl_config config;
+    assert_true(fail_at < 100000);
+    hgl_mem_fail_after(fail_at);
+    int status = read_text(&config,
+                           "return { listen = ':1', agents = { { name = 'a', script = 'a',"
+                           " config = { x = 1 }, allow = { 'read=/x' } } } }",
+                           &err);
+    hgl_mem_fail_after(-1);
+    hgl_config_deinit(&config);
+    if (status == 0) break;
+    assert_true(status == -HGL_NO_MEMORY || status == -HGL_LIMIT);
+  }
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(config_reads_every_setting),
+      cmocka_unit_test(config_names_what_is_wrong),
+      cmocka_unit_test(a_bare_table_is_a_host_file_too),
+      cmocka_unit_test(scripts_name_their_agents),
+      cmocka_unit_test(grants_go_to_one_agent_its_instances_or_all),
+      cmocka_unit_test(reading_survives_every_failed_allocation),
+  };
+  return cmocka_run_group_tests(tests, set_up, tear_down);
+}
