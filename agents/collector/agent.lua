@@ -21,6 +21,7 @@ agent.every("refill", "1h", function() state.left = BUDGET end)
 for _, service in ipairs(SERVICES) do
   market.buy {
     service = service,
+    where = config.where, -- which sellers, as in agent.find
     opening = config.opening or 3,
     every = config.every or "2s",
     ceiling = function() return math.min(CEILING, state.left) end,

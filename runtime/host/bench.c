@@ -1,0 +1,214 @@
+/* `haggle bench`: the verb, its output, and the ceilings that every figure stands beside. */
+#include "host/bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/seam.h"
+#include "host/text.h"
+#include "protocol/crypto.h"
+
+enum { SECONDS_DEFAULT = 5, CEILING_MS = 400 };
+
+static const struct benchmark {
+  const char *name, *what;
+  int (*run)(const struct hgl_bench *bench, json_t **out, struct hgl_err *err);
+} benchmarks[] = {
+    {"remote", "600-byte messages from a host to a host in another process: signed, verified, "
+               "durable on both sides, handled in Lua",
+     hgl_bench_remote},
+    {"local", "the same between two agents of one host", hgl_bench_local},
+    {"latency", "one message in flight between two hosts: a deal of 5 messages", hgl_bench_latency},
+    {"start", "from starting the process to the first message handled", hgl_bench_start},
+};
+enum { BENCHMARK_COUNT = sizeof benchmarks / sizeof *benchmarks };
+
+/* ---- ceilings ---- */
+
+static double rate_of(uint64_t count, int64_t ns)
+{
+  return ns > 0 ? (double)count * 1e9 / (double)ns : 0;
+}
+
+static void nothing(void *user) {}
+
+static int measure_commits(const struct hgl_bench *bench, double *out, struct hgl_err *err)
+{
+  char folder[PATH_MAX];
+  snprintf(folder, sizeof folder, "%s/ceiling", bench->folder);
+  struct hgl_store *store = NULL;
+  struct hgl_store_config config = {
+      .folder = folder, .clock = &hgl_clock_system, .log = &hgl_log_none};
+  int status = hgl_store_open(&config, &store, err);
+  uint64_t count = 0;
+  int64_t start = hgl_mono_ns(&hgl_clock_system), now = start;
+  while (!status && (now = hgl_mono_ns(&hgl_clock_system)) < start + CEILING_MS * 1000000LL) {
+    uint8_t key[8];
+    hgl_put_be64(key, count++);
+    status = hgl_writeset_put_new(hgl_store_open_set(store), HGL_DB_JOURNAL, hgl_bytes(key, 8),
+                                  hgl_text("one row"), err);
+    if (!status) status = hgl_store_commit(store, nothing, NULL, err);
+    if (!status) status = hgl_store_drain(store, 10000, err);
+  }
+  hgl_store_close(store);
+  if (!status) *out = rate_of(count, now - start);
+  return status;
+}
+
+int hgl_bench_ceilings(const struct hgl_bench *bench, struct hgl_ceilings *out, struct hgl_err *err)
+{
+  struct hgl_signer *signer;
+  uint8_t seed[HGL_SEED_SIZE], signature[HGL_SIGNATURE_SIZE], message[256] = {0};
+  hgl_random_fill(&hgl_random_system, seed, sizeof seed);
+  int status = hgl_signer_create(seed, &signer, err);
+  if (status) return status;
+  struct hgl_bytes bytes = hgl_bytes(message, sizeof message);
+  uint64_t count = 0;
+  int64_t start = hgl_mono_ns(&hgl_clock_system), now;
+  for (; (now = hgl_mono_ns(&hgl_clock_system)) < start + CEILING_MS * 1000000LL; count++)
+    hgl_signer_sign(signer, bytes, signature);
+  out->signatures = rate_of(count, now - start);
+  start = now;
+  for (count = 0; !status && (now = hgl_mono_ns(&hgl_clock_system)) < start + CEILING_MS * 1000000LL;
+       count++)
+    status = hgl_verify(hgl_signer_key(signer), bytes, signature, err);
+  out->verifications = rate_of(count, now - start);
+  hgl_signer_destroy(signer);
+  return status ? status : measure_commits(bench, &out->commits, err);
+}
+
+/* ---- shared ---- */
+
+static int by_size(const void *a, const void *b)
+{
+  double x = *(const double *)a, y = *(const double *)b;
+  return x < y ? -1 : x > y;
+}
+
+json_t *hgl_bench_percentiles(double *samples, size_t count)
+{
+  if (!count) return json_object();
+  qsort(samples, count, sizeof *samples, by_size);
+  return json_pack("{s:f, s:f, s:f, s:f, s:I}", "p50", samples[count / 2], "p90",
+                   samples[count * 9 / 10], "p99", samples[count * 99 / 100], "max",
+                   samples[count - 1], "samples", (json_int_t)count);
+}
+
+int hgl_bench_write(const struct hgl_bench *bench, const char *name, const char *text,
+                    char path[PATH_MAX], struct hgl_err *err)
+{
+  snprintf(path, PATH_MAX, "%s/%s", bench->folder, name);
+  FILE *file = fopen(path, "w");
+  if (!file || fputs(text, file) < 0 || fclose(file))
+    return hgl_fail(err, HGL_IO, "cannot write %.200s", path);
+  return 0;
+}
+
+/* ---- the verb ---- */
+
+static void show(const json_t *result)
+{
+  const json_t *percentiles = json_object_get(result, "percentiles");
+  const json_t *ceilings = json_object_get(result, "ceilings");
+  printf("%-8s %12.1f %s\n", json_string_value(json_object_get(result, "name")),
+         json_number_value(json_object_get(result, "value")),
+         json_string_value(json_object_get(result, "unit")));
+  if (json_object_size(percentiles))
+    printf("         %s: p50 %.3f  p90 %.3f  p99 %.3f  max %.3f\n",
+           json_string_value(json_object_get(result, "percentiles_of")),
+           json_number_value(json_object_get(percentiles, "p50")),
+           json_number_value(json_object_get(percentiles, "p90")),
+           json_number_value(json_object_get(percentiles, "p99")),
+           json_number_value(json_object_get(percentiles, "max")));
+  printf("         ceilings of this run: %.0f verifications/s, %.0f signatures/s, %.0f durable "
+         "commits/s\n",
+         json_number_value(json_object_get(ceilings, "verifications_per_s")),
+         json_number_value(json_object_get(ceilings, "signatures_per_s")),
+         json_number_value(json_object_get(ceilings, "commits_per_s")));
+  const char *note = json_string_value(json_object_get(result, "note"));
+  if (note) printf("         %s\n", note);
+}
+
+static int run_one(const struct benchmark *benchmark, struct hgl_bench *bench, bool json,
+                   struct hgl_err *err)
+{
+  char folder[] = "/tmp/haggle-bench-XXXXXX";
+  struct hgl_ceilings ceilings;
+  json_t *result = NULL;
+  if (!mkdtemp(folder)) return hgl_fail(err, HGL_IO, "cannot make a folder in /tmp");
+  bench->folder = folder;
+  int status = hgl_bench_ceilings(bench, &ceilings, err);
+  if (!status) status = benchmark->run(bench, &result, err);
+  hgl_folder_remove(folder);
+  if (status) return hgl_fail_in(err, "%s", benchmark->name);
+  json_object_set_new(result, "ceilings",
+                      json_pack("{s:f, s:f, s:f}", "verifications_per_s", ceilings.verifications,
+                                "signatures_per_s", ceilings.signatures, "commits_per_s",
+                                ceilings.commits));
+  if (json)
+    status = hgl_print_json(result, err);
+  else
+    show(result);
+  fflush(stdout);
+  json_decref(result);
+  return status;
+}
+
+static const struct benchmark *find(const char *name)
+{
+  for (size_t i = 0; i < BENCHMARK_COUNT; i++)
+    if (strcmp(benchmarks[i].name, name) == 0) return &benchmarks[i];
+  return NULL;
+}
+
+static int bench_main(const struct hgl_verb *verb, int argc, char **argv)
+{
+  struct hgl_bench bench = {.seconds = SECONDS_DEFAULT};
+  struct hgl_texts words = {0};
+  struct hgl_err err = {0};
+  bool json = false;
+  int status = 0, exit_status;
+  const struct hgl_option options[] = {
+      {"seconds", "N", HGL_OPTION_COUNT, &bench.seconds, "measure for N seconds (default 5)"},
+      {"json", NULL, HGL_OPTION_FLAG, &json, "one JSON object a line"},
+      {"verbose", NULL, HGL_OPTION_FLAG, &bench.verbose, "show the log of the measuring host"},
+  };
+  if (!hgl_options_parse(verb, options, sizeof options / sizeof *options, argc, argv, &words,
+                         &exit_status))
+    goto done;
+  exit_status = HGL_EXIT_OK;
+  for (size_t i = 0; i < words.count; i++)
+    if (!find(words.items[i])) {
+      exit_status = hgl_usage_fail(verb, "there is no benchmark '%.40s': remote, local, latency, "
+                                   "start", words.items[i]);
+      goto done;
+    }
+  if (bench.seconds < 1) bench.seconds = 1;
+  for (size_t i = 0; i < BENCHMARK_COUNT && !status; i++) {
+    bool wanted = words.count == 0;
+    for (size_t k = 0; k < words.count; k++) wanted |= find(words.items[k]) == &benchmarks[i];
+    if (wanted) status = run_one(&benchmarks[i], &bench, json, &err);
+  }
+  if (status) exit_status = hgl_verb_fail(verb, &err);
+done:
+  hgl_texts_deinit(&words);
+  return exit_status;
+}
+
+const struct hgl_verb hgl_verb_bench = {
+    "bench", "[OPTION…] [remote|local|latency|start]…",
+    "measures this machine: messages a second, latency, start",
+    "Runs real hosts in scratch folders and prints each figure beside the ceilings of the same run:\n"
+    "signature verifications, signatures and durable commits a second on one core.\n"
+    "\n"
+    "  remote   600-byte messages between two processes: signed, verified, durable on both sides\n"
+    "           and handled in Lua\n"
+    "  local    the same between two agents of one host\n"
+    "  latency  one message in flight between two hosts: a deal of 5 messages\n"
+    "  start    from starting the process to the first message handled\n"
+    "\n"
+    "  haggle bench remote --seconds 10\n"
+    "  haggle bench --json",
+    bench_main};
