@@ -48,7 +48,7 @@ static int agents_main(const struct hgl_verb *verb, int argc, char **argv)
 static int peers_main(const struct hgl_verb *verb, int argc, char **argv)
 {
   static const struct hgl_column columns[] = {{"peer", "did", HGL_COLUMN_TEXT},
-                                              {"state", "state", HGL_COLUMN_TEXT},
+                                              {"linked", "linked", HGL_COLUMN_TEXT},
                                               {"waiting", "unacknowledged", HGL_COLUMN_NUMBER},
                                               {"skew ms", "skew_ms", HGL_COLUMN_NUMBER},
                                               {"address", "url", HGL_COLUMN_TEXT},

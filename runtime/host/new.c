@@ -17,8 +17,6 @@ static const char agent_lua[] =
     "\n"
     "-- Bodies come unchecked, because this protocol is not declared: see agent.protocol.\n"
     "agent.on(\"echo/1.0/say\", function(message)\n"
-    "  if type(message.body.text) ~= \"string\" then return message:refuse(\"no text\", "
-    "\"bad_body\") end\n"
     "  state.times = (state.times or 0) + 1 -- becomes true together with the reply, or not at "
     "all\n"
     "  message:reply(\"said\", { text = message.body.text, times = state.times })\n"

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# What people get wrong on the command line: each with a clear error and a status.
+# shellcheck source=tests/support/cli.sh
+. "$(dirname "$0")/../support/cli.sh"
+
+echo 'agent.on("echo/1.0/say", function(message) message:reply("said", message.body) end)' >echo.lua
+
+# verbs and options
+check 2 'did you mean agents?' agent
+check 2 'unknown option --lisen; did you mean --listen?' run --lisen 127.0.0.1:0 echo.lua
+check 2 '--listen needs ADDR:PORT' run echo.lua --listen
+check 2 'name a script to run' run
+check 2 '--within needs' ask x echo/1.0/say --within
+check 2 'takes no value' agents --json=yes
+check 0 'runs autonomous agents' help
+for verb in run new test agents peers find send ask tail deals dead export verify keys version; do
+  check 0 'Options:' "$verb" --help
+done
+
+# scripts
+check 1 'missing.lua does not exist' run --data d missing.lua
+mkdir folder.lua
+check 1 'is no ordinary file' run --data d folder.lua
+printf 'local a = 1\nagent.describe { name = "x" }\nagent.nonsense()\n' >raises.lua
+check 1 'raises.lua:3:' run --data d raises.lua
+check 1 'agent.nonsense()' run --data d raises.lua
+printf 'local a = 1\nif a then\n  b c\nend\n' >broken.lua
+check 1 'broken.lua:3:' run --data d broken.lua
+check 1 'b c' run --data d broken.lua
+: >empty.lua
+check 1 'is empty' run --data d empty.lua
+check 1 'two agents are named echo' run --data d echo.lua ./echo.lua
+
+# values of options
+check 1 'ADDRESS:PORT' run --data d echo.lua --listen 7001
+check 1 'no grant of kind "reed"; did you mean read' run --data d echo.lua --allow reed=/x
+check 1 'no agent is named eco; did you mean echo' run --data d echo.lua --allow eco:read=/x
+check 1 '--certificate and --key are given together' run --data d echo.lua --certificate a
+check 1 'durability is' run --data d echo.lua --durability lax
+check 1 'http://x' run --data d echo.lua --join http://x
+printf 'return { agents = { { name = "a", script = "echo.lua", limts = {} } } }\n' >host.lua
+check 1 'host.lua: agents: [1]: unknown key limts; did you mean limits?' run --config host.lua
+printf 'return {\n  listen = os.getenv("X")\n}\n' >host.lua
+check 1 'host.lua:2:' run --config host.lua
+
+# a running host's port and folder
+start one echo.lua
+one=$host
+port=$(field join one.out | sed 's/.*:\([0-9]*\)#.*/\1/')
+check 1 'choose another port with --listen' run --data two echo.lua --listen "127.0.0.1:$port"
+check 1 'a host runs on the data folder one already' run --data one echo.lua
+check 1 'the body is not JSON' ask --data one echo echo/1.0/say '{text:1}'
+check 1 'no handler' ask --data one echo echo/1.0/nope
+check 1 'expected' find --data one 'price<'
+check 2 'say to whom' send --data one echo
+check 1 'there is no dead letter 99' dead --data one show 99
+check 2 'show, resend or drop' dead --data one shwo 1
+check 1 'no deal or message' export --data one 0123456789abcdef
+check 1 'there is no kind mesage' tail --data one --kind mesage
+stop "$one"
+check 1 'no host runs on the data folder one' agents --data one
+check 1 'no host runs on the data folder nowhere' agents --data nowhere
+
+# a key that others can read
+chmod 644 one/keys/host.key
+check 1 'chmod 600 one/keys/host.key' run --data one echo.lua
+chmod 600 one/keys/host.key
+echo '{"did":"x"}' >one/keys/agent-echo.key
+chmod 600 one/keys/agent-echo.key
+check 1 'is not a key file' run --data one echo.lua
+rm one/keys/agent-echo.key
+
+# a copied data folder: the copy goes on as a new incarnation, and says so
+cp -a one copy
+start copy echo.lua
+says 'copied, moved or restored' copy.err 'a copied data folder'
+stop "$host"
