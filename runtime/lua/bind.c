@@ -52,7 +52,7 @@ void hgl_bind_encode(lua_State *L, int index, const char *what, struct hgl_buf *
   if (lua_isnoneornil(L, index))
     hgl_cbor_put_map(out, 0);
   else if (hgl_lua_encode(L, index, what, out, &err) != 0)
-    luaL_error(L, "%s", err.message);
+    err.code == HGL_NO_MEMORY ? hgl_sandbox_no_memory(L) : (void)luaL_error(L, "%s", err.message);
   if (hgl_buf_check(out, &err) != 0) luaL_error(L, "%s: %s", what, err.message);
 }
 

@@ -16,8 +16,14 @@ void hgl_bind_state_open(lua_State *L);
 void hgl_bind_state_push(lua_State *L, struct hgl_state_node *node);
 /* The node behind the view at `index`, or NULL when it is no view. */
 struct hgl_state_node *hgl_bind_state_node(lua_State *L, int index);
-/* Replacements that understand views and are ordered: pairs, ipairs, next, table.* */
-void hgl_bind_tables_open(lua_State *L);
+/* Replacements that understand views and are ordered. */
+void hgl_bind_tables_open(lua_State *L); /* the globals pairs, ipairs, next */
+int hgl_bind_table_push(lua_State *L);   /* the library `table`, constant */
+
+/* library.c: whether fields of this table are made when they are asked for … */
+bool hgl_lib_is_lazy(lua_State *L, int table);
+/* … and makes all of them, if so. */
+void hgl_lib_complete(lua_State *L, int table);
 
 /* freeze.c: replaces the table on top of the stack, e.g. a library's, by a constant one of the same
  * content, which hgl_freeze then need not copy. The content must hold constants only. */
@@ -26,9 +32,12 @@ void hgl_freeze_wrap(lua_State *L);
  * level has run. Raises (naming the variable) for what cannot be frozen, e.g. a coroutine.
  * roots: the stack index of a list of values to walk from (handlers, globals, loaded modules). */
 void hgl_freeze(lua_State *L, int roots);
-/* After each stretch: finds plain local variables (upvalues) that were assigned; puts the old values
- * back and pushes a message naming the first one and its function ("agent.lua:12: the script variable
- * 'count' was changed in a handler; keep it in state"), returning true; else pushes nothing. */
+/* After each stretch: finds plain local variables (upvalues) that were assigned; puts the old
+ * values back and pushes a message naming the first one and its function ("agent.lua:12: the script
+ * variable 'count' was changed in a handler; keep it in state"), returning true; else pushes
+ * nothing. */
 bool hgl_freeze_check(lua_State *L);
+/* Whether hgl_freeze_check would return false; neither raises nor allocates. */
+bool hgl_freeze_intact(lua_State *L);
 
 #endif

@@ -425,45 +425,63 @@ static int agent_sleep(lua_State *L)
 
 /* ---- the table ---- */
 
+static int agent_name(lua_State *L)
+{
+  lua_pushstring(L, hgl_vm_of(L)->name);
+  return 1;
+}
+
+static int agent_id(lua_State *L)
+{
+  char did[HGL_DID_TEXT_SIZE];
+  hgl_did_format(&hgl_vm_of(L)->key, did);
+  lua_pushstring(L, did);
+  return 1;
+}
+
+static int agent_empty_config(lua_State *L)
+{
+  lua_newtable(L);
+  hgl_freeze_wrap(L);
+  return 1;
+}
+
 void hgl_bind_agent_open(lua_State *L, struct hgl_bytes config)
 {
-  static const luaL_Reg functions[] = {
-      {"describe", agent_describe},
-      {"protocol", agent_protocol},
-      {"offer", agent_offer},
-      {"on", agent_on},
-      {"on_timer", agent_on_timer},
-      {"on_start", agent_on_start},
-      {"on_upgrade", agent_on_upgrade},
-      {"on_stop", agent_on_stop},
-      {"on_undelivered", agent_on_undelivered},
-      {"every", agent_every},
-      {"send", agent_send},
-      {"ask", agent_ask},
-      {"ask_all", agent_ask_all},
-      {"sleep", agent_sleep},
-      {"after", agent_after},
-      {"cancel", agent_cancel},
-      {"find", agent_find},
-      {"deal", agent_deal},
-      {"keep", agent_keep},
-      {"granted", agent_granted},
-      {"reply", hgl_bind_message_reply},
-      {"refuse", hgl_bind_message_refuse},
-      {NULL, NULL},
+  static const struct hgl_lib_field fields[] = {
+      {"describe", agent_describe, false},
+      {"protocol", agent_protocol, false},
+      {"offer", agent_offer, false},
+      {"on", agent_on, false},
+      {"on_timer", agent_on_timer, false},
+      {"on_start", agent_on_start, false},
+      {"on_upgrade", agent_on_upgrade, false},
+      {"on_stop", agent_on_stop, false},
+      {"on_undelivered", agent_on_undelivered, false},
+      {"every", agent_every, false},
+      {"send", agent_send, false},
+      {"ask", agent_ask, false},
+      {"ask_all", agent_ask_all, false},
+      {"sleep", agent_sleep, false},
+      {"after", agent_after, false},
+      {"cancel", agent_cancel, false},
+      {"find", agent_find, false},
+      {"deal", agent_deal, false},
+      {"keep", agent_keep, false},
+      {"granted", agent_granted, false},
+      {"reply", hgl_bind_message_reply, false},
+      {"refuse", hgl_bind_message_refuse, false},
+      {"name", agent_name, true},
+      {"id", agent_id, true},
+      {"config", agent_empty_config, true},
+      {NULL, NULL, false},
   };
-  struct hgl_vm *vm = hgl_vm_of(L);
-  char did[HGL_DID_TEXT_SIZE];
-  luaL_newlib(L, functions);
-  lua_pushstring(L, vm->name);
-  lua_setfield(L, -2, "name");
-  hgl_did_format(&vm->key, did);
-  lua_pushstring(L, did);
-  lua_setfield(L, -2, "id");
-  if (config.size > 0)
+  lua_newtable(L);
+  if (config.size > 0) {
     hgl_lua_push_value(L, config);
-  else
-    lua_newtable(L);
-  lua_setfield(L, -2, "config");
-  hgl_lib_publish(L, "agent");
+    lua_setfield(L, -2, "config");
+  }
+  hgl_lib_extend(L, fields);
+  hgl_freeze_wrap(L);
+  lua_setglobal(L, "agent");
 }

@@ -85,17 +85,25 @@ static int haggle_fromhex(lua_State *L)
   return 1;
 }
 
+static int haggle_null(lua_State *L)
+{
+  hgl_lua_push_null(L);
+  return 1;
+}
+
 int hgl_bind_haggle_push(lua_State *L)
 {
-  static const luaL_Reg functions[] = {
-      {"bytes", haggle_bytes},       {"array", hgl_lua_array},
-      {"now", haggle_now},           {"id", haggle_id},
-      {"duration", haggle_duration}, {"tohex", haggle_tohex},
-      {"fromhex", haggle_fromhex},   {NULL, NULL},
+  static const struct hgl_lib_field fields[] = {
+      {"bytes", haggle_bytes, false},
+      {"array", hgl_lua_array, false},
+      {"now", haggle_now, false},
+      {"id", haggle_id, false},
+      {"duration", haggle_duration, false},
+      {"tohex", haggle_tohex, false},
+      {"fromhex", haggle_fromhex, false},
+      {"null", haggle_null, true},
+      {NULL, NULL, false},
   };
-  luaL_newlib(L, functions);
-  hgl_lua_push_null(L);
-  lua_setfield(L, -2, "null");
-  hgl_freeze_wrap(L);
+  hgl_lib_push(L, fields);
   return 1;
 }

@@ -39,7 +39,7 @@ static int log_error(lua_State *L)
   return write_line(L, HGL_LOG_ERROR);
 }
 
-static int print(lua_State *L)
+int hgl_bind_print(lua_State *L)
 {
   int count = lua_gettop(L);
   luaL_Buffer line;
@@ -67,18 +67,20 @@ static int host_read(lua_State *L)
   return hgl_bind_call(L, "read_file");
 }
 
-void hgl_bind_log_open(lua_State *L)
+int hgl_bind_log_push(lua_State *L)
 {
-  static const luaL_Reg log_functions[] = {{"debug", log_debug},
-                                           {"info", log_info},
-                                           {"warn", log_warn},
-                                           {"error", log_error},
-                                           {NULL, NULL}};
-  static const luaL_Reg host_functions[] = {{"read", host_read}, {NULL, NULL}};
-  luaL_newlib(L, log_functions);
-  hgl_lib_publish(L, "log");
-  luaL_newlib(L, host_functions);
-  hgl_lib_publish(L, "host");
-  lua_pushcfunction(L, print);
-  lua_setglobal(L, "print");
+  static const struct hgl_lib_field fields[] = {{"debug", log_debug, false},
+                                                {"info", log_info, false},
+                                                {"warn", log_warn, false},
+                                                {"error", log_error, false},
+                                                {NULL, NULL, false}};
+  hgl_lib_push(L, fields);
+  return 1;
+}
+
+int hgl_bind_host_push(lua_State *L)
+{
+  static const struct hgl_lib_field fields[] = {{"read", host_read, false}, {NULL, NULL, false}};
+  hgl_lib_push(L, fields);
+  return 1;
 }

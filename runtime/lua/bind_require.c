@@ -32,7 +32,7 @@ static void load_module(lua_State *L, struct hgl_bytes name)
   struct hgl_bytes text = hgl_bytes(source, vm->result.size);
   const char *chunk_name = lua_pushlstring(L, (const char *)vm->scratch.data, vm->scratch.size);
   if (hgl_chunks_load(vm->chunks, L, text, chunk_name, &err) != 0) {
-    if (err.code == HGL_NO_MEMORY) hgl_stretch_caught(L, LUA_ERRMEM);
+    if (err.code == HGL_NO_MEMORY) hgl_sandbox_no_memory(L);
     lua_pushstring(L, err.message);
     lua_error(L);
   }

@@ -2,16 +2,26 @@
  * view as long as that is in use, so that views can be compared and serve as keys. */
 #include <stdio.h>
 
-#include "lua/bind.h"
 #include "lua/views.h"
+#include "lua/vm_core.h"
 #include "lua/walk.h"
 
 /* Addresses are registry keys. */
 static const char view_meta, views;
 
-static int fail(lua_State *L, const struct hgl_err *err)
+int hgl_view_fail(lua_State *L, const struct hgl_err *err)
 {
+  if (err->code == HGL_NO_MEMORY) hgl_sandbox_no_memory(L);
   return luaL_error(L, "%s", err->message);
+}
+
+/* Lua's garbage is under the same limit as the tree: collected, it may leave room. */
+static bool try_again(lua_State *L, int status, bool *collected)
+{
+  if (status != -HGL_NO_MEMORY || *collected) return false;
+  *collected = true;
+  lua_gc(L, LUA_GCCOLLECT);
+  return true;
 }
 
 /* Views ------------------------------------------------------------------------------------- */
@@ -110,7 +120,11 @@ void hgl_view_get(lua_State *L, struct hgl_state_node *node, const struct hgl_st
 {
   struct hgl_err err;
   struct hgl_state_value value;
-  if (hgl_state_get(node, key, &value, &err) != 0) fail(L, &err);
+  bool collected = false;
+  int status;
+  do status = hgl_state_get(node, key, &value, &err);
+  while (try_again(L, status, &collected));
+  if (status) hgl_view_fail(L, &err);
   hgl_view_push_value(L, &value);
 }
 
@@ -118,7 +132,7 @@ int64_t hgl_view_length(lua_State *L, struct hgl_state_node *node)
 {
   struct hgl_err err;
   int64_t length = 0;
-  if (hgl_state_length(node, &length, &err) != 0) fail(L, &err);
+  if (hgl_state_length(node, &length, &err) != 0) hgl_view_fail(L, &err);
   return length;
 }
 
@@ -126,7 +140,11 @@ void hgl_view_reorder(lua_State *L, struct hgl_state_node *node, int64_t first, 
                       size_t count)
 {
   struct hgl_err err;
-  if (hgl_state_reorder(node, first, order, count, &err) != 0) fail(L, &err);
+  bool collected = false;
+  int status;
+  do status = hgl_state_reorder(node, first, order, count, &err);
+  while (try_again(L, status, &collected));
+  if (status) hgl_view_fail(L, &err);
 }
 
 /* Lua values into the tree: nothing in this part raises ------------------------------------------
@@ -238,29 +256,41 @@ done:
   return status;
 }
 
-void hgl_view_set(lua_State *L, struct hgl_state_node *node, const struct hgl_state_key *key,
-                  int index)
+/* One attempt; nothing is left of it when it fails. */
+static int set(lua_State *L, struct hgl_state_node *node, const struct hgl_state_key *key,
+               int index, struct hgl_err *err)
 {
-  struct hgl_err err;
   struct hgl_state_value value;
   struct hgl_state_node *made = NULL;
-  struct hgl_walk walk = {.L = L, .verb = "kept in state", .err = &err};
+  struct hgl_walk walk = {.L = L, .verb = "kept in state", .err = err};
   char what[64];
   if (key->is_int)
     snprintf(what, sizeof what, "[%lld]", (long long)key->integer);
   else
     snprintf(what, sizeof what, "%.40s", key->text.size ? (const char *)key->text.data : "");
   walk.what = what;
-  luaL_checkstack(L, 8, "state");
   struct hgl_state *state = hgl_state_of(node);
-  if (!state) luaL_error(L, "this table was removed from the state");
-  int status = from_lua(&walk, state, lua_absindex(L, index), &value, &made);
+  if (!state) return hgl_fail(err, HGL_CLOSED, "this table was removed from the state");
+  int status = from_lua(&walk, state, index, &value, &made);
   if (status == 0) {
-    status = hgl_state_set(node, key, &value, &err);
+    status = hgl_state_set(node, key, &value, err);
     if (status) hgl_walk_fail_in(&walk);
   }
   if (made) hgl_state_release(made);
-  if (status) fail(L, &err);
+  return status;
+}
+
+void hgl_view_set(lua_State *L, struct hgl_state_node *node, const struct hgl_state_key *key,
+                  int index)
+{
+  struct hgl_err err;
+  bool collected = false;
+  int status;
+  luaL_checkstack(L, 8, "state");
+  index = lua_absindex(L, index);
+  do status = set(L, node, key, index, &err);
+  while (try_again(L, status, &collected));
+  if (status) hgl_view_fail(L, &err);
 }
 
 /* Metamethods ------------------------------------------------------------------------------- */
@@ -293,9 +323,12 @@ int hgl_view_next(lua_State *L)
   struct hgl_state_key key = {0}, next;
   struct hgl_state_value value;
   struct hgl_err err;
-  bool more = false, first = lua_isnoneornil(L, 2);
+  bool more = false, first = lua_isnoneornil(L, 2), collected = false;
   if (!first) key = hgl_view_key(L, 2);
-  if (hgl_state_next(node, first ? NULL : &key, &next, &value, &more, &err) != 0) fail(L, &err);
+  int status;
+  do status = hgl_state_next(node, first ? NULL : &key, &next, &value, &more, &err);
+  while (try_again(L, status, &collected));
+  if (status) hgl_view_fail(L, &err);
   if (!more) {
     lua_pushnil(L);
     return 1;

@@ -78,13 +78,14 @@ static void push_keys(lua_State *L, int table, lua_Integer *count)
   lua_createtable(L, (int)n, 0);
   int sorted = lua_gettop(L) - 2, found = lua_gettop(L);
   lua_Integer i = 0;
-  for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
+  for (lua_pushnil(L); i < n && lua_next(L, table); lua_pop(L, 1)) {
     keys[i] = sortable_of(L, -2);
     keys[i].index = i + 1;
     i++;
     lua_pushvalue(L, -2);
     lua_rawseti(L, found, i);
   }
+  *count = n = i; /* a weak table may have shrunk meanwhile */
   qsort(keys, (size_t)n, sizeof *keys, compare);
   for (i = 0; i < n; i++) {
     lua_rawgeti(L, found, keys[i].index);
@@ -130,6 +131,7 @@ static int base_pairs(lua_State *L)
   lua_settop(L, 1);
   lua_Integer count = 0;
   hgl_table_push_content(L, 1);
+  hgl_lib_complete(L, 2);
   push_keys(L, 2, &count);
   struct traversal *at = lua_newuserdatauv(L, sizeof *at, 0);
   *at = (struct traversal){0, count};
@@ -182,6 +184,7 @@ static int base_next(lua_State *L)
   if (hgl_bind_state_node(L, 1)) return hgl_view_next(L);
   luaL_checktype(L, 1, LUA_TTABLE);
   hgl_table_push_content(L, 1);
+  hgl_lib_complete(L, 3);
   if (lua_isnil(L, 2)) {
     lua_pushnil(L);
     lua_replace(L, lua_upvalueindex(1));
@@ -284,9 +287,9 @@ static int table_insert(lua_State *L)
   struct hgl_err err;
   struct hgl_state_value nil = {.kind = HGL_STATE_NIL};
   if (hgl_state_reorder(node, position, order, count, &err) == 0) return 0;
-  int undone = hgl_state_set(node, &key, &nil, NULL);
-  assert(undone == 0); /* taking back what this stretch has put there needs no memory */
-  return luaL_error(L, "%s", err.message);
+  /* Taking back what this stretch has put there needs no memory. */
+  if (hgl_state_set(node, &key, &nil, NULL) != 0) assert(false);
+  return hgl_view_fail(L, &err);
 }
 
 static int table_remove(lua_State *L)
@@ -400,15 +403,21 @@ static void replace(lua_State *L, int table, const char *name, lua_CFunction fun
   lua_setfield(L, table, name);
 }
 
-void hgl_bind_tables_open(lua_State *L)
+int hgl_bind_table_push(lua_State *L)
 {
-  luaL_requiref(L, LUA_TABLIBNAME, luaopen_table, 1);
+  lua_pushcfunction(L, luaopen_table);
+  lua_call(L, 0, 1);
   int table = lua_gettop(L);
   replace(L, table, "insert", table_insert);
   replace(L, table, "remove", table_remove);
   lua_pushcfunction(L, table_sort);
   lua_setfield(L, table, "sort");
-  lua_pop(L, 1);
+  hgl_freeze_wrap(L);
+  return 1;
+}
+
+void hgl_bind_tables_open(lua_State *L)
+{
   lua_pushcfunction(L, base_pairs);
   lua_setglobal(L, "pairs");
   lua_pushcfunction(L, base_ipairs);

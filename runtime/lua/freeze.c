@@ -11,9 +11,9 @@
 #include "lua/walk.h"
 
 /* Addresses are keys: of the registry, and in a frozen table's metatable. */
-static const char watched, content_key;
+static const char watching, content_key;
 
-enum { WATCHED_SIZE = 3 };
+enum { WATCHED_SIZE = 3, WATCHED_MAX = 300 * 1000 };
 
 void hgl_table_push_content(lua_State *L, int index)
 {
@@ -132,20 +132,33 @@ struct freezer {
   int seen;  /* table: object or upvalue id → true */
   int queue; /* table: object, its name, object, its name, … */
   lua_Integer head, tail;
-  lua_State *watch;
+  int watched; /* table: what will lie on the stack of the watching thread */
+  lua_Integer count;
 };
 
 static void watch(struct freezer *f, int object, int key, int value)
 {
   lua_State *L = f->L;
-  object = lua_absindex(L, object), key = lua_absindex(L, key), value = lua_absindex(L, value);
-  luaL_checkstack(L, 4, "freeze");
-  if (!lua_checkstack(f->watch, 2 * WATCHED_SIZE + LUA_MINSTACK))
+  const int parts[WATCHED_SIZE] = {object, lua_absindex(L, key), value};
+  for (int i = 0; i < WATCHED_SIZE; i++) {
+    lua_pushvalue(L, parts[i]);
+    lua_rawseti(L, f->watched, ++f->count);
+  }
+}
+
+/* Only now, because a stack that grows step by step gets too large. */
+static void start_watching(struct freezer *f)
+{
+  lua_State *L = f->L;
+  if (f->count == 0) return;
+  lua_State *thread = lua_newthread(L);
+  if (f->count > WATCHED_MAX || !lua_checkstack(thread, (int)f->count + LUA_MINSTACK))
     luaL_error(L, "too many script variables");
-  lua_pushvalue(L, object);
-  lua_pushvalue(L, key);
-  lua_pushvalue(L, value);
-  lua_xmove(L, f->watch, WATCHED_SIZE);
+  for (lua_Integer i = 1; i <= f->count; i++) {
+    lua_rawgeti(L, f->watched, i);
+    lua_xmove(L, thread, 1);
+  }
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &watching);
 }
 
 /* True the first time. */
@@ -228,13 +241,24 @@ static bool is_frozen(lua_State *L, int table)
   return frozen;
 }
 
+/* Whatever reads a lazy table's content goes on finding its other fields. */
+static void move_metatable(lua_State *L, int from, int to)
+{
+  lua_getmetatable(L, from);
+  lua_setmetatable(L, to);
+  lua_pushnil(L);
+  lua_setmetatable(L, from);
+}
+
 static void walk_table(struct freezer *f, int table, const char *name)
 {
   lua_State *L = f->L;
   if (is_frozen(L, table)) return;
-  if (!hgl_lua_is_array(L, table) && lua_getmetatable(L, table)) visit(f, name);
+  bool lazy = hgl_lib_is_lazy(L, table);
+  if (!lazy && !hgl_lua_is_array(L, table) && lua_getmetatable(L, table)) visit(f, name);
   lua_newtable(L);
   int content = lua_gettop(L);
+  if (lazy) move_metatable(L, table, content);
   for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
     int key = content + 1, value = content + 2;
     visit_field(f, name, value, key);
@@ -243,6 +267,8 @@ static void walk_table(struct freezer *f, int table, const char *name)
     lua_pushvalue(L, value);
     lua_rawset(L, content);
     if (is_metamethod(L, key)) {
+      if (strcmp(lua_tostring(L, key), "__mode") == 0)
+        luaL_error(L, "'%s' is a weak table: not available to agents", name);
       watch(f, table, key, value);
       continue;
     }
@@ -264,9 +290,8 @@ void hgl_freeze(lua_State *L, int roots)
   f.seen = top + 1;
   lua_newtable(L);
   f.queue = top + 2;
-  f.watch = lua_newthread(L);
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &watched);
+  lua_newtable(L);
+  f.watched = top + 3;
   lua_Integer count = (lua_Integer)lua_rawlen(L, roots);
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
   visit(&f, "");
@@ -274,9 +299,6 @@ void hgl_freeze(lua_State *L, int roots)
     lua_rawgeti(L, roots, i);
     visit(&f, "a handler");
   }
-  lua_pushliteral(L, "");
-  if (lua_getmetatable(L, -1)) visit(&f, "string");
-  lua_settop(L, top + 3);
   while (f.head < f.tail) {
     lua_rawgeti(L, f.queue, ++f.head);
     lua_rawgeti(L, f.queue, ++f.head);
@@ -287,6 +309,7 @@ void hgl_freeze(lua_State *L, int roots)
       walk_table(&f, object, lua_tostring(L, object + 1));
     lua_settop(L, top + 3);
   }
+  start_watching(&f);
   lua_settop(L, top);
 }
 
@@ -323,25 +346,46 @@ static void put_back(lua_State *watch, int first, const char *upvalue)
     lua_rawset(watch, first);
 }
 
-bool hgl_freeze_check(lua_State *L)
+static lua_State *watching_thread(lua_State *L)
 {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &watched);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &watching);
   lua_State *watch = lua_tothread(L, -1);
   lua_pop(L, 1);
-  if (!watch) return false;
+  return watch;
+}
+
+/* *upvalue: its name, or NULL for the field of a table. */
+static bool is_intact(lua_State *watch, int first, const char **upvalue)
+{
+  *upvalue = lua_getupvalue(watch, first, (int)lua_tointeger(watch, first + 1));
+  if (!*upvalue) {
+    lua_pushvalue(watch, first + 1);
+    lua_rawget(watch, first);
+  }
+  bool intact = unchanged(watch, first);
+  lua_pop(watch, 1);
+  return intact;
+}
+
+bool hgl_freeze_intact(lua_State *L)
+{
+  lua_State *watch = watching_thread(L);
+  const char *upvalue;
+  bool intact = true;
+  int count = watch ? lua_gettop(watch) : 0;
+  for (int first = 1; intact && first < count; first += WATCHED_SIZE)
+    intact = is_intact(watch, first, &upvalue);
+  return intact;
+}
+
+bool hgl_freeze_check(lua_State *L)
+{
+  lua_State *watch = watching_thread(L);
+  const char *upvalue;
   bool changed = false;
-  int count = lua_gettop(watch);
+  int count = watch ? lua_gettop(watch) : 0;
   for (int first = 1; first < count; first += WATCHED_SIZE) {
-    const char *upvalue = NULL;
-    if (lua_isfunction(watch, first)) {
-      upvalue = lua_getupvalue(watch, first, (int)lua_tointeger(watch, first + 1));
-    } else {
-      lua_pushvalue(watch, first + 1);
-      lua_rawget(watch, first);
-    }
-    bool same = unchanged(watch, first);
-    lua_settop(watch, count);
-    if (same) continue;
+    if (is_intact(watch, first, &upvalue)) continue;
     put_back(watch, first, upvalue);
     if (!changed) push_message(L, watch, first, upvalue);
     changed = true;

@@ -101,12 +101,6 @@ static int base_tostring(lua_State *L)
   return 1;
 }
 
-void hgl_lib_publish(lua_State *L, const char *name)
-{
-  hgl_freeze_wrap(L);
-  lua_setglobal(L, name);
-}
-
 void hgl_lib_base_open(lua_State *L)
 {
   static const char *const kept[] = {"assert",   "error", "select",  "tonumber",

@@ -206,19 +206,19 @@ static int coroutine_close(lua_State *L)
   return 2;
 }
 
-void hgl_lib_coroutine_open(lua_State *L)
+int hgl_lib_coroutine_push(lua_State *L)
 {
-  static const luaL_Reg functions[] = {
-      {"create", coroutine_create},
-      {"resume", coroutine_resume},
-      {"wrap", coroutine_wrap},
-      {"yield", coroutine_yield},
-      {"status", coroutine_status},
-      {"isyieldable", coroutine_isyieldable},
-      {"running", coroutine_running},
-      {"close", coroutine_close},
-      {NULL, NULL},
+  static const struct hgl_lib_field fields[] = {
+      {"create", coroutine_create, false},
+      {"resume", coroutine_resume, false},
+      {"wrap", coroutine_wrap, false},
+      {"yield", coroutine_yield, false},
+      {"status", coroutine_status, false},
+      {"isyieldable", coroutine_isyieldable, false},
+      {"running", coroutine_running, false},
+      {"close", coroutine_close, false},
+      {NULL, NULL, false},
   };
-  luaL_newlib(L, functions);
-  hgl_lib_publish(L, "coroutine");
+  hgl_lib_push(L, fields);
+  return 1;
 }

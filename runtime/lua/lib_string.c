@@ -69,10 +69,11 @@ void hgl_lib_string_open(lua_State *L)
   luaL_setfuncs(L, ours, 0);
   lua_pushnil(L);
   lua_setfield(L, -2, "dump");
-  hgl_lib_publish(L, "string");
   lua_pushliteral(L, "");
-  lua_getmetatable(L, -1);
-  lua_getglobal(L, "string");
+  lua_getmetatable(L, -1); /* scripts cannot reach it */
+  lua_pushvalue(L, -3);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 2);
+  hgl_freeze_wrap(L);
+  lua_setglobal(L, "string");
 }

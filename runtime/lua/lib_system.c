@@ -141,19 +141,32 @@ static int os_date(lua_State *L)
   return 1;
 }
 
-void hgl_lib_system_open(lua_State *L)
+/* ---- opening ---- */
+
+int hgl_lib_math_push(lua_State *L)
 {
-  static const luaL_Reg time_functions[] = {{"time", os_time}, {"date", os_date}, {NULL, NULL}};
   lua_pushcfunction(L, luaopen_math);
   lua_call(L, 0, 1);
   lua_pushcfunction(L, math_random);
   lua_setfield(L, -2, "random");
   lua_pushnil(L);
   lua_setfield(L, -2, "randomseed");
-  hgl_lib_publish(L, "math");
-  luaL_newlib(L, time_functions);
-  hgl_lib_publish(L, "os");
+  hgl_freeze_wrap(L);
+  return 1;
+}
+
+int hgl_lib_os_push(lua_State *L)
+{
+  static const struct hgl_lib_field fields[] = {
+      {"time", os_time, false}, {"date", os_date, false}, {NULL, NULL, false}};
+  hgl_lib_push(L, fields);
+  return 1;
+}
+
+int hgl_lib_utf8_push(lua_State *L)
+{
   lua_pushcfunction(L, luaopen_utf8);
   lua_call(L, 0, 1);
-  hgl_lib_publish(L, "utf8");
+  hgl_freeze_wrap(L);
+  return 1;
 }

@@ -93,18 +93,15 @@ int hgl_run_suspend(lua_State *L, lua_KFunction resumed)
   }
   struct hgl_vm_run *run = vm->run;
   run->charged = run->ask_data.size;
-  vm->memory_used += run->charged;
-  if (vm->memory_used > vm->limits.memory_bytes) {
-    lua_pushliteral(L, "not enough memory for the questions");
-    hgl_stretch_caught(L, LUA_ERRMEM);
-  }
+  vm->memory.used += run->charged;
+  if (vm->memory.used > vm->memory.max) hgl_sandbox_no_memory(L);
   vm->suspending = true;
   return lua_yieldk(L, 0, 0, resumed);
 }
 
 void hgl_run_forget_asks(struct hgl_vm *vm, struct hgl_vm_run *run)
 {
-  vm->memory_used -= run->charged;
+  vm->memory.used -= run->charged;
   run->charged = 0;
   hgl_free(run->asks);
   run->asks = NULL;
@@ -163,17 +160,17 @@ static void take_coroutine(lua_State *L, struct hgl_vm_run *run)
 }
 
 /* A coroutine that ended well starts afresh with the next function; others are left to the
- * collector. */
-static void give_coroutine_back(lua_State *L, struct hgl_vm_run *run, bool ended_well)
+ * collector: their pending __close handlers never run, because nothing limits them. Neither raises
+ * nor allocates. */
+static void give_coroutine_back(struct hgl_vm *vm, struct hgl_vm_run *run, bool ended_well)
 {
-  struct hgl_vm *vm = hgl_vm_of(L);
   if (!run->co) return;
   if (ended_well && !vm->idle) {
     vm->idle = run->co;
     vm->idle_ref = run->ref;
     lua_settop(run->co, 0);
   } else {
-    luaL_unref(L, LUA_REGISTRYINDEX, run->ref);
+    luaL_unref(vm->L, LUA_REGISTRYINDEX, run->ref);
   }
   run->co = NULL;
 }
@@ -261,13 +258,6 @@ static int describe_error(lua_State *L)
   return 0;
 }
 
-static int end_run(lua_State *L)
-{
-  struct stretch *stretch = lua_touserdata(L, 1);
-  give_coroutine_back(L, stretch->run, stretch->outcome == HGL_VM_DONE);
-  return 0;
-}
-
 /* The error object, or nothing, lies on the main state. Its __tostring may raise or run for ever:
  * that is the error then. */
 static void explain(struct hgl_vm *vm, struct stretch *stretch, int status)
@@ -334,12 +324,13 @@ static enum hgl_vm_outcome do_stretch(struct stretch *stretch, struct hgl_vm_wai
   vm->last_words = true;
   if (status != LUA_OK) stretch->outcome = HGL_VM_RAISED;
   if (stretch->outcome == HGL_VM_RAISED && !stretch->error.code) explain(vm, stretch, status);
-  if (hgl_run_protected(vm, check_variables, stretch) != LUA_OK) {
+  if (!hgl_freeze_intact(vm->L) && hgl_run_protected(vm, check_variables, stretch) != LUA_OK) {
     stretch->outcome = HGL_VM_RAISED;
     hgl_fail(&stretch->error, vm->doomed ? vm->doomed : HGL_SCRIPT, "%s",
              lua_isstring(vm->L, -1) ? lua_tostring(vm->L, -1) : "cannot check script variables");
   }
-  if (stretch->outcome != HGL_VM_SUSPENDED) hgl_run_protected(vm, end_run, stretch);
+  if (stretch->outcome != HGL_VM_SUSPENDED)
+    give_coroutine_back(vm, run, stretch->outcome == HGL_VM_DONE);
   lua_settop(vm->L, 0);
   hgl_stretch_end(vm);
   vm->last_words = false;
@@ -398,9 +389,7 @@ enum hgl_vm_outcome hgl_vm_resume(struct hgl_vm *vm, struct hgl_vm_run *run,
 
 void hgl_vm_abandon(struct hgl_vm *vm, struct hgl_vm_run *run)
 {
-  struct stretch stretch = {.vm = vm, .run = run, .outcome = HGL_VM_RAISED};
-  hgl_run_protected(vm, end_run, &stretch);
-  lua_settop(vm->L, 0);
+  give_coroutine_back(vm, run, false);
   free_run(vm, run);
 }
 

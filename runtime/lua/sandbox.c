@@ -1,5 +1,7 @@
 #include "lua/vm_core.h"
 
+#include <stdlib.h>
+
 #include "base/mem.h"
 
 struct hgl_vm *hgl_vm_of(lua_State *L)
@@ -24,13 +26,13 @@ void *hgl_sandbox_alloc(void *user, void *old, size_t old_size, size_t size)
   if (!old) old_size = 0; /* then it is a type tag */
   if (size == 0) {
     hgl_free(old);
-    vm->memory_used -= old_size;
+    vm->memory.used -= old_size;
     return NULL;
   }
   if (size > old_size) {
-    size_t limit = vm->limits.memory_bytes + (vm->last_words ? HGL_VM_LAST_WORDS_SIZE : 0);
+    size_t limit = vm->memory.max + (vm->last_words ? HGL_VM_LAST_WORDS_SIZE : 0);
     size_t growth = size - old_size;
-    if (vm->memory_used > limit || growth > limit - vm->memory_used) return refuse(vm);
+    if (vm->memory.used > limit || growth > limit - vm->memory.used) return refuse(vm);
   }
   void *memory = hgl_realloc(old, size);
   if (!memory) {
@@ -38,7 +40,7 @@ void *hgl_sandbox_alloc(void *user, void *old, size_t old_size, size_t size)
     return size <= old_size ? old : refuse(vm);
   }
   vm->refused = false;
-  vm->memory_used += size - old_size;
+  vm->memory.used += size - old_size;
   return memory;
 }
 
@@ -134,6 +136,14 @@ void hgl_stretch_caught(lua_State *L, int status)
   lua_error(L);
 }
 
+void hgl_sandbox_no_memory(lua_State *L)
+{
+  hgl_vm_of(L)->doomed = HGL_NO_MEMORY;
+  lua_pushliteral(L, "not enough memory");
+  hgl_stretch_caught(L, LUA_ERRMEM);
+  abort(); /* the stretch is doomed: that raised */
+}
+
 /* ---- what a script finds ---- */
 
 void hgl_sandbox_tostring(lua_State *L, int index)
@@ -159,9 +169,22 @@ void hgl_sandbox_tostring(lua_State *L, int index)
 
 void hgl_sandbox_open(lua_State *L)
 {
+  static const struct hgl_lib_field globals[] = {
+      {"coroutine", hgl_lib_coroutine_push, true},
+      {"math", hgl_lib_math_push, true},
+      {"os", hgl_lib_os_push, true},
+      {"table", hgl_bind_table_push, true},
+      {"utf8", hgl_lib_utf8_push, true},
+      {"host", hgl_bind_host_push, true},
+      {"log", hgl_bind_log_push, true},
+      {"print", hgl_bind_print, false},
+      {"cache", hgl_bind_cache_push, true},
+      {NULL, NULL, false},
+  };
   hgl_lib_base_open(L);
   hgl_lib_string_open(L);
-  hgl_lib_coroutine_open(L);
-  hgl_lib_system_open(L);
   hgl_bind_tables_open(L);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+  hgl_lib_extend(L, globals);
+  lua_pop(L, 1);
 }

@@ -15,7 +15,6 @@ int hgl_state_create(const struct hgl_state_rows *rows, size_t size_max, struct 
   struct hgl_state *state = hgl_zalloc(sizeof *state);
   if (!state) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   state->rows = *rows;
-  state->memory_max = SIZE_MAX;
   state->size_max = size_max < UINT32_MAX ? size_max : UINT32_MAX;
   state->random = 2463534242;
   state->next_table = 1;
@@ -51,7 +50,7 @@ void hgl_state_destroy(struct hgl_state *state)
     state->dirty = node->dirty_next;
     hgl_state_release(node);
   }
-  hgl_free(state->undo);
+  hgl_state_free(state, state->undo, state->undo_capacity * sizeof *state->undo);
   hgl_free(state);
 }
 
@@ -67,12 +66,14 @@ size_t hgl_state_size(const struct hgl_state *state)
 
 size_t hgl_state_memory(const struct hgl_state *state)
 {
-  return state->memory + state->undo_capacity * sizeof *state->undo;
+  return state->memory;
 }
 
-void hgl_state_limit_memory(struct hgl_state *state, size_t size_max)
+void hgl_state_share_memory(struct hgl_state *state, struct hgl_memory *memory)
 {
-  state->memory_max = size_max;
+  assert(!state->shared);
+  state->shared = memory;
+  memory->used += state->memory;
 }
 
 bool hgl_state_dirty(const struct hgl_state *state)

@@ -14,7 +14,7 @@
  *   Children of such tables are read when first touched and may be dropped from memory when clean.
  * - First-touch undo: the first write of a stretch to a slot records its old value.
  *
- * One agent, loop thread. hgl_state_memory is what counts against the agent's memory limit. */
+ * One agent, loop thread. Memory is counted in a struct hgl_memory that trees may share. */
 #ifndef HGL_LUA_STATE_H
 #define HGL_LUA_STATE_H
 
@@ -25,8 +25,9 @@ enum {
   HGL_STATE_KEY_SIZE_MAX = 400, /* bytes of a text key */
   HGL_STATE_DEPTH_MAX = 32,
   HGL_STATE_VALUE_SIZE_MAX = 1 << 20, /* bytes of one scalar */
-  HGL_STATE_KEEP_MAX =
-      1 << 20, /* bytes of memory above which a flush drops what rows can give back */
+  /* Bytes of memory above which a flush drops what rows can give back; and at the latest when a
+   * quarter of the permitted memory is in use. */
+  HGL_STATE_KEEP_MAX = 1 << 20,
 };
 
 /* Where rows come from and go to; keys are relative to the agent. `get` answers HGL_NOT_FOUND for a
@@ -41,6 +42,11 @@ struct hgl_state_rows {
                            struct hgl_err *err),
               void *visit_user, struct hgl_err *err);
   void *user;
+};
+
+/* Heap that a limit is about. */
+struct hgl_memory {
+  size_t used, max;
 };
 
 struct hgl_state;      /* the tree */
@@ -130,7 +136,8 @@ bool hgl_state_dirty(const struct hgl_state *state);
 int hgl_state_flush(struct hgl_state *state, struct hgl_err *err) HGL_NODISCARD;
 size_t hgl_state_size(const struct hgl_state *state);   /* bytes, encoded, about */
 size_t hgl_state_memory(const struct hgl_state *state); /* bytes of heap in use */
-/* Whatever would take more heap than this fails with HGL_NO_MEMORY; without a call: no limit. */
-void hgl_state_limit_memory(struct hgl_state *state, size_t size_max);
+/* Counts the tree's heap in `memory` (borrowed until the tree is destroyed): whatever would take
+ * more than memory->max fails with HGL_NO_MEMORY. Without a call: no limit. Loads nothing. */
+void hgl_state_share_memory(struct hgl_state *state, struct hgl_memory *memory);
 
 #endif

@@ -268,6 +268,8 @@ int hgl_state_flush(struct hgl_state *state, struct hgl_err *err)
   if (state->open) return hgl_fail(err, HGL_INVALID, "a stretch is open");
   int status = drop_all(state, err);
   if (status == 0) status = write_dirty(state, err);
-  if (status == 0 && state->memory > HGL_STATE_KEEP_MAX) forget_below(state->root);
+  const struct hgl_memory *shared = state->shared;
+  bool much = state->memory > HGL_STATE_KEEP_MAX || (shared && state->memory > shared->max / 4);
+  if (status == 0 && much) forget_below(state->root);
   return status;
 }

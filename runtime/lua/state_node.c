@@ -5,16 +5,28 @@
 
 void *hgl_state_alloc(struct hgl_state *state, size_t size)
 {
-  if (hgl_state_memory(state) + size > state->memory_max) return NULL;
+  if (!hgl_state_has_room(state, size)) return NULL;
   void *memory = hgl_zalloc(size);
-  if (memory) state->memory += size;
+  if (memory) hgl_state_count(state, size, 0);
   return memory;
+}
+
+bool hgl_state_has_room(const struct hgl_state *state, size_t size)
+{
+  const struct hgl_memory *shared = state->shared;
+  return !shared || (shared->used <= shared->max && size <= shared->max - shared->used);
+}
+
+void hgl_state_count(struct hgl_state *state, size_t taken, size_t given_back)
+{
+  state->memory += taken - given_back;
+  if (state->shared) state->shared->used += taken - given_back;
 }
 
 void hgl_state_free(struct hgl_state *state, void *memory, size_t size)
 {
   if (!memory) return;
-  if (state) state->memory -= size;
+  if (state) hgl_state_count(state, 0, size);
   hgl_free(memory);
 }
 
@@ -201,7 +213,7 @@ void hgl_state_node_bury(struct hgl_state_node *node)
   struct hgl_state *state = node->state;
   if (!state) return;
   bury_slots(state, node->slots);
-  state->memory -= sizeof *node; /* what a view still holds of it may outlive the tree */
+  hgl_state_count(state, 0, sizeof *node); /* what a view still holds of it may outlive the tree */
   node->slots = node->dirty_slots = NULL;
   node->gone = true;
   node->state = NULL;

@@ -25,8 +25,11 @@ int hgl_stretch_reserve(struct hgl_state *state, size_t count, struct hgl_err *e
   if (needed <= state->undo_capacity) return 0;
   size_t capacity = state->undo_capacity ? state->undo_capacity * 2 : 16;
   if (capacity < needed) capacity = needed;
-  struct hgl_undo *undo = hgl_realloc(state->undo, capacity * sizeof *undo);
+  size_t growth = (capacity - state->undo_capacity) * sizeof *state->undo;
+  struct hgl_undo *undo = NULL;
+  if (hgl_state_has_room(state, growth)) undo = hgl_realloc(state->undo, capacity * sizeof *undo);
   if (!undo) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  hgl_state_count(state, growth, 0);
   state->undo = undo;
   state->undo_capacity = capacity;
   return 0;
@@ -57,7 +60,7 @@ static void empty_log(struct hgl_state *state)
   enum { KEPT = 64 };
   state->undo_count = 0;
   if (state->undo_capacity <= KEPT) return;
-  hgl_free(state->undo);
+  hgl_state_free(state, state->undo, state->undo_capacity * sizeof *state->undo);
   state->undo = NULL;
   state->undo_capacity = 0;
 }

@@ -80,7 +80,8 @@ struct hgl_undo {
 struct hgl_state {
   struct hgl_state_rows rows;
   size_t size_max;
-  size_t memory, memory_max;
+  size_t memory;
+  struct hgl_memory *shared; /* counts it too; or NULL */
   struct hgl_state_node *root;
   bool open; /* a stretch is */
   struct hgl_undo *undo;
@@ -105,6 +106,8 @@ void hgl_slots_refresh(struct hgl_slot *top, const struct hgl_slot *slot);
 /* state_node.c: memory of nodes, slots and contents */
 void *hgl_state_alloc(struct hgl_state *state, size_t size);
 void hgl_state_free(struct hgl_state *state, void *memory, size_t size);
+bool hgl_state_has_room(const struct hgl_state *state, size_t size);
+void hgl_state_count(struct hgl_state *state, size_t taken, size_t given_back);
 int hgl_state_node_create(struct hgl_state *state, struct hgl_state_node **out,
                           struct hgl_err *err);
 /* A new slot without content, in the treap. */

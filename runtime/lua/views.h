@@ -21,6 +21,8 @@ int64_t hgl_view_length(lua_State *L, struct hgl_state_node *node);
 /* hgl_state_reorder */
 void hgl_view_reorder(lua_State *L, struct hgl_state_node *node, int64_t first, const size_t *order,
                       size_t count);
+/* Raises the failure; at the memory limit the stretch is over. */
+int hgl_view_fail(lua_State *L, const struct hgl_err *err);
 /* The iterator for `pairs`: (view, key) → key, value, or nil. */
 int hgl_view_next(lua_State *L);
 

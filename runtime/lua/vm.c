@@ -14,6 +14,12 @@ struct load {
   struct hgl_err error;
 };
 
+int hgl_bind_cache_push(lua_State *L)
+{
+  hgl_bind_state_push(L, hgl_state_root(hgl_vm_of(L)->cache));
+  return 1;
+}
+
 static void open_libraries(lua_State *L, const struct hgl_vm_config *config)
 {
   struct hgl_vm *vm = hgl_vm_of(L);
@@ -26,10 +32,7 @@ static void open_libraries(lua_State *L, const struct hgl_vm_config *config)
   hgl_bind_state_open(L);
   hgl_bind_state_push(L, hgl_state_root(vm->state));
   lua_setglobal(L, "state");
-  hgl_bind_state_push(L, hgl_state_root(vm->cache));
-  lua_setglobal(L, "cache");
   hgl_bind_message_open(L);
-  hgl_bind_log_open(L);
   hgl_bind_agent_open(L, config->config);
 }
 
@@ -47,8 +50,10 @@ static void add_values(lua_State *L, int ref)
 static void push_roots(lua_State *L, int config)
 {
   lua_newtable(L);
-  lua_pushvalue(L, config);
-  lua_rawseti(L, -2, 1);
+  if (!lua_isnil(L, config)) {
+    lua_pushvalue(L, config);
+    lua_rawseti(L, -2, 1);
+  }
   add_values(L, hgl_vm_of(L)->handlers_ref);
   add_values(L, hgl_vm_of(L)->modules_ref);
 }
@@ -60,8 +65,12 @@ static int load(lua_State *L)
   lua_gc(L, LUA_GCSTOP);
   open_libraries(L, config);
   lua_gc(L, LUA_GCRESTART);
-  lua_getglobal(L, "agent");
-  lua_getfield(L, -1, "config");
+  if (config->config.size > 0) {
+    lua_getglobal(L, "agent");
+    lua_getfield(L, -1, "config");
+  } else {
+    lua_pushnil(L);
+  }
   lua_replace(L, 1);
   lua_settop(L, 1);
   if (hgl_chunks_load(config->chunks, L, config->source, config->chunk_name, &load->error) != 0)
@@ -132,6 +141,8 @@ static int create_parts(struct hgl_vm *vm, const struct hgl_vm_config *config, s
   int status = hgl_state_create(&vm->rows, vm->limits.state_bytes, &vm->state, err);
   if (status == 0) status = hgl_state_create(&no_rows, vm->limits.memory_bytes, &vm->cache, err);
   if (status != 0) return status;
+  hgl_state_share_memory(vm->state, &vm->memory);
+  hgl_state_share_memory(vm->cache, &vm->memory);
   vm->L = lua_newstate(hgl_sandbox_alloc, vm);
   if (!vm->L) return hgl_fail(err, HGL_NO_MEMORY, "no memory for a Lua state");
   *(struct hgl_vm **)lua_getextraspace(vm->L) = vm;
@@ -144,6 +155,7 @@ int hgl_vm_create(const struct hgl_vm_config *config, struct hgl_vm **out, struc
   if (!vm) return hgl_fail(err, HGL_NO_MEMORY, "no memory for an agent");
   vm->key = config->agent_key;
   vm->limits = config->limits;
+  vm->memory.max = config->limits.memory_bytes;
   vm->ops = config->ops;
   vm->rows = config->state_rows;
   vm->chunks = config->chunks;
@@ -181,5 +193,5 @@ void hgl_vm_destroy(struct hgl_vm *vm)
 
 size_t hgl_vm_memory(const struct hgl_vm *vm)
 {
-  return vm->memory_used;
+  return vm->memory.used;
 }

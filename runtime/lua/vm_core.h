@@ -41,7 +41,7 @@ struct hgl_vm_run {
   struct hgl_vm_wait wait;
   struct hgl_vm_ask *asks;
   struct hgl_buf ask_data; /* what asks' slices point into */
-  size_t charged;          /* its part of vm->memory_used while suspended */
+  size_t charged;          /* its part of vm->memory while suspended */
 };
 
 struct hgl_vm {
@@ -57,7 +57,7 @@ struct hgl_vm {
   bool chain_yieldable;          /* every coroutine below `current` can yield */
   int close_depth;
   uint64_t instructions;
-  size_t memory_used; /* by Lua, and by the questions of suspended runs */
+  struct hgl_memory memory; /* Lua's, the trees' and that of the questions of suspended runs */
 
   struct hgl_vm_run *run; /* whose stretch it is; NULL at the top level */
   struct hgl_vm_run *runs;
@@ -99,18 +99,30 @@ void hgl_stretch_leave(struct hgl_vm *vm, lua_State *back);
 void hgl_stretch_caught(lua_State *L, int status);
 /* What a doomed stretch says, e.g. "the memory limit of 16777216 bytes was reached". */
 void hgl_stretch_doom_text(const struct hgl_vm *vm, char *out, size_t size);
+/* Ends the stretch for want of memory, whatever the script does. */
+_Noreturn void hgl_sandbox_no_memory(lua_State *L);
 /* Makes an error object one string, without addresses. */
 void hgl_sandbox_tostring(lua_State *L, int index);
 
 /* ---- libraries ---- */
 
-/* Names the table on top of the stack as a global that a script cannot change; pops it. */
-void hgl_lib_publish(lua_State *L, const char *name);
+struct hgl_lib_field {
+  const char *name; /* NULL ends a list */
+  lua_CFunction function;
+  bool makes; /* the field is what the function returns, else the function itself */
+};
 
-void hgl_lib_base_open(lua_State *L);          /* into the global table */
-void hgl_lib_string_open(lua_State *L);        /* global `string`, and the string metatable */
-void hgl_lib_coroutine_open(lua_State *L);     /* global `coroutine` */
-void hgl_lib_system_open(lua_State *L);        /* globals `math`, `os`, `utf8` */
+/* library.c: lets the table on top of the stack, which has no metatable, find these fields too. */
+void hgl_lib_extend(lua_State *L, const struct hgl_lib_field *fields);
+/* Pushes a constant table of these fields. */
+void hgl_lib_push(lua_State *L, const struct hgl_lib_field *fields);
+
+void hgl_lib_base_open(lua_State *L);   /* into the global table */
+void hgl_lib_string_open(lua_State *L); /* global `string`, and the string metatable */
+int hgl_lib_coroutine_push(lua_State *L);
+int hgl_lib_math_push(lua_State *L);
+int hgl_lib_os_push(lua_State *L);
+int hgl_lib_utf8_push(lua_State *L);
 lua_Integer hgl_lib_random(struct hgl_vm *vm); /* 64 random bits of the run */
 /* Pattern functions with bounded cost (pattern.c). */
 int hgl_pattern_find(lua_State *L);
@@ -144,13 +156,16 @@ int hgl_run_protected(struct hgl_vm *vm, lua_CFunction body, void *argument);
 /* ---- bindings ---- */
 
 void hgl_bind_agent_open(lua_State *L, struct hgl_bytes config);
-void hgl_bind_log_open(lua_State *L); /* globals `log`, `host`, `print` */
+int hgl_bind_log_push(lua_State *L);
+int hgl_bind_host_push(lua_State *L);
+int hgl_bind_print(lua_State *L);
+int hgl_bind_cache_push(lua_State *L);
 void hgl_bind_message_open(lua_State *L);
 void hgl_bind_message_push(lua_State *L, const struct hgl_vm_message *message);
 /* agent.reply and message:reply; agent.refuse and message:refuse. */
 int hgl_bind_message_reply(lua_State *L);
 int hgl_bind_message_refuse(lua_State *L);
-int hgl_bind_haggle_push(lua_State *L); /* the module `haggle`: pushes it */
+int hgl_bind_haggle_push(lua_State *L); /* the module `haggle` */
 int hgl_bind_require(lua_State *L);
 
 /* What a binding returns for a failure: raises for bugs, else nil, why, code. */

@@ -118,15 +118,6 @@ static void freeze_catches_a_new_metatable(void **arg)
   assert_caught(*arg, "protected metatable");
 }
 
-static void freeze_catches_the_string_metatable(void **arg)
-{
-  load(*arg, "function handler() getmetatable('').__add = function() end end");
-  assert_caught(*arg, "of a script's table");
-  lua_fixture_reopen(*arg);
-  load(*arg, "function handler() getmetatable('').__index = {} end");
-  assert_caught(*arg, "'__index' of a script's table");
-}
-
 static void freeze_catches_a_memoizing_metamethod(void **arg)
 {
   load(*arg, "local memo = setmetatable({}, { __index = function(t, k) t[k] = k; return k end })\n"
@@ -243,7 +234,6 @@ int main(void)
       LUA_TEST(freeze_catches_a_default_argument_table),
       LUA_TEST(freeze_catches_a_metatable_field),
       LUA_TEST(freeze_catches_a_new_metatable),
-      LUA_TEST(freeze_catches_the_string_metatable),
       LUA_TEST(freeze_catches_a_memoizing_metamethod),
       LUA_TEST(freeze_catches_a_table_used_as_key),
       LUA_TEST(freeze_refuses_coroutines_and_iterators_of_the_top_level),

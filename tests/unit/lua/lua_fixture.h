@@ -5,13 +5,14 @@
 #include <lualib.h>
 
 #include "fake_rows.h"
-#include "lua/bind.h"
+#include "lua/vm_core.h"
 #include "lua/walk.h"
 
 struct lua_fixture {
   struct fake_rows rows;
   struct hgl_state_rows handle;
   struct hgl_state *state, *cache;
+  struct hgl_vm vm; /* only what a failure looks at */
   lua_State *L;
 };
 
@@ -22,12 +23,15 @@ static inline void lua_fixture_open(struct lua_fixture *f)
   assert_ok(hgl_state_create(&f->handle, 1 << 20, &f->state, &err));
   assert_ok(hgl_state_create(&none, 1 << 20, &f->cache, &err));
   lua_State *L = f->L = luaL_newstate();
+  *(struct hgl_vm **)lua_getextraspace(L) = &f->vm;
   luaL_openlibs(L);
   /* Lua's own keep their state in an upvalue; the sandbox has others. */
   assert_int_equal(luaL_dostring(L, "math.random, math.randomseed = nil, nil"), 0);
   hgl_convert_open(L);
   hgl_bind_state_open(L);
   hgl_bind_tables_open(L);
+  hgl_bind_table_push(L);
+  lua_setglobal(L, "table");
   hgl_bind_state_push(L, hgl_state_root(f->state));
   lua_setglobal(L, "state");
   hgl_bind_state_push(L, hgl_state_root(f->cache));

@@ -200,7 +200,7 @@ static void view_raises_when_the_tree_gets_no_memory(void **arg)
     int status = lua_pcall(f->L, 0, 0, 0);
     hgl_mem_fail_after(-1);
     finished = status == LUA_OK;
-    if (status) assert_non_null(strstr(lua_tostring(f->L, -1), "out of memory"));
+    if (status) assert_non_null(strstr(lua_tostring(f->L, -1), "not enough memory"));
     lua_settop(f->L, 0);
     hgl_state_roll_back(f->state);
     hgl_state_begin(f->state);
