@@ -1,6 +1,5 @@
 #include "host/control_api.h"
 
-#include "base/duration.h"
 #include "base/mem.h"
 #include "host/paths.h"
 #include "protocol/value.h"
@@ -238,17 +237,14 @@ static int get_message(const struct call *call, const char **to, const char **ty
 static int call_send(const struct call *call, json_t **result, struct hgl_err *err)
 {
   const char *to, *type;
-  int64_t within_ms;
   struct hgl_buf body;
   struct hgl_id id;
   char id_text[2 * HGL_ID_SIZE + 1];
   hgl_buf_init(&body, HGL_BODY_SIZE_MAX);
   int status = get_message(call, &to, &type, &body, err);
   if (status == 0)
-    status = get_integer(call, "within_ms", 0, HGL_DURATION_MAX_MS, 0, &within_ms, err);
-  if (status == 0)
-    status = hgl_host_send(call->api->host, to, type, hgl_buf_bytes(&body), within_ms, NULL, NULL,
-                           &id, err);
+    status = hgl_host_send(call->api->host, to, type, hgl_buf_bytes(&body), 0, NULL, NULL, &id,
+                           err);
   hgl_buf_deinit(&body);
   if (status) return status;
   hgl_id_format(&id, id_text);
@@ -372,6 +368,9 @@ static int call_tail(const struct call *call, json_t **result, struct hgl_err *e
   int status = check_kinds(kinds, err);
   if (status == 0 && agent_value) status = get_text(call, "agent", &agent, err);
   if (status) return status;
+  for (struct tail *other = api->tails; other; other = other->next)
+    if (other->client == call->client)
+      return hgl_fail(err, HGL_EXISTS, "this connection has a tail already");
   struct tail *tail = hgl_zalloc(sizeof *tail);
   if (!tail) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   tail->client = call->client;

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# An installed tree works from any folder, and finds its stdlib beside itself.
+# shellcheck source=tests/support/cli.sh
+. "$(dirname "$0")/../support/cli.sh"
+
+cmake --install "${BUILD:?the build folder}" --prefix "$work/prefix" >said 2>&1 || fail "$(cat said)"
+haggle=$work/prefix/bin/haggle
+for file in bin/haggle share/haggle/stdlib/haggle/market.lua share/haggle/agents/echo/agent.lua; do
+  if [[ -f prefix/$file ]]; then pass; else fail "$file was not installed"; fi
+done
+check 0 'protocol' version
+mkdir elsewhere && cd elsewhere || exit
+echo 'local market = require "haggle.market"; agent.offer { service = "x", n = market and 1 or 0 }' >a.lua
+start one a.lua
+eventually '"n":1' find --data one --json service=x
+stop "$host"
+
+# moved as a whole, it still works; without its stdlib it says so
+mv ../prefix ../moved
+haggle=$work/moved/bin/haggle
+start one a.lua
+stop "$host"
+rm -r ../moved/share
+check 1 'the standard library is not at' run --data one a.lua
