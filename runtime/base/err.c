@@ -13,16 +13,14 @@ static const struct {
 #undef X
 };
 
-int hgl_fail(struct hgl_err *err, enum hgl_code code, const char *format, ...)
+void hgl_err_set(struct hgl_err *err, enum hgl_code code, const char *format, ...)
 {
-  if (err) {
-    va_list args;
-    va_start(args, format);
-    err->code = code;
-    vsnprintf(err->message, sizeof err->message, format, args);
-    va_end(args);
-  }
-  return -(int)code;
+  if (!err) return;
+  va_list args;
+  va_start(args, format);
+  err->code = code;
+  vsnprintf(err->message, sizeof err->message, format, args);
+  va_end(args);
 }
 
 int hgl_fail_in(struct hgl_err *err, const char *format, ...)

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#define HGL_NODISCARD __attribute__((warn_unused_result))
+#define HGL_NODISCARD         __attribute__((warn_unused_result))
 #define HGL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* The one list of codes. The name is stable: it is what peers, scripts, logs and `--json` see. */
@@ -86,7 +86,13 @@ struct hgl_err {
 
 /* Fills *err (NULL is allowed) and returns the negative code, so that failing is one statement:
  *   return hgl_fail(err, HGL_TOO_LARGE, "body of %zu bytes, limit %d", size, LIMIT); */
-int hgl_fail(struct hgl_err *err, enum hgl_code code, const char *format, ...) HGL_PRINTF(3, 4);
+#define hgl_fail(err, code, ...) (hgl_err_set((err), (code), __VA_ARGS__), hgl_err_status(code))
+/* In the header, so that compilers and analysers see that a failure is not 0. */
+static inline int hgl_err_status(enum hgl_code code)
+{
+  return -(int)code;
+}
+void hgl_err_set(struct hgl_err *err, enum hgl_code code, const char *format, ...) HGL_PRINTF(3, 4);
 
 /* Puts "context: " before a message that is there already; returns the negative code of *err. */
 int hgl_fail_in(struct hgl_err *err, const char *format, ...) HGL_PRINTF(2, 3);
