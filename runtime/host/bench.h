@@ -1,5 +1,6 @@
-/* What the parts of `haggle bench` share. A benchmark runs in a scratch folder of its own and gives one
- * JSON object: name, value, unit, percentiles, bytes; the verb adds the ceilings of the same run. */
+/* What the parts of `haggle bench` share. A benchmark runs in a scratch folder of its own and gives
+ * one JSON object: name, value, unit, percentiles, bytes; the verb adds the ceilings of the same
+ * run. */
 #ifndef HGL_HOST_BENCH_H
 #define HGL_HOST_BENCH_H
 
@@ -15,18 +16,19 @@ struct hgl_bench {
   bool verbose;       /* hosts of this process log to standard error */
 };
 
-int hgl_bench_remote(const struct hgl_bench *bench, json_t **out, struct hgl_err *err) HGL_NODISCARD;
+int hgl_bench_remote(const struct hgl_bench *bench, json_t **out,
+                     struct hgl_err *err) HGL_NODISCARD;
 int hgl_bench_local(const struct hgl_bench *bench, json_t **out, struct hgl_err *err) HGL_NODISCARD;
-int hgl_bench_latency(const struct hgl_bench *bench, json_t **out, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_bench_latency(const struct hgl_bench *bench, json_t **out,
+                      struct hgl_err *err) HGL_NODISCARD;
 int hgl_bench_start(const struct hgl_bench *bench, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 
 /* Per second, one after the other, on one core: what the machine could do at best. */
 struct hgl_ceilings {
   double signatures, verifications, commits;
 };
-int hgl_bench_ceilings(const struct hgl_bench *bench, struct hgl_ceilings *out, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_bench_ceilings(const struct hgl_bench *bench, struct hgl_ceilings *out,
+                       struct hgl_err *err) HGL_NODISCARD;
 
 /* {p50, p90, p99, max} of the samples, which are sorted in place; NULL without memory. */
 json_t *hgl_bench_percentiles(double *samples, size_t count);
