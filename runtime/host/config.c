@@ -21,7 +21,7 @@ void hgl_config_deinit(struct hgl_config *config)
 {
   for (size_t i = 0; i < config->node.agent_count; i++) {
     hgl_texts_deinit(&config->agents[i].grants);
-    hgl_free((void *)(uintptr_t)config->agents[i].config.data);
+    hgl_free((void *)config->agents[i].config.data);
   }
   hgl_free(config->agents);
   hgl_texts_deinit(&config->node.urls);

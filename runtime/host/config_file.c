@@ -46,7 +46,7 @@ static int read_table(struct reader *reader, const json_t *table, const struct f
   const char *key;
   json_t *value;
   if (!json_is_object(table)) return hgl_fail(err, HGL_INVALID, "expected a table with named keys");
-  json_object_foreach((json_t *)(uintptr_t)table, key, value)
+  json_object_foreach((json_t *)table, key, value)
   {
     const struct field *field = fields;
     while (field->key && strcmp(field->key, key) != 0) field++;

@@ -80,7 +80,7 @@ static void answer(struct hgl_control_client *client, const json_t *tag, json_t 
 {
   json_t *line = why ? error_json(why) : json_pack("{s:b, s:o?}", "ok", 1, "result", result);
   if (why) json_decref(result);
-  if (line && tag) json_object_set(line, "id", (json_t *)(uintptr_t)tag);
+  if (line && tag) json_object_set(line, "id", (json_t *)tag);
   send_json(client, line);
 }
 

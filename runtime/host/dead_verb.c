@@ -32,7 +32,7 @@ static void print_fields(const json_t *object, int indent)
   json_t *value;
   struct hgl_buf text;
   hgl_buf_init(&text, 8 << 20);
-  json_object_foreach((json_t *)(uintptr_t)object, key, value)
+  json_object_foreach((json_t *)object, key, value)
   {
     printf("%*s", indent, "");
     hgl_print_escaped(stdout, hgl_text(key));

@@ -127,8 +127,7 @@ static int fail_shape(struct hgl_err *err, const char *path)
 static void forget(json_t *tree)
 {
   json_t *seed = json_object_get(tree, "seed");
-  if (json_is_string(seed))
-    hgl_wipe((char *)(uintptr_t)json_string_value(seed), json_string_length(seed));
+  if (json_is_string(seed)) hgl_wipe((char *)json_string_value(seed), json_string_length(seed));
   json_decref(tree);
 }
 

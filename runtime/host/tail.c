@@ -73,7 +73,7 @@ static void put_fields(const json_t *event, struct hgl_buf *out)
 {
   const char *key, *between = "";
   json_t *value;
-  json_object_foreach((json_t *)(uintptr_t)event, key, value)
+  json_object_foreach((json_t *)event, key, value)
   {
     if (strcmp(key, "event") == 0 || strcmp(key, "time_ms") == 0) continue;
     hgl_buf_append_text(out, between);

@@ -3,7 +3,6 @@
 # ends the hosts it started, and prints "N passed, N failed" at the end.
 set -u
 haggle=${HAGGLE:?the program to test}
-tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 export LC_ALL=C.UTF-8 NO_COLOR=1
 unset HAGGLE_PASSPHRASE
 work=$(mktemp -d)
