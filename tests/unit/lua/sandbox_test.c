@@ -163,6 +163,7 @@ static void sandbox_counts_state_and_cache_as_memory(void **state)
 {
   struct fake_host *host = *state;
   host->limits.state_bytes = 64 << 20;
+  host->limits.stretch_ms = 5000;
   static const char *const growing[] = {
       "for i = 1, 60 do state[i] = i .. ('x'):rep(100000) end",
       "for i = 1, 60 do cache[i] = i .. ('x'):rep(100000) end",

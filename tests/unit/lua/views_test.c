@@ -202,6 +202,7 @@ static void view_raises_when_the_tree_gets_no_memory(void **arg)
     finished = status == LUA_OK;
     if (status) assert_non_null(strstr(lua_tostring(f->L, -1), "not enough memory"));
     lua_settop(f->L, 0);
+    f->vm.doomed = HGL_OK;
     hgl_state_roll_back(f->state);
     hgl_state_begin(f->state);
     run_lua(f, "assert(state.b == nil and table.concat(state.a, ',') == '1,2,3')");
