@@ -297,6 +297,8 @@ static int settle_field(struct hgl_cbor_reader *in, int64_t key, struct hgl_fram
     return get_incarnation(in, &frame->settle.incarnation, err);
   case 2:
     return get_number(in, &frame->settle.up_to, err);
+  case 3:
+    return get_number(in, &frame->settle.next, err);
   default:
     return pass_over(in, err);
   }
@@ -353,7 +355,7 @@ static const struct frame_shape {
     [HGL_FRAME_HELLO] = {"hello", hello_field, KEY(1) | KEY(2) | KEY(4) | KEY(5) | KEY(6)},
     [HGL_FRAME_BATCH] = {"batch", batch_field, KEY(1) | KEY(2) | KEY(3) | KEY(4) | KEY(5)},
     [HGL_FRAME_ACK] = {"ack", ack_field, KEY(1) | KEY(2) | KEY(3)},
-    [HGL_FRAME_SETTLE] = {"settle", settle_field, KEY(1) | KEY(2)},
+    [HGL_FRAME_SETTLE] = {"settle", settle_field, KEY(1) | KEY(2) | KEY(3)},
     [HGL_FRAME_GOSSIP] = {"gossip", NULL, 0},
     [HGL_FRAME_PING] = {"ping", time_field, KEY(1)},
     [HGL_FRAME_PONG] = {"pong", time_field, KEY(1)},
@@ -507,9 +509,10 @@ static void put_body(struct hgl_buf *out, const struct hgl_frame *frame)
     put_run(out, 3, &frame->ack.exceptions);
     return;
   case HGL_FRAME_SETTLE:
-    hgl_cbor_put_map(out, 2);
+    hgl_cbor_put_map(out, 3);
     put_incarnation(out, 1, &frame->settle.incarnation);
     put_number(out, 2, frame->settle.up_to);
+    put_number(out, 3, frame->settle.next);
     return;
   case HGL_FRAME_GOSSIP:
     hgl_buf_append_bytes(out, frame->gossip);

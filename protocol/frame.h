@@ -9,7 +9,8 @@
  *             4 delegations: list of bytes  5 envelopes: list, each bytes, or a list [hash] where
  *             only the leaf hash is left of an expired one
  *   3 ack     1 incarnation  2 up to (number)  3 exceptions: list of [number, code (text)]
- *   4 settle  1 incarnation  2 up to (number)
+ *   4 settle  1 incarnation  2 up to (number)  3 next: the sender's next number; below it stays
+ *             refused what follows a message that found no room
  *   5 gossip  any map, decoded elsewhere
  *   6 ping    1 time (ms)
  *   7 pong    1 time (ms, the ping's)
@@ -92,7 +93,7 @@ struct hgl_frame_ack {
 
 struct hgl_frame_settle {
   struct hgl_incarnation incarnation;
-  uint64_t up_to;
+  uint64_t up_to, next;
 };
 
 struct hgl_frame_have {

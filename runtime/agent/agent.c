@@ -112,9 +112,15 @@ static int issue_delegation(struct agent *agent, struct hgl_err *err)
                                       .issued_s = now_ms / 1000,
                                       .expires_s = now_ms / 1000 + DELEGATION_DAYS * 24 * 3600,
                                       .sequence = sequence};
+  int status = agent->delegation_bytes.size
+                   ? delegation_archive(host, &agent->delegation,
+                                        hgl_buf_bytes(&agent->delegation_bytes), err)
+                   : 0;
+  if (status) return status;
   hgl_buf_clear(&agent->delegation_bytes);
-  int status = hgl_delegation_sign(agent->signer, &delegation, &agent->delegation_bytes, err);
+  status = hgl_delegation_sign(agent->signer, &delegation, &agent->delegation_bytes, err);
   if (!status) agent->delegation = delegation;
+  outbox_unannounce(host, &agent->key);
   return status;
 }
 
@@ -207,10 +213,7 @@ void agent_destroy(struct agent *agent)
     if (agent->runs->vm_run) hgl_vm_abandon(agent->vm, agent->runs->vm_run);
     run_destroy(agent->runs);
   }
-  for (struct mail *mail; (mail = mail_queue_pop(&agent->mailbox));) {
-    if (mail->kind == MAIL_TIMER && mail->timer->cancelled) timer_destroy(mail->timer);
-    mail_destroy(mail);
-  }
+  for (struct mail *mail; (mail = mail_queue_pop(&agent->mailbox));) mail_destroy(mail);
   for (size_t i = 0; (slot = hgl_map_next(&agent->timers, &i));) timer_destroy(slot->value);
   for (size_t i = 0; (slot = hgl_map_next(&agent->senders, &i));) hgl_free(slot->value);
   for (size_t i = 0; (slot = hgl_map_next(&agent->protocols, &i));)
@@ -341,7 +344,8 @@ static int notice(struct agent *agent, enum mail_kind kind, const char *why, str
                         .from_version = agent->stored_version,
                         .to_version = agent->version,
                         .attempt = 1};
-  return mailbox_notice(agent, mail, err);
+  mailbox_push(agent, mail);
+  return 0;
 }
 
 static int enlist(struct agent *agent, struct hgl_err *err)
@@ -376,7 +380,7 @@ static int begin(struct agent *agent, bool found, struct hgl_err *err)
   if (agent->vm &&
       (status = notice(agent, MAIL_START, agent->created ? "restarted" : "created", err)))
     return status;
-  if ((status = mailbox_load(agent, err))) return status;
+  if ((status = run_recover(agent, err)) || (status = mailbox_load(agent, err))) return status;
   return agent_advertise(agent, err);
 }
 
@@ -420,7 +424,9 @@ int hgl_host_add_agent(struct hgl_host *host, const struct hgl_agent_config *con
   }
   host->changed = true;
   host_request_tick(host);
-  return begin(agent, found, err);
+  tick_now(host);
+  if ((status = begin(agent, found, err))) host_fatal(host, err); /* half of it stands */
+  return status;
 }
 
 void hgl_host_stop_agents(struct hgl_host *host)
@@ -428,6 +434,8 @@ void hgl_host_stop_agents(struct hgl_host *host)
   struct hgl_err err;
   if (host->stopping) return;
   host->stopping = true;
+  struct hgl_map_slot *slot;
+  for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) inbox_drop(host, slot->value);
   for (size_t i = 0; i < host->agent_count; i++) {
     struct agent *agent = host->agents[i];
     if (agent->vm && notice(agent, MAIL_STOP, "", &err)) host_fatal(host, &err);

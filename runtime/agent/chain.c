@@ -8,7 +8,7 @@ int chain_persist(struct hgl_host *host, struct hgl_err *err)
 {
   struct hgl_buf row;
   hgl_buf_init(&row, 512);
-  hgl_cbor_put_list(&row, 10);
+  hgl_cbor_put_list(&row, 11);
   hgl_cbor_put_bytes(&row, hgl_bytes(host->incarnation.bytes, HGL_INCARNATION_SIZE));
   hgl_cbor_put_uint(&row, host->sequence);
   hgl_cbor_put_bytes(&row, hgl_bytes(host->header_hash.bytes, HGL_HASH_SIZE));
@@ -22,6 +22,7 @@ int chain_persist(struct hgl_host *host, struct hgl_err *err)
   hgl_cbor_put_bytes(&row, hgl_bytes(follows, sizeof follows));
   hgl_cbor_put_uint(&row, host->journal_first_row);
   hgl_cbor_put_int(&row, host->journal_bytes);
+  hgl_cbor_put_int(&row, host->incarnation_ms);
   int status = hgl_buf_check(&row, err);
   if (!status)
     status = hgl_writeset_put(host_writes(host), HGL_DB_META, hgl_text(chain_key),
@@ -36,7 +37,7 @@ static int decode(struct hgl_host *host, struct hgl_bytes row, struct hgl_err *e
   uint8_t follows[HGL_INCARNATION_SIZE + HGL_HASH_SIZE];
   size_t count;
   int status;
-  if ((status = hgl_cbor_get_list(&in, "chain", 10, &count, err)) ||
+  if ((status = hgl_cbor_get_list(&in, "chain", 11, &count, err)) ||
       (status = hgl_cbor_get_fixed(&in, "chain.incarnation", host->incarnation.bytes,
                                    HGL_INCARNATION_SIZE, err)) ||
       (status = hgl_cbor_get_uint(&in, "chain.sequence", INT64_MAX, &host->sequence, err)) ||
@@ -50,11 +51,20 @@ static int decode(struct hgl_host *host, struct hgl_bytes row, struct hgl_err *e
       (status = hgl_cbor_get_fixed(&in, "chain.follows", follows, sizeof follows, err)) ||
       (status = hgl_cbor_get_uint(&in, "chain.journal", INT64_MAX, &host->journal_first_row,
                                   err)) ||
-      (status = hgl_cbor_get_int(&in, "chain.journal", &host->journal_bytes, err)))
+      (status = hgl_cbor_get_int(&in, "chain.journal", &host->journal_bytes, err)) ||
+      (status = hgl_cbor_get_int(&in, "chain.began", &host->incarnation_ms, err)))
     return status;
   memcpy(host->continues_incarnation.bytes, follows, HGL_INCARNATION_SIZE);
   memcpy(host->continues_hash.bytes, follows + HGL_INCARNATION_SIZE, HGL_HASH_SIZE);
   return 0;
+}
+
+/* Later than all that we know to have been said before. */
+static void mint(struct hgl_host *host)
+{
+  int64_t now_ms = hgl_wall_ms(host->config.clock);
+  hgl_random_fill(host->config.random, host->incarnation.bytes, HGL_INCARNATION_SIZE);
+  host->incarnation_ms = now_ms > host->header_time_ms ? now_ms : host->header_time_ms;
 }
 
 void chain_renew(struct hgl_host *host, const char *why)
@@ -66,11 +76,17 @@ void chain_renew(struct hgl_host *host, const char *why)
     host->continues_sequence = host->sequence;
     host->continues_hash = host->header_hash;
   }
-  hgl_random_fill(host->config.random, host->incarnation.bytes, HGL_INCARNATION_SIZE);
+  mint(host);
   host->sequence = 0;
   memset(&host->header_hash, 0, sizeof host->header_hash);
-  outbox_renumber(host);
-  host->changed = true;
+  /* What we acknowledged since the store was copied is not here; its senders say it again as far as
+   * they still can. */
+  struct hgl_map_slot *slot;
+  for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) {
+    struct peer *peer = slot->value;
+    peer->in_lost = peer->in_known;
+  }
+  outbox_renumber(host); /* and with it every peer's row is written */
 }
 
 int chain_load(struct hgl_host *host, struct hgl_err *err)
@@ -82,7 +98,7 @@ int chain_load(struct hgl_host *host, struct hgl_err *err)
   int status = hgl_store_get(host->config.store, HGL_DB_META, hgl_text(chain_key), &row, err);
   bool fresh = status == -HGL_NOT_FOUND;
   if (fresh) {
-    hgl_random_fill(host->config.random, host->incarnation.bytes, HGL_INCARNATION_SIZE);
+    mint(host);
     host->next_row = 1;
     status = 0;
   } else if (!status) {

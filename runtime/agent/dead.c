@@ -2,6 +2,13 @@
  * decides. */
 #include "agent/internal.h"
 
+void put_words(struct hgl_buf *out, const char *text)
+{
+  size_t size = strlen(text);
+  while (size && !hgl_utf8_valid(hgl_bytes(text, size))) size--;
+  hgl_cbor_put_text(out, hgl_bytes(text, size));
+}
+
 /* [agent, code, why, time ms, mail] */
 void dead_letter(struct agent *agent, struct mail *mail, enum hgl_code code, const char *why)
 {
@@ -16,7 +23,7 @@ void dead_letter(struct agent *agent, struct mail *mail, enum hgl_code code, con
   hgl_cbor_put_list(&row, 5);
   hgl_cbor_put_literal(&row, agent->name);
   hgl_cbor_put_literal(&row, hgl_code_name(code));
-  hgl_cbor_put_literal(&row, hgl_utf8_valid(hgl_text(why)) ? why : "(not text)");
+  put_words(&row, why);
   hgl_cbor_put_int(&row, hgl_wall_ms(host->config.clock));
   hgl_cbor_put_bytes(&row, hgl_buf_bytes(&encoded));
   if (!status) status = hgl_buf_check(&row, &err);
@@ -68,11 +75,12 @@ static int list_row(void *user, struct hgl_bytes key, struct hgl_bytes value, st
     mail_destroy(mail);
     return status;
   }
-  json_t *object = json_pack("{s:I, s:s%, s:s%, s:s%, s:I, s:s, s:o?}", "row",
-                             (json_int_t)hgl_get_be64(key.data), "agent", dead.agent.data,
-                             dead.agent.size, "code", dead.code.data, dead.code.size, "why",
-                             dead.why.data, dead.why.size, "time_ms", (json_int_t)dead.time_ms,
-                             "kind", kinds[mail->kind], "message", message);
+  bool named = mail->kind == MAIL_TIMER && mail->why && *mail->why;
+  json_t *object = json_pack(
+      "{s:I, s:s%, s:s%, s:s%, s:I, s:s, s:s*, s:o?}", "row", (json_int_t)hgl_get_be64(key.data),
+      "agent", dead.agent.data, dead.agent.size, "code", dead.code.data, dead.code.size, "why",
+      dead.why.data, dead.why.size, "time_ms", (json_int_t)dead.time_ms, "kind", kinds[mail->kind],
+      "timer", named ? mail->why : NULL, "message", message);
   mail_destroy(mail);
   return json_array_append_new(list, object) ? hgl_fail(err, HGL_NO_MEMORY, "out of memory") : 0;
 }

@@ -1,5 +1,4 @@
-/* The dialogues of an agent: for each thread of a declared protocol, where it stands. A dialogue
- * that has ended keeps its entry for a while, so that a late message is recognised as such. */
+/* The dialogues of an agent: for each thread of a declared protocol, where it stands. */
 #include "agent/internal.h"
 
 enum { DIALOGUES_MAX = 100000 }; /* of one agent */
@@ -50,6 +49,8 @@ static int set(struct agent *agent, struct hgl_bytes key, const struct hgl_dialo
                struct hgl_err *err)
 {
   struct hgl_dialogue *held = hgl_map_get(&agent->dialogues, key);
+  if (!held && next && !next->ended && agent->dialogues.count >= DIALOGUES_MAX)
+    return hgl_fail(err, HGL_LIMIT, "%s has %d open dialogues", agent->name, DIALOGUES_MAX);
   int status = save(agent, key, next, err);
   if (status) return status;
   if (!next || next->ended) {
@@ -60,8 +61,6 @@ static int set(struct agent *agent, struct hgl_bytes key, const struct hgl_dialo
     *held = *next;
     return 0;
   }
-  if (agent->dialogues.count >= DIALOGUES_MAX)
-    return hgl_fail(err, HGL_LIMIT, "%s has %d open dialogues", agent->name, DIALOGUES_MAX);
   held = hgl_memdup(next, sizeof *next);
   if (!held) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   if ((status = hgl_map_put(&agent->dialogues, key, held, err))) hgl_free(held);
@@ -89,6 +88,9 @@ int dialogue_step(struct agent *agent, const struct hgl_envelope *envelope, bool
                     "%.*s continues a dialogue that is not open between these two",
                     HGL_STR(envelope->type));
   if (!held && !ours && (status = check_opening(definition, envelope, err))) return status;
+  if (held && !ours && held->deadline_ms && held->deadline_ms < agent->host->now_ms)
+    return hgl_fail(err, HGL_PROTOCOL_VIOLATION, "%.*s comes after the deadline of its dialogue",
+                    HGL_STR(envelope->type));
   if ((status = hgl_definition_check_body(definition, envelope->performative, envelope->body, err)))
     return status;
   if ((status = hgl_dialogue_step(definition, &next, envelope->performative, ours,
@@ -103,6 +105,26 @@ void dialogue_restore(struct agent *agent, const struct dialogue_undo *undo)
   struct hgl_err err;
   if (set(agent, hgl_bytes(undo->key, sizeof undo->key), undo->existed ? &undo->was : NULL, &err))
     host_fatal(agent->host, &err);
+}
+
+int dialogues_expire(struct agent *agent, struct hgl_err *err)
+{
+  uint8_t late[64][HGL_KEY_SIZE + HGL_ID_SIZE];
+  struct hgl_map_slot *slot;
+  int64_t until_ms = agent->host->now_ms - HGL_CLOCK_SKEW_MAX_MS;
+  size_t count;
+  int status = 0;
+  do {
+    count = 0;
+    for (size_t i = 0; count < 64 && (slot = hgl_map_next(&agent->dialogues, &i));) {
+      const struct hgl_dialogue *dialogue = slot->value;
+      if (dialogue->deadline_ms && dialogue->deadline_ms < until_ms)
+        memcpy(late[count++], slot->key, sizeof *late);
+    }
+    for (size_t i = 0; i < count && !status; i++)
+      status = set(agent, hgl_bytes(late[i], sizeof *late), NULL, err);
+  } while (!status && count == 64);
+  return status;
 }
 
 static int load_dialogue(void *user, struct hgl_bytes key, struct hgl_bytes value,

@@ -106,7 +106,7 @@ static int load(struct hgl_host *host, struct hgl_err *err)
   struct hgl_store *store = host->config.store;
   int status;
   if ((status = peers_load(host, err)) || (status = outbox_load(host, err)) ||
-      (status = chain_load(host, err)) || (status = run_recover(host, err)) ||
+      (status = chain_load(host, err)) ||
       (status = hgl_directory_create(host->config.signer, host->config.clock, host->config.random,
                                      &events, host, &host->directory, err)) ||
       (status = hgl_store_scan(store, HGL_DB_DIRECTORY, none, none, false, load_advert, host,
@@ -133,6 +133,7 @@ int hgl_host_create(const struct hgl_host_config *config, struct hgl_host **out,
   hgl_heap_init(&host->wall_heap);
   hgl_heap_init(&host->mono_heap);
   host->tick = 1;
+  host->holds_due_ms = host->expiry_due_ms = INT64_MAX;
   tick_now(host);
   host->upkeep_due_ms = host->mono_ms;
   int status = hgl_writeset_create(&host->stretch.writes, err);
@@ -149,11 +150,6 @@ void hgl_host_destroy(struct hgl_host *host)
 {
   struct hgl_map_slot *slot;
   if (!host) return;
-  for (struct inbound *inbound; (inbound = host->inbound_first);) {
-    host->inbound_first = inbound->next;
-    hgl_free(inbound->frame);
-    hgl_free(inbound);
-  }
   for (size_t i = 0; i < host->agent_count; i++) agent_destroy(host->agents[i]);
   for (size_t i = 0; i < host->kept_count; i++) message_release(host->kept[i]);
   for (struct tick_record *record; (record = host->records_first);) {

@@ -7,71 +7,101 @@
 
 enum {
   INBOUND_PEER_BYTES_MAX = 8 << 20, /* of one peer, waiting to be verified; then it is paused */
-  EXCEPTIONS_MAX = 2048,            /* unsettled ones of one peer; then nothing more is taken in */
+  /* Refusals of one peer that are not settled: nothing more is taken in where a batch could lead
+   * beyond. As many as one acknowledgement can name. */
+  EXCEPTIONS_MAX = HGL_FRAME_EXCEPTIONS_MAX,
+  PAIRS_MAX = 4 * EXCEPTIONS_MAX, /* beyond, the order of a pair's messages is the sender's loss */
 };
 
 /* ---- 1 drain ---- */
 
+/* The peers take turns, so that none delays the others. */
+static void enqueue(struct hgl_host *host, struct peer *peer)
+{
+  if (peer->in_inbound || !peer->inbound_first) return;
+  peer->in_inbound = true;
+  peer->next_inbound = NULL;
+  if (host->inbound_last)
+    host->inbound_last->next_inbound = peer;
+  else
+    host->inbound_first = peer;
+  host->inbound_last = peer;
+  host_request_tick(host);
+}
+
+static struct peer *dequeue(struct hgl_host *host)
+{
+  struct peer *peer = host->inbound_first;
+  host->inbound_first = peer->next_inbound;
+  if (!host->inbound_first) host->inbound_last = NULL;
+  peer->in_inbound = false;
+  return peer;
+}
+
 int inbox_take(struct hgl_host *host, struct peer *peer, struct hgl_bytes frame,
                struct hgl_err *err)
 {
-  struct inbound *inbound = hgl_zalloc(sizeof *inbound);
-  uint8_t *copy = hgl_memdup(frame.data, frame.size);
-  if (!inbound || !copy) {
-    hgl_free(inbound);
-    hgl_free(copy);
-    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  }
-  *inbound = (struct inbound){.peer = peer, .frame = copy, .size = frame.size};
-  if (host->inbound_last)
-    host->inbound_last->next = inbound;
+  if (host->stopping) return 0; /* not acknowledged: it comes again */
+  struct inbound *inbound = hgl_alloc(sizeof *inbound + frame.size);
+  if (!inbound) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  inbound->next = NULL;
+  inbound->size = frame.size;
+  memcpy(inbound->frame, frame.data, frame.size);
+  if (peer->inbound_last)
+    peer->inbound_last->next = inbound;
   else
-    host->inbound_first = inbound;
-  host->inbound_last = inbound;
-  host->inbound_bytes += frame.size;
+    peer->inbound_first = inbound;
+  peer->inbound_last = inbound;
   peer->inbound_bytes += frame.size;
   if (peer->inbound_bytes > INBOUND_PEER_BYTES_MAX && peer->link && !peer->paused) {
     peer->paused = true;
     host->config.transport.pause(peer->link, true);
   }
-  host_request_tick(host);
+  enqueue(host, peer);
   return 0;
 }
 
-static void pop(struct hgl_host *host)
+static void pop(struct peer *peer)
 {
-  struct inbound *inbound = host->inbound_first;
-  struct peer *peer = inbound->peer;
-  host->inbound_first = inbound->next;
-  if (!host->inbound_first) host->inbound_last = NULL;
-  host->inbound_bytes -= inbound->size;
+  struct inbound *inbound = peer->inbound_first;
+  peer->inbound_first = inbound->next;
+  if (!peer->inbound_first) peer->inbound_last = NULL;
   peer->inbound_bytes -= inbound->size;
-  if (peer->paused && peer->link && peer->inbound_bytes < INBOUND_PEER_BYTES_MAX / 2) {
-    peer->paused = false;
-    host->config.transport.pause(peer->link, false);
-  }
-  hgl_free(inbound->frame);
   hgl_free(inbound);
+}
+
+static void resume_link(struct hgl_host *host, struct peer *peer)
+{
+  if (!peer->paused || !peer->link || peer->inbound_bytes >= INBOUND_PEER_BYTES_MAX / 2) return;
+  peer->paused = false;
+  host->config.transport.pause(peer->link, false);
+}
+
+void inbox_deinit(struct peer *peer)
+{
+  while (peer->inbound_first) pop(peer);
+  hgl_free(peer->exceptions);
+  struct hgl_map_slot *slot;
+  for (size_t i = 0; (slot = hgl_map_next(&peer->full_pairs, &i));) hgl_free(slot->value);
+  hgl_map_deinit(&peer->full_pairs);
 }
 
 /* What a peer sent on a link that is gone comes again on the next one. */
 void inbox_drop(struct hgl_host *host, struct peer *peer)
 {
-  struct inbound **at = &host->inbound_first, *inbound;
-  host->inbound_last = NULL;
-  while ((inbound = *at)) {
-    if (inbound->peer != peer) {
-      host->inbound_last = inbound;
-      at = &inbound->next;
-      continue;
-    }
-    *at = inbound->next;
-    host->inbound_bytes -= inbound->size;
-    hgl_free(inbound->frame);
-    hgl_free(inbound);
-  }
-  peer->inbound_bytes = 0;
+  while (peer->inbound_first) pop(peer);
   peer->paused = false;
+  if (!peer->in_inbound) return;
+  struct peer **at = &host->inbound_first;
+  host->inbound_last = NULL;
+  while (*at && *at != peer) {
+    host->inbound_last = *at;
+    at = &(*at)->next_inbound;
+  }
+  *at = peer->next_inbound;
+  if (*at) host->inbound_last = NULL;
+  for (struct peer *other = *at; other; other = other->next_inbound) host->inbound_last = other;
+  peer->in_inbound = false;
 }
 
 /* ---- acknowledging ---- */
@@ -120,26 +150,125 @@ static int add_exception(struct peer *peer, uint64_t number, enum hgl_code code,
   return 0;
 }
 
+/* ---- pairs that found no room ---- */
+
+static struct hgl_bytes pair_key(const struct hgl_envelope *envelope, uint8_t out[2 * HGL_KEY_SIZE])
+{
+  memcpy(out, envelope->from.bytes, HGL_KEY_SIZE);
+  memcpy(out + HGL_KEY_SIZE, envelope->to.bytes, HGL_KEY_SIZE);
+  return hgl_bytes(out, 2 * HGL_KEY_SIZE);
+}
+
+static int put_pair(struct peer *peer, struct hgl_bytes key, const struct full_pair *pair,
+                    struct hgl_err *err)
+{
+  struct full_pair *held = hgl_map_get(&peer->full_pairs, key);
+  peer->exceptions_dirty = true;
+  if (held) {
+    *held = *pair;
+    return 0;
+  }
+  held = hgl_memdup(pair, sizeof *pair);
+  int status = held ? hgl_map_put(&peer->full_pairs, key, held, err)
+                    : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if (status) hgl_free(held);
+  return status;
+}
+
+/* Nothing of a pair may overtake what was refused for want of room. */
+static int check_pair(struct peer *peer, const struct hgl_envelope *envelope, uint64_t number,
+                      struct hgl_err *err)
+{
+  uint8_t bytes[2 * HGL_KEY_SIZE];
+  if (!peer->full_pairs.count) return 0;
+  struct hgl_bytes key = pair_key(envelope, bytes);
+  const struct full_pair *pair = hgl_map_get(&peer->full_pairs, key);
+  if (!pair || (pair->until && number >= pair->until)) return 0;
+  return hgl_fail(err, HGL_MAILBOX_FULL, "an earlier message of this pair found no room");
+}
+
+static int close_pair(struct peer *peer, const struct hgl_envelope *envelope, uint64_t number,
+                      struct hgl_err *err)
+{
+  uint8_t bytes[2 * HGL_KEY_SIZE];
+  struct full_pair pair = {.last = number};
+  if (peer->full_pairs.count >= PAIRS_MAX) return 0;
+  return put_pair(peer, pair_key(envelope, bytes), &pair, err);
+}
+
+/* Those that everything said before their settlement has passed: a few at a time. */
+static void open_pairs(struct peer *peer)
+{
+  uint8_t done[64][2 * HGL_KEY_SIZE];
+  struct hgl_map_slot *slot;
+  size_t count = 0;
+  for (size_t i = 0; count < 64 && (slot = hgl_map_next(&peer->full_pairs, &i));) {
+    const struct full_pair *pair = slot->value;
+    if (pair->until && pair->until <= peer->in_next) memcpy(done[count++], slot->key, sizeof *done);
+  }
+  for (size_t i = 0; i < count; i++)
+    hgl_free(hgl_map_remove(&peer->full_pairs, hgl_bytes(done[i], sizeof *done)));
+  if (count) peer->exceptions_dirty = true;
+}
+
+static void forget_pairs(struct peer *peer)
+{
+  struct hgl_map_slot *slot;
+  uint64_t seed[2] = {peer->full_pairs.seed[0], peer->full_pairs.seed[1]};
+  for (size_t i = 0; (slot = hgl_map_next(&peer->full_pairs, &i));) hgl_free(slot->value);
+  hgl_map_deinit(&peer->full_pairs);
+  hgl_map_init(&peer->full_pairs, seed[0], seed[1]);
+}
+
+/* [pair, last, until, …] */
+int inbox_save_pairs(const struct peer *peer, struct hgl_buf *row, struct hgl_err *err)
+{
+  struct hgl_map_slot *slot;
+  hgl_cbor_put_list(row, 3 * peer->full_pairs.count);
+  for (size_t i = 0; (slot = hgl_map_next(&peer->full_pairs, &i));) {
+    const struct full_pair *pair = slot->value;
+    hgl_cbor_put_bytes(row, hgl_bytes(slot->key, slot->key_size));
+    hgl_cbor_put_uint(row, pair->last);
+    hgl_cbor_put_uint(row, pair->until);
+  }
+  return hgl_buf_check(row, err);
+}
+
+int inbox_load_pairs(struct peer *peer, struct hgl_bytes row, struct hgl_err *err)
+{
+  struct hgl_cbor_reader in = hgl_cbor_reader(row);
+  size_t count;
+  int status = hgl_cbor_get_list(&in, "pairs", 1 << 20, &count, err);
+  for (size_t i = 0; !status && i < count / 3; i++) {
+    uint8_t key[2 * HGL_KEY_SIZE];
+    struct full_pair pair;
+    if ((status = hgl_cbor_get_fixed(&in, "pair", key, sizeof key, err)) ||
+        (status = hgl_cbor_get_uint(&in, "pair.last", INT64_MAX, &pair.last, err)) ||
+        (status = hgl_cbor_get_uint(&in, "pair.until", INT64_MAX, &pair.until, err)))
+      return status;
+    status = put_pair(peer, hgl_bytes(key, sizeof key), &pair, err);
+  }
+  peer->exceptions_dirty = false;
+  return status;
+}
+
 void inbox_settle(struct hgl_host *host, struct peer *peer, const struct hgl_frame_settle *settle)
 {
+  struct hgl_map_slot *slot;
   if (!peer->in_known || !hgl_incarnation_equal(&settle->incarnation, &peer->in_incarnation))
     return;
   size_t kept = 0;
-  bool full = false;
-  for (size_t i = 0; i < peer->exception_count; i++) {
-    if (peer->exceptions[i].number <= settle->up_to) continue;
-    full = full || peer->exceptions[i].code == HGL_MAILBOX_FULL;
-    peer->exceptions[kept++] = peer->exceptions[i];
-  }
+  for (size_t i = 0; i < peer->exception_count; i++)
+    if (peer->exceptions[i].number > settle->up_to) peer->exceptions[kept++] = peer->exceptions[i];
   if (kept == peer->exception_count) return;
   peer->exception_count = kept;
   peer->exceptions_dirty = true;
-  if (!full) {
-    uint64_t seed[2] = {peer->full_pairs.seed[0], peer->full_pairs.seed[1]};
-    hgl_map_deinit(&peer->full_pairs);
-    hgl_map_init(&peer->full_pairs, seed[0], seed[1]);
+  for (size_t i = 0; (slot = hgl_map_next(&peer->full_pairs, &i));) {
+    struct full_pair *pair = slot->value;
+    if (!pair->until && pair->last <= settle->up_to) pair->until = settle->next ? settle->next : 1;
   }
   peer_dirty(host, peer);
+  enqueue(host, peer); /* it may have waited for this */
   host_request_tick(host);
 }
 
@@ -175,7 +304,7 @@ static int check_chain(struct hgl_host *host, struct peer *peer, const struct hg
     struct hgl_header other;
     int status = hgl_header_verify(bytes, &other, err);
     if (status) return status;
-    proof_keep(host, "fork", hgl_buf_bytes(&peer->in_header), bytes);
+    proof_keep(host, "fork", &peer->key, hgl_buf_bytes(&peer->in_header), bytes);
     return hgl_fail(err, HGL_FORK, "two headers of sequence %llu",
                     (unsigned long long)header->sequence);
   }
@@ -208,6 +337,12 @@ static int check_group(struct hgl_host *host, struct peer *peer, const struct hg
   if (*repeat && header->sequence != peer->in_sequence) return 0;
   int status = check_chain(host, peer, header, batch->header, err);
   if (status || *repeat) return status;
+  if (peer->in_lost && leaf->first_number > peer->in_next) {
+    host_log(host, HGL_LOG_ERROR, "numbers %llu to %llu of %s are lost with what the store forgot",
+             (unsigned long long)peer->in_next, (unsigned long long)leaf->first_number - 1,
+             peer->did);
+    return 0;
+  }
   if (leaf->first_number != peer->in_next)
     return hgl_fail(err, HGL_GAP, "number %llu came, %llu is next",
                     (unsigned long long)leaf->first_number, (unsigned long long)peer->in_next);
@@ -249,6 +384,8 @@ static int check_paths(const struct hgl_frame_batch *batch, const struct hgl_hea
 static int check_author(struct hgl_host *host, const struct peer *peer,
                         const struct hgl_envelope *envelope, int64_t time_ms, struct hgl_err *err)
 {
+  if (agent_by_key(host, &envelope->from))
+    return hgl_fail(err, HGL_DELEGATION_REVOKED, "the author speaks through this host");
   const struct seen_delegation *seen = delegation_of(host, &envelope->from);
   if (!seen) return hgl_fail(err, HGL_NO_DELEGATION, "the author's delegation is not known");
   if (!hgl_key_equal(&seen->claims.host, &peer->key))
@@ -256,37 +393,16 @@ static int check_author(struct hgl_host *host, const struct peer *peer,
   return hgl_delegation_check(&seen->claims, &peer->key, time_ms, err);
 }
 
-static void pair_key(const struct hgl_envelope *envelope, uint8_t out[2 * HGL_KEY_SIZE])
-{
-  memcpy(out, envelope->from.bytes, HGL_KEY_SIZE);
-  memcpy(out + HGL_KEY_SIZE, envelope->to.bytes, HGL_KEY_SIZE);
-}
-
-/* Nothing of a pair may overtake what was refused for want of room. */
-static int check_pair(struct peer *peer, const struct hgl_envelope *envelope, struct hgl_err *err)
-{
-  uint8_t key[2 * HGL_KEY_SIZE];
-  if (!peer->full_pairs.count) return 0;
-  pair_key(envelope, key);
-  return hgl_map_get(&peer->full_pairs, hgl_bytes(key, sizeof key))
-             ? hgl_fail(err, HGL_MAILBOX_FULL, "an earlier message of this pair found no room")
-             : 0;
-}
-
 static int route_envelope(struct hgl_host *host, struct peer *peer, struct message *message,
-                          int64_t time_ms, struct hgl_err *err)
+                          uint64_t number, int64_t time_ms, struct hgl_err *err)
 {
   struct agent *agent;
+  struct hgl_err memory;
   int status = check_author(host, peer, &message->envelope, time_ms, err);
-  if (!status) status = check_pair(peer, &message->envelope, err);
+  if (!status) status = check_pair(peer, &message->envelope, number, err);
   if (!status) status = route_check(host, message, &agent, err);
-  if (status == -HGL_MAILBOX_FULL) {
-    uint8_t key[2 * HGL_KEY_SIZE];
-    struct hgl_err memory;
-    pair_key(&message->envelope, key);
-    if (hgl_map_put(&peer->full_pairs, hgl_bytes(key, sizeof key), peer, &memory))
-      host_fatal(host, &memory);
-  }
+  if (status == -HGL_MAILBOX_FULL && close_pair(peer, &message->envelope, number, &memory))
+    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   if (status) return status;
   host->counts.received++;
   if (host->watcher) watch_message(host, message, "received");
@@ -309,7 +425,7 @@ static int route_batch(struct hgl_host *host, struct peer *peer,
     int outcome = message_copy(item.bytes, &message, &why);
     if (!outcome) {
       message_set_batch(message, batch, i);
-      outcome = route_envelope(host, peer, message, header->time_ms, &why);
+      outcome = route_envelope(host, peer, message, leaf->first_number + i, header->time_ms, &why);
     }
     message_release(message);
     if (outcome == -HGL_NO_MEMORY) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
@@ -337,6 +453,7 @@ static int accept_batch(struct hgl_host *host, struct peer *peer, struct hgl_byt
     peer->in_superseded[peer->in_superseded_count++ % ring] = peer->in_incarnation;
     peer->exception_count = 0;
     peer->exceptions_dirty = true;
+    forget_pairs(peer);
     host_log(host, HGL_LOG_WARN, "%s begins a new incarnation: it was restored or copied",
              peer->did);
   }
@@ -346,6 +463,8 @@ static int accept_batch(struct hgl_host *host, struct peer *peer, struct hgl_byt
   peer->in_time_ms = header->time_ms;
   peer->in_next = leaf->first_number + leaf->count;
   peer->in_leaf = *leaf_hash;
+  peer->in_lost = false;
+  open_pairs(peer);
   hgl_buf_clear(&peer->in_header);
   hgl_buf_append_bytes(&peer->in_header, frame->header);
   peer_dirty(host, peer);
@@ -353,19 +472,27 @@ static int accept_batch(struct hgl_host *host, struct peer *peer, struct hgl_byt
   return hgl_buf_check(&peer->in_header, err);
 }
 
-static void learn_delegations(struct hgl_host *host, struct peer *peer, struct hgl_run run)
+/* The first one that is not what it claims to be ends the link: checking costs us more than making
+ * them up costs the peer. */
+static int learn_delegations(struct hgl_host *host, struct peer *peer, struct hgl_run run,
+                             struct hgl_err *err)
 {
   struct hgl_bytes bytes;
-  struct hgl_err err;
-  while (hgl_run_take_delegation(&run, &bytes))
-    if (delegation_learn(host, bytes, &err)) {
-      peer->in_bad++;
-      host_log(host, HGL_LOG_DEBUG, "a delegation from %s: %s", peer->did, err.message);
-    }
+  while (hgl_run_take_delegation(&run, &bytes)) {
+    int status = delegation_learn(host, bytes, err);
+    if (!status) continue;
+    peer->in_bad++;
+    host_log(host, HGL_LOG_DEBUG, "a delegation from %s: %s", peer->did, err->message);
+    if (status != -HGL_DELEGATION_REVOKED && status != -HGL_DELEGATION_CONFLICT &&
+        status != -HGL_LIMIT)
+      return status;
+  }
+  return 0;
 }
 
+/* *wait: it has to wait until the peer has settled earlier refusals. */
 static int receive(struct hgl_host *host, struct peer *peer, struct hgl_bytes bytes, size_t *taken,
-                   struct hgl_err *err)
+                   bool *wait, struct hgl_err *err)
 {
   struct hgl_frame frame;
   struct hgl_header header;
@@ -377,6 +504,8 @@ static int receive(struct hgl_host *host, struct peer *peer, struct hgl_bytes by
   if ((status = hgl_frame_decode(bytes, &frame, err))) return status;
   const struct hgl_frame_batch *content = &frame.batch;
   *taken = content->envelopes.count;
+  *wait = peer->exception_count && peer->exception_count + *taken > EXCEPTIONS_MAX;
+  if (*wait) return 0;
   if ((status = hgl_header_decode(content->header, &header, err)) ||
       (status = hgl_group_leaf_decode(content->group_leaf, &leaf, err)))
     return status;
@@ -393,8 +522,8 @@ static int receive(struct hgl_host *host, struct peer *peer, struct hgl_bytes by
   leaves = hgl_array(leaf.count, sizeof *leaves);
   if (!leaves) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   status = check_paths(content, &header, &leaf, leaves, &leaf_hash, err);
-  if (!status) learn_delegations(host, peer, content->delegations);
-  if (!status) status = batch_create(content, &leaf, leaves, &batch, err);
+  if (!status) status = learn_delegations(host, peer, content->delegations, err);
+  if (!status) status = batch_create(content, header.time_ms, leaves, &batch, err);
   if (!status) status = route_batch(host, peer, content, &header, &leaf, batch, err);
   if (!status)
     status = accept_batch(host, peer, bytes, content, &header, &leaf, &leaf_hash, newer, err);
@@ -407,25 +536,22 @@ static int receive(struct hgl_host *host, struct peer *peer, struct hgl_bytes by
 void inbox_process(struct hgl_host *host)
 {
   size_t taken = 0;
-  while (host->inbound_first && taken < HGL_TICK_ENVELOPES_MAX && !host->intake_stopped &&
-         !host->failed) {
-    struct inbound *inbound = host->inbound_first;
-    struct peer *peer = inbound->peer;
+  while (host->inbound_first && taken < HGL_TICK_ENVELOPES_MAX && !host->failed) {
+    struct peer *peer = dequeue(host);
+    struct inbound *inbound = peer->inbound_first;
     struct hgl_err err;
     size_t count = 0;
-    if (peer->exception_count >= EXCEPTIONS_MAX) {
-      hgl_fail(&err, HGL_FLOOD, "more than %d refusals are not settled", EXCEPTIONS_MAX);
-      peer_refuse(host, peer, &err);
-      inbox_drop(host, peer);
-      continue;
-    }
-    int status = receive(host, peer, hgl_bytes(inbound->frame, inbound->size), &count, &err);
+    bool wait = false;
+    int status = receive(host, peer, hgl_bytes(inbound->frame, inbound->size), &count, &wait, &err);
+    if (wait) continue;
     taken += count;
-    pop(host);
+    pop(peer);
     if (status) {
       peer_refuse(host, peer, &err);
       inbox_drop(host, peer);
     }
+    enqueue(host, peer);
+    resume_link(host, peer);
   }
   if (host->inbound_first) host_request_tick(host);
 }

@@ -27,7 +27,7 @@ struct batch {
   uint8_t *memory; /* what the slices below point into */
   struct hgl_bytes header, group_leaf;
   struct hgl_path group_path;
-  uint64_t first_number;
+  int64_t time_ms; /* of the header */
   size_t count;
   struct hgl_hash *leaves; /* of the envelopes, in order */
 };
@@ -43,7 +43,7 @@ struct message {
   bool asked;                   /* an ask of ours: its own timeout tells when it expires */
 };
 
-int batch_create(const struct hgl_frame_batch *frame, const struct hgl_group_leaf *leaf,
+int batch_create(const struct hgl_frame_batch *frame, int64_t time_ms,
                  const struct hgl_hash *leaves, struct batch **out,
                  struct hgl_err *err) HGL_NODISCARD;
 void batch_release(struct batch *batch);
@@ -68,6 +68,8 @@ enum mail_kind { MAIL_MESSAGE, MAIL_UNDELIVERED, MAIL_TIMER, MAIL_START, MAIL_UP
 
 struct mail {
   struct mail *next;
+  struct mail *next_new, *previous_new; /* in host->new_mails: to be given a row */
+  struct agent *agent;                  /* whose it is; NULL: only looked at */
   enum mail_kind kind;
   struct message *message;          /* MESSAGE, UNDELIVERED */
   struct timer *timer;              /* TIMER; borrowed */
@@ -86,7 +88,7 @@ struct mail_queue {
 void mail_queue_push(struct mail_queue *queue, struct mail *mail);
 void mail_queue_push_front(struct mail_queue *queue, struct mail *mail);
 struct mail *mail_queue_pop(struct mail_queue *queue);
-void mail_destroy(struct mail *mail);
+void mail_destroy(struct mail *mail); /* its row, if any, stays */
 
 /* ---- timers (timers.c) ---- */
 
@@ -96,9 +98,11 @@ struct timer {
   char *id; /* name, NUL, key: also the row's key behind the agent's number */
   size_t name_size, id_size;
   struct hgl_buf value;
-  int64_t every_ms; /* 0: fires once */
-  bool firing;      /* stands in the mailbox */
-  bool cancelled;   /* while firing: it goes when its mail comes up */
+  int64_t every_ms;      /* 0: fires once */
+  bool firing;           /* stands in the mailbox */
+  bool cancelled;        /* while firing: it goes when its mail comes up */
+  struct agent_run *run; /* a schedule's handler that is suspended: the next call is skipped */
+  uint64_t skipped;
 };
 
 /* ---- handlers that are not finished (run.c) ---- */
@@ -113,22 +117,24 @@ struct ask {
   int64_t deadline_ms; /* monotonic */
 };
 
-/* A handler that is suspended, or a mail that waits to be tried again. Its thread is held
- * meanwhile: later mails of the thread queue here. */
+/* A handler that is suspended, or a mail that waits for its turn: to be tried again, or because the
+ * one before it in its thread has just been finished. Its thread is held meanwhile: later mails of
+ * the thread queue here. */
 struct agent_run {
   struct hgl_heap_entry due; /* in host->mono_heap, in ms; first member */
   struct agent_run *next, *previous, *next_ready;
   struct agent *agent;
-  struct hgl_vm_run *vm_run; /* NULL: a retry */
+  struct hgl_vm_run *vm_run; /* NULL: the mail is to be handled from its start */
   struct mail *mail;         /* what it handles */
   struct mail_queue held;
   struct ask *asks;
   size_t ask_count, asks_open;
   bool sleeping;
-  uint64_t row;  /* in RUNS; 0: a retry */
-  bool threaded; /* stands in agent->threads under: */
+  struct timer *schedule; /* whose call this is, or NULL */
+  uint64_t row;           /* in RUNS; 0: not suspended */
+  bool threaded;          /* stands in agent->threads under: */
   uint8_t thread[HGL_KEY_SIZE + HGL_ID_SIZE];
-  bool ready; /* to be resumed (or retried) */
+  bool ready; /* to be resumed, or to begin */
 };
 
 /* ---- agents (agent.c) ---- */
@@ -156,19 +162,20 @@ struct agent {
   char **grants;
   size_t mailbox_count_max, mailbox_bytes_max, mailbox_sender_max;
   struct mail_queue mailbox;
-  struct hgl_map senders;   /* agent key → struct sender: mails waiting by sender */
-  struct hgl_map threads;   /* peer ‖ thid → struct agent_run */
-  struct hgl_map asks;      /* thid → struct agent_run */
-  struct hgl_map timers;    /* id → struct timer */
-  struct hgl_map dialogues; /* peer ‖ thid → struct dialogue */
-  struct agent_run *runs;   /* list */
+  size_t waiting_count, waiting_bytes; /* messages not consumed, held ones included */
+  struct hgl_map senders;              /* agent key → struct sender: how many of them by sender */
+  struct hgl_map threads;              /* peer ‖ thid → struct agent_run */
+  struct hgl_map asks;                 /* thid → struct agent_run */
+  struct hgl_map timers;               /* id → struct timer */
+  struct hgl_map dialogues;            /* peer ‖ thid → struct dialogue */
+  struct agent_run *runs;              /* list */
   struct agent_run *runs_ready, *runs_ready_last; /* to be resumed or retried, in order */
   size_t run_count;
-  bool has_unsaved_mail;
-  struct agent *next_unsaved;
-  bool dirty; /* its VM has state to flush at the end of the tick */
+  struct agent_run *starting; /* on_upgrade or on_start is to be tried again: nothing else runs */
+  bool dirty;                 /* its VM has state to flush at the end of the tick */
   struct agent *next_dirty;
   struct operator_ask *operator_asks;
+  uint64_t author_of; /* the row of the last group that holds a message of its */
   uint64_t handled, sent, raised, refused;
   char *last_error;
   bool stopped;
@@ -202,7 +209,7 @@ struct stretch {
   struct mail *mail;   /* what it handles, if a message */
   struct agent_run *run;
   struct spoken *spoken;
-  size_t spoken_count, spoken_capacity;
+  size_t spoken_count, spoken_capacity, spoken_bytes;
   struct timer_change *timers;
   size_t timer_count, timer_capacity;
   struct dialogue_undo *undo;
@@ -224,13 +231,20 @@ struct group {
   struct hgl_buf frame;    /* the encoded batch frame without delegations; empty: read the row */
   struct hgl_key *authors; /* agents whose delegation the link must have carried */
   size_t author_count;
-  int64_t
-      expires_ms; /* when the first of its messages expires, of which the author is not told yet */
+  int64_t first_expiry_ms; /* of its messages */
+  int64_t expires_ms;      /* the same, of those whose author is not told yet */
 };
 
 struct exception {
   uint64_t number;
   enum hgl_code code;
+};
+
+/* Two agents of whom a message found no room here: so that nothing overtakes it, everything between
+ * them is refused alike until the sender's host has settled, and below the number it then names. */
+struct full_pair {
+  uint64_t last;  /* number of the last one refused */
+  uint64_t until; /* first number that passes; 0: not settled yet */
 };
 
 struct peer {
@@ -240,12 +254,16 @@ struct peer {
   void *link;   /* NULL: none */
   bool dialled; /* by us */
   bool ready;   /* hellos are exchanged */
+  bool refused; /* an error was sent, the link is about to end: nothing is heard any more */
   bool paused;
   struct hgl_map announced; /* agents whose delegation this link has carried */
   char *url;                /* last verified address, or NULL */
   char *software;
   int64_t skew_ms;
-  size_t inbound_bytes; /* taken in and not yet routed */
+  struct inbound *inbound_first, *inbound_last; /* batches taken in and not yet routed */
+  size_t inbound_bytes;
+  struct peer *next_inbound; /* in host->inbound, while there are any and they may be routed */
+  bool in_inbound;
   /* out: numbering towards this host, under our incarnation */
   uint64_t out_next;        /* number of the next envelope, from 1 */
   struct hgl_hash out_leaf; /* Merkle leaf hash of the last group leaf */
@@ -253,19 +271,23 @@ struct peer {
   uint64_t out_first_row; /* where loading begins: the oldest unacknowledged group's row, or 0 */
   uint64_t out_exceptions_done; /* exceptions up to here have been dealt with */
   uint64_t out_settle_tick;     /* the tick whose commit lets the settle frame go; 0: none due */
+  uint64_t out_settle_next;     /* the number that it names */
   struct group *groups, *groups_last; /* not acknowledged, by number */
   struct group *cursor;               /* next to be sent on this link */
   size_t out_bytes;
   struct message **spoken; /* this tick's, towards this host */
   size_t spoken_count, spoken_capacity, spoken_bytes;
   struct peer *next_speaking;
+  bool is_speaking;
   struct hold_pair *holds; /* pairs of agents held back because a mailbox was full */
+  size_t held_bytes;
   /* in: numbering from this host */
   bool in_known;
   struct hgl_incarnation in_incarnation;
   struct hgl_incarnation in_superseded[8]; /* a ring of older ones */
   size_t in_superseded_count;
   uint64_t in_next;        /* the only number that is accepted next */
+  bool in_lost;            /* our store was restored: what lies before the next may be lost */
   struct hgl_hash in_leaf; /* of the last group leaf accepted */
   uint64_t in_sequence;    /* of the last header accepted */
   int64_t in_time_ms;
@@ -275,18 +297,18 @@ struct peer {
   bool exceptions_dirty;
   uint64_t in_committed;     /* acknowledged up to here */
   bool ack_due;              /* with this tick */
-  struct hgl_map full_pairs; /* from ‖ to → (itself): answered mailbox_full until settled */
+  struct hgl_map full_pairs; /* from ‖ to → struct full_pair */
   uint64_t in_bad;           /* counted violations */
   bool wanted;
   struct peer *next_dirty;
   bool is_dirty;
+  size_t records; /* of struct tick_record that name it */
 };
 
 struct inbound {
   struct inbound *next;
-  struct peer *peer;
-  uint8_t *frame;
   size_t size;
+  uint8_t frame[];
 };
 
 struct tick_peer {
@@ -317,16 +339,15 @@ struct hgl_host {
   uint64_t next_agent_number;
   struct agent *ready_first, *ready_last;
   struct agent *dirty_agents;
-  struct agent *unsaved_agents; /* with mails that may have no row yet */
+  struct mail *new_mails; /* to be given rows at the end of the tick, unless handled by then */
   bool stopping;
 
   struct hgl_map peers; /* host key → struct peer */
   struct peer *self;    /* the peer that is this host */
   struct peer *dirty_peers;
   size_t dirty_peer_count;
-  struct peer *speaking; /* peers with something said in this tick */
-  struct inbound *inbound_first, *inbound_last;
-  size_t inbound_bytes;
+  struct peer *speaking;                     /* peers with something said in this tick */
+  struct peer *inbound_first, *inbound_last; /* with batches to be routed, each in its turn */
 
   struct hgl_heap wall_heap; /* durable timers, by Unix time */
   struct hgl_heap mono_heap; /* runs, by monotonic time */
@@ -336,13 +357,14 @@ struct hgl_host {
   uint64_t sequence; /* of the last header signed; 0: none in this incarnation */
   struct hgl_hash header_hash;
   int64_t header_time_ms;
-  bool continues; /* the next header is the first of an incarnation that follows another */
+  int64_t incarnation_ms; /* when this incarnation began */
+  bool continues;         /* the next header is the first of an incarnation that follows another */
   struct hgl_incarnation continues_incarnation;
   uint64_t continues_sequence;
   struct hgl_hash continues_hash;
 
-  uint64_t next_row; /* of all databases with growing keys */
-  uint64_t journal_first_row;
+  uint64_t next_row;          /* of all databases with growing keys */
+  uint64_t journal_first_row; /* what is kept before it is not acknowledged yet */
   int64_t journal_bytes;
 
   uint64_t tick, committed_tick;
@@ -358,6 +380,8 @@ struct hgl_host {
   struct hgl_map delegations; /* agent key → struct seen_delegation */
   char **urls;
   int64_t gossip_due_ms, upkeep_due_ms; /* monotonic */
+  int64_t holds_due_ms;                 /* monotonic; a pair held back may be tried again */
+  int64_t expiry_due_ms;                /* Unix time; an unacknowledged message expires */
   bool failed;
 
   const struct hgl_watcher *watcher;
@@ -403,13 +427,13 @@ int mailbox_deliver(struct agent *agent, struct message *message,
 /* Tells the sending agent that its message was not delivered. */
 int mailbox_undelivered(struct agent *agent, struct message *message, enum hgl_code code,
                         const char *why, struct hgl_err *err) HGL_NODISCARD;
-int mailbox_notice(struct agent *agent, struct mail *mail, struct hgl_err *err) HGL_NODISCARD;
+/* Queues the mail, which is the agent's from here on. */
+void mailbox_push(struct agent *agent, struct mail *mail);
 /* The mail has been dealt with: its row goes, its place is free. The mail itself stays the
  * caller's. */
 void mailbox_consume(struct agent *agent, struct mail *mail);
 /* At the end of the tick: rows for what waits and has none. */
 int mailbox_persist(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
-void mailbox_unsaved(struct agent *agent); /* mailbox_persist shall look at this agent */
 int mailbox_load(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 int mail_encode(struct hgl_host *host, const struct mail *mail, struct hgl_buf *out,
                 struct hgl_err *err) HGL_NODISCARD;
@@ -424,18 +448,22 @@ int route_check(struct hgl_host *host, const struct message *message, struct age
 void agent_ready(struct agent *agent);
 void run_agents(struct hgl_host *host); /* phase 4 */
 void run_due(struct hgl_host *host);    /* sleeps, asks and retries whose time has come */
+/* Whether the message answers an ask of the agent's: its thread, from the one who was asked. */
+bool run_expects(struct agent *agent, const struct hgl_envelope *envelope);
 bool run_answer(struct agent *agent, struct message *message); /* true: it was an ask's answer */
 /* An ask of this thread ends without an answer; true: there was one. */
 bool run_fail_ask(struct agent *agent, const struct hgl_id *thid, enum hgl_code code,
                   const char *why);
-int run_recover(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+/* At start: what was suspended when the host stopped becomes dead letters. */
+int run_recover(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 void run_destroy(struct agent_run *run);
 
 /* operator.c: the agent without a script, through which people speak */
+bool operator_expects(struct agent *agent, const struct hgl_envelope *envelope);
 bool operator_answer(struct agent *agent, struct message *message);
 bool operator_fail(struct agent *agent, const struct hgl_id *thid, enum hgl_code code,
                    const char *why);
-void operator_due(struct hgl_host *host);
+void operator_due(struct hgl_host *host); /* tells what has been answered or is late */
 int64_t operator_deadline_ms(const struct hgl_host *host);
 void operator_deinit(struct agent *agent);
 
@@ -466,6 +494,8 @@ void timer_id(struct hgl_buf *out, struct hgl_bytes name, struct hgl_bytes key);
 int dialogue_step(struct agent *agent, const struct hgl_envelope *envelope, bool ours,
                   struct hgl_err *err) HGL_NODISCARD;
 int dialogues_load(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+/* Forgets those whose deadline has passed. */
+int dialogues_expire(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 void dialogues_deinit(struct agent *agent);
 void dialogue_restore(struct agent *agent, const struct dialogue_undo *undo);
 
@@ -480,7 +510,16 @@ int delegation_learn(struct hgl_host *host, struct hgl_bytes bytes,
 /* The highest seen, or NULL. */
 const struct seen_delegation *delegation_of(struct hgl_host *host, const struct hgl_key *agent);
 void delegations_deinit(struct hgl_host *host);
-void proof_keep(struct hgl_host *host, const char *what, struct hgl_bytes a, struct hgl_bytes b);
+/* Keeps a delegation that gives way to a newer one, for the evidence of what was said under it. */
+int delegation_archive(struct hgl_host *host, const struct hgl_delegation *claims,
+                       struct hgl_bytes bytes, struct hgl_err *err) HGL_NODISCARD;
+/* Appends the agent's delegation that was in force at this time. HGL_NO_DELEGATION. */
+int delegation_at(struct hgl_host *host, const struct hgl_key *agent, int64_t time_ms,
+                  struct hgl_buf *out, struct hgl_err *err) HGL_NODISCARD;
+/* Two signed objects of `subject` that contradict each other; one proof of a kind is kept of each.
+ */
+void proof_keep(struct hgl_host *host, const char *what, const struct hgl_key *subject,
+                struct hgl_bytes a, struct hgl_bytes b);
 
 /* outbox.c */
 int outbox_say(struct hgl_host *host, struct peer *peer, struct message *message,
@@ -489,20 +528,30 @@ int outbox_seal(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD; /* ph
 void outbox_pump(struct hgl_host *host, struct peer *peer);                /* phase 7 */
 void outbox_acked(struct hgl_host *host, struct peer *peer, const struct hgl_frame_ack *ack);
 int outbox_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
-void outbox_resume(struct hgl_host *host, struct peer *peer, const struct hgl_frame_hello *hello);
+/* HGL_OLD_INCARNATION: a newer incarnation of ours has spoken; HGL_GAP: the peer claims what it
+ * cannot show. */
+int outbox_resume(struct hgl_host *host, struct peer *peer, const struct hgl_frame_hello *hello,
+                  struct hgl_err *err) HGL_NODISCARD;
 void outbox_renumber(struct hgl_host *host); /* a new incarnation: everything waiting, anew */
 void outbox_due(struct hgl_host *host);      /* held pairs, expired messages */
 void outbox_deinit(struct peer *peer);
+void outbox_unannounce(struct hgl_host *host, const struct hgl_key *agent); /* renewed: say anew */
 
 /* holds.c: pairs of agents held back because the recipient's mailbox was full */
+/* One that was refused for want of room, in the order of their numbers. */
 int hold_back(struct hgl_host *host, struct peer *peer, struct message *message,
               struct hgl_err *err) HGL_NODISCARD;
-/* *held: the pair is held back, the message waits behind it. */
+/* The same for one that was not answered, if the pair is held back (*held). */
+int hold_refused(struct hgl_host *host, struct peer *peer, struct message *message, bool *held,
+                 struct hgl_err *err) HGL_NODISCARD;
+/* *held: the pair is held back, the message waits behind what was refused. */
 int hold_message(struct hgl_host *host, struct peer *peer, struct message *message, bool *held,
                  struct hgl_err *err) HGL_NODISCARD;
-int holds_release(struct hgl_host *host, struct peer *peer, struct hgl_err *err) HGL_NODISCARD;
-int64_t holds_deadline_ms(const struct peer *peer);
+/* Says again what may be tried again; returns when the next is due (INT64_MAX: none) in *due_ms. */
+int holds_release(struct hgl_host *host, struct peer *peer, int64_t *due_ms,
+                  struct hgl_err *err) HGL_NODISCARD;
 int holds_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+void holds_renumber(struct peer *peer);
 void holds_deinit(struct peer *peer);
 
 /* route.c: which host to send to */
@@ -520,6 +569,10 @@ int inbox_take(struct hgl_host *host, struct peer *peer, struct hgl_bytes frame,
 void inbox_process(struct hgl_host *host); /* phases 1 to 3 */
 void inbox_drop(struct hgl_host *host, struct peer *peer);
 void inbox_settle(struct hgl_host *host, struct peer *peer, const struct hgl_frame_settle *settle);
+void inbox_deinit(struct peer *peer);
+int inbox_save_pairs(const struct peer *peer, struct hgl_buf *row,
+                     struct hgl_err *err) HGL_NODISCARD;
+int inbox_load_pairs(struct peer *peer, struct hgl_bytes row, struct hgl_err *err) HGL_NODISCARD;
 void inbox_ack_due(struct hgl_host *host, struct peer *peer); /* with this tick's commit */
 void inbox_ack(struct hgl_host *host, struct peer *peer);     /* what is committed, now */
 
@@ -531,6 +584,7 @@ int peers_persist(struct hgl_host *host, struct tick_record **record,
                   struct hgl_err *err) HGL_NODISCARD;
 int peers_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 void peer_destroy(struct peer *peer);
+void peer_want(struct hgl_host *host, struct peer *peer, bool wanted); /* a link */
 void peer_refuse(struct hgl_host *host, struct peer *peer, const struct hgl_err *why);
 int peer_send(struct peer *peer, struct hgl_host *host, const struct hgl_frame *frame,
               struct hgl_err *err) HGL_NODISCARD;
@@ -558,12 +612,20 @@ struct journal_row {
 int journal_decode(struct hgl_bytes value, struct journal_row *out,
                    struct hgl_err *err) HGL_NODISCARD;
 int journal_trim(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+/* The row of a group that is acknowledged now; it goes if trimming has passed it over. */
+int journal_release(struct hgl_host *host, uint64_t row, size_t frame_size,
+                    struct hgl_err *err) HGL_NODISCARD;
+/* *found: this header of ours is in the journal. HGL_LIMIT: not found among the latest. */
+int journal_has_header(struct hgl_host *host, struct hgl_bytes header, int64_t time_ms, bool *found,
+                       struct hgl_err *err) HGL_NODISCARD;
 /* The message with this id, newest first; evidence is appended. */
 int journal_find(struct hgl_host *host, const struct hgl_id *id, struct hgl_buf *evidence,
                  struct hgl_err *err) HGL_NODISCARD;
 
 /* dead.c */
 void dead_letter(struct agent *agent, struct mail *mail, enum hgl_code code, const char *why);
+/* A text of ours in a row: what a cut-off error message may end with is left out. */
+void put_words(struct hgl_buf *out, const char *text);
 
 /* deals.c */
 int deal_put(struct agent *agent, struct hgl_bytes deal, struct hgl_err *err) HGL_NODISCARD;

@@ -1,9 +1,13 @@
 /* What was said and heard, group by group, kept for a while so that any of it can still be proved.
- * The rows of what was said serve as the outbox too: one write for both. Trimmed from the oldest,
- * but never past what is not acknowledged. */
+ * The rows of what was said serve as the outbox too: one write for both. Trimmed from the oldest;
+ * what is not acknowledged is passed over and goes with its acknowledgement. */
 #include "agent/internal.h"
 
-enum { PREFIX_SIZE = 1 + HGL_KEY_SIZE + 8 + 8 };
+enum {
+  PREFIX_SIZE = 1 + HGL_KEY_SIZE + 8 + 8,
+  TRIM_ROWS_MAX = 1024,   /* by one tick */
+  SEARCH_ROWS_MAX = 4096, /* for a header that a peer holds against us */
+};
 
 int journal_add(struct hgl_host *host, uint8_t direction, struct peer *peer, uint64_t first,
                 uint64_t count, struct hgl_bytes frame, uint64_t *row, struct hgl_err *err)
@@ -56,15 +60,15 @@ static int trim_row(void *user, struct hgl_bytes key, struct hgl_bytes value, st
   struct trim *trim = user;
   struct hgl_host *host = trim->host;
   struct journal_row row;
-  if (host->journal_bytes <= trim->limit || trim->visited++ >= 64) return 1;
+  if (host->journal_bytes <= trim->limit || trim->visited++ >= TRIM_ROWS_MAX) return 1;
   int status = journal_decode(value, &row, err);
   if (status) return status;
   uint64_t number = hgl_get_be64(key.data);
   const struct peer *peer = hgl_map_get(&host->peers, hgl_key_bytes(&row.peer));
-  if (row.direction == JOURNAL_SAID && peer && peer->groups && peer->groups->row <= number)
-    return 1;
-  host->journal_bytes -= (int64_t)value.size;
   host->journal_first_row = number + 1;
+  if (row.direction == JOURNAL_SAID && peer && peer->groups && peer->groups->row <= number)
+    return 0;
+  host->journal_bytes -= (int64_t)value.size;
   return hgl_writeset_delete(host_writes(host), HGL_DB_JOURNAL, key, err);
 }
 
@@ -78,7 +82,52 @@ int journal_trim(struct hgl_host *host, struct hgl_err *err)
   return status > 0 ? 0 : status;
 }
 
+int journal_release(struct hgl_host *host, uint64_t row, size_t frame_size, struct hgl_err *err)
+{
+  uint8_t key[8];
+  if (row >= host->journal_first_row) return 0;
+  host->journal_bytes -= (int64_t)(PREFIX_SIZE + frame_size);
+  return hgl_writeset_delete(host_writes(host), HGL_DB_JOURNAL, row_key(row, key), err);
+}
+
 /* ---- finding ---- */
+
+struct header_search {
+  struct hgl_bytes header;
+  int64_t time_ms;
+  size_t visited;
+  bool found;
+};
+
+static int match_header(void *user, struct hgl_bytes key, struct hgl_bytes value,
+                        struct hgl_err *err)
+{
+  struct header_search *search = user;
+  struct journal_row row;
+  struct hgl_frame frame;
+  struct hgl_header header;
+  int status = journal_decode(value, &row, err);
+  if (status || row.direction != JOURNAL_SAID) return status;
+  if ((status = hgl_frame_decode(row.frame, &frame, err)) ||
+      (status = hgl_header_decode(frame.batch.header, &header, err)))
+    return status;
+  search->found = hgl_bytes_equal(frame.batch.header, search->header);
+  if (search->found || header.time_ms < search->time_ms) return 1;
+  return ++search->visited == SEARCH_ROWS_MAX
+             ? hgl_fail(err, HGL_LIMIT, "not among the latest %d rows", SEARCH_ROWS_MAX)
+             : 0;
+}
+
+int journal_has_header(struct hgl_host *host, struct hgl_bytes header, int64_t time_ms, bool *found,
+                       struct hgl_err *err)
+{
+  struct header_search search = {.header = header, .time_ms = time_ms};
+  int status = hgl_store_scan(host->config.store, HGL_DB_JOURNAL, hgl_bytes(NULL, 0),
+                              hgl_bytes(NULL, 0), true, match_header, &search, err);
+  if (status < 0) return status;
+  *found = search.found;
+  return 0;
+}
 
 struct search {
   struct hgl_host *host;
@@ -99,8 +148,8 @@ static int search_row(void *user, struct hgl_bytes key, struct hgl_bytes value, 
   if (!memmem(row.frame.data, row.frame.size, search->id->bytes, HGL_ID_SIZE)) return 0;
   if ((status = hgl_frame_decode(row.frame, &frame, err))) return status;
   struct hgl_run run = frame.batch.envelopes;
-  struct hgl_group_leaf leaf;
-  if ((status = hgl_group_leaf_decode(frame.batch.group_leaf, &leaf, err))) return status;
+  struct hgl_header header;
+  if ((status = hgl_header_decode(frame.batch.header, &header, err))) return status;
   struct hgl_hash *leaves = hgl_array(run.count, sizeof *leaves);
   if (!leaves) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   struct message *message = NULL;
@@ -120,7 +169,8 @@ static int search_row(void *user, struct hgl_bytes key, struct hgl_bytes value, 
     }
   }
   struct batch *batch;
-  if (!status && message && !(status = batch_create(&frame.batch, &leaf, leaves, &batch, err))) {
+  if (!status && message &&
+      !(status = batch_create(&frame.batch, header.time_ms, leaves, &batch, err))) {
     message_set_batch(message, batch, index);
     batch_release(batch);
     status = message_evidence(search->host, message, search->evidence, err);

@@ -42,9 +42,32 @@ struct mail *mail_queue_pop(struct mail_queue *queue)
   return mail;
 }
 
+/* ---- mails without a row ---- */
+
+static void list_new(struct hgl_host *host, struct mail *mail)
+{
+  mail->next_new = host->new_mails;
+  if (mail->next_new) mail->next_new->previous_new = mail;
+  host->new_mails = mail;
+}
+
+static void unlist_new(struct mail *mail)
+{
+  struct hgl_host *host = mail->agent ? mail->agent->host : NULL;
+  if (!host || (host->new_mails != mail && !mail->previous_new)) return;
+  if (mail->previous_new)
+    mail->previous_new->next_new = mail->next_new;
+  else
+    host->new_mails = mail->next_new;
+  if (mail->next_new) mail->next_new->previous_new = mail->previous_new;
+  mail->next_new = mail->previous_new = NULL;
+}
+
 void mail_destroy(struct mail *mail)
 {
   if (!mail) return;
+  unlist_new(mail);
+  if (mail->timer && mail->timer->cancelled) timer_destroy(mail->timer);
   message_release(mail->message);
   hgl_free(mail->why);
   hgl_free(mail);
@@ -55,8 +78,8 @@ void mail_destroy(struct mail *mail)
 int mailbox_admit(struct agent *agent, const struct hgl_key *from, size_t size, struct hgl_err *err)
 {
   const struct sender *sender = hgl_map_get(&agent->senders, hgl_key_bytes(from));
-  if (agent->mailbox.count >= agent->mailbox_count_max ||
-      agent->mailbox.bytes + size > agent->mailbox_bytes_max)
+  if (agent->waiting_count >= agent->mailbox_count_max ||
+      agent->waiting_bytes + size > agent->mailbox_bytes_max)
     return hgl_fail(err, HGL_MAILBOX_FULL, "the mailbox of %s is full", agent->name);
   if (sender && sender->count >= agent->mailbox_sender_max)
     return hgl_fail(err, HGL_MAILBOX_FULL, "the mailbox of %s holds %zu messages of this sender",
@@ -64,56 +87,63 @@ int mailbox_admit(struct agent *agent, const struct hgl_key *from, size_t size, 
   return 0;
 }
 
-static int count_sender(struct agent *agent, const struct hgl_key *from, struct hgl_err *err)
+/* A message takes its place from here until it is consumed, wherever it waits. */
+static int take_place(struct agent *agent, const struct message *message, struct hgl_err *err)
 {
-  struct sender *sender = hgl_map_get(&agent->senders, hgl_key_bytes(from));
+  struct hgl_bytes from = hgl_key_bytes(&message->envelope.from);
+  struct sender *sender = hgl_map_get(&agent->senders, from);
   if (!sender) {
     sender = hgl_zalloc(sizeof *sender);
     if (!sender) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-    int status = hgl_map_put(&agent->senders, hgl_key_bytes(from), sender, err);
+    int status = hgl_map_put(&agent->senders, from, sender, err);
     if (status) {
       hgl_free(sender);
       return status;
     }
   }
   sender->count++;
+  agent->waiting_count++;
+  agent->waiting_bytes += message->bytes.size;
   return 0;
 }
 
-static void uncount_sender(struct agent *agent, const struct hgl_key *from)
+static void give_place(struct agent *agent, const struct message *message)
 {
-  struct sender *sender = hgl_map_get(&agent->senders, hgl_key_bytes(from));
-  if (!sender || --sender->count) return;
-  hgl_free(hgl_map_remove(&agent->senders, hgl_key_bytes(from)));
+  struct hgl_bytes from = hgl_key_bytes(&message->envelope.from);
+  struct sender *sender = hgl_map_get(&agent->senders, from);
+  agent->waiting_count--;
+  agent->waiting_bytes -= message->bytes.size;
+  assert(sender && sender->count);
+  if (--sender->count == 0) hgl_free(hgl_map_remove(&agent->senders, from));
 }
 
 int mailbox_deliver(struct agent *agent, struct message *message, struct hgl_err *err)
 {
   struct mail *mail = hgl_zalloc(sizeof *mail);
-  int status = mail ? count_sender(agent, &message->envelope.from, err)
+  int status = mail ? take_place(agent, message, err)
                     : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   if (status) {
     hgl_free(mail);
     return status;
   }
   *mail = (struct mail){.kind = MAIL_MESSAGE, .message = message_hold(message), .attempt = 1};
-  return mailbox_notice(agent, mail, err);
-}
-
-int mailbox_notice(struct agent *agent, struct mail *mail, struct hgl_err *err)
-{
-  mail_queue_push(&agent->mailbox, mail);
-  mailbox_unsaved(agent);
-  agent_ready(agent);
+  mailbox_push(agent, mail);
   return 0;
 }
 
-void mailbox_unsaved(struct agent *agent)
+/* on_stop does not wait for what came before it: that is handled after the next start. */
+void mailbox_push(struct agent *agent, struct mail *mail)
 {
-  if (agent->has_unsaved_mail) return;
-  agent->has_unsaved_mail = true;
-  agent->next_unsaved = agent->host->unsaved_agents;
-  agent->host->unsaved_agents = agent;
+  mail->agent = agent;
+  if (mail->kind == MAIL_STOP)
+    mail_queue_push_front(&agent->mailbox, mail);
+  else
+    mail_queue_push(&agent->mailbox, mail);
+  if (mail->message && !mail->row) {
+    list_new(agent->host, mail);
+    agent->host->changed = true;
+  }
+  agent_ready(agent);
 }
 
 int mailbox_undelivered(struct agent *agent, struct message *message, enum hgl_code code,
@@ -138,7 +168,8 @@ int mailbox_undelivered(struct agent *agent, struct message *message, enum hgl_c
                         .code = code,
                         .why = copy,
                         .attempt = 1};
-  return mailbox_notice(agent, mail, err);
+  mailbox_push(agent, mail);
+  return 0;
 }
 
 static struct hgl_bytes mail_key(const struct agent *agent, uint64_t row, uint8_t out[16])
@@ -151,7 +182,8 @@ static struct hgl_bytes mail_key(const struct agent *agent, uint64_t row, uint8_
 void mailbox_consume(struct agent *agent, struct mail *mail)
 {
   struct hgl_host *host = agent->host;
-  if (mail->kind == MAIL_MESSAGE) uncount_sender(agent, &mail->message->envelope.from);
+  if (mail->kind == MAIL_MESSAGE) give_place(agent, mail->message);
+  unlist_new(mail);
   if (mail->row) {
     uint8_t key[16];
     struct hgl_err err;
@@ -178,7 +210,7 @@ int mail_encode(struct hgl_host *host, const struct mail *mail, struct hgl_buf *
   hgl_cbor_put_uint(out, mail->kind);
   hgl_cbor_put_uint(out, (uint64_t)mail->attempt);
   hgl_cbor_put_literal(out, hgl_code_name(mail->code));
-  hgl_cbor_put_literal(out, mail->why ? mail->why : "");
+  put_words(out, mail->why ? mail->why : "");
   hgl_cbor_put_bool(out, proved);
   if (proved)
     hgl_cbor_put_bytes(out, hgl_buf_bytes(&evidence));
@@ -226,42 +258,25 @@ int mail_decode(struct hgl_bytes bytes, struct mail **out, struct hgl_err *err)
   return 0;
 }
 
-static int persist_queue(struct agent *agent, struct mail_queue *queue, struct hgl_err *err)
+/* Those that their tick did not finish. */
+int mailbox_persist(struct hgl_host *host, struct hgl_err *err)
 {
-  struct hgl_host *host = agent->host;
   struct hgl_buf row;
   int status = 0;
   hgl_buf_init(&row, HGL_EVIDENCE_SIZE_MAX + 8192);
-  for (struct mail *mail = queue->first; mail && !status; mail = mail->next) {
-    if (mail->row || (mail->kind != MAIL_MESSAGE && mail->kind != MAIL_UNDELIVERED)) continue;
+  for (struct mail *mail; !status && (mail = host->new_mails);) {
     uint8_t key[16];
     hgl_buf_clear(&row);
     mail->row = host_row(host);
     status = mail_encode(host, mail, &row, err);
     if (!status)
       status = hgl_writeset_put_new(host_writes(host), HGL_DB_MAILBOX,
-                                    mail_key(agent, mail->row, key), hgl_buf_bytes(&row), err);
+                                    mail_key(mail->agent, mail->row, key), hgl_buf_bytes(&row),
+                                    err);
+    unlist_new(mail);
   }
   hgl_buf_deinit(&row);
   return status;
-}
-
-/* Mails that their tick did not finish get rows, also those held behind a run. A suspended run
- * itself is remembered by its RUNS row, a retry by its mail. */
-int mailbox_persist(struct hgl_host *host, struct hgl_err *err)
-{
-  for (struct agent *agent; (agent = host->unsaved_agents);) {
-    int status = persist_queue(agent, &agent->mailbox, err);
-    for (struct agent_run *run = agent->runs; run && !status; run = run->next) {
-      struct mail_queue own = {run->mail, run->mail, 1, 0};
-      if (!run->vm_run && run->mail) status = persist_queue(agent, &own, err);
-      if (!status) status = persist_queue(agent, &run->held, err);
-    }
-    if (status) return status;
-    host->unsaved_agents = agent->next_unsaved;
-    agent->has_unsaved_mail = false;
-  }
-  return 0;
 }
 
 static int load_mail(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
@@ -271,12 +286,12 @@ static int load_mail(void *user, struct hgl_bytes key, struct hgl_bytes value, s
   int status = mail_decode(value, &mail, err);
   if (status) return status;
   if (key.size == 16) mail->row = hgl_get_be64(key.data + 8);
-  if (mail->kind == MAIL_MESSAGE &&
-      (status = count_sender(agent, &mail->message->envelope.from, err))) {
+  if (mail->kind == MAIL_MESSAGE && (status = take_place(agent, mail->message, err))) {
     mail_destroy(mail);
     return status;
   }
-  return mailbox_notice(agent, mail, err);
+  mailbox_push(agent, mail);
+  return 0;
 }
 
 int mailbox_load(struct agent *agent, struct hgl_err *err)
@@ -293,12 +308,11 @@ int route_check(struct hgl_host *host, const struct message *message, struct age
 {
   const struct hgl_envelope *envelope = &message->envelope;
   struct agent *agent = agent_by_key(host, &envelope->to);
-  if (!agent || agent->stopped)
-    return hgl_fail(err, HGL_NOT_HERE, "the recipient is not on this host");
+  if (!agent) return hgl_fail(err, HGL_NOT_HERE, "the recipient is not on this host");
   if (envelope->expires_time_ms && envelope->expires_time_ms < host->now_ms)
     return hgl_fail(err, HGL_EXPIRED, "the message expired %lld ms ago",
                     (long long)(host->now_ms - envelope->expires_time_ms));
-  bool answer = hgl_map_get(&agent->asks, hgl_bytes(envelope->thid.bytes, HGL_ID_SIZE)) != NULL;
+  bool answer = run_expects(agent, envelope);
   bool refusal = hgl_bytes_is(envelope->protocol, "haggle");
   if (!answer && !refusal && !(agent->vm && hgl_vm_has(agent->vm, HGL_VM_HANDLER, envelope->type)))
     return hgl_fail(err, HGL_NO_HANDLER, "%s has no handler for %.*s", agent->name,

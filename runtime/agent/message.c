@@ -4,11 +4,11 @@
 
 /* ---- batches ---- */
 
-int batch_create(const struct hgl_frame_batch *frame, const struct hgl_group_leaf *leaf,
+int batch_create(const struct hgl_frame_batch *frame, int64_t time_ms,
                  const struct hgl_hash *leaves, struct batch **out, struct hgl_err *err)
 {
   struct batch *batch = hgl_zalloc(sizeof *batch);
-  size_t hashes = leaf->count * sizeof *leaves;
+  size_t count = frame->envelopes.count, hashes = count * sizeof *leaves;
   uint8_t *memory = hgl_alloc(hashes + frame->header.size + frame->group_leaf.size);
   if (!batch || !memory) {
     hgl_free(batch);
@@ -18,8 +18,8 @@ int batch_create(const struct hgl_frame_batch *frame, const struct hgl_group_lea
   batch->refs = 1;
   batch->memory = memory;
   batch->leaves = memcpy(memory, leaves, hashes);
-  batch->count = leaf->count;
-  batch->first_number = leaf->first_number;
+  batch->count = count;
+  batch->time_ms = time_ms;
   batch->header = hgl_bytes(memcpy(memory + hashes, frame->header.data, frame->header.size),
                             frame->header.size);
   batch->group_leaf = hgl_bytes(
@@ -113,16 +113,22 @@ int message_evidence(struct hgl_host *host, const struct message *message, struc
   }
   const struct batch *batch = message->batch;
   if (!batch) return hgl_fail(err, HGL_NOT_FOUND, "the message has not been signed yet");
-  const struct agent *author = agent_by_key(host, &message->envelope.from);
-  const struct seen_delegation *seen = author ? NULL : delegation_of(host, &message->envelope.from);
-  if (!author && !seen) return hgl_fail(err, HGL_NO_DELEGATION, "the author's delegation is gone");
+  struct hgl_buf delegation;
+  hgl_buf_init(&delegation, HGL_DELEGATION_SIZE_MAX);
+  int status = delegation_at(host, &message->envelope.from, batch->time_ms, &delegation, err);
+  if (status) {
+    hgl_buf_deinit(&delegation);
+    return status;
+  }
   struct hgl_evidence evidence = {
-      .delegation = author ? hgl_buf_bytes(&author->delegation_bytes) : hgl_buf_bytes(&seen->bytes),
+      .delegation = hgl_buf_bytes(&delegation),
       .header = batch->header,
       .group_leaf = batch->group_leaf,
       .envelope = message->bytes,
       .group_path = batch->group_path,
   };
   hgl_merkle_path(batch->leaves, batch->count, message->index, &evidence.envelope_path);
-  return hgl_evidence_encode(&evidence, out, err);
+  status = hgl_evidence_encode(&evidence, out, err);
+  hgl_buf_deinit(&delegation);
+  return status;
 }

@@ -5,61 +5,77 @@
 struct operator_ask {
   struct operator_ask *next;
   struct hgl_id thid;
+  struct hgl_key peer;
   int64_t deadline_ms; /* monotonic */
+  bool done;
+  json_t *reply; /* or: */
+  struct hgl_err why;
   void (*answer)(void *user, json_t *reply, const struct hgl_err *why);
   void *user;
 };
 
 static const char name[] = "operator";
 
-static struct operator_ask *take(struct agent *agent, const struct hgl_id *thid)
+static struct operator_ask *find(const struct agent *agent, const struct hgl_id *thid)
 {
-  for (struct operator_ask **at = &agent->operator_asks, *ask; (ask = *at); at = &ask->next)
-    if (hgl_id_equal(&ask->thid, thid)) {
-      *at = ask->next;
-      return ask;
-    }
-  return NULL;
+  struct operator_ask *ask = agent->operator_asks;
+  while (ask && (ask->done || !hgl_id_equal(&ask->thid, thid))) ask = ask->next;
+  return ask;
 }
 
-static void finish(struct agent *agent, struct operator_ask *ask, json_t *reply,
-                   const struct hgl_err *why)
+bool operator_expects(struct agent *agent, const struct hgl_envelope *envelope)
 {
-  hgl_map_remove(&agent->asks, hgl_bytes(ask->thid.bytes, HGL_ID_SIZE));
-  ask->answer(ask->user, reply, why);
-  hgl_free(ask);
+  const struct operator_ask *ask = find(agent, &envelope->thid);
+  return ask && hgl_key_equal(&ask->peer, &envelope->from);
 }
 
+/* What is answered here is told at the end of the tick: whoever asked may ask again from there. */
 bool operator_answer(struct agent *agent, struct message *message)
 {
-  struct operator_ask *ask = take(agent, &message->envelope.thid);
-  struct hgl_err err;
-  json_t *reply = NULL;
-  if (!ask) return false;
-  int status = hgl_envelope_to_json(&message->envelope, &reply, &err);
-  finish(agent, ask, reply, status ? &err : NULL);
-  json_decref(reply);
+  struct operator_ask *ask = find(agent, &message->envelope.thid);
+  if (!ask || !hgl_key_equal(&ask->peer, &message->envelope.from)) return false;
+  if (hgl_envelope_to_json(&message->envelope, &ask->reply, &ask->why)) ask->reply = NULL;
+  ask->done = true;
+  host_request_tick(agent->host);
   return true;
 }
 
 bool operator_fail(struct agent *agent, const struct hgl_id *thid, enum hgl_code code,
                    const char *why)
 {
-  struct operator_ask *ask = take(agent, thid);
-  struct hgl_err err;
+  struct operator_ask *ask = find(agent, thid);
   if (!ask) return false;
-  hgl_fail(&err, code, "%s", why);
-  finish(agent, ask, NULL, &err);
+  hgl_fail(&ask->why, code, "%s", why);
+  ask->done = true;
+  host_request_tick(agent->host);
   return true;
+}
+
+static void tell(struct operator_ask *ask)
+{
+  ask->answer(ask->user, ask->reply, ask->reply ? NULL : &ask->why);
+  json_decref(ask->reply);
+  hgl_free(ask);
 }
 
 void operator_due(struct hgl_host *host)
 {
   struct agent *agent = agent_by_name(host, hgl_text(name));
-  for (struct operator_ask *ask = agent ? agent->operator_asks : NULL, *next; ask; ask = next) {
-    next = ask->next;
-    if (ask->deadline_ms > host->mono_ms) continue;
-    operator_fail(agent, &ask->thid, HGL_TIMEOUT, "no answer came in time");
+  struct operator_ask *told = NULL;
+  for (struct operator_ask **at = agent ? &agent->operator_asks : &told, *ask; (ask = *at);) {
+    if (!ask->done && ask->deadline_ms <= host->mono_ms)
+      operator_fail(agent, &ask->thid, HGL_TIMEOUT, "no answer came in time");
+    if (!ask->done) {
+      at = &ask->next;
+      continue;
+    }
+    *at = ask->next;
+    ask->next = told;
+    told = ask;
+  }
+  for (struct operator_ask *ask; (ask = told);) {
+    told = ask->next;
+    tell(ask);
   }
 }
 
@@ -74,23 +90,23 @@ int64_t operator_deadline_ms(const struct hgl_host *host)
 
 void operator_deinit(struct agent *agent)
 {
-  while (agent->operator_asks)
-    operator_fail(agent, &agent->operator_asks->thid, HGL_CLOSED, "the host stops");
+  for (struct operator_ask *ask; (ask = agent->operator_asks);) {
+    agent->operator_asks = ask->next;
+    if (!ask->done) hgl_fail(&ask->why, HGL_CLOSED, "the host stops");
+    tell(ask);
+  }
 }
 
-static int expect_answer(struct agent *agent, const struct hgl_id *thid, int64_t within_ms,
+static int expect_answer(struct agent *agent, const struct hgl_id *thid, const struct hgl_key *peer,
+                         int64_t within_ms,
                          void (*answer)(void *, json_t *, const struct hgl_err *), void *user,
                          struct hgl_err *err)
 {
   struct operator_ask *ask = hgl_zalloc(sizeof *ask);
   if (!ask) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  int status = hgl_map_put(&agent->asks, hgl_bytes(thid->bytes, HGL_ID_SIZE), ask, err);
-  if (status) {
-    hgl_free(ask);
-    return status;
-  }
   *ask = (struct operator_ask){.next = agent->operator_asks,
                                .thid = *thid,
+                               .peer = *peer,
                                .deadline_ms = agent->host->mono_ms + within_ms,
                                .answer = answer,
                                .user = user};
@@ -105,15 +121,20 @@ int hgl_host_send(struct hgl_host *host, const char *to, const char *type, struc
 {
   struct agent *agent = agent_by_name(host, hgl_text(name));
   if (!agent) return hgl_fail(err, HGL_NOT_FOUND, "this host has no operator");
+  if (host->failed) return hgl_fail(err, HGL_CLOSED, "the host has stopped");
+  struct hgl_key peer;
   tick_now(host);
   struct hgl_vm_send send = {.to = hgl_text(to),
                              .type = hgl_text(type),
                              .body = body,
                              .expires_ms = answer ? within_ms : 0};
   stretch_begin(host, agent, NULL, NULL);
-  int status = stretch_send(host, &send, id, NULL, err);
+  int status = stretch_send(host, &send, id, &peer, err);
   /* An opening of ours: the thread has its id. */
-  if (!status && answer) status = expect_answer(agent, id, within_ms, answer, answer_user, err);
+  if (!status && answer) {
+    host->stretch.spoken[0].message->asked = true;
+    status = expect_answer(agent, id, &peer, within_ms, answer, answer_user, err);
+  }
   if (status) {
     stretch_drop(host);
     return status;

@@ -103,8 +103,13 @@ static int change_timer(struct agent *agent, struct hgl_bytes name, struct hgl_b
   hgl_buf_init(&id, HGL_STORE_KEY_SIZE_MAX - 8);
   timer_id(&id, name, key);
   int status = hgl_buf_check(&id, err);
-  if (!status && !cancel && agent->timers.count >= HGL_TIMERS_DEFAULT)
+  size_t changes = agent->host->stretch.timer_count;
+  bool more = !cancel && !hgl_map_get(&agent->timers, hgl_buf_bytes(&id));
+  if (!status && more && agent->timers.count + changes >= HGL_TIMERS_DEFAULT)
     status = hgl_fail(err, HGL_LIMIT, "%s has %d timers", agent->name, HGL_TIMERS_DEFAULT);
+  if (!status && changes >= 4 * HGL_TIMERS_DEFAULT)
+    status = hgl_fail(err, HGL_LIMIT, "%s changes more than %d timers at once", agent->name,
+                      4 * HGL_TIMERS_DEFAULT);
   struct timer_change change = {
       .name_size = name.size, .cancel = cancel, .due_ms = agent->host->now_ms + after_ms};
   hgl_buf_init(&change.value, HGL_BODY_SIZE_MAX);

@@ -34,7 +34,7 @@ struct peer *peer_get(struct hgl_host *host, const struct hgl_key *key, struct h
   hgl_map_init(&peer->announced, hgl_random_u64(random), hgl_random_u64(random));
   hgl_map_init(&peer->full_pairs, hgl_random_u64(random), hgl_random_u64(random));
   if (hgl_map_put(&host->peers, hgl_key_bytes(key), peer, err)) {
-    hgl_free(peer);
+    peer_destroy(peer);
     return NULL;
   }
   return peer;
@@ -43,13 +43,29 @@ struct peer *peer_get(struct hgl_host *host, const struct hgl_key *key, struct h
 void peer_destroy(struct peer *peer)
 {
   outbox_deinit(peer);
+  inbox_deinit(peer);
   hgl_buf_deinit(&peer->in_header);
   hgl_map_deinit(&peer->announced);
-  hgl_map_deinit(&peer->full_pairs);
-  hgl_free(peer->exceptions);
   hgl_free(peer->url);
   hgl_free(peer->software);
   hgl_free(peer);
+}
+
+void peer_want(struct hgl_host *host, struct peer *peer, bool wanted)
+{
+  peer->wanted = wanted;
+  host->config.transport.want(host->config.transport.user, &peer->key, wanted);
+}
+
+/* Identities are free: one that only connected leaves nothing behind. */
+static void forget_blank(struct hgl_host *host, struct peer *peer)
+{
+  bool blank = !peer->link && !peer->in_known && peer->out_next == 1 && !peer->spoken_count &&
+               !peer->is_speaking && !peer->holds && !peer->url && !peer->wanted &&
+               !peer->is_dirty && !peer->records && !peer->in_inbound;
+  if (!blank || peer == host->self) return;
+  hgl_map_remove(&host->peers, hgl_key_bytes(&peer->key));
+  peer_destroy(peer);
 }
 
 void peer_dirty(struct hgl_host *host, struct peer *peer)
@@ -80,7 +96,7 @@ static int save_numbers(struct hgl_host *host, struct peer *peer, struct hgl_buf
 {
   uint8_t key[HGL_KEY_SIZE + 1];
   hgl_buf_clear(row);
-  hgl_cbor_put_list(row, 13);
+  hgl_cbor_put_list(row, 14);
   hgl_cbor_put_uint(row, peer->out_next);
   put_hash(row, &peer->out_leaf);
   hgl_cbor_put_uint(row, peer->out_acked);
@@ -94,6 +110,7 @@ static int save_numbers(struct hgl_host *host, struct peer *peer, struct hgl_buf
   hgl_cbor_put_int(row, peer->in_time_ms);
   hgl_cbor_put_bytes(row, hgl_buf_bytes(&peer->in_header));
   hgl_cbor_put_bytes(row, hgl_bytes(peer->in_superseded, sizeof peer->in_superseded));
+  hgl_cbor_put_bool(row, peer->in_lost);
   int status = hgl_buf_check(row, err);
   return status ? status
                 : hgl_writeset_put(host_writes(host), HGL_DB_PEERS, peer_row_key(peer, 'n', key),
@@ -111,9 +128,14 @@ static int save_exceptions(struct hgl_host *host, struct peer *peer, struct hgl_
     hgl_cbor_put_literal(row, hgl_code_name(peer->exceptions[i].code));
   }
   int status = hgl_buf_check(row, err);
-  return status ? status
-                : hgl_writeset_put(host_writes(host), HGL_DB_PEERS, peer_row_key(peer, 'x', key),
-                                   hgl_buf_bytes(row), err);
+  if (!status)
+    status = hgl_writeset_put(host_writes(host), HGL_DB_PEERS, peer_row_key(peer, 'x', key),
+                              hgl_buf_bytes(row), err);
+  if (status) return status;
+  hgl_buf_clear(row);
+  if ((status = inbox_save_pairs(peer, row, err))) return status;
+  return hgl_writeset_put(host_writes(host), HGL_DB_PEERS, peer_row_key(peer, 'f', key),
+                          hgl_buf_bytes(row), err);
 }
 
 int peers_persist(struct hgl_host *host, struct tick_record **out, struct hgl_err *err)
@@ -124,13 +146,14 @@ int peers_persist(struct hgl_host *host, struct tick_record **out, struct hgl_er
   record->tick = host->tick;
   struct hgl_buf row;
   int status = 0;
-  hgl_buf_init(&row, 1 << 20);
+  hgl_buf_init(&row, 4 << 20);
   for (struct peer *peer; !status && (peer = host->dirty_peers);) {
     status = save_numbers(host, peer, &row, err);
     if (!status && peer->exceptions_dirty) status = save_exceptions(host, peer, &row, err);
     record->peers[record->count++] = (struct tick_peer){
         .peer = peer, .in_last = peer->in_next ? peer->in_next - 1 : 0, .ack_due = peer->ack_due};
     peer->exceptions_dirty = peer->ack_due = peer->is_dirty = false;
+    peer->records++;
     host->dirty_peers = peer->next_dirty;
     host->dirty_peer_count--;
   }
@@ -148,7 +171,7 @@ static int load_numbers(struct peer *peer, struct hgl_bytes row, struct hgl_err 
   struct hgl_bytes header;
   size_t count;
   int status;
-  if ((status = hgl_cbor_get_list(&in, "peer", 13, &count, err)) ||
+  if ((status = hgl_cbor_get_list(&in, "peer", 14, &count, err)) ||
       (status = hgl_cbor_get_uint(&in, "peer", INT64_MAX, &peer->out_next, err)) ||
       (status = hgl_cbor_get_fixed(&in, "peer", peer->out_leaf.bytes, HGL_HASH_SIZE, err)) ||
       (status = hgl_cbor_get_uint(&in, "peer", INT64_MAX, &peer->out_acked, err)) ||
@@ -163,7 +186,8 @@ static int load_numbers(struct peer *peer, struct hgl_bytes row, struct hgl_err 
       (status = hgl_cbor_get_int(&in, "peer", &peer->in_time_ms, err)) ||
       (status = hgl_cbor_get_bytes(&in, "peer", HGL_HEADER_SIZE_MAX, &header, err)) ||
       (status = hgl_cbor_get_fixed(&in, "peer", peer->in_superseded, sizeof peer->in_superseded,
-                                   err)))
+                                   err)) ||
+      (status = hgl_cbor_get_bool(&in, "peer", &peer->in_lost, err)))
     return status;
   hgl_buf_append_bytes(&peer->in_header, header);
   peer->in_superseded_count = sizeof peer->in_superseded / sizeof *peer->in_superseded;
@@ -205,6 +229,8 @@ static int load_peer(void *user, struct hgl_bytes key, struct hgl_bytes value, s
     return load_numbers(peer, value, err);
   case 'x':
     return load_exceptions(peer, value, err);
+  case 'f':
+    return inbox_load_pairs(peer, value, err);
   case 'a': {
     hgl_free(peer->url);
     peer->url = hgl_strndup((const char *)value.data, value.size);
@@ -269,6 +295,7 @@ void peer_refuse(struct hgl_host *host, struct peer *peer, const struct hgl_err 
   if (peer_send(peer, host, &frame, &err))
     host_log(host, HGL_LOG_DEBUG, "the reason did not reach %s: %s", peer->did, err.message);
   peer->ready = false;
+  peer->refused = true;
   host->config.transport.close(peer->link, why->code, why->message);
 }
 
@@ -364,20 +391,38 @@ void peers_gossip(struct hgl_host *host)
 
 /* ---- hearing ---- */
 
+static int check_hello(struct hgl_host *host, struct peer *peer,
+                       const struct hgl_frame_hello *hello, struct hgl_err *err)
+{
+  if (peer->ready) return hgl_fail(err, HGL_MALFORMED, "a second hello");
+  if (__builtin_sub_overflow(hello->time_ms, host->now_ms, &peer->skew_ms))
+    return hgl_fail(err, HGL_MALFORMED, "a time beyond all limits");
+  if (peer->skew_ms > HGL_CLOCK_SKEW_MAX_MS || peer->skew_ms < -HGL_CLOCK_SKEW_MAX_MS)
+    return hgl_fail(err, HGL_CLOCK_SKEW, "the clocks differ by %lld s",
+                    (long long)(peer->skew_ms / 1000));
+  return outbox_resume(host, peer, hello, err);
+}
+
 static void heard_hello(struct hgl_host *host, struct peer *peer,
                         const struct hgl_frame_hello *hello)
 {
   struct hgl_err err;
   struct hgl_bytes url;
   struct hgl_run urls = hello->urls;
-  peer->skew_ms = hello->time_ms - host->now_ms;
-  if (peer->skew_ms > HGL_CLOCK_SKEW_MAX_MS || peer->skew_ms < -HGL_CLOCK_SKEW_MAX_MS) {
-    hgl_fail(&err, HGL_CLOCK_SKEW, "the clocks differ by %lld s", (long long)peer->skew_ms / 1000);
+  int status = check_hello(host, peer, hello, &err);
+  if (status == -HGL_OLD_INCARNATION || status == -HGL_NO_MEMORY) {
+    host_fatal(host, &err);
+    return;
+  }
+  if (status) {
     peer_refuse(host, peer, &err);
     return;
   }
-  hgl_free(peer->software);
-  peer->software = hgl_strndup((const char *)hello->software.data, hello->software.size);
+  char *copy = hgl_strndup((const char *)hello->software.data, hello->software.size);
+  if (copy) {
+    hgl_free(peer->software);
+    peer->software = copy;
+  }
   while (hgl_run_take_url(&urls, &url)) {
     char text[HGL_URL_SIZE_MAX + 1];
     snprintf(text, sizeof text, "%.*s", HGL_STR(url));
@@ -385,11 +430,11 @@ static void heard_hello(struct hgl_host *host, struct peer *peer,
       host->config.transport.address(host->config.transport.user, &peer->key, text);
   }
   peer->ready = true;
-  outbox_resume(host, peer, hello);
   inbox_ack(host, peer);
   greet(host, peer);
   outbox_pump(host, peer);
-  host_log(host, HGL_LOG_INFO, "linked with %s (%s)", peer->did, peer->software);
+  host_log(host, HGL_LOG_INFO, "linked with %s (%s)", peer->did,
+           peer->software ? peer->software : "unknown");
   watch_event(host, "peer", json_pack("{s:s, s:s}", "did", peer->did, "what", "up"));
   host_request_tick(host);
 }
@@ -442,29 +487,30 @@ static void heard_have(struct hgl_host *host, struct peer *peer, struct hgl_run 
 {
   struct hgl_bytes bytes;
   struct hgl_err err;
-  while (hgl_run_take_delegation(&have, &bytes))
-    if (delegation_learn(host, bytes, &err)) peer->in_bad++;
+  while (hgl_run_take_delegation(&have, &bytes)) {
+    int status = delegation_learn(host, bytes, &err);
+    if (!status) continue;
+    peer->in_bad++;
+    if (status == -HGL_DELEGATION_REVOKED || status == -HGL_DELEGATION_CONFLICT) continue;
+    peer_refuse(host, peer, &err);
+    return;
+  }
 }
 
+/* Nothing is done because of its words: anyone can send them. That a newer incarnation of ours is
+ * known is shown in a hello, by our own signature. */
 static void heard_error(struct hgl_host *host, struct peer *peer,
                         const struct hgl_frame_error *error)
 {
   host_log(host, HGL_LOG_WARN, "%s closes the link: %.*s (%.*s)", peer->did,
            HGL_STR(error->message), HGL_STR(error->code));
-  if (!hgl_bytes_is(error->code, hgl_code_name(HGL_OLD_INCARNATION))) return;
-  struct hgl_err err;
-  hgl_fail(&err, HGL_OLD_INCARNATION,
-           "%s knows a newer incarnation of this host: this data folder is an old copy, and the "
-           "newer one has been running since",
-           peer->did);
-  host_fatal(host, &err);
 }
 
 void hgl_host_link_frame(struct hgl_host *host, void *link, const struct hgl_key *key,
                          struct hgl_bytes bytes)
 {
   struct peer *peer = hgl_map_get(&host->peers, hgl_key_bytes(key));
-  if (!peer || peer->link != link || host->failed) return;
+  if (!peer || peer->link != link || peer->refused || host->failed) return;
   struct hgl_frame frame;
   struct hgl_err err;
   tick_now(host);
@@ -518,15 +564,17 @@ void hgl_host_link_frame(struct hgl_host *host, void *link, const struct hgl_key
 int hgl_host_link_up(struct hgl_host *host, void *link, const struct hgl_key *key, bool dialled,
                      struct hgl_err *err)
 {
+  if (hgl_key_equal(key, &host->key))
+    return hgl_fail(err, HGL_INVALID, "a link of this host with itself");
   struct peer *peer = peer_get(host, key, err);
   if (!peer) return -(int)err->code;
   uint64_t seed[2] = {peer->announced.seed[0], peer->announced.seed[1]};
   hgl_map_deinit(&peer->announced);
   hgl_map_init(&peer->announced, seed[0], seed[1]);
-  if (peer->link) inbox_drop(host, peer);
+  inbox_drop(host, peer);
   peer->link = link;
   peer->dialled = dialled;
-  peer->ready = false;
+  peer->ready = peer->refused = false;
   peer->cursor = peer->groups;
   say_hello(host, peer, err);
   return 0;
@@ -539,8 +587,9 @@ void hgl_host_link_down(struct hgl_host *host, void *link, const struct hgl_key 
   peer->link = NULL;
   peer->ready = false;
   inbox_drop(host, peer);
-  peer->wanted = peer->groups != NULL;
-  if (peer->wanted) host->config.transport.want(host->config.transport.user, &peer->key, true);
+  bool wanted = peer->groups || peer->holds || peer->spoken_count;
+  if (wanted || peer->wanted) peer_want(host, peer, wanted);
   host_log(host, HGL_LOG_INFO, "link to %s lost", peer->did);
   watch_event(host, "peer", json_pack("{s:s, s:s}", "did", peer->did, "what", "down"));
+  forget_blank(host, peer);
 }

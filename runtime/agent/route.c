@@ -8,11 +8,8 @@ static int peer_of(struct hgl_host *host, const struct hgl_key *key, struct peer
                    struct hgl_err *err)
 {
   struct peer *peer = peer_get(host, key, err);
-  if (!peer) return -HGL_NO_MEMORY;
-  if (peer != host->self && !peer->link && !peer->wanted) {
-    peer->wanted = true;
-    host->config.transport.want(host->config.transport.user, key, true);
-  }
+  if (!peer) return -(int)err->code;
+  if (peer != host->self && !peer->link && !peer->wanted) peer_want(host, peer, true);
   *out = peer;
   return 0;
 }

@@ -7,6 +7,7 @@
 
 enum {
   MAILS_PER_TURN = 64, /* then the next agent has its turn */
+  STEPS_MAX = 16384,   /* of one tick, however fast they are */
   RETRY_FIRST_MS = 100,
   RETRY_FACTOR = 5,
 };
@@ -77,6 +78,8 @@ void run_destroy(struct agent_run *run)
 {
   struct agent *agent = run->agent;
   drop_asks(run);
+  if (run->schedule) run->schedule->run = NULL;
+  if (agent->starting == run) agent->starting = NULL;
   hgl_heap_remove(&agent->host->mono_heap, &run->due);
   if (run->threaded) hgl_map_remove(&agent->threads, hgl_bytes(run->thread, sizeof run->thread));
   if (run->previous)
@@ -90,28 +93,21 @@ void run_destroy(struct agent_run *run)
   hgl_free(run);
 }
 
-/* The thread is free again: what it held goes to the front of the mailbox, in order. */
-static void run_finish(struct agent_run *run)
+static struct hgl_bytes run_key(const struct agent_run *run, uint8_t out[16])
 {
-  struct agent *agent = run->agent;
-  struct hgl_host *host = agent->host;
-  if (run->row) {
-    uint8_t key[8];
-    struct hgl_err err;
-    if (hgl_writeset_delete(host_writes(host), HGL_DB_RUNS, row_key(run->row, key), &err))
-      host_fatal(host, &err);
-  }
-  if (run->held.count) {
-    run->held.last->next = agent->mailbox.first;
-    agent->mailbox.first = run->held.first;
-    if (!agent->mailbox.last) agent->mailbox.last = run->held.last;
-    agent->mailbox.count += run->held.count;
-    agent->mailbox.bytes += run->held.bytes;
-    run->held = (struct mail_queue){0};
-    mailbox_unsaved(agent);
-    agent_ready(agent);
-  }
-  run_destroy(run);
+  hgl_put_be64(out, run->agent->number);
+  hgl_put_be64(out + 8, run->row);
+  return hgl_bytes(out, 16);
+}
+
+static void erase_row(struct agent_run *run)
+{
+  struct hgl_host *host = run->agent->host;
+  uint8_t key[16];
+  struct hgl_err err;
+  if (run->row && hgl_writeset_delete(host_writes(host), HGL_DB_RUNS, run_key(run, key), &err))
+    host_fatal(host, &err);
+  run->row = 0;
 }
 
 static int wait_until(struct agent_run *run, int64_t mono_ms, struct hgl_err *err)
@@ -134,6 +130,26 @@ static void run_wake(struct agent_run *run)
   else
     agent->runs_ready = run;
   agent->runs_ready_last = run;
+}
+
+/* The mail is dealt with: the next one of its thread takes its place, or the thread is free. */
+static void run_finish(struct agent_run *run)
+{
+  struct agent *agent = run->agent;
+  erase_row(run);
+  drop_asks(run);
+  mail_destroy(run->mail);
+  run->mail = mail_queue_pop(&run->held);
+  if (!run->mail) {
+    run_destroy(run);
+    return;
+  }
+  run->vm_run = NULL;
+  run->sleeping = false;
+  if (run->schedule) run->schedule->run = NULL;
+  run->schedule = NULL;
+  if (agent->starting == run) agent->starting = NULL;
+  run_wake(run);
 }
 
 /* ---- failing ---- */
@@ -196,38 +212,52 @@ static void tell_handler_failed(struct agent *agent, const struct message *messa
   hgl_buf_deinit(&body);
 }
 
-/* Takes the mail. */
+/* Of a mail that stood alone, or at the head of a thread. */
+static void finish(struct mail *mail, struct agent_run *run)
+{
+  if (run)
+    run_finish(run);
+  else
+    mail_destroy(mail);
+}
+
+/* Nothing more is tried. The mail stays the caller's. */
 static void give_up(struct agent *agent, struct mail *mail, enum hgl_code code, const char *why)
 {
-  struct message *message = mail->kind == MAIL_MESSAGE ? message_hold(mail->message) : NULL;
-  mailbox_consume(agent, mail);
-  if (mail->kind == MAIL_TIMER && mail->timer) {
+  if (mail->timer) {
+    mail->why = hgl_strndup(mail->timer->id,
+                            mail->timer->name_size); /* as the dead letter names it */
     timer_fired(agent, mail->timer);
     mail->timer = NULL;
   }
   dead_letter(agent, mail, code, why);
-  mail_destroy(mail);
-  if (message) tell_handler_failed(agent, message);
-  message_release(message);
+  if (mail->kind == MAIL_MESSAGE) tell_handler_failed(agent, mail->message);
 }
 
-/* The first stretch raised: nothing has happened yet, so it can be tried again. Takes the mail. */
-static void try_again(struct agent *agent, struct mail *mail, const struct hgl_vm_failure *failure)
+/* The first stretch raised: nothing has happened yet, so it can be tried again. */
+static void try_again(struct agent *agent, struct mail *mail, struct agent_run *run,
+                      const struct hgl_vm_failure *failure)
 {
   struct hgl_host *host = agent->host;
   struct hgl_err err;
-  struct agent_run *run;
   log_failure(agent, mail, failure);
   if (mail->attempt >= HGL_ATTEMPTS_DEFAULT || mail->kind == MAIL_STOP) {
+    if (mail->kind == MAIL_STOP) agent->stopped = true;
+    mailbox_consume(agent, mail);
     give_up(agent, mail, HGL_HANDLER_FAILED, failure->error.message);
+    finish(mail, run);
     return;
   }
   int64_t delay = RETRY_FIRST_MS;
   for (int i = 1; i < mail->attempt; i++) delay *= RETRY_FACTOR;
   mail->attempt++;
-  if (run_create(agent, mail, &run, &err) || wait_until(run, host->mono_ms + delay, &err))
+  if (!run && run_create(agent, mail, &run, &err)) {
+    mail_destroy(mail);
     host_fatal(host, &err);
-  mailbox_unsaved(agent);
+    return;
+  }
+  if (mail->kind == MAIL_START || mail->kind == MAIL_UPGRADE) agent->starting = run;
+  if (wait_until(run, host->mono_ms + delay, &err)) host_fatal(host, &err);
 }
 
 /* ---- suspending ---- */
@@ -281,21 +311,15 @@ static int begin_wait(struct agent_run *run, const struct hgl_vm_wait *wait, str
 static int save_run(struct agent_run *run, struct hgl_err *err)
 {
   struct hgl_host *host = run->agent->host;
-  struct hgl_buf mail, row;
-  uint8_t key[8];
+  struct hgl_buf mail;
+  uint8_t key[16];
   hgl_buf_init(&mail, HGL_EVIDENCE_SIZE_MAX + 8192);
-  hgl_buf_init(&row, HGL_EVIDENCE_SIZE_MAX + 16384);
-  int status = mail_encode(host, run->mail, &mail, err);
-  hgl_cbor_put_list(&row, 2);
-  hgl_cbor_put_literal(&row, run->agent->name);
-  hgl_cbor_put_bytes(&row, hgl_buf_bytes(&mail));
-  if (!status) status = hgl_buf_check(&row, err);
   run->row = host_row(host);
+  int status = mail_encode(host, run->mail, &mail, err);
   if (!status)
-    status = hgl_writeset_put_new(host_writes(host), HGL_DB_RUNS, row_key(run->row, key),
-                                  hgl_buf_bytes(&row), err);
+    status = hgl_writeset_put_new(host_writes(host), HGL_DB_RUNS, run_key(run, key),
+                                  hgl_buf_bytes(&mail), err);
   hgl_buf_deinit(&mail);
-  hgl_buf_deinit(&row);
   return status;
 }
 
@@ -322,10 +346,8 @@ static void consume(struct agent *agent, struct mail *mail)
   mailbox_consume(agent, mail);
   agent->handled++;
   host->counts.handled++;
-  if (mail->kind == MAIL_TIMER && mail->timer) {
-    timer_fired(agent, mail->timer);
-    mail->timer = NULL;
-  }
+  if (mail->timer) timer_fired(agent, mail->timer);
+  mail->timer = NULL;
   if (mail->kind == MAIL_START || mail->kind == MAIL_UPGRADE) {
     if (mail->kind == MAIL_START) agent->created = true;
     if (mail->kind == MAIL_UPGRADE) agent->stored_version = mail->to_version;
@@ -376,8 +398,42 @@ static void arguments(const struct mail *mail, struct hgl_vm_message *message,
   }
 }
 
-/* Starts the handler of a mail; takes the mail. */
-static void handle(struct agent *agent, struct mail *mail)
+/* Nobody listens. To a refusal, a start, a timer that is no longer declared, nobody has to; but a
+ * message that an older version of the script would have handled is not lost in silence. */
+static void pass_over(struct agent *agent, struct mail *mail)
+{
+  agent->host->changed = true;
+  if (mail->timer) mail->timer->every_ms = 0;
+  consume(agent, mail);
+  if (mail->kind == MAIL_MESSAGE && !hgl_bytes_is(mail->message->envelope.protocol, "haggle"))
+    give_up(agent, mail, HGL_NO_HANDLER, hgl_code_meaning(HGL_NO_HANDLER));
+}
+
+static void suspend(struct agent *agent, struct mail *mail, struct agent_run *run,
+                    struct hgl_vm_run *vm_run, const struct hgl_vm_wait *wait)
+{
+  struct hgl_host *host = agent->host;
+  struct hgl_err err;
+  if (!run && run_create(agent, mail, &run, &err)) {
+    host_fatal(host, &err);
+    hgl_vm_abandon(agent->vm, vm_run);
+    stretch_drop(host);
+    mail_destroy(mail);
+    return;
+  }
+  run->vm_run = vm_run;
+  if (mail->timer && mail->timer->every_ms) {
+    run->schedule = mail->timer;
+    mail->timer->run = run;
+  }
+  consume(agent, mail);
+  if (begin_wait(run, wait, &err) || save_run(run, &err)) host_fatal(host, &err);
+  accept_stretch(agent);
+}
+
+/* Starts the handler of a mail; takes the mail. `run`: the thread that it is the next of, or NULL.
+ */
+static void handle(struct agent *agent, struct mail *mail, struct agent_run *run)
 {
   struct hgl_host *host = agent->host;
   struct hgl_vm_call call = {.seed = hgl_random_u64(host->config.random)};
@@ -385,19 +441,18 @@ static void handle(struct agent *agent, struct mail *mail)
   struct hgl_vm_run *vm_run = NULL;
   struct hgl_vm_wait wait;
   struct hgl_vm_failure failure;
-  struct agent_run *run;
   struct hgl_buf values;
-  struct hgl_err err;
 
+  if (mail->timer && mail->timer->cancelled) {
+    finish(mail, run);
+    return;
+  }
   hgl_buf_init(&values, HGL_BODY_SIZE_MAX + 1024);
   arguments(mail, &message, &call, &values);
   call.values = hgl_buf_bytes(&values);
   if (!agent->vm || !hgl_vm_has(agent->vm, call.kind, call.name)) {
-    /* Nobody listens: a late answer, a refusal, a start without on_start. */
-    host->changed = true;
-    if (mail->kind == MAIL_TIMER) mail->timer->every_ms = 0; /* no longer declared */
-    consume(agent, mail);
-    mail_destroy(mail);
+    pass_over(agent, mail);
+    finish(mail, run);
     hgl_buf_deinit(&values);
     return;
   }
@@ -407,23 +462,16 @@ static void handle(struct agent *agent, struct mail *mail)
   case HGL_VM_DONE:
     consume(agent, mail);
     accept_stretch(agent);
-    mail_destroy(mail);
+    finish(mail, run);
     break;
   case HGL_VM_SUSPENDED:
-    if (run_create(agent, mail, &run, &err)) {
-      host_fatal(host, &err);
-      break;
-    }
-    run->vm_run = vm_run;
-    consume(agent, mail);
-    if (begin_wait(run, &wait, &err) || save_run(run, &err)) host_fatal(host, &err);
-    accept_stretch(agent);
+    suspend(agent, mail, run, vm_run, &wait);
     break;
   case HGL_VM_RAISED:
     stretch_drop(host);
     agent->raised++;
     host->counts.raised++;
-    try_again(agent, mail, &failure);
+    try_again(agent, mail, run, &failure);
     break;
   }
   hgl_buf_deinit(&values);
@@ -470,9 +518,7 @@ static void resume(struct agent_run *run)
     agent->raised++;
     host->counts.raised++;
     log_failure(agent, run->mail, &failure);
-    struct mail *mail = run->mail;
-    run->mail = NULL;
-    give_up(agent, mail, HGL_INTERRUPTED, failure.error.message);
+    give_up(agent, run->mail, HGL_INTERRUPTED, failure.error.message);
     run_finish(run);
     break;
   }
@@ -522,6 +568,14 @@ static void read_refusal(struct ask *ask, const struct hgl_envelope *envelope)
     if (hgl_cbor_get_text(&in, "why", 1024, &text, &err) == 0)
       ask->why = hgl_strndup((const char *)text.data, text.size);
   }
+}
+
+bool run_expects(struct agent *agent, const struct hgl_envelope *envelope)
+{
+  if (!agent->vm) return operator_expects(agent, envelope);
+  struct agent_run *run;
+  const struct ask *ask = find_ask(agent, &envelope->thid, &run);
+  return ask && hgl_key_equal(&ask->peer, &envelope->from);
 }
 
 bool run_answer(struct agent *agent, struct message *message)
@@ -589,100 +643,72 @@ static struct agent_run *take_ready_run(struct agent *agent)
   return run;
 }
 
-static void retry(struct agent_run *run)
+/* One step of the agent's; false: it has nothing to do now. */
+static bool step(struct agent *agent)
 {
-  struct agent *agent = run->agent;
-  struct mail *mail = run->mail;
-  run->mail = NULL;
-  run_finish(run);
-  handle(agent, mail);
-}
-
-static void turn(struct agent *agent)
-{
-  struct agent_run *run;
-  for (int i = 0; i < MAILS_PER_TURN && !agent->host->failed; i++) {
-    if ((run = take_ready_run(agent))) {
-      if (run->vm_run)
-        resume(run);
-      else
-        retry(run);
-      continue;
-    }
-    struct mail *mail = mail_queue_pop(&agent->mailbox);
-    if (!mail) return;
-    uint8_t thread[HGL_KEY_SIZE + HGL_ID_SIZE];
-    if (agent->threads.count && thread_of(mail, thread) &&
-        (run = hgl_map_get(&agent->threads, hgl_bytes(thread, sizeof thread)))) {
-      mail_queue_push(&run->held, mail);
-      mailbox_unsaved(agent);
-      continue;
-    }
-    if (mail->kind == MAIL_TIMER && mail->timer->cancelled) {
-      timer_destroy(mail->timer);
-      mail_destroy(mail);
-      continue;
-    }
-    handle(agent, mail);
+  struct agent_run *run = take_ready_run(agent);
+  if (run) {
+    if (run->vm_run)
+      resume(run);
+    else
+      handle(agent, run->mail, run);
+    return true;
   }
+  struct mail *mail = agent->starting ? NULL : mail_queue_pop(&agent->mailbox);
+  uint8_t thread[HGL_KEY_SIZE + HGL_ID_SIZE];
+  if (!mail) return false;
+  if (agent->threads.count && thread_of(mail, thread) &&
+      (run = hgl_map_get(&agent->threads, hgl_bytes(thread, sizeof thread))))
+    mail_queue_push(&run->held, mail);
+  else
+    handle(agent, mail, NULL);
+  return true;
 }
 
 void run_agents(struct hgl_host *host)
 {
   int64_t until = hgl_mono_ns(host->config.clock) + (int64_t)HGL_TICK_RUN_MS * 1000000;
   struct agent *agent;
-  while ((agent = host->ready_first) && !host->failed) {
+  for (int steps = 0; steps < STEPS_MAX && (agent = host->ready_first) && !host->failed;) {
     host->ready_first = agent->next_ready;
     if (!host->ready_first) host->ready_last = NULL;
     agent->is_ready = false;
-    turn(agent);
-    if (agent->mailbox.count || agent->runs_ready) agent_ready(agent);
+    bool more = true;
+    for (int i = 0; more && i < MAILS_PER_TURN && !agent->stopped && !host->failed; i++, steps++)
+      more = step(agent);
+    if (more && !agent->stopped) agent_ready(agent);
     if (hgl_mono_ns(host->config.clock) > until) break;
   }
 }
 
 /* ---- after a crash ---- */
 
-struct recovery {
-  struct hgl_host *host;
-  size_t count;
-};
-
 /* Its first stretches are committed, the rest is lost with the process: never again from its start.
  */
 static int recover_run(void *user, struct hgl_bytes key, struct hgl_bytes value,
                        struct hgl_err *err)
 {
-  struct recovery *recovery = user;
-  struct hgl_host *host = recovery->host;
-  struct hgl_cbor_reader in = hgl_cbor_reader(value);
-  struct hgl_bytes name, bytes;
-  size_t count;
+  struct mail_queue *queue = user;
   struct mail *mail;
-  int status;
-  if ((status = hgl_cbor_get_list(&in, "run", 2, &count, err)) ||
-      (status = hgl_cbor_get_text(&in, "run.agent", HGL_NAME_SIZE_MAX, &name, err)) ||
-      (status = hgl_cbor_get_bytes(&in, "run.mail", HGL_EVIDENCE_SIZE_MAX + 8192, &bytes, err)) ||
-      (status = mail_decode(bytes, &mail, err)))
-    return status;
-  struct agent stand_in = {.host = host, .name = hgl_strndup((const char *)name.data, name.size)};
-  if (stand_in.name)
-    dead_letter(&stand_in, mail, HGL_INTERRUPTED, "the host stopped while it was suspended");
-  hgl_free(stand_in.name);
-  mail_destroy(mail);
-  recovery->count++;
-  return hgl_writeset_delete(host_writes(host), HGL_DB_RUNS, key, err);
+  int status = mail_decode(value, &mail, err);
+  if (status) return status;
+  mail->row = hgl_get_be64(key.data + 8);
+  mail_queue_push(queue, mail);
+  return 0;
 }
 
-int run_recover(struct hgl_host *host, struct hgl_err *err)
+int run_recover(struct agent *agent, struct hgl_err *err)
 {
-  struct recovery recovery = {host, 0};
-  int status = hgl_store_scan(host->config.store, HGL_DB_RUNS, hgl_bytes(NULL, 0),
-                              hgl_bytes(NULL, 0), false, recover_run, &recovery, err);
-  if (!status && recovery.count)
-    host_log(host, HGL_LOG_WARN,
-             "%zu handlers were suspended when the host stopped: see the dead "
-             "letters",
-             recovery.count);
+  struct hgl_host *host = agent->host;
+  struct mail_queue queue = {0};
+  uint8_t key[16];
+  int status = hgl_store_scan(host->config.store, HGL_DB_RUNS, row_key(agent->number, key),
+                              hgl_bytes(NULL, 0), false, recover_run, &queue, err);
+  for (struct mail *mail; (mail = mail_queue_pop(&queue)); mail_destroy(mail)) {
+    struct agent_run run = {.agent = agent, .row = mail->row};
+    if (status) continue;
+    erase_row(&run);
+    give_up(agent, mail, HGL_INTERRUPTED, hgl_code_meaning(HGL_INTERRUPTED));
+  }
   return status;
 }

@@ -4,6 +4,8 @@
 
 #include <assert.h>
 
+enum { STRETCH_MESSAGES_MAX = 65536 };
+
 void stretch_begin(struct hgl_host *host, struct agent *agent, struct mail *mail,
                    struct agent_run *run)
 {
@@ -76,9 +78,10 @@ int stretch_send(struct hgl_host *host, const struct hgl_vm_send *send, struct h
     envelope.definition = *hgl_definition_digest(definition);
     envelope.has_definition = true;
   }
-  if (peer->out_bytes + peer->spoken_bytes > HGL_OUTBOX_BYTES_MAX)
-    return hgl_fail(err, HGL_LIMIT, "%zu bytes towards %s are not acknowledged yet",
-                    peer->out_bytes + peer->spoken_bytes, peer->did);
+  size_t waiting = peer->out_bytes + peer->spoken_bytes + peer->held_bytes + stretch->spoken_bytes;
+  if (waiting > HGL_OUTBOX_BYTES_MAX || stretch->spoken_count >= STRETCH_MESSAGES_MAX)
+    return hgl_fail(err, HGL_LIMIT, "%zu bytes towards %s are not acknowledged yet", waiting,
+                    peer->did);
   if (!GROW(stretch->spoken, stretch->spoken_count, stretch->spoken_capacity))
     return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
 
@@ -92,7 +95,9 @@ int stretch_send(struct hgl_host *host, const struct hgl_vm_send *send, struct h
     status = message_create(memory, size, &message, err);
   }
   hgl_buf_deinit(&buf);
-  if (!status && definition) {
+  /* A refusal ends the dialogue of its thread, whichever protocol that speaks. */
+  bool steps = definition || hgl_bytes_is(envelope.type, "haggle/1.0/refuse");
+  if (!status && steps && agent->protocols.count) {
     status = undo_dialogue(stretch, &message->envelope, err);
     if (!status && (status = dialogue_step(agent, &message->envelope, true, err)))
       stretch->undo_count--;
@@ -102,6 +107,7 @@ int stretch_send(struct hgl_host *host, const struct hgl_vm_send *send, struct h
     return status;
   }
   stretch->spoken[stretch->spoken_count++] = (struct spoken){message, peer};
+  stretch->spoken_bytes += message->bytes.size;
   *id = envelope.id;
   if (to) *to = envelope.to;
   return 0;
@@ -164,6 +170,7 @@ static void reset(struct stretch *stretch)
     hgl_buf_deinit(&stretch->timers[i].value);
   }
   stretch->spoken_count = stretch->keep_count = stretch->timer_count = stretch->undo_count = 0;
+  stretch->spoken_bytes = 0;
   hgl_writeset_clear(stretch->writes);
   json_decref(stretch->deals);
   stretch->deals = NULL;

@@ -22,6 +22,7 @@ static void committed(void *user)
   for (size_t i = 0; i < record->count; i++) {
     struct tick_peer *touched = &record->peers[i];
     touched->peer->in_committed = touched->in_last;
+    touched->peer->records--;
     if (touched->ack_due) inbox_ack(host, touched->peer);
     outbox_pump(host, touched->peer);
   }
@@ -43,8 +44,8 @@ static int keep_evidence(struct hgl_host *host, struct hgl_err *err)
       status = hgl_writeset_put(host_writes(host), HGL_DB_EVIDENCE,
                                 hgl_bytes(message->envelope.id.bytes, HGL_ID_SIZE),
                                 hgl_buf_bytes(&evidence), err);
-    if (status == -HGL_NOT_FOUND) {
-      host_log(host, HGL_LOG_WARN, "a message has no evidence to keep: it was resent by hand");
+    if (status == -HGL_NOT_FOUND || status == -HGL_NO_DELEGATION) {
+      host_log(host, HGL_LOG_WARN, "a message has no evidence to keep: %s", err->message);
       status = 0;
     }
     message_release(message);
@@ -115,7 +116,7 @@ static void upkeep(struct hgl_host *host)
   for (size_t i = 0; i < host->agent_count; i++) {
     struct agent *agent = host->agents[i];
     uint64_t before = agent->delegation.sequence;
-    if (agent_renew(agent, &err) ||
+    if (dialogues_expire(agent, &err) || agent_renew(agent, &err) ||
         (agent->delegation.sequence != before && agent_advertise(agent, &err)))
       host_log(host, HGL_LOG_ERROR, "%s", err.message);
   }
@@ -130,13 +131,13 @@ void hgl_host_tick(struct hgl_host *host)
   tick_now(host);
   timers_due(host);
   run_due(host);
-  operator_due(host);
   outbox_due(host);
   upkeep(host);
   inbox_process(host);
   run_agents(host);
   peers_gossip(host);
   if (host->changed && !host->failed && seal_and_commit(host, &err)) host_fatal(host, &err);
+  operator_due(host);
   if (host->ready_first) host_request_tick(host);
 }
 
@@ -146,7 +147,6 @@ int64_t hgl_host_deadline(const struct hgl_host *host)
   int64_t due = host->gossip_due_ms;
   const struct hgl_heap_entry *run = hgl_heap_first(&host->mono_heap);
   const struct hgl_heap_entry *timer = hgl_heap_first(&host->wall_heap);
-  struct hgl_map_slot *slot;
   if (run && run->due < due) due = run->due;
   if (timer) {
     /* By Unix time, which may jump: looked at once a second. */
@@ -154,14 +154,11 @@ int64_t hgl_host_deadline(const struct hgl_host *host)
     if (wait > WALL_CHECK_MS) wait = WALL_CHECK_MS;
     if (now_ms + wait < due) due = now_ms + wait;
   }
+  if (host->expiry_due_ms != INT64_MAX && now_ms + WALL_CHECK_MS < due)
+    due = now_ms + WALL_CHECK_MS;
+  if (host->holds_due_ms < due) due = host->holds_due_ms;
   int64_t operator_due_ms = operator_deadline_ms(host);
   if (operator_due_ms < due) due = operator_due_ms;
-  for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) {
-    const struct peer *peer = slot->value;
-    int64_t hold = peer->holds ? holds_deadline_ms(peer) : INT64_MAX;
-    if (hold < due) due = hold;
-    if (peer->groups && now_ms + WALL_CHECK_MS < due) due = now_ms + WALL_CHECK_MS;
-  }
   return due * 1000000;
 }
 

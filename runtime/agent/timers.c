@@ -61,6 +61,7 @@ static int erase(struct timer *timer, struct hgl_err *err)
 void timer_destroy(struct timer *timer)
 {
   if (!timer) return;
+  if (timer->run) timer->run->schedule = NULL;
   hgl_heap_remove(&timer->agent->host->wall_heap, &timer->due);
   hgl_buf_deinit(&timer->value);
   hgl_free(timer->id);
@@ -126,7 +127,10 @@ int timer_schedule(struct agent *agent, struct hgl_bytes name, int64_t every_ms,
   hgl_buf_init(&id, HGL_STORE_KEY_SIZE_MAX);
   timer_id(&id, name, hgl_bytes(NULL, 0));
   int status = hgl_buf_check(&id, err);
-  if (status) return status;
+  if (status) {
+    hgl_buf_deinit(&id);
+    return status;
+  }
   struct timer *old = hgl_map_get(&agent->timers, hgl_buf_bytes(&id)), *timer;
   int64_t now = hgl_wall_ms(host->config.clock), due = now + every_ms;
   if (old) {
@@ -136,6 +140,17 @@ int timer_schedule(struct agent *agent, struct hgl_bytes name, int64_t every_ms,
   status = create(agent, (const char *)id.data, name.size, id.size, hgl_bytes(NULL, 0), due,
                   every_ms, &timer, err);
   hgl_buf_deinit(&id);
+  return status ? status : save(timer, err);
+}
+
+/* Late ones once: the next is in the future, on the grid of the schedule. */
+static int move_on(struct timer *timer, struct hgl_err *err)
+{
+  struct hgl_host *host = timer->agent->host;
+  int64_t late = host->now_ms - timer->due.due;
+  int64_t due = timer->due.due + (late > 0 ? late / timer->every_ms + 1 : 1) * timer->every_ms;
+  hgl_heap_remove(&host->wall_heap, &timer->due);
+  int status = hgl_heap_push(&host->wall_heap, &timer->due, due, err);
   return status ? status : save(timer, err);
 }
 
@@ -150,12 +165,7 @@ void timer_fired(struct agent *agent, struct timer *timer)
   }
   int status;
   if (timer->every_ms) {
-    /* Late ones once: the next is in the future, on the grid of the schedule. */
-    int64_t late = host->now_ms - timer->due.due;
-    int64_t due = timer->due.due + (late / timer->every_ms + 1) * timer->every_ms;
-    hgl_heap_remove(&host->wall_heap, &timer->due);
-    status = hgl_heap_push(&host->wall_heap, &timer->due, due, &err);
-    if (!status) status = save(timer, &err);
+    status = move_on(timer, &err);
   } else {
     status = erase(timer, &err);
     discard(timer);
@@ -163,26 +173,34 @@ void timer_fired(struct agent *agent, struct timer *timer)
   if (status) host_fatal(host, &err);
 }
 
+static int fire(struct timer *timer, struct hgl_err *err)
+{
+  struct agent *agent = timer->agent;
+  if (timer->run) {
+    timer->skipped++;
+    host_log(agent->host, HGL_LOG_WARN, "%s: '%.*s' is skipped, its last run still goes on (%llu)",
+             agent->name, (int)timer->name_size, timer->id, (unsigned long long)timer->skipped);
+    return move_on(timer, err);
+  }
+  struct mail *mail = hgl_zalloc(sizeof *mail);
+  if (!mail) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  *mail = (struct mail){.kind = MAIL_TIMER, .timer = timer, .attempt = 1};
+  timer->firing = true;
+  mailbox_push(agent, mail);
+  return 0;
+}
+
 void timers_due(struct hgl_host *host)
 {
   struct hgl_heap_entry *first;
+  struct hgl_err err;
   while ((first = hgl_heap_first(&host->wall_heap)) && first->due <= host->now_ms) {
     struct timer *timer = (struct timer *)first;
-    struct agent *agent = timer->agent;
-    int64_t due = first->due;
-    hgl_heap_remove(&host->wall_heap, first);
-    first->due = due; /* the grid of a schedule is counted from here */
-    if (agent->stopped) continue;
-    struct mail *mail = hgl_zalloc(sizeof *mail);
-    struct hgl_err err;
-    if (!mail) {
-      hgl_fail(&err, HGL_NO_MEMORY, "out of memory");
+    hgl_heap_remove(&host->wall_heap, first); /* `due` stays: the grid of a schedule */
+    if (!timer->agent->stopped && fire(timer, &err)) {
       host_fatal(host, &err);
       return;
     }
-    timer->firing = true;
-    *mail = (struct mail){.kind = MAIL_TIMER, .timer = timer, .attempt = 1};
-    if (mailbox_notice(agent, mail, &err)) host_fatal(host, &err);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "protocol/did.h"
+#include "protocol/value.h"
 
 /* ---- links ---- */
 
@@ -41,7 +42,10 @@ static size_t link_queued(void *link)
   return 0;
 }
 
-static void link_pause(void *link, bool paused) {}
+static void link_pause(void *link, bool paused)
+{
+  the_world->nodes[(uintptr_t)link >> 4 & 15].paused = paused;
+}
 
 static void link_close(void *link, enum hgl_code code, const char *why)
 {
@@ -52,7 +56,13 @@ static void link_close(void *link, enum hgl_code code, const char *why)
         UINT64_MAX; /* down at the next step */
 }
 
-static void no_want(void *user, const struct hgl_key *peer, bool wanted) {}
+static void want(void *user, const struct hgl_key *peer, bool wanted)
+{
+  struct node *node = user;
+  node->wants += wanted ? 1 : -1;
+  if (wanted) node->last_wanted = *peer;
+}
+
 static void no_address(void *user, const struct hgl_key *peer, const char *url) {}
 
 static int read_file(void *user, const char *path, size_t size_max, struct hgl_buf *out,
@@ -69,8 +79,6 @@ static int read_file(void *user, const char *path, size_t size_max, struct hgl_b
 
 static void down(struct world *world, int a, int b)
 {
-  uint64_t epoch = world->links[a][b];
-  (void)epoch;
   world->links[a][b] = world->links[b][a] = 0;
 }
 
@@ -115,7 +123,7 @@ static void create_host(struct node *node)
       .clock = &world->clock,
       .random = &world->random,
       .log = &world->log,
-      .transport = {link_send, link_queued, link_pause, link_close, no_want, no_address, NULL},
+      .transport = {link_send, link_queued, link_pause, link_close, want, no_address, node},
       .files = {read_file, NULL},
       .stdlib_folder = HGL_SOURCE_DIR "/stdlib",
       .chunks = world->chunks,
@@ -160,6 +168,19 @@ void world_agent(struct node *node, const char *name, const char *source, const 
   assert_ok(hgl_host_add_agent(node->host, &config, &err));
 }
 
+struct node *world_stranger(struct world *world)
+{
+  struct node *node = &world->nodes[world->node_count];
+  struct hgl_err err;
+  uint8_t seed[HGL_SEED_SIZE];
+  memset(seed, 0x40 + world->node_count, sizeof seed);
+  node->world = world;
+  node->index = world->node_count++;
+  assert_ok(hgl_signer_create(seed, &node->signer, &err));
+  node->key = *hgl_signer_key(node->signer);
+  return node;
+}
+
 const char *world_did(struct node *node, const char *agent)
 {
   static char texts[4][HGL_DID_TEXT_SIZE];
@@ -183,7 +204,28 @@ void world_link(struct node *a, struct node *b)
   uint64_t epoch = ++world->next_epoch;
   world->links[a->index][b->index] = world->links[b->index][a->index] = epoch;
   assert_ok(hgl_host_link_up(a->host, link_of(a->index, b->index, epoch), &b->key, true, &err));
-  assert_ok(hgl_host_link_up(b->host, link_of(b->index, a->index, epoch), &a->key, false, &err));
+  if (b->host)
+    assert_ok(hgl_host_link_up(b->host, link_of(b->index, a->index, epoch), &a->key, false, &err));
+}
+
+void world_inject(struct node *from, struct node *to, struct hgl_bytes frame)
+{
+  uint64_t epoch = from->world->links[from->index][to->index];
+  /* Exactly as long as the frame, so that reading past its end is seen. */
+  uint8_t *copy = malloc(frame.size ? frame.size : 1);
+  if (frame.size) memcpy(copy, frame.data, frame.size);
+  hgl_host_link_frame(to->host, link_of(to->index, from->index, epoch), &from->key,
+                      hgl_bytes(copy, frame.size));
+  free(copy);
+}
+
+struct link_frame *world_got(struct node *stranger)
+{
+  struct link_frame *frame = stranger->got_first;
+  if (!frame) return NULL;
+  stranger->got_first = frame->next;
+  if (!stranger->got_first) stranger->got_last = NULL;
+  return frame;
 }
 
 static void tell_down(struct node *node, struct node *peer, uint64_t epoch)
@@ -225,14 +267,17 @@ static bool deliver(struct world *world)
   bool pass = world->links[frame->from][frame->to] == frame->epoch;
   if (pass && world->on_frame) pass = world->on_frame(world->on_frame_user, frame);
   struct node *to = &world->nodes[frame->to], *from = &world->nodes[frame->from];
+  world->frames += pass;
   if (pass && to->host) {
-    /* Exactly as long as the frame, so that reading past its end is seen. */
-    uint8_t *copy = malloc(frame->size);
-    memcpy(copy, frame->data, frame->size);
-    world->frames++;
-    hgl_host_link_frame(to->host, link_of(frame->to, frame->from, frame->epoch), &from->key,
-                        hgl_bytes(copy, frame->size));
-    free(copy);
+    world_inject(from, to, hgl_bytes(frame->data, frame->size));
+  } else if (pass) {
+    frame->next = NULL;
+    if (to->got_last)
+      to->got_last->next = frame;
+    else
+      to->got_first = frame;
+    to->got_last = frame;
+    return true;
   }
   free(frame);
   return true;
@@ -275,9 +320,48 @@ void world_crash(struct node *node)
       down(world, node->index, i);
       tell_down(&world->nodes[i], node, epoch);
     }
+  /* A commit that was on its way is durable, but nobody here learns of it. */
+  struct hgl_err err;
+  hgl_store_hold(node->store, false);
+  if (hgl_store_drain(node->store, 1000, &err)) fail_msg("%s", err.message);
   hgl_host_destroy(node->host);
   hgl_writeset_clear(hgl_store_open_set(node->store)); /* what no commit holds is lost */
   node->host = NULL;
+}
+
+struct copying {
+  struct hgl_writeset *to;
+  enum hgl_db db;
+};
+
+static int copy_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
+{
+  struct copying *copying = user;
+  return hgl_writeset_put(copying->to, copying->db, key, value, err);
+}
+
+struct hgl_store *world_copy(struct node *node)
+{
+  struct hgl_store_config config = {.clock = &node->world->clock, .log = &node->world->log};
+  struct hgl_store *copy;
+  struct hgl_err err;
+  const struct hgl_bytes none = {0};
+  assert_ok(hgl_store_open(&config, &copy, &err));
+  struct copying copying = {.to = hgl_store_open_set(copy)};
+  for (int db = 0; db < HGL_DB_COUNT; db++) {
+    copying.db = (enum hgl_db)db;
+    assert_ok(hgl_store_scan(node->store, copying.db, none, none, false, copy_row, &copying, &err));
+  }
+  assert_ok(hgl_store_commit(copy, NULL, NULL, &err));
+  assert_ok(hgl_store_drain(copy, 1000, &err));
+  return copy;
+}
+
+void world_crash_to(struct node *node, struct hgl_store *store)
+{
+  world_crash(node);
+  hgl_store_close(node->store);
+  node->store = store;
 }
 
 void world_restart(struct node *node)
@@ -294,11 +378,70 @@ void world_deinit(struct world *world)
     hgl_store_close(node->store);
     hgl_signer_destroy(node->signer);
   }
+  for (int i = 0; i < world->node_count; i++)
+    for (struct link_frame *frame; (frame = world_got(&world->nodes[i]));) free(frame);
   for (struct link_frame *frame; (frame = world->first);) {
     world->first = frame->next;
     free(frame);
   }
   hgl_chunks_destroy(world->chunks);
+}
+
+void world_say(struct node *node, const char *to, const char *type, const char *body)
+{
+  struct hgl_err err;
+  struct hgl_buf value;
+  struct hgl_id id;
+  json_t *json = NULL;
+  hgl_buf_init(&value, HGL_BODY_SIZE_MAX);
+  assert_ok(hgl_json_parse(hgl_text(body ? body : "{}"), HGL_BODY_SIZE_MAX, &json, &err));
+  assert_ok(hgl_value_from_json(json, &value, &err));
+  assert_ok(hgl_host_send(node->host, to, type, hgl_buf_bytes(&value), 0, NULL, NULL, &id, &err));
+  json_decref(json);
+  hgl_buf_deinit(&value);
+}
+
+struct answer {
+  json_t *body;
+  enum hgl_code code;
+  bool done;
+};
+
+static void answered(void *user, json_t *reply, const struct hgl_err *why)
+{
+  struct answer *answer = user;
+  answer->body = json_incref(json_object_get(reply, "body"));
+  answer->code = why ? why->code : HGL_OK;
+  answer->done = true;
+}
+
+json_t *world_ask(struct node *node, const char *to, const char *type, enum hgl_code *code)
+{
+  static const uint8_t empty[] = {0xa0};
+  struct answer answer = {0};
+  struct hgl_err err;
+  struct hgl_id id;
+  int status = hgl_host_send(node->host, to, type, hgl_bytes(empty, 1), 10000, answered, &answer,
+                             &id, &err);
+  if (status) {
+    *code = err.code;
+    return NULL;
+  }
+  world_run(node->world);
+  for (int i = 0; i < 300 && !answer.done; i++) world_advance(node->world, 50);
+  assert_true(answer.done);
+  *code = answer.code;
+  return answer.body;
+}
+
+int64_t world_number(struct node *node, const char *to, const char *type, const char *field)
+{
+  enum hgl_code code;
+  json_t *body = world_ask(node, to, type, &code);
+  json_t *value = json_object_get(body, field);
+  int64_t number = json_is_integer(value) ? json_integer_value(value) : -1;
+  json_decref(body);
+  return number;
 }
 
 bool world_logged(const struct world *world, const char *text)

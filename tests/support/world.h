@@ -11,6 +11,9 @@ enum { WORLD_NODES_MAX = 8, WORLD_LOG_SIZE = 1 << 16 };
 
 struct world;
 
+struct link_frame;
+
+/* A node without a host is played by the test: what is sent to it is kept in `got`. */
 struct node {
   struct world *world;
   int index;
@@ -20,6 +23,10 @@ struct node {
   struct hgl_host *host;
   bool failed;
   struct hgl_err failure;
+  struct link_frame *got_first, *got_last;
+  int wants;                  /* links asked for, less those given up */
+  struct hgl_key last_wanted; /* peer of the last one asked for */
+  bool paused;
 };
 
 struct link_frame {
@@ -53,6 +60,11 @@ struct world {
 void world_init(struct world *world, uint64_t seed);
 void world_deinit(struct world *world);
 struct node *world_node(struct world *world);
+struct node *world_stranger(struct world *world); /* a node without a host */
+/* A frame of the stranger's, delivered at once. */
+void world_inject(struct node *from, struct node *to, struct hgl_bytes frame);
+/* The oldest frame kept for the stranger; NULL: none. The caller frees it. */
+struct link_frame *world_got(struct node *stranger);
 /* Adds an agent with this script; fails the test when it does not load. */
 void world_agent(struct node *node, const char *name, const char *source,
                  const char *const *grants);
@@ -65,7 +77,19 @@ void world_advance(struct world *world, int64_t ms);
 /* The host object is thrown away as a crash would, and made anew on the same store; agents have to
  * be added again. */
 void world_crash(struct node *node);
+/* A copy of what is durable on this node now. */
+struct hgl_store *world_copy(struct node *node);
+/* A crash after which the store is this one: as after a restored backup, or a commit that never
+ * reached the disk. */
+void world_crash_to(struct node *node, struct hgl_store *store);
 void world_restart(struct node *node);
+/* The operator of this node (an agent named "operator", without a script) says something to an
+ * agent; the body is JSON text, or NULL for an empty map. */
+void world_say(struct node *node, const char *to, const char *type, const char *body);
+/* Asks, runs and returns the body of the answer (a new reference), or NULL and the code. */
+json_t *world_ask(struct node *node, const char *to, const char *type, enum hgl_code *code);
+/* A number in the answer's body; -1: no answer, or it has none of this name. */
+int64_t world_number(struct node *node, const char *to, const char *type, const char *field);
 bool world_logged(const struct world *world, const char *text);
 size_t world_count_logged(const struct world *world, const char *text);
 /* The did of an agent of this node; static storage, four at once. */
