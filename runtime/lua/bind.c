@@ -68,7 +68,9 @@ void hgl_bind_options(lua_State *L, int index, const char *const *known)
       found = strcmp(lua_tostring(L, -1), known[i]) == 0;
     if (found) continue;
     hgl_sandbox_tostring(L, -1);
-    luaL_error(L, "unknown option '%s'", lua_tostring(L, -1));
+    const char *option = lua_tostring(L, -1), *list = known[0];
+    for (size_t i = 1; known[i]; i++) list = lua_pushfstring(L, "%s, %s", list, known[i]);
+    luaL_error(L, "unknown option '%s', known: %s", option, list);
   }
 }
 

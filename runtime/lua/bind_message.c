@@ -5,7 +5,8 @@
 #include "protocol/cbor.h"
 #include "protocol/did.h"
 
-#define MESSAGE "message"
+/* Its address is the key of the metatable in the registry. */
+static const char message_meta;
 
 enum { BODY = 1, FROM = 2, USER_VALUES }; /* user values: fields that are made once */
 
@@ -47,7 +48,19 @@ void hgl_bind_message_push(lua_State *L, const struct hgl_vm_message *source)
   memcpy(message->data, envelope->type.data, envelope->type.size);
   if (envelope->body.size > 0)
     memcpy(message->data + envelope->type.size, envelope->body.data, envelope->body.size);
-  luaL_setmetatable(L, MESSAGE);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &message_meta);
+  lua_setmetatable(L, -2);
+}
+
+bool hgl_lua_is_message(lua_State *L, int index)
+{
+  return lua_type(L, index) == LUA_TUSERDATA && hgl_lua_has_metatable(L, index, &message_meta);
+}
+
+static const struct message *check_message(lua_State *L)
+{
+  luaL_argexpected(L, hgl_lua_is_message(L, 1), 1, "message");
+  return lua_touserdata(L, 1);
 }
 
 /* ---- fields ---- */
@@ -160,7 +173,7 @@ static void push_attempt(lua_State *L, const struct message *message)
 /* A plain table that can be kept in `state` and answered later. */
 static int message_ref(lua_State *L)
 {
-  const struct message *message = luaL_checkudata(L, 1, MESSAGE);
+  const struct message *message = check_message(L);
   lua_createtable(L, 0, 5);
   push_own_id(L, message);
   lua_setfield(L, -2, "id");
@@ -206,7 +219,7 @@ static int message_index(lua_State *L)
       {"attempt", push_attempt}, {"protocol", push_protocol},
       {"version", push_version},
   };
-  const struct message *message = luaL_checkudata(L, 1, MESSAGE);
+  const struct message *message = check_message(L);
   const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     if (strcmp(fields[i].name, name) != 0) continue;
@@ -226,9 +239,10 @@ void hgl_bind_message_open(lua_State *L)
 {
   static const luaL_Reg methods[] = {
       {"__index", message_index}, {"__newindex", message_newindex}, {NULL, NULL}};
-  luaL_newmetatable(L, MESSAGE);
-  luaL_setfuncs(L, methods, 0);
-  lua_pop(L, 1);
+  luaL_newlib(L, methods);
+  lua_pushliteral(L, "message");
+  lua_setfield(L, -2, "__name");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &message_meta);
 }
 
 /* ---- answering ---- */
@@ -253,8 +267,8 @@ static struct hgl_bytes ref_text(lua_State *L, const char *name)
 static struct destination check_destination(lua_State *L)
 {
   struct destination to;
-  const struct message *message = luaL_testudata(L, 1, MESSAGE);
-  if (message) {
+  if (hgl_lua_is_message(L, 1)) {
+    const struct message *message = check_message(L);
     if (hgl_key_equal(&message->from, &hgl_vm_of(L)->key) &&
         !hgl_key_equal(&message->to, &hgl_vm_of(L)->key))
       luaL_error(L, "this message is the agent's own: it cannot be answered");
@@ -300,9 +314,9 @@ int hgl_bind_message_reply(lua_State *L)
 {
   lua_settop(L, 4);
   hgl_bind_in_handler(L, "agent.reply");
+  struct destination to = check_destination(L);
   struct hgl_bytes performative = hgl_bind_text(L, 2);
   int64_t expires_ms = check_expiry(L, 4);
-  struct destination to = check_destination(L);
   char type[HGL_TYPE_SIZE_MAX];
   const uint8_t *slash = to.type.size ? memrchr(to.type.data, '/', to.type.size) : NULL;
   size_t kept = slash ? (size_t)(slash - to.type.data) + 1 : 0;
@@ -320,11 +334,11 @@ int hgl_bind_message_refuse(lua_State *L)
 {
   lua_settop(L, 3);
   hgl_bind_in_handler(L, "agent.refuse");
+  struct destination to = check_destination(L);
   struct hgl_bytes why = lua_isnil(L, 2) ? hgl_text("refused") : hgl_bind_text(L, 2);
   struct hgl_bytes code = lua_isnil(L, 3) ? hgl_text("refused") : hgl_bind_text(L, 3);
   luaL_argcheck(L, hgl_utf8_valid(why), 2, "not UTF-8");
   luaL_argcheck(L, hgl_utf8_valid(code), 3, "not UTF-8");
-  struct destination to = check_destination(L);
   struct hgl_err err;
   struct hgl_buf *body = &hgl_vm_of(L)->scratch;
   hgl_buf_clear(body);

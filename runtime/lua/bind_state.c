@@ -28,12 +28,9 @@ static bool try_again(lua_State *L, int status, bool *collected)
 
 struct hgl_state_node *hgl_bind_state_node(lua_State *L, int index)
 {
-  struct hgl_state_node **box = lua_touserdata(L, index);
-  if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return NULL;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &view_meta);
-  bool same = lua_rawequal(L, -1, -2);
-  lua_pop(L, 2);
-  return same ? *box : NULL;
+  if (lua_type(L, index) != LUA_TUSERDATA || !hgl_lua_has_metatable(L, index, &view_meta))
+    return NULL;
+  return *(struct hgl_state_node **)lua_touserdata(L, index);
 }
 
 void hgl_bind_state_push(lua_State *L, struct hgl_state_node *node)
@@ -165,7 +162,7 @@ static int from_userdata(struct hgl_walk *walk, int index, struct hgl_state_valu
   else if (node)
     *out = (struct hgl_state_value){.kind = HGL_STATE_TABLE, .node = node};
   else
-    return hgl_walk_fail_kind(walk, LUA_TUSERDATA);
+    return hgl_walk_fail_kind(walk, index);
   return 0;
 }
 
@@ -206,7 +203,7 @@ static int from_lua(struct hgl_walk *walk, struct hgl_state *state, int index,
     value.node = *made;
     break;
   default:
-    status = hgl_walk_fail_kind(walk, type);
+    status = hgl_walk_fail_kind(walk, index);
   }
   if (status == 0) *out = value;
   return status;

@@ -18,7 +18,7 @@ void hgl_lua_push_bytes(lua_State *L, struct hgl_bytes bytes)
   lua_setmetatable(L, -2);
 }
 
-static bool has_metatable(lua_State *L, int index, const char *key)
+bool hgl_lua_has_metatable(lua_State *L, int index, const void *key)
 {
   if (!lua_getmetatable(L, index)) return false;
   lua_rawgetp(L, LUA_REGISTRYINDEX, key);
@@ -29,7 +29,7 @@ static bool has_metatable(lua_State *L, int index, const char *key)
 
 struct hgl_bytes hgl_lua_to_bytes(lua_State *L, int index)
 {
-  if (lua_type(L, index) != LUA_TUSERDATA || !has_metatable(L, index, &bytes_meta))
+  if (lua_type(L, index) != LUA_TUSERDATA || !hgl_lua_has_metatable(L, index, &bytes_meta))
     return hgl_bytes(NULL, 0);
   return hgl_bytes(lua_touserdata(L, index), lua_rawlen(L, index));
 }
@@ -94,7 +94,7 @@ void hgl_lua_mark_array(lua_State *L, int index)
 
 bool hgl_lua_is_array(lua_State *L, int index)
 {
-  return has_metatable(L, index, &array_meta);
+  return hgl_lua_has_metatable(L, index, &array_meta);
 }
 
 void hgl_lua_push_null(lua_State *L)

@@ -23,10 +23,14 @@ void hgl_lua_push_value(lua_State *L, struct hgl_bytes value);
 void hgl_lua_push_bytes(lua_State *L, struct hgl_bytes bytes); /* a haggle.bytes */
 void hgl_lua_push_null(lua_State *L);
 bool hgl_lua_is_null(lua_State *L, int index);
+/* Whether the value has the metatable that the registry holds at this address. Allocates nothing.
+ */
+bool hgl_lua_has_metatable(lua_State *L, int index, const void *key);
 /* haggle.array([table]), for scripts: marks the table as a list, also when it is empty. */
 int hgl_lua_array(lua_State *L);
 void hgl_lua_mark_array(lua_State *L, int index);
-bool hgl_lua_is_array(lua_State *L, int index); /* not of frozen tables: see walk.h */
+bool hgl_lua_is_array(lua_State *L, int index);   /* not of frozen tables: see walk.h */
+bool hgl_lua_is_message(lua_State *L, int index); /* what a handler gets (bind_message.c) */
 /* The content of a haggle.bytes, or data == NULL. */
 struct hgl_bytes hgl_lua_to_bytes(lua_State *L, int index);
 

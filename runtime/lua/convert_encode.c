@@ -284,7 +284,7 @@ static int encode_userdata(struct encoder *e, int index)
   else if ((node = hgl_bind_state_node(L, index)))
     return encode_node(e, node);
   else
-    return hgl_walk_fail_kind(&e->walk, LUA_TUSERDATA);
+    return hgl_walk_fail_kind(&e->walk, index);
   return count_item(e);
 }
 
@@ -312,7 +312,7 @@ static int encode(struct encoder *e, int index)
   case LUA_TUSERDATA:
     return encode_userdata(e, index);
   default:
-    return hgl_walk_fail_kind(&e->walk, type);
+    return hgl_walk_fail_kind(&e->walk, index);
   }
 }
 

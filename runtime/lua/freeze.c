@@ -26,9 +26,22 @@ void hgl_table_push_content(lua_State *L, int index)
 
 /* Metamethods of frozen tables ---------------------------------------------------------------- */
 
+/* The key at index 2, for messages. */
+static const char *shown_key(lua_State *L)
+{
+  if (lua_type(L, 2) == LUA_TSTRING) return lua_tostring(L, 2);
+  if (lua_isinteger(L, 2)) return lua_pushfstring(L, "[%I]", (LUAI_UACINT)lua_tointeger(L, 2));
+  return lua_pushfstring(L, "[%s]", luaL_typename(L, 2));
+}
+
+static int constant_newindex(lua_State *L)
+{
+  return luaL_error(L, "'%s' cannot be set: libraries are constant", shown_key(L));
+}
+
 static int frozen_newindex(lua_State *L)
 {
-  const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : luaL_typename(L, 2);
+  const char *key = shown_key(L);
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
   if (lua_rawequal(L, 1, -1))
     return luaL_error(L, "the script variable '%s' was changed in a handler; keep it in state",
@@ -75,7 +88,7 @@ static void copy_metamethods(lua_State *L, int from, int to)
 }
 
 /* Gives `table`, empty by now, the metatable that shows `content`. */
-static void cover(lua_State *L, int table, int content)
+static void cover(lua_State *L, int table, int content, lua_CFunction newindex)
 {
   int top = lua_gettop(L), meta = top + 1, own = top + 2;
   lua_createtable(L, 0, 5);
@@ -108,7 +121,7 @@ static void cover(lua_State *L, int table, int content)
     lua_pushvalue(L, content);
     lua_setfield(L, meta, "__index");
   }
-  lua_pushcfunction(L, frozen_newindex);
+  lua_pushcfunction(L, newindex);
   lua_setfield(L, meta, "__newindex");
   lua_pushcfunction(L, frozen_length);
   lua_setfield(L, meta, "__len");
@@ -121,7 +134,7 @@ void hgl_freeze_wrap(lua_State *L)
 {
   int content = lua_gettop(L);
   lua_newtable(L);
-  cover(L, content + 1, content);
+  cover(L, content + 1, content, constant_newindex);
   lua_replace(L, content);
 }
 
@@ -276,7 +289,7 @@ static void walk_table(struct freezer *f, int table, const char *name)
     lua_pushnil(L);
     lua_rawset(L, table);
   }
-  cover(L, table, content);
+  cover(L, table, content, frozen_newindex);
   lua_pop(L, 1);
 }
 

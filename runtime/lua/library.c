@@ -1,6 +1,7 @@
 /* Libraries as scripts find them: tables whose fields are made when they are first asked for, so
  * that an agent pays only for the names that its script uses. */
 #include "lua/vm_core.h"
+#include "lua/walk.h"
 
 /* Its address is a key in the metatable of such a table; the value: the fields. */
 static const char fields_key;
@@ -70,4 +71,46 @@ void hgl_lib_push(lua_State *L, const struct hgl_lib_field *fields)
   lua_newtable(L);
   hgl_lib_extend(L, fields);
   hgl_freeze_wrap(L);
+}
+
+/* Misspelt names ---------------------------------------------------------------------------- */
+
+/* One character more, less or different, or two neighbours swapped. */
+static bool is_near(const char *name, const char *written)
+{
+  size_t n = strlen(name), w = strlen(written);
+  while (n && w && *name == *written) name++, written++, n--, w--;
+  while (n && w && name[n - 1] == written[w - 1]) n--, w--;
+  if (n == 2 && w == 2) return name[0] == written[1] && name[1] == written[0];
+  return n <= 1 && w <= 1;
+}
+
+static const char *near_name(lua_State *L, const char *library, const char *written)
+{
+  lua_getglobal(L, library);
+  if (!lua_istable(L, -1)) return NULL;
+  hgl_table_push_content(L, lua_gettop(L));
+  const struct hgl_lib_field *field = fields_of(L, lua_gettop(L));
+  while (field && field->name && !is_near(field->name, written)) field++;
+  return field ? field->name : NULL;
+}
+
+void hgl_lib_suggest(lua_State *L, struct hgl_err *err)
+{
+  /* Methods of messages are functions of `agent` too. */
+  static const char *const libraries[] = {"agent", "log", "host"};
+  static const char *const before[] = {"call a nil value (field '", "call a nil value (method '"};
+  char written[32];
+  const char *start = strstr(err->message, before[0]), *found = NULL;
+  if (!start) start = strstr(err->message, before[1]);
+  if (!start) return;
+  start = strchr(start, '\'') + 1;
+  size_t size = strcspn(start, "'"), used = strlen(err->message);
+  if (size >= sizeof written) return;
+  memcpy(written, start, size);
+  written[size] = 0;
+  for (size_t i = 0; !found && i < sizeof libraries / sizeof *libraries; i++)
+    found = near_name(L, libraries[i], written);
+  if (found && strcmp(found, written) != 0)
+    snprintf(err->message + used, sizeof err->message - used, "; did you mean '%s'?", found);
 }

@@ -250,11 +250,25 @@ static int check_variables(lua_State *L)
   return 0;
 }
 
+/* "file:42: …" */
+static bool has_place(const char *message)
+{
+  const char *colon = strchr(message, ':');
+  size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+  return digits > 0 && colon[1 + digits] == ':';
+}
+
+/* What C functions raise, and error with level 0 or with an object, comes without a place. */
 static int describe_error(lua_State *L)
 {
   struct stretch *stretch = lua_touserdata(L, 1);
+  bool text = lua_isstring(L, 2) || luaL_getmetafield(L, 2, "__tostring") != LUA_TNIL;
+  lua_settop(L, 2);
   hgl_sandbox_tostring(L, 2);
-  hgl_fail(&stretch->error, HGL_SCRIPT, "%s", lua_tostring(L, -1));
+  const char *message = lua_tostring(L, -1);
+  hgl_err_set(&stretch->error, HGL_SCRIPT, "%s%s%s", has_place(message) ? "" : stretch->place,
+              text ? "" : "error called with a value that is no text: ", message);
+  hgl_lib_suggest(L, &stretch->error);
   return 0;
 }
 

@@ -87,7 +87,8 @@ static int describe_error(lua_State *L)
 {
   struct load *load = lua_touserdata(L, 1);
   hgl_sandbox_tostring(L, 2);
-  hgl_fail(&load->error, HGL_SCRIPT, "%s", lua_tostring(L, -1));
+  hgl_err_set(&load->error, HGL_SCRIPT, "%s", lua_tostring(L, -1));
+  hgl_lib_suggest(L, &load->error);
   return 0;
 }
 

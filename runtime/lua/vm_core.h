@@ -116,6 +116,8 @@ struct hgl_lib_field {
 void hgl_lib_extend(lua_State *L, const struct hgl_lib_field *fields);
 /* Pushes a constant table of these fields. */
 void hgl_lib_push(lua_State *L, const struct hgl_lib_field *fields);
+/* Adds "; did you mean 'send'?" to what Lua says of a call of a field that is nil. */
+void hgl_lib_suggest(lua_State *L, struct hgl_err *err);
 
 void hgl_lib_base_open(lua_State *L);   /* into the global table */
 void hgl_lib_string_open(lua_State *L); /* global `string`, and the string metatable */

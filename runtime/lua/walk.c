@@ -3,6 +3,8 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "lua/convert.h"
+
 enum { PATH_SIZE_MAX = 256, KEY_SHOWN_MAX = 40 };
 
 static bool is_name(struct hgl_bytes text)
@@ -66,10 +68,13 @@ int hgl_walk_fail_in(const struct hgl_walk *walk)
   return hgl_fail_in(walk->err, "%s", path);
 }
 
-int hgl_walk_fail_kind(const struct hgl_walk *walk, int lua_type)
+int hgl_walk_fail_kind(const struct hgl_walk *walk, int index)
 {
   char text[64];
-  snprintf(text, sizeof text, "a %s cannot be %s", lua_typename(walk->L, lua_type), walk->verb);
+  bool message = hgl_lua_is_message(walk->L, index);
+  const char *kind = message ? "message" : lua_typename(walk->L, lua_type(walk->L, index));
+  snprintf(text, sizeof text, "a %s cannot be %s%s", kind, walk->verb,
+           message ? "; its ref() can" : "");
   return hgl_walk_fail(walk, HGL_BAD_VALUE, text);
 }
 

@@ -30,8 +30,8 @@ struct hgl_walk {
 int hgl_walk_fail(const struct hgl_walk *walk, enum hgl_code code, const char *text);
 /* Puts the path before a message that is there already. */
 int hgl_walk_fail_in(const struct hgl_walk *walk);
-/* "a function cannot be sent". */
-int hgl_walk_fail_kind(const struct hgl_walk *walk, int lua_type);
+/* "a function cannot be sent", of the value at `index`. */
+int hgl_walk_fail_kind(const struct hgl_walk *walk, int index);
 /* Into a table (identified by its address); fails at the depth limit, in a cycle, or without Lua
  * stack. Leave with hgl_walk_leave. */
 int hgl_walk_enter(struct hgl_walk *walk, const void *table);

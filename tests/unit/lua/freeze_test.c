@@ -161,6 +161,15 @@ static void freeze_refuses_coroutines_and_iterators_of_the_top_level(void **arg)
   }
 }
 
+static void freeze_refuses_weak_tables(void **arg)
+{
+  struct lua_fixture *f = *arg;
+  run_lua(f, "local mt = {}; weak = setmetatable({}, mt); mt.__mode = 'k'");
+  lua_pushcfunction(f->L, freeze_protected);
+  assert_int_equal(lua_pcall(f->L, 0, 0, 0), LUA_ERRRUN);
+  assert_non_null(strstr(lua_tostring(f->L, -1), "'weak' is a weak table"));
+}
+
 static void frozen_class_idiom_works(void **arg)
 {
   load(*arg,
@@ -217,7 +226,7 @@ static void frozen_wrapped_library_is_constant(void **arg)
   hgl_freeze_wrap(f->L);
   lua_setglobal(f->L, "math");
   load(f, "function handler() assert(math.floor(1.5) == 1); math.x = 1 end");
-  assert_caught(f, "'x' of a script's table");
+  assert_caught(f, "'x' cannot be set");
 }
 
 int main(void)
@@ -237,6 +246,7 @@ int main(void)
       LUA_TEST(freeze_catches_a_memoizing_metamethod),
       LUA_TEST(freeze_catches_a_table_used_as_key),
       LUA_TEST(freeze_refuses_coroutines_and_iterators_of_the_top_level),
+      LUA_TEST(freeze_refuses_weak_tables),
       LUA_TEST(frozen_class_idiom_works),
       LUA_TEST(frozen_tables_read_like_tables),
       LUA_TEST(frozen_variables_may_hold_what_never_changes),

@@ -137,6 +137,61 @@ static void vm_keeps_effects_and_declarations_apart(void **state)
     assert_raises(*state, declarations[i], HGL_SCRIPT, " in a handler: ");
 }
 
+static void vm_explains_mistakes(void **state)
+{
+  static const char *const mistakes[][2] = {
+      {"agent.sned('b', 'a/1.0/b')", "(field 'sned'); did you mean 'send'?"},
+      {"log.inof('x')", "did you mean 'info'?"},
+      {"local m = {} m:repyl()", "did you mean 'reply'?"},
+      {"nothing.name()", "(global 'nothing')"},
+      {"local t = {} t.name()", "(field 'name')"},
+      {"frozen[1] = 1", "'[1]' of a script's table was changed in a handler; keep it in state"},
+      {"table.insert(frozen, 1)", "'[1]' of a script's table was changed in a handler"},
+      {"agent.name = 'x'", "'name' cannot be set: libraries are constant"},
+      {"string.trim = print", "'trim' cannot be set: libraries are constant"},
+      {"for _ in ipairs(nil) do end", "bad argument #1 to 'ipairs' (table expected, got nil)"},
+      {"error('flat', 0)", "flat"},
+      {"error({})", "error called with a value that is no text: table"},
+      {"error()", "error called with a value that is no text: nil"},
+      {"error(setmetatable({}, { __tostring = function() return 'mine' end }))", "mine"},
+      {"agent.reply('x')", "bad argument #1 to 'reply' (message or its ref() expected"},
+      {"agent.ask('b', 'a/1.0/b', {}, { whithin = 1 })", "unknown option 'whithin', known: within"},
+  };
+  struct fake_host *host = *state;
+  for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
+    char source[256], place[] = "agents/x.lua:2: ";
+    snprintf(source, sizeof source, "frozen = {} agent.on_start(function()\n%s end)",
+             mistakes[i][0]);
+    fake_load(host, source);
+    assert_int_equal(fake_start(host), HGL_VM_RAISED);
+    const char *message = host->failure.error.message;
+    if (strncmp(message, place, strlen(place)) != 0 || !strstr(message, mistakes[i][1]))
+      fail_msg("%s: '%s'", mistakes[i][0], message);
+  }
+  assert_null(strstr(host->failure.error.message, "did you mean"));
+}
+
+static void vm_refuses_to_send_or_keep_a_message(void **state)
+{
+  struct fake_host *host = *state;
+  struct hgl_vm_message message = fake_message("a/1.0/b", hgl_bytes("\xa0", 1));
+  fake_load(host, "agent.on('a/1.0/b', function(m) state.m = m end)");
+  assert_int_equal(fake_deliver(host, &message), HGL_VM_RAISED);
+  assert_non_null(
+      strstr(host->failure.error.message, "a message cannot be kept in state; its ref"));
+  fake_load(host, "agent.on('a/1.0/b', function(m) agent.send('b', 'a/1.0/b', { m = m }) end)");
+  assert_int_equal(fake_deliver(host, &message), HGL_VM_RAISED);
+  assert_non_null(strstr(host->failure.error.message, "body.m: a message cannot be sent; its ref"));
+}
+
+static void vm_completes_libraries_that_are_walked(void **state)
+{
+  assert_done(*state, "local n, seen = 0, {} for k in pairs(agent) do n = n + 1 end assert(n == 25)"
+                      "for k in next, log do seen[#seen + 1] = k end "
+                      "assert(table.concat(seen, ' ') == 'debug error info warn')"
+                      "n = 0 for k in pairs(_G) do n = n + 1 end assert(n > 25)");
+}
+
 /* ---- modules ---- */
 
 static void vm_requires_modules_once(void **state)
@@ -390,7 +445,7 @@ static void vm_of_a_minimal_agent_is_small(void **state)
   fake_load(host, "agent.on('echo/1.0/say', function(message) message:reply('said', message.body) "
                   "end)");
   print_message("a minimal agent takes %zu bytes of Lua memory\n", hgl_vm_memory(host->vm));
-  assert_true(hgl_vm_memory(host->vm) < 26000);
+  assert_true(hgl_vm_memory(host->vm) < 15000);
 }
 
 int main(void)
@@ -403,6 +458,9 @@ int main(void)
       TEST(vm_hands_declarations_over),
       TEST(vm_refuses_wrong_declarations),
       TEST(vm_keeps_effects_and_declarations_apart),
+      TEST(vm_explains_mistakes),
+      TEST(vm_refuses_to_send_or_keep_a_message),
+      TEST(vm_completes_libraries_that_are_walked),
       TEST(vm_requires_modules_once),
       TEST(vm_reports_module_failures),
       TEST(vm_sends),
