@@ -68,7 +68,7 @@ enum mail_kind { MAIL_MESSAGE, MAIL_UNDELIVERED, MAIL_TIMER, MAIL_START, MAIL_UP
 
 struct mail {
   struct mail *next;
-  struct mail *next_new, *previous_new; /* in host->new_mails: to be given a row */
+  struct mail *next_new, *previous_new; /* in the host's new mails: to be given a row */
   struct agent *agent;                  /* whose it is; NULL: only looked at */
   enum mail_kind kind;
   struct message *message;          /* MESSAGE, UNDELIVERED */
@@ -339,7 +339,7 @@ struct hgl_host {
   uint64_t next_agent_number;
   struct agent *ready_first, *ready_last;
   struct agent *dirty_agents;
-  struct mail *new_mails; /* to be given rows at the end of the tick, unless handled by then */
+  struct mail *new_first, *new_last; /* to be given rows at the end of the tick, if still there */
   bool stopping;
 
   struct hgl_map peers; /* host key → struct peer */

@@ -44,22 +44,29 @@ struct mail *mail_queue_pop(struct mail_queue *queue)
 
 /* ---- mails without a row ---- */
 
+/* In the order of arrival: so their rows will be read back. */
 static void list_new(struct hgl_host *host, struct mail *mail)
 {
-  mail->next_new = host->new_mails;
-  if (mail->next_new) mail->next_new->previous_new = mail;
-  host->new_mails = mail;
+  mail->previous_new = host->new_last;
+  if (mail->previous_new)
+    mail->previous_new->next_new = mail;
+  else
+    host->new_first = mail;
+  host->new_last = mail;
 }
 
 static void unlist_new(struct mail *mail)
 {
   struct hgl_host *host = mail->agent ? mail->agent->host : NULL;
-  if (!host || (host->new_mails != mail && !mail->previous_new)) return;
+  if (!host || (host->new_first != mail && !mail->previous_new)) return;
   if (mail->previous_new)
     mail->previous_new->next_new = mail->next_new;
   else
-    host->new_mails = mail->next_new;
-  if (mail->next_new) mail->next_new->previous_new = mail->previous_new;
+    host->new_first = mail->next_new;
+  if (mail->next_new)
+    mail->next_new->previous_new = mail->previous_new;
+  else
+    host->new_last = mail->previous_new;
   mail->next_new = mail->previous_new = NULL;
 }
 
@@ -264,7 +271,7 @@ int mailbox_persist(struct hgl_host *host, struct hgl_err *err)
   struct hgl_buf row;
   int status = 0;
   hgl_buf_init(&row, HGL_EVIDENCE_SIZE_MAX + 8192);
-  for (struct mail *mail; !status && (mail = host->new_mails);) {
+  for (struct mail *mail; !status && (mail = host->new_first);) {
     uint8_t key[16];
     hgl_buf_clear(&row);
     mail->row = host_row(host);

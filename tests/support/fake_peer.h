@@ -3,9 +3,11 @@
 #ifndef HGL_TESTS_FAKE_PEER_H
 #define HGL_TESTS_FAKE_PEER_H
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "protocol/delegation.h"
+#include "protocol/did.h"
 #include "protocol/frame.h"
 #include "support/world.h"
 

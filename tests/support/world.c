@@ -21,7 +21,8 @@ static int link_send(void *link, struct hgl_bytes bytes, struct hgl_err *err)
   uintptr_t packed = (uintptr_t)link;
   int from = packed >> 4 & 15, to = packed & 15;
   uint64_t epoch = packed >> 8;
-  if (the_world->links[from][to] != epoch) return hgl_fail(err, HGL_CLOSED, "the link is gone");
+  if (the_world->links[from][to] != epoch || the_world->closing[from][to])
+    return hgl_fail(err, HGL_CLOSED, "the link is gone");
   struct link_frame *frame = malloc(sizeof *frame + bytes.size);
   frame->next = NULL;
   frame->from = from;
@@ -51,9 +52,7 @@ static void link_close(void *link, enum hgl_code code, const char *why)
 {
   uintptr_t packed = (uintptr_t)link;
   int from = packed >> 4 & 15, to = packed & 15;
-  if (the_world->links[from][to] == packed >> 8)
-    the_world->links[from][to] = the_world->links[to][from] =
-        UINT64_MAX; /* down at the next step */
+  if (the_world->links[from][to] == packed >> 8) the_world->closing[from][to] = true;
 }
 
 static void want(void *user, const struct hgl_key *peer, bool wanted)
@@ -80,6 +79,7 @@ static int read_file(void *user, const char *path, size_t size_max, struct hgl_b
 static void down(struct world *world, int a, int b)
 {
   world->links[a][b] = world->links[b][a] = 0;
+  world->closing[a][b] = world->closing[b][a] = false;
 }
 
 /* ---- nodes ---- */
@@ -244,18 +244,12 @@ void world_unlink(struct node *a, struct node *b)
   tell_down(b, a, epoch);
 }
 
-/* Links that one side closed. The epoch is no longer known, so every one that was is told. */
+/* Links that one side closed. */
 static void drop_closed(struct world *world)
 {
   for (int a = 0; a < world->node_count; a++)
-    for (int b = a + 1; b < world->node_count; b++) {
-      if (world->links[a][b] != UINT64_MAX) continue;
-      down(world, a, b);
-      for (uint64_t epoch = 1; epoch <= world->next_epoch; epoch++) {
-        tell_down(&world->nodes[a], &world->nodes[b], epoch);
-        tell_down(&world->nodes[b], &world->nodes[a], epoch);
-      }
-    }
+    for (int b = 0; b < world->node_count; b++)
+      if (world->closing[a][b]) world_unlink(&world->nodes[a], &world->nodes[b]);
 }
 
 static bool deliver(struct world *world)

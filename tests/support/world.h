@@ -48,6 +48,7 @@ struct world {
   int node_count;
   struct link_frame *first, *last;
   uint64_t links[WORLD_NODES_MAX][WORLD_NODES_MAX]; /* epoch, 0: no link */
+  bool closing[WORLD_NODES_MAX][WORLD_NODES_MAX];   /* by this one: what it sent before arrives */
   uint64_t next_epoch;
   size_t frames; /* delivered */
   /* A test may look at, change or drop (by returning false) each frame on its way. */
