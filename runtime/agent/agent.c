@@ -323,7 +323,6 @@ static int create_vm(struct agent *agent, const struct hgl_agent_config *config,
       .state_rows = agent_state_rows,
       .chunks = host->config.chunks,
       .watchdog = host->config.watchdog,
-      .random = host->config.random,
   };
   vm.ops.user = agent;
   vm.state_rows.user = agent;

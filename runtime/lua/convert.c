@@ -157,6 +157,7 @@ static void push_item(lua_State *L, struct hgl_cbor_reader *in);
 
 static void push_list(lua_State *L, struct hgl_cbor_reader *in, size_t count)
 {
+  luaL_checkstack(L, 4, "value");
   lua_createtable(L, (int)count, 0);
   if (count == 0) hgl_lua_mark_array(L, -1);
   for (size_t i = 1; i <= count; i++) {
@@ -167,6 +168,7 @@ static void push_list(lua_State *L, struct hgl_cbor_reader *in, size_t count)
 
 static void push_map(lua_State *L, struct hgl_cbor_reader *in, size_t count)
 {
+  luaL_checkstack(L, 4, "value");
   lua_createtable(L, 0, (int)count);
   for (size_t i = 0; i < count; i++) {
     push_item(L, in);
@@ -179,7 +181,6 @@ static void push_item(lua_State *L, struct hgl_cbor_reader *in)
 {
   struct hgl_err err;
   struct hgl_cbor_item item;
-  luaL_checkstack(L, 4, "value");
   if (hgl_cbor_next(in, &item, &err) != 0) luaL_error(L, "%s", err.message);
   switch (item.kind) {
   case HGL_CBOR_INT:
@@ -214,5 +215,6 @@ static void push_item(lua_State *L, struct hgl_cbor_reader *in)
 void hgl_lua_push_value(lua_State *L, struct hgl_bytes value)
 {
   struct hgl_cbor_reader in = hgl_cbor_reader(value);
+  luaL_checkstack(L, 4, "value");
   push_item(L, &in);
 }

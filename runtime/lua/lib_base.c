@@ -76,6 +76,9 @@ static void refuse_field(lua_State *L, const char *name, const char *why)
   lua_pop(L, 1);
 }
 
+/* Lua heeds a __gc only here. A __mode that a handler puts into its metatable later does take
+ * effect: then its own table may lose entries at any time, which harms nobody else. The script's
+ * variables are searched for that when they are frozen. */
 static int base_setmetatable(lua_State *L)
 {
   int type = lua_type(L, 2);

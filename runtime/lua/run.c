@@ -160,8 +160,7 @@ static void take_coroutine(lua_State *L, struct hgl_vm_run *run)
 }
 
 /* A coroutine that ended well starts afresh with the next function; others are left to the
- * collector: their pending __close handlers never run, because nothing limits them. Neither raises
- * nor allocates. */
+ * collector. Neither raises nor allocates. */
 static void give_coroutine_back(struct hgl_vm *vm, struct hgl_vm_run *run, bool ended_well)
 {
   if (!run->co) return;

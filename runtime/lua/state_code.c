@@ -235,10 +235,14 @@ int hgl_row_reference(struct hgl_bytes value, uint64_t *table, bool *found, stru
   return as_corrupt(status, err);
 }
 
-static int create_referenced(struct hgl_state *state, uint64_t table, struct hgl_content *out,
-                             struct hgl_err *err)
+/* The depth ends references in circles, which only a damaged store has. */
+static int create_referenced(struct hgl_state *state, uint64_t table, int depth,
+                             struct hgl_content *out, struct hgl_err *err)
 {
   struct hgl_state_node *node = NULL;
+  if (depth > HGL_STATE_DEPTH_MAX || table == 0 || table >= state->next_table)
+    return hgl_fail(err, HGL_CORRUPT, "state: a reference to table %llu, which cannot be",
+                    (unsigned long long)table);
   int status = hgl_state_node_create(state, &node, err);
   if (status) return status;
   node->table = table;
@@ -254,7 +258,7 @@ int hgl_row_decode(struct hgl_state *state, struct hgl_bytes value, int depth,
   bool reference = false;
   int status = hgl_row_reference(value, &table, &reference, err);
   if (status) return status;
-  if (reference) return create_referenced(state, table, out, err);
+  if (reference) return create_referenced(state, table, depth, out, err);
   struct hgl_cbor_reader in = hgl_cbor_reader(value);
   struct hgl_content content = {.kind = HGL_STATE_NIL};
   status = decode(state, &in, depth, &content, err);

@@ -179,11 +179,12 @@ static int drop_table(struct hgl_state *state, uint64_t table, struct hgl_state_
   hgl_buf_init(&all.keys, HGL_MEM_REQUEST_MAX);
   hgl_buf_init(&all.tables, HGL_MEM_REQUEST_MAX);
   int status = rows->scan(rows->user, hgl_row_key(prefix, table, NULL), collect, &all, err);
+  /* Rows first: so references in circles, which only a damaged store has, end. */
+  if (status == 0) status = remove_keys(rows, hgl_buf_bytes(&all.keys), err);
   for (size_t at = 0; status == 0 && at < all.tables.size; at += sizeof table) {
     memcpy(&table, all.tables.data + at, sizeof table);
     status = drop_table(state, table, NULL, depth + 1, err);
   }
-  if (status == 0) status = remove_keys(rows, hgl_buf_bytes(&all.keys), err);
   hgl_buf_deinit(&all.tables);
   hgl_buf_deinit(&all.keys);
   return status;

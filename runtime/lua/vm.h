@@ -8,6 +8,11 @@
  * hgl_vm_roll_back, if its own part of the stretch failed); on RAISED the state has already been
  * rolled back and the run is over.
  *
+ * What a script asked to be closed (`local x <close>`) is closed when its block ends, in whatever
+ * way, while its handler runs. When a run ends otherwise, because it raised, hit a limit or was
+ * abandoned, handlers that are still pending are not called: there is no stretch for them to act
+ * in.
+ *
  * Values cross this border as encoded CBOR values (protocol/value.h). Loop thread only; nothing
  * here is re-entrant: an op must not call back into its VM. */
 #ifndef HGL_LUA_VM_H
@@ -15,7 +20,6 @@
 
 #include "base/buf.h"
 #include "base/log.h"
-#include "base/seam.h"
 #include "lua/state.h"
 #include "protocol/envelope.h"
 
@@ -151,7 +155,6 @@ struct hgl_vm_config {
   struct hgl_state_rows state_rows;
   struct hgl_chunks *chunks;
   struct hgl_watchdog *watchdog; /* NULL when stretch_ms is 0 */
-  const struct hgl_random *random;
 };
 
 /* HGL_SCRIPT with "file:line: message" and the line itself; HGL_NO_MEMORY at the memory limit. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/seam.h"
 
 /* SIGURG is ignored by default and unused by libuv: a stray one from outside does no harm. */
 #define INTERRUPT_SIGNAL SIGURG

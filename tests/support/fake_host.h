@@ -255,7 +255,6 @@ static inline int fake_try_load(struct fake_host *host, const char *source, stru
                      .user = host},
       .chunks = host->chunks,
       .watchdog = host->watchdog,
-      .random = &hgl_random_system,
   };
   fake_unload(host);
   return hgl_vm_create(&config, &host->vm, err);

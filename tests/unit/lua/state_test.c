@@ -608,6 +608,36 @@ static void state_refuses_damaged_rows(void **arg)
   assert_fails(HGL_CORRUPT, put(f->root, "a", nil));
 }
 
+static void put_row(struct fixture *f, const char *key, size_t key_size, const char *value,
+                    size_t value_size)
+{
+  assert_ok(fake_put(&f->rows, hgl_bytes(key, key_size), hgl_bytes(value, value_size), &err));
+}
+
+static void state_refuses_references_in_circles(void **arg)
+{
+  struct fixture *f = *arg;
+  /* The root's next table is 2; root.t is table 1, and table 1's t is table 1 again. */
+  put_row(f, "\0\0\0\0\0\0\0\0", 8, "\x85\x14\0\2\xf4\2", 6);
+  put_row(f, "\0\0\0\0\0\0\0\0\2t", 10, "\x82\2\1", 3);
+  put_row(f, "\0\0\0\0\0\0\0\0\2r", 10, "\x82\2\0", 3);
+  put_row(f, "\0\0\0\0\0\0\0\0\2n", 10, "\x82\2\2", 3);
+  put_row(f, "\0\0\0\0\0\0\0\1", 8, "\x85\x14\0\2\xf4\0", 6);
+  put_row(f, "\0\0\0\0\0\0\0\1\2t", 10, "\x82\2\1", 3);
+  hgl_state_destroy(f->state);
+  open_state(f);
+  hgl_state_begin(f->state);
+  struct hgl_state_key root = text_key("r"), next = text_key("n");
+  struct hgl_state_value value = at(f->root, "t");
+  assert_fails(HGL_CORRUPT, hgl_state_get(f->root, &root, &value, &err));
+  assert_fails(HGL_CORRUPT, hgl_state_get(f->root, &next, &value, &err));
+  assert_fails(HGL_CORRUPT, put(f->root, "copy", value));
+  assert_ok(put(f->root, "t", nil));
+  hgl_state_accept(f->state);
+  assert_ok(hgl_state_flush(f->state, &err));
+  hgl_state_begin(f->state);
+}
+
 static void state_handles_every_failed_allocation(void **arg)
 {
   struct fixture *f = *arg;
@@ -1001,6 +1031,7 @@ int main(void)
       TEST(state_table_that_shrank_can_stand_in_a_small_one),
       TEST(state_short_lived_entries_never_reach_rows),
       TEST(state_refuses_damaged_rows),
+      TEST(state_refuses_references_in_circles),
       TEST(state_handles_every_failed_allocation),
       TEST(state_equals_its_model_through_random_writes),
       TEST(state_equals_its_model_when_allocations_fail),

@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/seam.h"
 #include "lua/watchdog.h"
 
 struct seen {
