@@ -13,19 +13,19 @@ enum hgl_db {
   HGL_DB_META,        /* text → schema, identity, incarnation, header chain, counters */
   HGL_DB_STATE,       /* agent number (8) | table (8) | key → state records */
   HGL_DB_MAILBOX,     /* agent number (8) | arrival (8) → message waiting or retried */
-  HGL_DB_OUTBOX,      /* row (8) → envelopes of one group, not yet acknowledged */
+  HGL_DB_OUTBOX,      /* row (8) → envelopes held back by a full mailbox */
   HGL_DB_JOURNAL,     /* row (8) → what was said and heard, kept a while for evidence */
-  HGL_DB_RUNS,        /* run (8) → handlers that are suspended */
+  HGL_DB_RUNS,        /* agent number (8) | run (8) → handlers that are suspended */
   HGL_DB_TIMERS,      /* agent number (8) | name → due time and payload */
   HGL_DB_DIALOGUES,   /* agent number (8) | peer (32) | thid (16) → state of the dialogue */
   HGL_DB_PEERS,       /* host key (32) | kind (1) … → numbers, leaves, addresses, exceptions */
-  HGL_DB_DELEGATIONS, /* agent key (32) → highest delegation seen */
+  HGL_DB_DELEGATIONS, /* agent key (32) → highest delegation seen; | sequence (8) → older ones */
   HGL_DB_DIRECTORY,   /* agent key (32) → advert */
   HGL_DB_DEALS,       /* agent number (8) | deal id (16) → deal record */
   HGL_DB_EVIDENCE,    /* message id (16) → evidence kept for good */
   HGL_DB_DEAD,        /* row (8) → dead letter */
   HGL_DB_AGENTS,      /* agent name → number, key, versions */
-  HGL_DB_PROOFS,      /* row (8) → forks and delegation conflicts, both sides of each */
+  HGL_DB_PROOFS,      /* kind | key (32) → forks and delegation conflicts, both sides of each */
   HGL_DB_COUNT
 };
 
