@@ -3,16 +3,17 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-/* Chunks by the digest of name and text. Bytecode is only ever what lua_dump wrote here: mutated
- * bytecode crashes Lua, so nothing else is loaded as such. */
+/* Chunks by name, each with the text that it was compiled from: another text of the same name takes
+ * its place. Bytecode is only ever what lua_dump wrote here: mutated bytecode crashes Lua, so
+ * nothing else is loaded as such. */
 struct hgl_chunks {
-  struct hgl_map map; /* digest → struct chunk */
+  struct hgl_map map; /* name → struct chunk */
   size_t size;
 };
 
 struct chunk {
-  size_t size;
-  uint8_t data[];
+  size_t source_size, code_size;
+  uint8_t data[]; /* source, code */
 };
 
 enum { CODE_SIZE_MAX = 64 << 20, CHUNK_SIZE_MAX = 16 << 20 };
@@ -21,7 +22,7 @@ int hgl_chunks_create(struct hgl_chunks **out, struct hgl_err *err)
 {
   struct hgl_chunks *chunks = hgl_zalloc(sizeof *chunks);
   if (!chunks) return hgl_fail(err, HGL_NO_MEMORY, "no memory for the cache of scripts");
-  hgl_map_init(&chunks->map, 0, 0); /* keys are digests: nobody chooses them */
+  hgl_map_init(&chunks->map, 0, 0); /* keys are names of this host's own files */
   *out = chunks;
   return 0;
 }
@@ -48,26 +49,49 @@ static int write_chunk(lua_State *L, const void *data, size_t size, void *out)
   return 0;
 }
 
-/* Keeps the function on top of L. A cache may fail: the next load compiles again. */
-static void remember(struct hgl_chunks *chunks, lua_State *L, struct hgl_bytes digest)
+static size_t size_of(const struct chunk *chunk)
 {
-  struct hgl_buf dump;
+  return sizeof *chunk + chunk->source_size + chunk->code_size;
+}
+
+static void forget(struct hgl_chunks *chunks, struct hgl_bytes name)
+{
+  struct chunk *chunk = hgl_map_remove(&chunks->map, name);
+  if (chunk) chunks->size -= size_of(chunk);
+  hgl_free(chunk);
+}
+
+/* Keeps the function on top of L. A cache may fail: the next load compiles again. */
+static void remember(struct hgl_chunks *chunks, lua_State *L, struct hgl_bytes name,
+                     struct hgl_bytes source)
+{
+  struct hgl_buf code;
   struct hgl_err ignored;
   struct chunk *chunk = NULL;
-  hgl_buf_init(&dump, CHUNK_SIZE_MAX);
-  lua_dump(L, write_chunk, &dump, 0);
-  if (hgl_buf_check(&dump, &ignored) != 0) goto done;
-  if (chunks->size + dump.size > CODE_SIZE_MAX) forget_all(chunks);
-  chunk = hgl_alloc(sizeof *chunk + dump.size);
+  forget(chunks, name);
+  hgl_buf_init(&code, CHUNK_SIZE_MAX);
+  lua_dump(L, write_chunk, &code, 0);
+  if (hgl_buf_check(&code, &ignored) != 0) goto done;
+  chunk = hgl_alloc(sizeof *chunk + source.size + code.size);
   if (!chunk) goto done;
-  chunk->size = dump.size;
-  memcpy(chunk->data, dump.data, dump.size);
-  if (hgl_map_put(&chunks->map, digest, chunk, &ignored) != 0) goto done;
-  chunks->size += chunk->size;
+  *chunk = (struct chunk){source.size, code.size};
+  if (source.size > 0) memcpy(chunk->data, source.data, source.size);
+  memcpy(chunk->data + source.size, code.data, code.size);
+  if (chunks->size + size_of(chunk) > CODE_SIZE_MAX) forget_all(chunks);
+  if (hgl_map_put(&chunks->map, name, chunk, &ignored) != 0) goto done;
+  chunks->size += size_of(chunk);
   chunk = NULL;
 done:
   hgl_free(chunk);
-  hgl_buf_deinit(&dump);
+  hgl_buf_deinit(&code);
+}
+
+static const struct chunk *find(struct hgl_chunks *chunks, struct hgl_bytes name,
+                                struct hgl_bytes source)
+{
+  const struct chunk *chunk = hgl_map_get(&chunks->map, name);
+  if (!chunk || !hgl_bytes_equal(hgl_bytes(chunk->data, chunk->source_size), source)) return NULL;
+  return chunk;
 }
 
 static struct hgl_bytes line_of(struct hgl_bytes source, long number)
@@ -117,19 +141,16 @@ int hgl_chunks_load(struct hgl_chunks *chunks, lua_State *L, struct hgl_bytes so
   if (source.size > HGL_VM_SOURCE_SIZE_MAX)
     return hgl_fail(err, HGL_TOO_LARGE, "%s: %zu bytes of source, limit %d", chunk_name,
                     source.size, HGL_VM_SOURCE_SIZE_MAX);
-  struct hgl_hash hash;
-  const struct hgl_bytes pieces[] = {hgl_bytes(chunk_name, strlen(chunk_name) + 1), source};
-  hgl_sha256(pieces, 2, &hash);
-  struct hgl_bytes digest = hgl_bytes(hash.bytes, sizeof hash.bytes);
-  const struct chunk *chunk = hgl_map_get(&chunks->map, digest);
+  struct hgl_bytes name = hgl_bytes(chunk_name, strlen(chunk_name));
+  const struct chunk *chunk = find(chunks, name, source);
   if (chunk) {
-    if (luaL_loadbufferx(L, (const char *)chunk->data, chunk->size, chunk_name, "b") == LUA_OK)
-      return 0;
+    const char *code = (const char *)chunk->data + chunk->source_size;
+    if (luaL_loadbufferx(L, code, chunk->code_size, chunk_name, "b") == LUA_OK) return 0;
     lua_pop(L, 1);
     return hgl_fail(err, HGL_NO_MEMORY, "%s: the memory limit was reached while loading",
                     chunk_name);
   }
   int status = compile(L, source, chunk_name, err);
-  if (status == 0) remember(chunks, L, digest);
+  if (status == 0) remember(chunks, L, name, source);
   return status;
 }
