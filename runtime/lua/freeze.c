@@ -328,11 +328,13 @@ void hgl_freeze(lua_State *L, int roots)
 
 /* Checking ---------------------------------------------------------------------------------- */
 
-/* The value now on top of `watch` should be the one at first + 2; NaN differs from itself. */
+/* The value now on top of `watch` should be the one at first + 2. 1 equals 1.0, and NaN differs
+ * from itself. */
 static bool unchanged(lua_State *watch, int first)
 {
-  return lua_rawequal(watch, -1, first + 2) ||
-         (!lua_rawequal(watch, -1, -1) && !lua_rawequal(watch, first + 2, first + 2));
+  if (lua_rawequal(watch, -1, first + 2))
+    return lua_isinteger(watch, -1) == lua_isinteger(watch, first + 2);
+  return !lua_rawequal(watch, -1, -1) && !lua_rawequal(watch, first + 2, first + 2);
 }
 
 static void push_message(lua_State *L, lua_State *watch, int first, const char *upvalue)

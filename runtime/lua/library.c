@@ -33,7 +33,7 @@ static void make(lua_State *L, int table, const struct hgl_lib_field *field)
 static int lazy_index(lua_State *L)
 {
   const struct hgl_lib_field *field = fields_of(L, 1);
-  if (lua_type(L, 2) != LUA_TSTRING) return 0;
+  if (!field || lua_type(L, 2) != LUA_TSTRING) return 0;
   const char *name = lua_tostring(L, 2);
   while (field->name && strcmp(field->name, name) != 0) field++;
   if (!field->name) return 0;

@@ -58,6 +58,13 @@ static void freeze_catches_a_local_variable(void **arg)
   assert_caught(*arg, "agent.lua:2: the script variable 'count' was changed in a handler");
 }
 
+static void freeze_catches_an_integer_that_became_a_float(void **arg)
+{
+  load(*arg, "local count = 1\nfunction handler() assert(math.type(count) == 'integer')\n"
+             "count = 1.0 end");
+  assert_caught(*arg, "the script variable 'count' was changed");
+}
+
 static void freeze_catches_a_field_of_a_local_table(void **arg)
 {
   load(*arg, "local t = { count = 0 }\nfunction handler() t.count = t.count + 1 end");
@@ -235,6 +242,7 @@ int main(void)
       LUA_TEST(freeze_catches_a_new_global),
       LUA_TEST(freeze_catches_a_changed_global),
       LUA_TEST(freeze_catches_a_local_variable),
+      LUA_TEST(freeze_catches_an_integer_that_became_a_float),
       LUA_TEST(freeze_catches_a_field_of_a_local_table),
       LUA_TEST(freeze_catches_a_nested_table),
       LUA_TEST(freeze_catches_a_module_table),
