@@ -143,6 +143,8 @@ void hgl_host_tick(struct hgl_host *host)
 
 int64_t hgl_host_deadline(const struct hgl_host *host)
 {
+  /* Ticks wait for the store, which wakes the loop after every commit and every attempt at one. */
+  if (host->intake_stopped || hgl_store_busy(host->config.store)) return INT64_MAX;
   int64_t now_ms = hgl_mono_ns(host->config.clock) / 1000000;
   int64_t due = host->gossip_due_ms;
   const struct hgl_heap_entry *run = hgl_heap_first(&host->mono_heap);
