@@ -127,6 +127,7 @@ static void create_host(struct node *node)
       .files = {read_file, NULL},
       .stdlib_folder = HGL_SOURCE_DIR "/stdlib",
       .chunks = world->chunks,
+      .journal_bytes = world->journal_bytes,
       .allow_private = true,
       .fatal = failed,
       .user = node,

@@ -50,7 +50,8 @@ struct world {
   uint64_t links[WORLD_NODES_MAX][WORLD_NODES_MAX]; /* epoch, 0: no link */
   bool closing[WORLD_NODES_MAX][WORLD_NODES_MAX];   /* by this one: what it sent before arrives */
   uint64_t next_epoch;
-  size_t frames; /* delivered */
+  int64_t journal_bytes; /* of every host made from now on; 0: the default */
+  size_t frames;         /* delivered */
   /* A test may look at, change or drop (by returning false) each frame on its way. */
   bool (*on_frame)(void *user, struct link_frame *frame);
   void *on_frame_user;

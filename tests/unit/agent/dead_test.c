@@ -1,0 +1,113 @@
+#include "support/world.h"
+
+static const char fussy[] = "agent.on('x/1.0/y', function() if not state.well then error('unwell') "
+                            "end log.info('done') end)\n"
+                            "agent.on('x/1.0/heal', function() state.well = true end)\n";
+
+static struct node *begin(struct world *world)
+{
+  world_init(world, 1);
+  struct node *node = world_node(world);
+  world_agent(node, "operator", "", NULL);
+  world_agent(node, "fussy", fussy, NULL);
+  world_say(node, "fussy", "x/1.0/y", NULL);
+  world_advance(world, 3000);
+  return node;
+}
+
+static uint64_t only_row(struct node *node)
+{
+  struct hgl_err err;
+  json_t *list;
+  assert_ok(hgl_host_list_dead(node->host, &list, &err));
+  assert_int_equal(json_array_size(list), 1);
+  json_t *dead = json_array_get(list, 0);
+  assert_string_equal(json_string_value(json_object_get(dead, "agent")), "fussy");
+  assert_string_equal(json_string_value(json_object_get(dead, "code")), "handler_failed");
+  assert_non_null(strstr(json_string_value(json_object_get(dead, "why")), "unwell"));
+  assert_string_equal(json_string_value(json_object_get(json_object_get(dead, "message"), "type")),
+                      "x/1.0/y");
+  uint64_t row = (uint64_t)json_integer_value(json_object_get(dead, "row"));
+  json_decref(list);
+  return row;
+}
+
+static size_t count(struct node *node)
+{
+  struct hgl_err err;
+  json_t *list;
+  assert_ok(hgl_host_list_dead(node->host, &list, &err));
+  size_t size = json_array_size(list);
+  json_decref(list);
+  return size;
+}
+
+static void a_dead_letter_is_sent_again_and_handled_once(void **state)
+{
+  struct world world;
+  struct hgl_err err;
+  struct node *a = begin(&world);
+  uint64_t row = only_row(a);
+  world_say(a, "fussy", "x/1.0/heal", NULL);
+  world_run(&world);
+  assert_ok(hgl_host_dead_resend(a->host, row, &err));
+  assert_fails(HGL_NOT_FOUND, hgl_host_dead_resend(a->host, row, &err));
+  world_run(&world);
+  assert_int_equal(world_count_logged(&world, "fussy: done"), 1);
+  assert_int_equal(count(a), 0);
+  world_deinit(&world);
+}
+
+static void a_resent_letter_survives_a_crash_before_it_is_handled(void **state)
+{
+  struct world world;
+  struct hgl_err err;
+  struct node *a = begin(&world);
+  uint64_t row = only_row(a);
+  assert_ok(hgl_host_dead_resend(a->host, row, &err));
+  world_run(&world); /* fails again, waits to be tried again */
+  world_crash(a);
+  world_restart(a);
+  world_agent(a, "operator", "", NULL);
+  world_agent(a, "fussy", fussy, NULL);
+  world_advance(&world, 3000);
+  assert_int_equal(count(a), 1);
+  world_deinit(&world);
+}
+
+static void a_dead_letter_is_dropped_for_good(void **state)
+{
+  struct world world;
+  struct hgl_err err;
+  struct node *a = begin(&world);
+  uint64_t row = only_row(a);
+  assert_ok(hgl_host_dead_drop(a->host, row, &err));
+  world_run(&world);
+  assert_int_equal(count(a), 0);
+  assert_fails(HGL_NOT_FOUND, hgl_host_dead_drop(a->host, row, &err));
+  world_deinit(&world);
+}
+
+static void a_letter_of_an_agent_that_is_not_here_stays(void **state)
+{
+  struct world world;
+  struct hgl_err err;
+  struct node *a = begin(&world);
+  uint64_t row = only_row(a);
+  world_crash(a);
+  world_restart(a);
+  assert_fails(HGL_NOT_HERE, hgl_host_dead_resend(a->host, row, &err));
+  assert_int_equal(count(a), 1);
+  world_deinit(&world);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_dead_letter_is_sent_again_and_handled_once),
+      cmocka_unit_test(a_resent_letter_survives_a_crash_before_it_is_handled),
+      cmocka_unit_test(a_dead_letter_is_dropped_for_good),
+      cmocka_unit_test(a_letter_of_an_agent_that_is_not_here_stays),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,160 @@
+#include <stdio.h>
+
+#include "protocol/evidence.h"
+#include "support/world.h"
+
+static const char keeper[] =
+    "agent.on('x/1.0/y', function(message)\n"
+    "  assert(agent.keep(message.id))\n"
+    "  local reply = message:reply('z', { n = 1 })\n"
+    "  log.info('heard ' .. message.id)\n"
+    "  agent.deal { id = 'deal-' .. message.thid, status = 'agreed', role = 'seller',\n"
+    "    messages = { message.id } }\n"
+    "end)\n";
+
+static const char opener_format[] = "agent.on('go/1.0/now', function()\n"
+                                    "  local id = agent.send('%s', 'x/1.0/y', { n = 7 })\n"
+                                    "  assert(agent.keep(id))\n"
+                                    "  log.info('said ' .. id)\n"
+                                    "end)\n"
+                                    "agent.on('x/1.0/z', function() end)\n";
+
+struct scene {
+  struct world world;
+  struct node *a, *b;
+  char id[33];
+};
+
+static void find_id(struct scene *scene, const char *word)
+{
+  const char *at = strstr(scene->world.logged, word);
+  assert_non_null(at);
+  memcpy(scene->id, at + strlen(word), 32);
+  scene->id[32] = 0;
+}
+
+/* One message from a's opener to the keeper on `b`, which may be a itself. */
+static void begin(struct scene *scene, bool local)
+{
+  char script[1024];
+  memset(scene, 0, sizeof *scene);
+  world_init(&scene->world, 1);
+  scene->a = world_node(&scene->world);
+  scene->b = local ? scene->a : world_node(&scene->world);
+  snprintf(script, sizeof script, opener_format, world_did(scene->b, "keeper"));
+  world_agent(scene->a, "operator", "", NULL);
+  world_agent(scene->a, "opener", script, NULL);
+  world_agent(scene->b, "keeper", keeper, NULL);
+  if (!local) world_link(scene->a, scene->b);
+  world_run(&scene->world);
+  world_say(scene->a, "opener", "go/1.0/now", NULL);
+  world_run(&scene->world);
+  find_id(scene, "said ");
+}
+
+static void assert_proves(struct node *node, const char *id, struct node *to)
+{
+  struct hgl_buf out;
+  struct hgl_err err;
+  struct hgl_proof proof;
+  struct hgl_id wanted;
+  hgl_buf_init(&out, HGL_EVIDENCE_SIZE_MAX);
+  assert_ok(hgl_host_export(node->host, id, &out, &err));
+  struct hgl_verify_options options = {.destination = &to->key};
+  assert_ok(hgl_evidence_verify(hgl_buf_bytes(&out), &options, &proof, &err));
+  assert_ok(hgl_id_parse(hgl_text(id), &wanted, &err));
+  assert_true(hgl_id_equal(&proof.envelope.id, &wanted));
+  assert_true(hgl_bytes_is(proof.envelope.type, "x/1.0/y"));
+  hgl_buf_deinit(&out);
+}
+
+static void both_sides_can_prove_a_message_they_kept(void **state)
+{
+  for (int local = 0; local < 2; local++) {
+    struct scene scene;
+    begin(&scene, local);
+    assert_proves(scene.a, scene.id, scene.b);
+    assert_proves(scene.b, scene.id, scene.b);
+    world_deinit(&scene.world);
+  }
+}
+
+static void what_was_kept_is_there_without_the_journal_and_after_restarts(void **state)
+{
+  struct scene scene;
+  begin(&scene, false);
+  world_crash(scene.b);
+  struct hgl_err err;
+  struct hgl_writeset *set = hgl_store_open_set(scene.b->store);
+  for (uint64_t row = 1; row < 200; row++) {
+    uint8_t key[8];
+    hgl_put_be64(key, row);
+    assert_ok(hgl_writeset_delete(set, HGL_DB_JOURNAL, hgl_bytes(key, 8), &err));
+  }
+  world_restart(scene.b);
+  assert_proves(scene.b, scene.id, scene.b);
+  world_deinit(&scene.world);
+}
+
+static void a_message_can_be_proved_after_its_authors_delegation_was_renewed(void **state)
+{
+  struct scene scene;
+  begin(&scene, false);
+  for (int day = 0; day < 13; day++) {
+    hgl_clock_advance(&scene.world.time, 24 * 3600 * 1000);
+    world_advance(&scene.world, 50);
+  }
+  world_say(scene.a, "opener", "go/1.0/now", NULL); /* under the third delegation */
+  world_run(&scene.world);
+  assert_int_equal(world_count_logged(&scene.world, "keeper: heard "), 2);
+  world_crash(scene.b);
+  world_restart(scene.b);
+  world_agent(scene.b, "keeper", keeper, NULL);
+  assert_proves(scene.a, scene.id, scene.b);
+  assert_proves(scene.b, scene.id, scene.b);
+  world_deinit(&scene.world);
+}
+
+static void a_deal_is_listed_and_exported_by_the_beginning_of_its_id(void **state)
+{
+  struct scene scene;
+  struct hgl_err err;
+  struct hgl_buf out;
+  json_t *deals;
+  begin(&scene, false);
+  assert_ok(hgl_host_list_deals(scene.b->host, 10, &deals, &err));
+  assert_int_equal(json_array_size(deals), 1);
+  char id[33];
+  snprintf(id, sizeof id, "%s", json_string_value(json_object_get(json_array_get(deals, 0), "id")));
+  assert_string_equal(json_string_value(json_object_get(json_array_get(deals, 0), "agent")),
+                      "keeper");
+  json_decref(deals);
+  hgl_buf_init(&out, HGL_STORE_VALUE_SIZE_MAX);
+  id[9] = 0;
+  assert_ok(hgl_host_export(scene.b->host, id, &out, &err));
+  struct hgl_cbor_reader in = hgl_cbor_reader(hgl_buf_bytes(&out));
+  struct hgl_bytes one;
+  struct hgl_proof proof;
+  size_t count;
+  assert_ok(hgl_cbor_get_list(&in, "deal", 64, &count, &err));
+  assert_int_equal(count, 1);
+  one = hgl_bytes(in.at, (size_t)(in.end - in.at));
+  assert_ok(hgl_evidence_verify(one, NULL, &proof, &err));
+  hgl_buf_deinit(&out);
+  hgl_buf_init(&out, HGL_STORE_VALUE_SIZE_MAX);
+  assert_fails(HGL_NOT_FOUND, hgl_host_export(scene.b->host, "ffff0000", &out, &err));
+  assert_fails(HGL_INVALID, hgl_host_export(scene.b->host, "ab", &out, &err));
+  hgl_buf_deinit(&out);
+  world_deinit(&scene.world);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(both_sides_can_prove_a_message_they_kept),
+      cmocka_unit_test(what_was_kept_is_there_without_the_journal_and_after_restarts),
+      cmocka_unit_test(a_message_can_be_proved_after_its_authors_delegation_was_renewed),
+      cmocka_unit_test(a_deal_is_listed_and_exported_by_the_beginning_of_its_id),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
