@@ -68,6 +68,36 @@ void hgl_merkle_path(const struct hgl_hash *leaves, size_t count, size_t index,
   for (uint32_t i = 0; i < out->count; i++) out->hashes[i] = downwards[out->count - 1 - i];
 }
 
+size_t hgl_merkle_tree_size(size_t count)
+{
+  size_t size = count;
+  for (; count > 1; size += count) count = (count + 1) / 2;
+  return size;
+}
+
+void hgl_merkle_tree_build(const struct hgl_hash *leaves, size_t count, struct hgl_hash *nodes)
+{
+  assert(count >= 1);
+  memcpy(nodes, leaves, count * sizeof *nodes);
+  for (struct hgl_hash *level = nodes; count > 1;) {
+    struct hgl_hash *above = level + count;
+    for (size_t i = 0; i + 1 < count; i += 2) hash_node(&level[i], &level[i + 1], &above[i / 2]);
+    if (count & 1) above[count / 2] = level[count - 1];
+    level = above;
+    count = (count + 1) / 2;
+  }
+}
+
+void hgl_merkle_tree_path(const struct hgl_hash *nodes, size_t count, size_t index,
+                          struct hgl_path *out)
+{
+  assert(index < count && count <= (size_t)1 << HGL_PATH_MAX);
+  out->index = (uint32_t)index;
+  out->count = 0;
+  for (; count > 1; nodes += count, count = (count + 1) / 2, index /= 2)
+    if ((index ^ 1) < count) out->hashes[out->count++] = nodes[index ^ 1];
+}
+
 int hgl_merkle_verify(const struct hgl_hash *leaf, const struct hgl_path *path, size_t count,
                       const struct hgl_hash *root, struct hgl_err *err)
 {

@@ -275,7 +275,7 @@ static int create(struct hgl_host *host, const struct hgl_agent_config *config, 
   agent->mailbox_bytes_max = config->mailbox_bytes ? config->mailbox_bytes
                                                    : HGL_MAILBOX_BYTES_DEFAULT;
   agent->mailbox_sender_max = config->mailbox_per_sender ? config->mailbox_per_sender
-                                                         : HGL_MAILBOX_SENDER_DEFAULT;
+                                                         : agent->mailbox_count_max / 2;
   const char *path = config->script_path ? config->script_path : "";
   agent->name = hgl_strndup(config->name, strlen(config->name));
   agent->script_path = hgl_strndup(path, strlen(path));

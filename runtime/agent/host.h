@@ -30,7 +30,6 @@ enum {
   HGL_AGENTS_MAX = 100000,
   HGL_MAILBOX_COUNT_DEFAULT = 16384, /* messages waiting for one agent */
   HGL_MAILBOX_BYTES_DEFAULT = 64 << 20,
-  HGL_MAILBOX_SENDER_DEFAULT = 8192,     /* of them by one sender */
   HGL_TIMERS_DEFAULT = 1000,             /* set by one agent */
   HGL_ATTEMPTS_DEFAULT = 3,              /* runs of a handler before its message is dead */
   HGL_TICK_ENVELOPES_MAX = 4096,         /* taken in by one tick */
@@ -102,7 +101,7 @@ struct hgl_agent_config {
   struct hgl_bytes config;         /* encoded map, or empty */
   const char *const *grants;       /* "read=/proc/loadavg", … NULL-terminated, or NULL */
   struct hgl_vm_limits limits;     /* zero fields: defaults */
-  size_t mailbox_count, mailbox_bytes, mailbox_per_sender; /* 0: defaults */
+  size_t mailbox_count, mailbox_bytes, mailbox_per_sender; /* 0: defaults; half of it for one */
 };
 /* Runs the script's top level now; on_start runs in the next tick. HGL_SCRIPT, HGL_EXISTS. */
 int hgl_host_add_agent(struct hgl_host *host, const struct hgl_agent_config *config,

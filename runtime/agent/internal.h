@@ -30,6 +30,7 @@ struct batch {
   int64_t time_ms; /* of the header */
   size_t count;
   struct hgl_hash *leaves; /* of the envelopes, in order */
+  struct hgl_hash *tree;   /* over them, made when the first path is wanted; NULL until then */
 };
 
 struct message {
@@ -342,6 +343,7 @@ struct hgl_host {
   struct mail *new_first, *new_last; /* to be given rows at the end of the tick, if still there */
   bool stopping;
 
+  struct hgl_map addresses; /* text → what it says; see route.c */
   struct hgl_map peers; /* host key → struct peer */
   struct peer *self;    /* the peer that is this host */
   struct peer *dirty_peers;
@@ -561,6 +563,7 @@ int route_address(struct hgl_host *host, struct hgl_bytes to, struct hgl_key *ag
                   struct peer **peer, struct hgl_err *err) HGL_NODISCARD;
 int route_key(struct hgl_host *host, const struct hgl_key *agent, struct peer **peer,
               struct hgl_err *err) HGL_NODISCARD;
+void route_forget_addresses(struct hgl_host *host);
 bool address_is_private(const char *url);
 
 /* inbox.c */

@@ -33,8 +33,21 @@ int batch_create(const struct hgl_frame_batch *frame, int64_t time_ms,
 void batch_release(struct batch *batch)
 {
   if (!batch || --batch->refs) return;
+  hgl_free(batch->tree);
   hgl_free(batch->memory);
   hgl_free(batch);
+}
+
+static int batch_path(struct batch *batch, uint32_t index, struct hgl_path *out,
+                      struct hgl_err *err)
+{
+  if (!batch->tree) {
+    batch->tree = hgl_array(hgl_merkle_tree_size(batch->count), sizeof *batch->tree);
+    if (!batch->tree) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+    hgl_merkle_tree_build(batch->leaves, batch->count, batch->tree);
+  }
+  hgl_merkle_tree_path(batch->tree, batch->count, index, out);
+  return 0;
 }
 
 /* ---- messages ---- */
@@ -111,7 +124,7 @@ int message_evidence(struct hgl_host *host, const struct message *message, struc
     hgl_buf_append_bytes(out, hgl_buf_bytes(&message->evidence));
     return hgl_buf_check(out, err);
   }
-  const struct batch *batch = message->batch;
+  struct batch *batch = message->batch;
   if (!batch) return hgl_fail(err, HGL_NOT_FOUND, "the message has not been signed yet");
   struct hgl_buf delegation;
   hgl_buf_init(&delegation, HGL_DELEGATION_SIZE_MAX);
@@ -127,8 +140,8 @@ int message_evidence(struct hgl_host *host, const struct message *message, struc
       .envelope = message->bytes,
       .group_path = batch->group_path,
   };
-  hgl_merkle_path(batch->leaves, batch->count, message->index, &evidence.envelope_path);
-  status = hgl_evidence_encode(&evidence, out, err);
+  status = batch_path(batch, message->index, &evidence.envelope_path, err);
+  if (!status) status = hgl_evidence_encode(&evidence, out, err);
   hgl_buf_deinit(&delegation);
   return status;
 }

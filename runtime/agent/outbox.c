@@ -58,6 +58,7 @@ struct sealed {
 struct seal {
   struct sealed *groups;
   struct hgl_hash *hashes; /* of the group leaves */
+  struct hgl_hash *tree;   /* over them */
   size_t count, capacity;
 };
 
@@ -112,6 +113,14 @@ static int seal_peer(struct seal *seal, struct peer *peer, struct hgl_err *err)
   return seal_group(seal, peer, peer->spoken + first, peer->spoken_count - first, err);
 }
 
+static int build_tree(struct seal *seal, struct hgl_err *err)
+{
+  seal->tree = hgl_array(hgl_merkle_tree_size(seal->count), sizeof *seal->tree);
+  if (!seal->tree) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  hgl_merkle_tree_build(seal->hashes, seal->count, seal->tree);
+  return 0;
+}
+
 static int sign(struct hgl_host *host, const struct seal *seal, struct hgl_buf *out,
                 struct hgl_err *err)
 {
@@ -127,7 +136,7 @@ static int sign(struct hgl_host *host, const struct seal *seal, struct hgl_buf *
       .continues_sequence = host->continues_sequence,
       .continues_hash = host->continues_hash,
   };
-  hgl_merkle_root(seal->hashes, seal->count, &header.root);
+  header.root = seal->tree[hgl_merkle_tree_size(seal->count) - 1];
   int status = hgl_header_sign(host->config.signer, &header, out, err);
   if (status) return status;
   host->sequence = header.sequence;
@@ -224,7 +233,7 @@ static int record_group(struct hgl_host *host, const struct seal *seal, size_t i
                             .batch = {.header = header,
                                       .group_leaf = hgl_buf_bytes(&sealed->leaf_bytes),
                                       .envelopes = hgl_run(&envelopes, sealed->count)}};
-  hgl_merkle_path(seal->hashes, seal->count, index, &frame.batch.group_path);
+  hgl_merkle_tree_path(seal->tree, seal->count, index, &frame.batch.group_path);
   int status = hgl_buf_check(&envelopes, err);
   if (!status) status = hgl_frame_encode(&frame, &encoded, err);
   if (!status)
@@ -292,6 +301,7 @@ int outbox_seal(struct hgl_host *host, struct hgl_err *err)
     status = seal_peer(&seal, peer, err);
     peer_dirty(host, peer);
   }
+  if (!status && seal.count) status = build_tree(&seal, err);
   if (!status && seal.count) status = sign(host, &seal, &header, err);
   for (size_t i = 0; i < seal.count && !status; i++)
     status = record_group(host, &seal, i, hgl_buf_bytes(&header), err);
@@ -303,6 +313,7 @@ int outbox_seal(struct hgl_host *host, struct hgl_err *err)
   }
   hgl_free(seal.groups);
   hgl_free(seal.hashes);
+  hgl_free(seal.tree);
   hgl_buf_deinit(&header);
   forget_spoken(host);
   return status;

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+enum { ADDRESSES_MAX = 4096 }; /* remembered */
+
 static int peer_of(struct hgl_host *host, const struct hgl_key *key, struct peer **out,
                    struct hgl_err *err)
 {
@@ -48,6 +50,52 @@ int route_key(struct hgl_host *host, const struct hgl_key *agent, struct peer **
   return peer_of(host, &host_key, peer, err);
 }
 
+/* A did:key takes a check of its curve point, 50 µs: what was once parsed is remembered. */
+struct known_address {
+  struct hgl_key agent, host;
+  bool has_host;
+};
+
+static int parse_address(struct hgl_host *host, struct hgl_bytes to, struct known_address *out,
+                         struct hgl_err *err)
+{
+  const uint8_t *at = to.size ? memchr(to.data, '@', to.size) : NULL;
+  struct hgl_bytes agent_text = at ? hgl_bytes(to.data, (size_t)(at - to.data)) : to;
+  if (hgl_did_parse(agent_text, &out->agent, err))
+    return hgl_fail(err, HGL_UNDELIVERABLE,
+                    "'%.*s' is neither an agent of this host nor a did:key address",
+                    (int)(to.size < 80 ? to.size : 80), (const char *)to.data);
+  out->has_host = at != NULL;
+  if (!at) return 0;
+  return hgl_did_parse(hgl_bytes(at + 1, to.size - agent_text.size - 1), &out->host, err);
+}
+
+void route_forget_addresses(struct hgl_host *host)
+{
+  struct hgl_map_slot *slot;
+  uint64_t seed[2] = {host->addresses.seed[0], host->addresses.seed[1]};
+  for (size_t i = 0; (slot = hgl_map_next(&host->addresses, &i));) hgl_free(slot->value);
+  hgl_map_deinit(&host->addresses);
+  hgl_map_init(&host->addresses, seed[0], seed[1]);
+}
+
+static int find_address(struct hgl_host *host, struct hgl_bytes to, struct known_address *out,
+                        struct hgl_err *err)
+{
+  struct known_address *known = hgl_map_get(&host->addresses, to);
+  if (known) {
+    *out = *known;
+    return 0;
+  }
+  int status = parse_address(host, to, out, err);
+  if (status) return status;
+  if (host->addresses.count >= ADDRESSES_MAX) route_forget_addresses(host);
+  known = hgl_memdup(out, sizeof *out);
+  if (!known) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if ((status = hgl_map_put(&host->addresses, to, known, err))) hgl_free(known);
+  return status;
+}
+
 int route_address(struct hgl_host *host, struct hgl_bytes to, struct hgl_key *agent,
                   struct peer **peer, struct hgl_err *err)
 {
@@ -57,16 +105,12 @@ int route_address(struct hgl_host *host, struct hgl_bytes to, struct hgl_key *ag
     *peer = host->self;
     return 0;
   }
-  const uint8_t *at = to.size ? memchr(to.data, '@', to.size) : NULL;
-  struct hgl_bytes agent_text = at ? hgl_bytes(to.data, (size_t)(at - to.data)) : to;
-  if (hgl_did_parse(agent_text, agent, err))
-    return hgl_fail(err, HGL_UNDELIVERABLE,
-                    "'%.*s' is neither an agent of this host nor a did:key address",
-                    (int)(to.size < 80 ? to.size : 80), (const char *)to.data);
-  if (!at || agent_by_key(host, agent)) return route_key(host, agent, peer, err);
-  struct hgl_key host_key;
-  int status = hgl_did_parse(hgl_bytes(at + 1, to.size - agent_text.size - 1), &host_key, err);
-  return status ? status : peer_of(host, &host_key, peer, err);
+  struct known_address known;
+  int status = find_address(host, to, &known, err);
+  if (status) return status;
+  *agent = known.agent;
+  if (!known.has_host || agent_by_key(host, agent)) return route_key(host, agent, peer, err);
+  return peer_of(host, &known.host, peer, err);
 }
 
 /* Loopback, link-local and private ranges (RFC 1918, RFC 4193), and names without a dot. */

@@ -168,6 +168,30 @@ static void largest_tree_has_a_path_of_sixteen(void **state)
   free(leaves);
 }
 
+static void tree_gives_the_root_and_the_paths_of_the_definition(void **state)
+{
+  struct hgl_hash leaves[SIZE_MAX_TESTED], nodes[4 * SIZE_MAX_TESTED], root;
+  make_leaves(leaves, SIZE_MAX_TESTED);
+  for (size_t count = 1; count <= SIZE_MAX_TESTED; count++) {
+    size_t size = hgl_merkle_tree_size(count);
+    assert_true(size <= sizeof nodes / sizeof *nodes);
+    memset(nodes, 0xee, sizeof nodes);
+    hgl_merkle_tree_build(leaves, count, nodes);
+    hgl_merkle_root(leaves, count, &root);
+    assert_true(hgl_hash_equal(&nodes[size - 1], &root));
+    if (size < sizeof nodes / sizeof *nodes) assert_int_equal(nodes[size].bytes[0], 0xee);
+    for (size_t index = 0; index < count; index++) {
+      struct hgl_path expected, path;
+      hgl_merkle_path(leaves, count, index, &expected);
+      hgl_merkle_tree_path(nodes, count, index, &path);
+      assert_int_equal(path.index, expected.index);
+      assert_int_equal(path.count, expected.count);
+      for (uint32_t i = 0; i < path.count; i++)
+        assert_true(hgl_hash_equal(&path.hashes[i], &expected.hashes[i]));
+    }
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -178,6 +202,7 @@ int main(void)
       cmocka_unit_test(path_with_any_hash_changed_fails),
       cmocka_unit_test(leaf_and_node_hashes_are_of_different_kinds),
       cmocka_unit_test(largest_tree_has_a_path_of_sixteen),
+      cmocka_unit_test(tree_gives_the_root_and_the_paths_of_the_definition),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
