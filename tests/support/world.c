@@ -113,10 +113,9 @@ void world_init(struct world *world, uint64_t seed)
   assert_ok(hgl_chunks_create(&world->chunks, &err));
 }
 
-static void create_host(struct node *node)
+static int try_host(struct node *node, struct hgl_err *err)
 {
   struct world *world = node->world;
-  struct hgl_err err;
   struct hgl_host_config config = {
       .signer = node->signer,
       .store = node->store,
@@ -132,7 +131,13 @@ static void create_host(struct node *node)
       .fatal = failed,
       .user = node,
   };
-  assert_ok(hgl_host_create(&config, &node->host, &err));
+  return hgl_host_create(&config, &node->host, err);
+}
+
+static void create_host(struct node *node)
+{
+  struct hgl_err err;
+  assert_ok(try_host(node, &err));
 }
 
 struct node *world_node(struct world *world)
@@ -278,6 +283,12 @@ static bool deliver(struct world *world)
   return true;
 }
 
+void world_pass_frames(struct world *world)
+{
+  while (deliver(world)) continue;
+  drop_closed(world);
+}
+
 void world_run(struct world *world)
 {
   for (int round = 0; round < 100000; round++) {
@@ -363,6 +374,13 @@ void world_restart(struct node *node)
 {
   node->failed = false;
   create_host(node);
+}
+
+bool world_try_restart(struct node *node)
+{
+  struct hgl_err err;
+  node->failed = false;
+  return try_host(node, &err) == 0;
 }
 
 void world_deinit(struct world *world)

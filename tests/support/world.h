@@ -74,6 +74,8 @@ void world_link(struct node *a, struct node *b);
 void world_unlink(struct node *a, struct node *b);
 /* Ticks and delivers until nothing moves any more. */
 void world_run(struct world *world);
+/* Delivers what is under way, without ticks. */
+void world_pass_frames(struct world *world);
 /* Moves the clock in steps and runs. */
 void world_advance(struct world *world, int64_t ms);
 /* The host object is thrown away as a crash would, and made anew on the same store; agents have to
@@ -85,6 +87,7 @@ struct hgl_store *world_copy(struct node *node);
  * reached the disk. */
 void world_crash_to(struct node *node, struct hgl_store *store);
 void world_restart(struct node *node);
+bool world_try_restart(struct node *node); /* false: the host could not be made */
 /* The operator of this node (an agent named "operator", without a script) says something to an
  * agent; the body is JSON text, or NULL for an empty map. */
 void world_say(struct node *node, const char *to, const char *type, const char *body);

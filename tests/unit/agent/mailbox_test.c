@@ -68,7 +68,7 @@ static size_t undelivered(struct world *world)
 static void a_mailbox_takes_as_many_as_its_limit_and_no_more(void **state)
 {
   struct world world;
-  struct node *a = begin(&world, 5, 0, 0);
+  struct node *a = begin(&world, 5, 0, 5);
   say_go(a, "sender", 5); /* they fail and wait to be tried again: they keep their places */
   assert_int_equal(undelivered(&world), 0);
   say_go(a, "second", 1);
@@ -122,12 +122,12 @@ static void an_answer_finds_its_place_in_a_full_mailbox(void **state)
 static void what_waits_keeps_its_places_over_a_restart(void **state)
 {
   struct world world;
-  struct node *a = begin(&world, 5, 0, 0);
+  struct node *a = begin(&world, 5, 0, 5);
   say_go(a, "sender", 5);
   world_crash(a);
   world_restart(a);
   world_agent(a, "operator", "", NULL);
-  add_limited(a, "sink", sink, 5, 0, 0);
+  add_limited(a, "sink", sink, 5, 0, 5);
   world_agent(a, "sender", sender, NULL);
   world_agent(a, "second", sender, NULL);
   say_go(a, "second", 1);
