@@ -344,8 +344,8 @@ struct hgl_host {
   bool stopping;
 
   struct hgl_map addresses; /* text → what it says; see route.c */
-  struct hgl_map peers; /* host key → struct peer */
-  struct peer *self;    /* the peer that is this host */
+  struct hgl_map peers;     /* host key → struct peer */
+  struct peer *self;        /* the peer that is this host */
   struct peer *dirty_peers;
   size_t dirty_peer_count;
   struct peer *speaking;                     /* peers with something said in this tick */
