@@ -34,9 +34,8 @@ static int save(struct agent *agent, struct hgl_bytes key, const struct hgl_dial
 static int check_opening(const struct hgl_definition *definition,
                          const struct hgl_envelope *envelope, struct hgl_err *err)
 {
-  if (!envelope->has_definition)
-    return hgl_fail(err, HGL_DIFFERENT_DEFINITION, "the opening names no definition of %.*s/%.*s",
-                    HGL_STR(envelope->protocol), HGL_STR(envelope->version));
+  /* Who has declared nothing (a person, most often) is held to our definition, body by body. */
+  if (!envelope->has_definition) return 0;
   if (!hgl_hash_equal(&envelope->definition, hgl_definition_digest(definition)))
     return hgl_fail(err, HGL_DIFFERENT_DEFINITION, "the two sides define %.*s/%.*s differently",
                     HGL_STR(envelope->protocol), HGL_STR(envelope->version));

@@ -28,6 +28,7 @@ struct lie {
   int number_shift, sequence_shift;
   bool bad_signature, wrong_path, wrong_destination, without_delegation, fork;
   int64_t expires_shift_ms; /* 0: the message never expires */
+  bool other_definition;    /* names a definition that nobody has */
 };
 
 static inline void fake_init(struct fake *fake, struct node *stranger, struct node *to)
@@ -87,7 +88,7 @@ static inline void fake_link(struct fake *fake)
 
 /* One envelope to an agent (by key), body {"n": number}, its own thread. */
 static inline void fake_envelope(struct fake *fake, const struct hgl_key *to, const char *type,
-                                 int64_t expires_shift_ms, struct hgl_buf *out)
+                                 const struct lie *lie, struct hgl_buf *out)
 {
   struct hgl_err err;
   struct hgl_buf body;
@@ -103,7 +104,8 @@ static inline void fake_envelope(struct fake *fake, const struct hgl_key *to, co
                                   .body = hgl_buf_bytes(&body)};
   memset(envelope.id.bytes, ++fake->next_id, HGL_ID_SIZE);
   envelope.thid = envelope.id;
-  if (expires_shift_ms) envelope.expires_time_ms = now_ms + expires_shift_ms;
+  if (lie->expires_shift_ms) envelope.expires_time_ms = now_ms + lie->expires_shift_ms;
+  envelope.has_definition = lie->other_definition;
   assert_ok(hgl_envelope_encode(&envelope, out, &err));
   hgl_buf_deinit(&body);
 }
@@ -174,7 +176,7 @@ static inline void fake_say(struct fake *fake, const struct hgl_key *to, const c
   struct hgl_buf envelope, frame;
   hgl_buf_init(&envelope, HGL_ENVELOPE_SIZE_MAX);
   hgl_buf_init(&frame, HGL_FRAME_SIZE_MAX);
-  fake_envelope(fake, to, type, lie->expires_shift_ms, &envelope);
+  fake_envelope(fake, to, type, lie, &envelope);
   fake_batch_bytes(fake, hgl_buf_bytes(&envelope), lie, &frame);
   world_inject(fake->node, fake->to, hgl_buf_bytes(&frame));
   hgl_buf_deinit(&envelope);

@@ -148,6 +148,43 @@ static void a_deal_is_listed_and_exported_by_the_beginning_of_its_id(void **stat
   world_deinit(&scene.world);
 }
 
+static void what_was_agreed_cannot_be_recorded_otherwise(void **state)
+{
+  struct world world;
+  world_init(&world, 31);
+  struct node *a = world_node(&world);
+  world_agent(a, "books",
+              "local function put(price, status)\n"
+              "  local _, why, code = agent.deal { id = 'one', service = 's', price = price,\n"
+              "    role = 'seller', counterparty = 'x', status = status }\n"
+              "  log.info(price .. ' ' .. status .. ': ' .. (code or 'recorded'))\n"
+              "end\n"
+              "agent.on_start(function()\n"
+              "  put(5, 'agreed') put(4, 'agreed') put(5, 'delivered') put(5, 'delivered')\n"
+              "  put(5, 'agreed') put(5, 'breached')\n"
+              "end)\n"
+              "agent.on_timer('later', function() end)\n",
+              NULL);
+  world_run(&world);
+  assert_true(world_logged(&world, "5 agreed: recorded\nbooks: 4 agreed: exists\n"));
+  assert_int_equal(world_count_logged(&world, "5 delivered: recorded"), 2);
+  assert_int_equal(world_count_logged(&world, "5 agreed: exists"), 1);
+  assert_int_equal(world_count_logged(&world, "5 breached: exists"), 1);
+  /* Also against what an earlier process has stored. */
+  world_crash(a);
+  world_restart(a);
+  world_agent(a, "books",
+              "agent.on_start(function()\n"
+              "  local _, why, code = agent.deal { id = 'one', service = 's', price = 9,\n"
+              "    role = 'seller', counterparty = 'x', status = 'agreed' }\n"
+              "  log.info('again: ' .. (code or 'recorded'))\n"
+              "end)\n",
+              NULL);
+  world_run(&world);
+  assert_true(world_logged(&world, "again: exists"));
+  world_deinit(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -155,6 +192,7 @@ int main(void)
       cmocka_unit_test(what_was_kept_is_there_without_the_journal_and_after_restarts),
       cmocka_unit_test(a_message_can_be_proved_after_its_authors_delegation_was_renewed),
       cmocka_unit_test(a_deal_is_listed_and_exported_by_the_beginning_of_its_id),
+      cmocka_unit_test(what_was_agreed_cannot_be_recorded_otherwise),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,11 +112,25 @@ static void each_reason_to_refuse_has_its_code_and_consumes_the_number(void **st
   assert_string_equal(acked(&scene), "1 no_handler, 2 not_here");
   say(&scene, "x/1.0/y", &(struct lie){.expires_shift_ms = -1000});
   assert_string_equal(acked(&scene), "1 no_handler, 2 not_here, 3 expired");
-  say(&scene, "p/1.0/open", &honest); /* names no definition */
-  assert_string_equal(acked(&scene), "1 no_handler, 2 not_here, 3 expired, 4 different_definition");
+  say(&scene, "p/1.0/picky", &honest); /* its body does not fit */
+  assert_string_equal(acked(&scene), "1 no_handler, 2 not_here, 3 expired, 4 protocol_violation");
   say(&scene, "x/1.0/y", &honest);
-  assert_string_equal(acked(&scene), "1 no_handler, 2 not_here, 3 expired, 4 different_definition");
+  assert_string_equal(acked(&scene), "1 no_handler, 2 not_here, 3 expired, 4 protocol_violation");
   assert_count(&scene, 1);
+  deinit(&scene);
+}
+
+static void an_opening_that_names_no_definition_is_held_to_ours(void **state)
+{
+  struct scene scene;
+  init(&scene, 20);
+  say(&scene, "p/1.0/close", &honest); /* opens nothing */
+  assert_string_equal(acked(&scene), "1 protocol_violation");
+  say(&scene, "p/1.0/picky", &honest); /* its body does not fit */
+  assert_string_equal(acked(&scene), "1 protocol_violation, 2 protocol_violation");
+  say(&scene, "p/1.0/open", &honest);
+  world_run(&scene.world);
+  assert_int_equal(world_number(scene.node, "sink", "report/1.0/ask", "declared"), 1);
   deinit(&scene);
 }
 
@@ -266,7 +280,7 @@ static void a_repeat_is_acknowledged_again_and_has_no_second_effect(void **state
   init(&scene, 9);
   hgl_buf_init(&envelope, HGL_ENVELOPE_SIZE_MAX);
   hgl_buf_init(&frame, HGL_FRAME_SIZE_MAX);
-  fake_envelope(&scene.fake, &scene.sink, "x/1.0/y", 0, &envelope);
+  fake_envelope(&scene.fake, &scene.sink, "x/1.0/y", &honest, &envelope);
   fake_batch_bytes(&scene.fake, hgl_buf_bytes(&envelope), &honest, &frame);
   for (int i = 0; i < 3; i++) {
     world_inject(scene.stranger, scene.node, hgl_buf_bytes(&frame));
@@ -309,7 +323,7 @@ static void a_link_that_was_down_for_days_delivers_old_headers(void **state)
   init(&scene, 11);
   hgl_buf_init(&envelope, HGL_ENVELOPE_SIZE_MAX);
   hgl_buf_init(&frame, HGL_FRAME_SIZE_MAX);
-  fake_envelope(&scene.fake, &scene.sink, "x/1.0/y", 0, &envelope);
+  fake_envelope(&scene.fake, &scene.sink, "x/1.0/y", &honest, &envelope);
   fake_batch_bytes(&scene.fake, hgl_buf_bytes(&envelope), &honest, &frame);
   world_unlink(scene.node, scene.stranger);
   hgl_clock_advance(&scene.world.time, INT64_C(3) * 24 * 3600 * 1000);
@@ -341,7 +355,7 @@ static void no_mutation_of_a_frame_does_harm(void **state)
     case 0: {
       struct fake copy = scene.fake;
       hgl_buf_clear(&envelope);
-      fake_envelope(&copy, &scene.sink, "x/1.0/unknown", 0, &envelope);
+      fake_envelope(&copy, &scene.sink, "x/1.0/unknown", &honest, &envelope);
       fake_batch_bytes(&copy, hgl_buf_bytes(&envelope), &honest, &good);
       break;
     }
@@ -459,6 +473,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(an_honest_message_is_acknowledged_and_handled),
       cmocka_unit_test(each_reason_to_refuse_has_its_code_and_consumes_the_number),
+      cmocka_unit_test(an_opening_that_names_no_definition_is_held_to_ours),
       cmocka_unit_test(an_author_needs_a_delegation_that_holds_at_the_headers_time),
       cmocka_unit_test(exceptions_are_repeated_until_settled_also_after_a_restart),
       cmocka_unit_test(a_violation_ends_the_link_with_its_code_and_the_next_link_goes_on),
