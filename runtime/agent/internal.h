@@ -523,21 +523,43 @@ int delegation_at(struct hgl_host *host, const struct hgl_key *agent, int64_t ti
 void proof_keep(struct hgl_host *host, const char *what, const struct hgl_key *subject,
                 struct hgl_bytes a, struct hgl_bytes b);
 
-/* outbox.c */
+/* seal.c */
 int outbox_say(struct hgl_host *host, struct peer *peer, struct message *message,
-               struct hgl_err *err) HGL_NODISCARD;                         /* holds the message */
+               struct hgl_err *err) HGL_NODISCARD; /* holds the message */
+/* The same for one that is not to wait behind what is held back. */
+int outbox_say_now(struct hgl_host *host, struct peer *peer, struct message *message,
+                   struct hgl_err *err) HGL_NODISCARD;
 int outbox_seal(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD; /* phase 5 */
-void outbox_pump(struct hgl_host *host, struct peer *peer);                /* phase 7 */
-void outbox_acked(struct hgl_host *host, struct peer *peer, const struct hgl_frame_ack *ack);
+
+/* groups.c: what is not acknowledged */
+struct group *group_create(uint64_t row, uint64_t first, uint64_t count, size_t size);
+void group_append(struct peer *peer, struct group *group);
+int group_add_authors(struct hgl_host *host, struct group *group, struct message *const *messages,
+                      size_t count, struct hgl_err *err) HGL_NODISCARD;
+int group_load_authors(struct hgl_host *host, struct group *group, struct hgl_run envelopes,
+                       struct hgl_err *err) HGL_NODISCARD;
+/* The group's batch frame, from memory or from its row, which `row` then holds. */
+int group_load(struct hgl_host *host, const struct group *group, struct hgl_buf *row,
+               struct hgl_frame *frame, struct hgl_err *err) HGL_NODISCARD;
+/* Tells the authors of what has expired: unconfirmed. */
+int group_tell_expired(struct hgl_host *host, struct group *group,
+                       struct hgl_err *err) HGL_NODISCARD;
+void group_drop(struct hgl_host *host, struct peer *peer); /* the first: it is acknowledged */
 int outbox_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+void outbox_due(struct hgl_host *host); /* held pairs, expired messages */
+void outbox_deinit(struct peer *peer);
+
+/* outbox.c */
+void outbox_pump(struct hgl_host *host, struct peer *peer); /* phase 7 */
+void outbox_acked(struct hgl_host *host, struct peer *peer, const struct hgl_frame_ack *ack);
+void outbox_unannounce(struct hgl_host *host, const struct hgl_key *agent); /* renewed: say anew */
+
+/* resume.c */
 /* HGL_OLD_INCARNATION: a newer incarnation of ours has spoken; HGL_GAP: the peer claims what it
  * cannot show. */
 int outbox_resume(struct hgl_host *host, struct peer *peer, const struct hgl_frame_hello *hello,
                   struct hgl_err *err) HGL_NODISCARD;
 void outbox_renumber(struct hgl_host *host); /* a new incarnation: everything waiting, anew */
-void outbox_due(struct hgl_host *host);      /* held pairs, expired messages */
-void outbox_deinit(struct peer *peer);
-void outbox_unannounce(struct hgl_host *host, const struct hgl_key *agent); /* renewed: say anew */
 
 /* holds.c: pairs of agents held back because the recipient's mailbox was full */
 /* One that was refused for want of room, in the order of their numbers. */

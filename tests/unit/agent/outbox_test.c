@@ -141,13 +141,13 @@ static void crash_b(struct pair *pair)
 }
 
 struct dropping {
-  int left; /* frames that pass before one is dropped; then the link goes */
+  int left; /* frames that pass; from then on the link is dead, until there is a new one */
 };
 
 static bool drop_one(void *user, struct link_frame *frame)
 {
   struct dropping *dropping = user;
-  return dropping->left-- != 0;
+  return dropping->left-- > 0;
 }
 
 static void a_lost_frame_costs_nothing_whichever_it_is(void **state)
@@ -226,18 +226,27 @@ static uint32_t dice(uint64_t *seed)
   return (uint32_t)(*seed >> 33);
 }
 
-static bool drop_some(void *user, struct link_frame *frame)
+struct loss {
+  uint64_t seed, dead_epoch;
+};
+
+/* A link that loses a frame carries no more: frames do not vanish from its middle. */
+static bool lose_some(void *user, struct link_frame *frame)
 {
-  return dice(user) % 40 != 0;
+  struct loss *loss = user;
+  if (frame->epoch > loss->dead_epoch && dice(&loss->seed) % 40 == 0)
+    loss->dead_epoch = frame->epoch;
+  return frame->epoch > loss->dead_epoch;
 }
 
 static void chaos(uint64_t seed)
 {
   struct pair pair;
-  uint64_t state = seed, frames = seed + 1;
+  uint64_t state = seed;
+  struct loss loss = {seed + 1, 0};
   pair_init(&pair, seed, "10h");
-  pair.world.on_frame = drop_some;
-  pair.world.on_frame_user = &frames;
+  pair.world.on_frame = lose_some;
+  pair.world.on_frame_user = &loss;
   for (int i = 0; i < 150; i++) {
     switch (dice(&state) % 8) {
     case 0:

@@ -1,0 +1,230 @@
+/* Groups that were said to a peer and are not acknowledged: their frames, their authors, and what
+ * becomes of those that expire. Their rows in the journal are the outbox. */
+#include "agent/internal.h"
+
+static void expires_at(struct hgl_host *host, struct group *group, int64_t expires_ms)
+{
+  if (expires_ms < group->expires_ms) group->expires_ms = expires_ms;
+  if (expires_ms < host->expiry_due_ms) host->expiry_due_ms = expires_ms;
+}
+
+static bool has_author(const struct group *group, const struct hgl_key *key)
+{
+  for (size_t i = 0; i < group->author_count; i++)
+    if (hgl_key_equal(&group->authors[i], key)) return true;
+  return false;
+}
+
+int group_add_authors(struct hgl_host *host, struct group *group, struct message *const *messages,
+                      size_t count, struct hgl_err *err)
+{
+  size_t capacity = group->author_count;
+  for (size_t i = 0; i < count; i++) {
+    const struct hgl_envelope *envelope = &messages[i]->envelope;
+    if (envelope->expires_time_ms && envelope->expires_time_ms < group->first_expiry_ms)
+      group->first_expiry_ms = envelope->expires_time_ms;
+    if (envelope->expires_time_ms && !messages[i]->asked)
+      expires_at(host, group, envelope->expires_time_ms);
+    struct agent *author = agent_by_key(host, &envelope->from);
+    if (author ? author->author_of == group->row : has_author(group, &envelope->from)) continue;
+    if (author) author->author_of = group->row;
+    if (group->author_count == capacity) {
+      capacity = capacity ? capacity * 2 : 4;
+      void *bigger = hgl_realloc(group->authors, capacity * sizeof *group->authors);
+      if (!bigger) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+      group->authors = bigger;
+    }
+    group->authors[group->author_count++] = envelope->from;
+  }
+  return 0;
+}
+
+static void group_destroy(struct group *group)
+{
+  hgl_buf_deinit(&group->frame);
+  hgl_free(group->authors);
+  hgl_free(group);
+}
+
+struct group *group_create(uint64_t row, uint64_t first, uint64_t count, size_t size)
+{
+  struct group *group = hgl_zalloc(sizeof *group);
+  if (!group) return NULL;
+  group->row = row;
+  group->first_number = first;
+  group->count = count;
+  group->size = size;
+  group->expires_ms = group->first_expiry_ms = INT64_MAX;
+  hgl_buf_init(&group->frame, HGL_FRAME_SIZE_MAX);
+  return group;
+}
+
+void group_append(struct peer *peer, struct group *group)
+{
+  if (peer->groups_last)
+    peer->groups_last->next = group;
+  else
+    peer->groups = group;
+  peer->groups_last = group;
+  if (!peer->cursor) peer->cursor = group;
+  peer->out_bytes += group->size;
+}
+
+/* The group's batch frame, from memory or from its row. */
+int group_load(struct hgl_host *host, const struct group *group, struct hgl_buf *row,
+               struct hgl_frame *frame, struct hgl_err *err)
+{
+  if (group->frame.size) return hgl_frame_decode(hgl_buf_bytes(&group->frame), frame, err);
+  uint8_t key[8];
+  struct journal_row journal;
+  hgl_buf_clear(row);
+  int status = hgl_store_get(host->config.store, HGL_DB_JOURNAL, row_key(group->row, key), row,
+                             err);
+  if (status == -HGL_NOT_FOUND)
+    return hgl_fail(err, HGL_CORRUPT, "an unacknowledged group is not in the journal");
+  if (!status) status = journal_decode(hgl_buf_bytes(row), &journal, err);
+  return status ? status : hgl_frame_decode(journal.frame, frame, err);
+}
+
+void group_drop(struct hgl_host *host, struct peer *peer)
+{
+  struct group *group = peer->groups;
+  struct hgl_err err;
+  if (journal_release(host, group->row, group->size, &err)) host_fatal(host, &err);
+  peer->groups = group->next;
+  if (!peer->groups) peer->groups_last = NULL;
+  if (peer->cursor == group) peer->cursor = group->next;
+  peer->out_bytes -= group->size;
+  group_destroy(group);
+}
+
+/* ---- loading ---- */
+
+int group_load_authors(struct hgl_host *host, struct group *group, struct hgl_run run,
+                       struct hgl_err *err)
+{
+  struct hgl_frame_envelope item;
+  int status = 0;
+  while (!status && hgl_run_take_envelope(&run, &item)) {
+    struct message *message;
+    if (item.expired) continue;
+    status = message_copy(item.bytes, &message, err);
+    if (status) break;
+    status = group_add_authors(host, group, &message, 1, err);
+    message_release(message);
+  }
+  return status;
+}
+
+static int load_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
+{
+  struct hgl_host *host = user;
+  struct journal_row row;
+  struct hgl_frame frame;
+  int status = journal_decode(value, &row, err);
+  if (status) return status;
+  struct peer *peer = hgl_map_get(&host->peers, hgl_key_bytes(&row.peer));
+  if (row.direction != JOURNAL_SAID || !peer || peer == host->self) return 0;
+  if (!peer->out_first_row || hgl_get_be64(key.data) < peer->out_first_row) return 0;
+  if (row.first + row.count - 1 <= peer->out_acked || row.first >= peer->out_next) return 0;
+  if (peer->groups_last && row.first != peer->groups_last->first_number + peer->groups_last->count)
+    return 0; /* of an older incarnation */
+  if ((status = hgl_frame_decode(row.frame, &frame, err))) return status;
+  struct group *group = group_create(hgl_get_be64(key.data), row.first, row.count, row.frame.size);
+  if (!group) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  group_append(peer, group);
+  return group_load_authors(host, group, frame.batch.envelopes, err);
+}
+
+int outbox_load(struct hgl_host *host, struct hgl_err *err)
+{
+  struct hgl_map_slot *slot;
+  uint64_t first = UINT64_MAX;
+  for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) {
+    const struct peer *peer = slot->value;
+    if (peer->out_first_row && peer->out_first_row < first) first = peer->out_first_row;
+  }
+  uint8_t from[8];
+  int status = 0;
+  if (first != UINT64_MAX)
+    status = hgl_store_scan(host->config.store, HGL_DB_JOURNAL, hgl_bytes(NULL, 0),
+                            row_key(first, from), false, load_row, host, err);
+  if (!status) status = holds_load(host, err);
+  for (size_t i = 0; !status && (slot = hgl_map_next(&host->peers, &i));) {
+    struct peer *peer = slot->value;
+    if (peer->groups || peer->holds) peer_want(host, peer, true);
+  }
+  if (!status) host->holds_due_ms = host->mono_ms;
+  return status;
+}
+
+void outbox_deinit(struct peer *peer)
+{
+  for (struct group *group; (group = peer->groups);) {
+    peer->groups = group->next;
+    group_destroy(group);
+  }
+  for (size_t i = 0; i < peer->spoken_count; i++) message_release(peer->spoken[i]);
+  hgl_free(peer->spoken);
+  holds_deinit(peer);
+}
+
+/* ---- expiry: the author is told, what may have been handled stays open ---- */
+
+int group_tell_expired(struct hgl_host *host, struct group *group, struct hgl_err *err)
+{
+  struct hgl_buf row;
+  struct hgl_frame frame;
+  struct hgl_frame_envelope item;
+  hgl_buf_init(&row, HGL_FRAME_SIZE_MAX + 256);
+  int status = group_load(host, group, &row, &frame, err);
+  int64_t told = group->expires_ms, next = INT64_MAX;
+  struct hgl_run run = frame.batch.envelopes;
+  while (!status && hgl_run_take_envelope(&run, &item)) {
+    struct message *message;
+    if (item.expired || (status = message_copy(item.bytes, &message, err))) continue;
+    int64_t expires = message->envelope.expires_time_ms;
+    struct agent *author = agent_by_key(host, &message->envelope.from);
+    if (expires && expires >= told && expires <= host->now_ms && author)
+      status = mailbox_undelivered(author, message, HGL_UNCONFIRMED,
+                                   hgl_code_meaning(HGL_UNCONFIRMED), err);
+    else if (expires > host->now_ms && expires < next)
+      next = expires;
+    message_release(message);
+  }
+  group->expires_ms = next;
+  host->changed = true;
+  hgl_buf_deinit(&row);
+  return status;
+}
+
+/* ---- what falls due ---- */
+
+static int expire(struct hgl_host *host, struct peer *peer, struct hgl_err *err)
+{
+  for (struct group *group = peer->groups; group; group = group->next) {
+    int status = group->expires_ms <= host->now_ms ? group_tell_expired(host, group, err) : 0;
+    if (status) return status;
+    if (group->expires_ms < host->expiry_due_ms) host->expiry_due_ms = group->expires_ms;
+  }
+  return 0;
+}
+
+void outbox_due(struct hgl_host *host)
+{
+  struct hgl_map_slot *slot;
+  struct hgl_err err;
+  bool holds = host->holds_due_ms <= host->mono_ms, expiry = host->expiry_due_ms <= host->now_ms;
+  if (holds) host->holds_due_ms = INT64_MAX;
+  if (expiry) host->expiry_due_ms = INT64_MAX;
+  if (!holds && !expiry) return;
+  for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) {
+    struct peer *peer = slot->value;
+    int64_t due;
+    if (holds && holds_release(host, peer, &due, &err))
+      host_fatal(host, &err);
+    else if (holds && due < host->holds_due_ms)
+      host->holds_due_ms = due;
+    if (expiry && expire(host, peer, &err)) host_fatal(host, &err);
+  }
+}
