@@ -1,7 +1,8 @@
 #!/bin/sh
 # Checks Haggle's evidence with a verifier that shares no code with it: valid vectors are accepted,
 # invalid ones and every tampered variant refused. With HAGGLE set to the path of the program,
-# `haggle verify` must come to the same answers.
+# `haggle verify` must come to the same answers, and what `haggle export` gives of a deal between two
+# hosts is checked likewise.
 #
 #   run.sh [VENV_DIR]        one line a check, counts at the end
 set -eu
@@ -12,7 +13,8 @@ mkdir -p "$(dirname "$venv")"
 "$here/venv.sh" "$venv"
 
 results=$(mktemp)
-trap 'rm -f "$results"' EXIT
+live=$(mktemp -d)
+trap 'rm -rf "$results" "$live"' EXIT
 verifier() { "$venv/bin/python" "$here/verify_evidence.py" "$@"; }
 
 # check accept|refuse NAME COMMAND…: whether the exit status is 0 (accepted) or 1 (refused). Any
@@ -40,6 +42,18 @@ for file in "$root"/protocol/vectors/invalid/*evidence*.cbor; do
   check refuse "independent verifier refuses $name" verifier "$file"
   [ -z "${HAGGLE:-}" ] || check refuse "haggle verify refuses $name" "$HAGGLE" verify "$file"
 done
+
+if [ -n "${HAGGLE:-}" ]; then
+  check accept "evidence of a deal between two hosts is exported" \
+    "$venv/bin/python" "$here/collect_evidence.py" "$live"
+  for file in "$live"/live-*.cbor; do
+    name=$(basename "$file" .cbor)
+    check accept "independent verifier accepts $name" verifier "$file"
+    check accept "haggle verify accepts $name" "$HAGGLE" verify "$file"
+    check accept "independent verifier refuses every tampered variant of $name" \
+      verifier --tamper "$file"
+  done
+fi
 
 passed=$(grep -c '^ok ' "$results" || true)
 failed=$(grep -c '^FAILED ' "$results" || true)

@@ -190,10 +190,11 @@ class Host:
             self.process.send_signal(signal.SIGINT)
         return self.wait(seconds)
 
-    def rss_kib(self):
-        with open(f"/proc/{self.pid}/status") as file:
+    def memory_kib(self):
+        """Its own resident memory; the pages of the data file that are mapped are the kernel's."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
             for line in file:
-                if line.startswith("VmRSS:"):
+                if line.startswith("RssAnon:"):
                     return int(line.split()[1])
         return 0
 
