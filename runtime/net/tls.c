@@ -44,7 +44,8 @@ static int fill(X509 *certificate, EVP_PKEY *key)
          X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"haggle", -1,
                                     -1, 0) &&
          X509_set_issuer_name(certificate, name) && X509_set_pubkey(certificate, key) &&
-         add_extension(certificate, NID_subject_alt_name, "DNS:haggle,DNS:localhost") &&
+         add_extension(certificate, NID_subject_alt_name,
+                       "DNS:haggle,DNS:localhost,IP:127.0.0.1,IP:::1") &&
          X509_sign(certificate, key, EVP_sha256()) > 0;
 }
 

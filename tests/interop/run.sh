@@ -2,7 +2,8 @@
 # Checks Haggle's evidence with a verifier that shares no code with it: valid vectors are accepted,
 # invalid ones and every tampered variant refused. With HAGGLE set to the path of the program,
 # `haggle verify` must come to the same answers, and what `haggle export` gives of a deal between two
-# hosts is checked likewise.
+# hosts is checked likewise; and a host written from the specification alone (second_host.py) talks
+# to a real one, honestly and not.
 #
 #   run.sh [VENV_DIR]        one line a check, counts at the end
 set -eu
@@ -44,6 +45,7 @@ for file in "$root"/protocol/vectors/invalid/*evidence*.cbor; do
 done
 
 if [ -n "${HAGGLE:-}" ]; then
+  check accept "a second implementation of the link" "$venv/bin/python" "$here/link.py"
   check accept "evidence of a deal between two hosts is exported" \
     "$venv/bin/python" "$here/collect_evidence.py" "$live"
   for file in "$live"/live-*.cbor; do
