@@ -56,8 +56,8 @@ static inline struct hgl_cbor_reader hgl_cbor_reader(struct hgl_bytes input)
 
 /* The next item's head (and content, for bytes and text). HGL_TRUNCATED, HGL_NOT_DETERMINISTIC,
  * HGL_BAD_VALUE, HGL_MALFORMED. */
-int hgl_cbor_next(struct hgl_cbor_reader *in, struct hgl_cbor_item *out, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_cbor_next(struct hgl_cbor_reader *in, struct hgl_cbor_item *out,
+                  struct hgl_err *err) HGL_NODISCARD;
 
 /* The next item must be of the kind named (`what` is used in the message); HGL_MALFORMED else. */
 int hgl_cbor_get_int(struct hgl_cbor_reader *in, const char *what, int64_t *out,
@@ -83,14 +83,14 @@ int hgl_cbor_get_map(struct hgl_cbor_reader *in, const char *what, size_t count_
 int hgl_cbor_get_value(struct hgl_cbor_reader *in, const char *what, struct hgl_bytes *out,
                        struct hgl_err *err) HGL_NODISCARD;
 /* HGL_TRAILING unless everything was read. */
-int hgl_cbor_end(const struct hgl_cbor_reader *in, const char *what, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_cbor_end(const struct hgl_cbor_reader *in, const char *what,
+                 struct hgl_err *err) HGL_NODISCARD;
 
 /* Integer-keyed maps, as all of our own objects are: call once per pair. *previous starts at
  * INT64_MIN and enforces the ascending order of deterministic encoding (non-negative keys only):
  * HGL_NOT_DETERMINISTIC, HGL_DUPLICATE_KEY. */
-int hgl_cbor_get_key(struct hgl_cbor_reader *in, const char *what, int64_t *previous,
-                     int64_t *key, struct hgl_err *err) HGL_NODISCARD;
+int hgl_cbor_get_key(struct hgl_cbor_reader *in, const char *what, int64_t *previous, int64_t *key,
+                     struct hgl_err *err) HGL_NODISCARD;
 
 bool hgl_utf8_valid(struct hgl_bytes text);
 

@@ -1,5 +1,5 @@
 /* The primitives, and the only place that knows libsodium and OpenSSL's libcrypto.
- * Any thread; hgl_crypto_init first, once, from the main thread. Keys and hashes are plain arrays. */
+ * Any thread; hgl_crypto_init first, once, from the main thread. Keys and hashes are arrays. */
 #ifndef HGL_PROTOCOL_CRYPTO_H
 #define HGL_PROTOCOL_CRYPTO_H
 
@@ -7,10 +7,10 @@
 #include "base/err.h"
 
 enum {
-  HGL_KEY_SIZE = 32,       /* Ed25519 and X25519 public keys */
-  HGL_SEED_SIZE = 32,      /* Ed25519 private seed (RFC 8032) */
+  HGL_KEY_SIZE = 32,  /* Ed25519 and X25519 public keys */
+  HGL_SEED_SIZE = 32, /* Ed25519 private seed (RFC 8032) */
   HGL_SIGNATURE_SIZE = 64,
-  HGL_HASH_SIZE = 32,      /* SHA-256 */
+  HGL_HASH_SIZE = 32, /* SHA-256 */
   HGL_AEAD_TAG_SIZE = 16,
 };
 

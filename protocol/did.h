@@ -1,4 +1,4 @@
-/* did:key identities (W3C did:key): "did:key:z" + base58btc(0xed 0x01 + 32 bytes of Ed25519 key). */
+/* did:key identities (W3C did:key): "did:key:z" + base58btc(0xed 0x01 + Ed25519 key). */
 #ifndef HGL_PROTOCOL_DID_H
 #define HGL_PROTOCOL_DID_H
 

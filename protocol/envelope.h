@@ -23,7 +23,7 @@ static inline bool hgl_id_equal(const struct hgl_id *a, const struct hgl_id *b)
 
 struct hgl_envelope {
   struct hgl_id id;
-  struct hgl_bytes type; /* the whole text */
+  struct hgl_bytes type;                            /* the whole text */
   struct hgl_bytes protocol, version, performative; /* slices of type */
   struct hgl_key from, to;
   struct hgl_id thid; /* equals id when the envelope opens its thread */
@@ -46,12 +46,12 @@ int hgl_type_parse(struct hgl_bytes type, struct hgl_bytes *protocol, struct hgl
 int hgl_envelope_encode(const struct hgl_envelope *envelope, struct hgl_buf *out,
                         struct hgl_err *err) HGL_NODISCARD;
 /* Slices point into `bytes`. Checks all that can be checked without keys or a clock. */
-int hgl_envelope_decode(struct hgl_bytes bytes, struct hgl_envelope *out, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_envelope_decode(struct hgl_bytes bytes, struct hgl_envelope *out,
+                        struct hgl_err *err) HGL_NODISCARD;
 /* The JSON projection with DIDComm v2 names: id, type, from, to, thid, pthid, created_time,
  * expires_time, body, definition, traceparent; ids as 32 hex digits, keys as did:key. */
-int hgl_envelope_to_json(const struct hgl_envelope *envelope, json_t **out, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_envelope_to_json(const struct hgl_envelope *envelope, json_t **out,
+                         struct hgl_err *err) HGL_NODISCARD;
 
 void hgl_id_format(const struct hgl_id *id, char out[2 * HGL_ID_SIZE + 1]);
 int hgl_id_parse(struct hgl_bytes text, struct hgl_id *out, struct hgl_err *err) HGL_NODISCARD;

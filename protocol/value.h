@@ -32,14 +32,14 @@ int hgl_value_from_json(const json_t *json, struct hgl_buf *out, struct hgl_err 
  * (HGL_TRAILING), sizes above size_max (HGL_TOO_LARGE), numbers that neither int64 nor a double
  * holds and keys with \u0000, which jansson cannot read (HGL_BAD_VALUE). It accepts \u0000 in
  * other text and any JSON value at the top. */
-int hgl_json_parse(struct hgl_bytes text, size_t size_max, json_t **out, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_json_parse(struct hgl_bytes text, size_t size_max, json_t **out,
+                   struct hgl_err *err) HGL_NODISCARD;
 /* Compact, keys in insertion order, doubles shortest round-trip with a fraction or exponent. */
 int hgl_json_print(const json_t *json, struct hgl_buf *out, struct hgl_err *err) HGL_NODISCARD;
 
 /* base64url without padding (RFC 4648 §5); decoding is strict: HGL_MALFORMED. */
 void hgl_base64url_encode(struct hgl_bytes bytes, struct hgl_buf *out);
-int hgl_base64url_decode(struct hgl_bytes text, struct hgl_buf *out, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_base64url_decode(struct hgl_bytes text, struct hgl_buf *out,
+                         struct hgl_err *err) HGL_NODISCARD;
 
 #endif

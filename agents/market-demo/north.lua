@@ -1,5 +1,5 @@
--- The first of the two hosts of `haggle demo`: a seller and two buyers. Data folder, port and peers are
--- given as options.
+-- The first of the two hosts of `haggle demo`: a seller and two buyers. Data folder, port and
+-- peers are given as options.
 local function readings(asking, floor)
   return {
     script = "../kiosk/agent.lua",

@@ -1,5 +1,5 @@
--- The second of the two hosts of `haggle demo`: another seller, and two more buyers. Data folder, port and peers are
--- given as options.
+-- The second of the two hosts of `haggle demo`: another seller, and two more buyers. Data folder,
+-- port and peers are given as options.
 local function readings(asking, floor)
   return {
     script = "../kiosk/agent.lua",

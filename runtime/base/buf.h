@@ -2,7 +2,7 @@
  *
  * The first failed append (no memory, or the ceiling) sets `failed` and empties nothing; every
  * later append does nothing. So a writer appends freely and asks once, at the end, with
- * hgl_buf_check. Owner frees with hgl_buf_deinit; a zeroed struct is not valid, use hgl_buf_init. */
+ * hgl_buf_check. Owner frees with hgl_buf_deinit; a zeroed struct is not valid: hgl_buf_init. */
 #ifndef HGL_BASE_BUF_H
 #define HGL_BASE_BUF_H
 

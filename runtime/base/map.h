@@ -27,8 +27,8 @@ void hgl_map_deinit(struct hgl_map *map); /* frees keys, not values */
 /* NULL when absent. */
 void *hgl_map_get(const struct hgl_map *map, struct hgl_bytes key);
 /* Adds or replaces. HGL_NO_MEMORY leaves the map as it was. */
-int hgl_map_put(struct hgl_map *map, struct hgl_bytes key, void *value, struct hgl_err *err)
-    HGL_NODISCARD;
+int hgl_map_put(struct hgl_map *map, struct hgl_bytes key, void *value,
+                struct hgl_err *err) HGL_NODISCARD;
 /* The removed value, or NULL. */
 void *hgl_map_remove(struct hgl_map *map, struct hgl_bytes key);
 /* Iterate: for (size_t i = 0; (slot = hgl_map_next(map, &i));) — no put or remove meanwhile. */

@@ -12,8 +12,8 @@
 
 #define HGL_MEM_REQUEST_MAX ((size_t)1 << 32)
 
-void *hgl_alloc(size_t size) HGL_NODISCARD;               /* NULL when refused; size 0 gives a pointer */
-void *hgl_zalloc(size_t size) HGL_NODISCARD;              /* zeroed */
+void *hgl_alloc(size_t size) HGL_NODISCARD;  /* NULL when refused; size 0 gives a pointer */
+void *hgl_zalloc(size_t size) HGL_NODISCARD; /* zeroed */
 void *hgl_realloc(void *old, size_t size) HGL_NODISCARD;  /* old stays valid when NULL comes back */
 void *hgl_array(size_t count, size_t size) HGL_NODISCARD; /* zeroed; NULL on overflow */
 char *hgl_strndup(const char *text, size_t size) HGL_NODISCARD; /* adds a NUL */

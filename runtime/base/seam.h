@@ -43,8 +43,9 @@ static inline uint64_t hgl_random_u64(const struct hgl_random *random)
   return value;
 }
 
-/* The same bytes, taken from the source many at a time, because each taking is a system call. Bytes are
- * wiped as they are handed out. Not for several threads, nor for a process that forks and goes on. */
+/* The same bytes, taken from the source many at a time, because each taking is a system call. Bytes
+ * are wiped as they are handed out. Not for several threads, nor for a process that forks and goes
+ * on. */
 struct hgl_random_buffered {
   const struct hgl_random *source;
   uint8_t bytes[4096];

@@ -1,5 +1,5 @@
-/* The benchmarks that exchange messages. The measuring host runs in this process, the other one, if any,
- * in a child; both are ordinary hosts with ordinary agents. */
+/* The benchmarks that exchange messages. The measuring host runs in this process, the other one, if
+ * any, in a child; both are ordinary hosts with ordinary agents. */
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -9,11 +9,11 @@
 #include "protocol/value.h"
 
 enum {
-  WINDOW = 16384,    /* messages in flight */
-  CREDIT = 512,      /* acknowledged by the receiving agent at a time */
+  WINDOW = 16384, /* messages in flight */
+  CREDIT = 512,   /* acknowledged by the receiving agent at a time */
   WARM_UP_MS = 1000,
-  PAYLOAD = 387,     /* makes an envelope of 600 bytes */
-  RALLY = 6,         /* messages of one rally */
+  PAYLOAD = 387, /* makes an envelope of 600 bytes */
+  RALLY = 6,     /* messages of one rally */
   SAMPLES_MAX = 1 << 16,
 };
 
@@ -22,7 +22,8 @@ static const char source_script[] =
     "local payload = string.rep('x', agent.config.payload)\n"
     "local function send(count)\n"
     "  for i = 1, count do\n"
-    "    local id, why = agent.send(agent.config.sink, 'bench/1.0/item', { n = i, text = payload })\n"
+    "    local item = { n = i, text = payload }\n"
+    "    local id, why = agent.send(agent.config.sink, 'bench/1.0/item', item)\n"
     "    if not id then error(why) end\n"
     "  end\n"
     "end\n"
@@ -48,7 +49,9 @@ static const char sink_script[] =
     "end)\n"
     "agent.on('bench/1.0/report', function(message)\n"
     "  local ages = haggle.array {}\n"
-    "  for age, count in pairs(state.ages or {}) do ages[#ages + 1] = haggle.array { age, count } end\n"
+    "  for age, count in pairs(state.ages or {}) do\n"
+    "    ages[#ages + 1] = haggle.array { age, count }\n"
+    "  end\n"
     "  state.ages = nil\n"
     "  message:reply('ages', { ages = ages })\n"
     "end)\n";
@@ -89,8 +92,8 @@ static int start_child(const struct hgl_bench *bench, struct setting *setting, c
   int status = hgl_bench_write(bench, text, script, path, err);
   if (status) return status;
   snprintf(text, sizeof text,
-           "return { agents = { { name = '%s', script = '%s', limits = { mailbox = 65536 }, config = { credit = %d, payload = %d, "
-           "rally = %d } } } }\n",
+           "return { agents = { { name = '%s', script = '%s', limits = { mailbox = 65536 }, "
+           "config = { credit = %d, payload = %d, rally = %d } } } }\n",
            name, path, CREDIT, PAYLOAD, RALLY);
   if ((status = hgl_bench_write(bench, "host.lua", text, config, err))) return status;
   const char *arguments[] = {"--config", config, "--listen", "127.0.0.1:0", NULL};
@@ -102,7 +105,8 @@ static int start_child(const struct hgl_bench *bench, struct setting *setting, c
   if (status) return status;
   size_t index;
   json_t *agent;
-  json_array_foreach(agents, index, agent) {
+  json_array_foreach(agents, index, agent)
+  {
     if (strcmp(json_string_value(json_object_get(agent, "name")), name) != 0) continue;
     snprintf(setting->peer, sizeof setting->peer, "%s@%s",
              json_string_value(json_object_get(agent, "did")),
@@ -139,8 +143,10 @@ static int start_node(const struct hgl_bench *bench, struct setting *setting, co
       .name = name, .script = paths[0], .config = hgl_buf_bytes(&config), .mailbox_count = 65536};
   if (!status && sink) {
     status = hgl_bench_write(bench, "second.lua", sink, paths[1], err);
-    agents[1] = (struct hgl_node_agent){
-        .name = sink_name, .script = paths[1], .config = hgl_buf_bytes(&config), .mailbox_count = 65536};
+    agents[1] = (struct hgl_node_agent){.name = sink_name,
+                                        .script = paths[1],
+                                        .config = hgl_buf_bytes(&config),
+                                        .mailbox_count = 65536};
   }
   if (!status && setting->child.pid) status = hgl_texts_add(&joins, setting->child.join_url, err);
   struct hgl_node_config node = {.data = data,
@@ -242,7 +248,8 @@ static json_t *ages_of(const json_t *reply)
   size_t count = 0, index;
   json_t *pair;
   if (!samples) return NULL;
-  json_array_foreach(json_object_get(json_object_get(reply, "body"), "ages"), index, pair) {
+  json_array_foreach(json_object_get(json_object_get(reply, "body"), "ages"), index, pair)
+  {
     json_int_t times = json_integer_value(json_array_get(pair, 1));
     for (json_int_t i = 0; i < times && count < SAMPLES_MAX; i++)
       samples[count++] = (double)json_integer_value(json_array_get(pair, 0));
@@ -258,7 +265,8 @@ static int64_t handled_by_child(struct setting *setting, const char *name, struc
   int64_t handled = -1;
   size_t index;
   if (hgl_child_call(&setting->child, "{\"call\":\"agents\"}", 10000, &agents, err)) return -1;
-  json_array_foreach(agents, index, agent) {
+  json_array_foreach(agents, index, agent)
+  {
     if (strcmp(json_string_value(json_object_get(agent, "name")), name) == 0)
       handled = json_integer_value(json_object_get(agent, "handled"));
   }
@@ -274,8 +282,8 @@ static json_t *rate_result(const char *name, int64_t handled, int64_t ns, json_t
                    "unit", "messages/s", "percentiles", ages, "percentiles_of",
                    "age when handled, ms", "bytes", 600, "stored_bytes_per_message",
                    handled ? (double)stored / (double)handled : 0.0, "messages_per_signature",
-                   counts.signatures ? (double)counts.sent / (double)counts.signatures : 0.0, "note",
-                   "signed, verified, durable and handled in Lua; counted at the receiver");
+                   counts.signatures ? (double)counts.sent / (double)counts.signatures : 0.0,
+                   "note", "signed, verified, durable and handled in Lua; counted at the receiver");
 }
 
 int hgl_bench_remote(const struct hgl_bench *bench, json_t **out, struct hgl_err *err)
@@ -363,11 +371,12 @@ int hgl_bench_latency(const struct hgl_bench *bench, json_t **out, struct hgl_er
     }
     now = end;
   }
-  *out = json_pack("{s:s, s:f, s:s, s:o, s:s, s:i, s:s}", "name", "latency", "value",
-                   count ? total / (double)count : 0.0, "unit", "ms per deal of 5 messages",
-                   "percentiles", hgl_bench_percentiles(samples, count), "percentiles_of",
-                   "deal of 5 messages, ms", "bytes", 600, "note",
-                   "five sixths of a rally of 6 messages, one in flight, each durable on both sides");
+  *out = json_pack(
+      "{s:s, s:f, s:s, s:o, s:s, s:i, s:s}", "name", "latency", "value",
+      count ? total / (double)count : 0.0, "unit", "ms per deal of 5 messages", "percentiles",
+      hgl_bench_percentiles(samples, count), "percentiles_of", "deal of 5 messages, ms", "bytes",
+      600, "note",
+      "five sixths of a rally of 6 messages, one in flight, each durable on both sides");
   if (!*out) status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
 done:
   hgl_free(samples);

@@ -1,6 +1,6 @@
 // uses: hgl_protocol
-/* A definition, then a body that is checked against each of its messages. The canonical form must be
- * a definition of the same digest. */
+/* A definition, then a body that is checked against each of its messages. The canonical form must
+ * be a definition of the same digest. */
 #include <assert.h>
 
 #include "protocol/definition.h"
