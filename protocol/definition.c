@@ -46,7 +46,7 @@ static int read_roles(struct hgl_bytes value, const struct hgl_place *place,
                       struct hgl_definition *out, struct hgl_err *err)
 {
   struct hgl_cbor_reader in;
-  size_t count;
+  size_t count = 0;
   if (hgl_value_is_null(value)) return 0;
   int status = hgl_definition_open(value, HGL_CBOR_LIST, 2, place, &in, &count, err);
   if (status) return status;
@@ -93,7 +93,7 @@ static int read_body(struct hgl_bytes value, const struct hgl_place *place,
                      struct hgl_message_rule *out, struct hgl_err *err)
 {
   struct hgl_cbor_reader in;
-  size_t count;
+  size_t count = 0;
   if (hgl_value_is_null(value)) return 0;
   int status = hgl_definition_open(value, HGL_CBOR_MAP, HGL_DEFINITION_FIELDS_MAX, place, &in,
                                    &count, err);
@@ -112,13 +112,13 @@ static int read_performatives(struct hgl_bytes value, const struct hgl_place *pl
                               struct hgl_err *err)
 {
   struct hgl_cbor_reader in;
-  size_t count;
+  size_t count = 0;
   char shown[HGL_SHOW_SIZE];
   if (hgl_value_is_null(value)) return 0;
   int status = hgl_definition_open(value, HGL_CBOR_LIST, HGL_DEFINITION_MESSAGES_MAX, place, &in,
                                    &count, err);
   for (; !status && count; count--) {
-    struct hgl_bytes entry, name;
+    struct hgl_bytes entry, name = {0};
     if ((status = hgl_cbor_get_value(&in, "performative", &entry, err)) ||
         (status = read_text(entry, place, &name, err)))
       break;
@@ -135,7 +135,7 @@ static int read_performatives(struct hgl_bytes value, const struct hgl_place *pl
 static int read_from(struct hgl_bytes value, const struct hgl_place *place,
                      const struct hgl_definition *definition, uint8_t *out, struct hgl_err *err)
 {
-  struct hgl_bytes role;
+  struct hgl_bytes role = {0};
   if (hgl_value_is_null(value)) return 0;
   int status = read_text(value, place, &role, err);
   if (status) return status;
@@ -200,7 +200,7 @@ static int read_message(struct hgl_bytes value, const struct hgl_place *place,
                         int *opening, struct hgl_err *err)
 {
   struct hgl_cbor_reader in;
-  size_t count;
+  size_t count = 0;
   int status = hgl_definition_open(value, HGL_CBOR_MAP, HGL_DEFINITION_FIELDS_MAX, place, &in,
                                    &count, err);
   for (; !status && count; count--) {
@@ -268,9 +268,10 @@ static int read_messages(struct hgl_bytes value, const struct hgl_place *place,
   struct hgl_bytes values[HGL_DEFINITION_MESSAGES_MAX];
   int opening[HGL_DEFINITION_MESSAGES_MAX];
   struct hgl_cbor_reader in;
-  size_t count;
+  size_t count = 0;
   int status = hgl_definition_open(value, HGL_CBOR_MAP, HGL_DEFINITION_MESSAGES_MAX, place, &in,
                                    &count, err);
+  for (size_t i = 0; i < HGL_DEFINITION_MESSAGES_MAX; i++) opening[i] = -1;
   /* All names first: replies may name messages further on. */
   for (size_t i = 0; !status && i < count; i++) {
     struct hgl_pair pair;
@@ -280,7 +281,6 @@ static int read_messages(struct hgl_bytes value, const struct hgl_place *place,
     out->messages[i].name = pair.key;
     out->message_count = i + 1;
     values[i] = pair.value;
-    opening[i] = -1;
   }
   for (size_t i = 0; !status && i < count; i++) {
     struct hgl_place at = {place, out->messages[i].name, 0};
@@ -371,7 +371,7 @@ static int read_parts(struct hgl_bytes value, struct definition_parts *out, stru
                {"messages", &out->messages}};
   const struct hgl_place place = {NULL, hgl_text("protocol"), 0};
   struct hgl_cbor_reader in;
-  size_t count;
+  size_t count = 0;
   int status = hgl_definition_open(value, HGL_CBOR_MAP, HGL_DEFINITION_FIELDS_MAX, &place, &in,
                                    &count, err);
   for (; !status && count; count--) {

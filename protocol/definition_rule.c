@@ -158,7 +158,7 @@ static int read_options(struct hgl_bytes value, const struct hgl_place *place, s
                         struct hgl_err *err)
 {
   struct hgl_cbor_reader in;
-  size_t count;
+  size_t count = 0;
   char shown[HGL_SHOW_SIZE];
   if (hgl_value_is_null(value)) return 0;
   int status = hgl_definition_open(value, HGL_CBOR_LIST, HGL_DEFINITION_OPTIONS_MAX, place, &in,
@@ -224,7 +224,7 @@ static int read_parts(struct hgl_bytes value, const struct hgl_place *place, str
                {"min", &out->min},   {"max", &out->max},
                {"of", &out->of},     {"one_of", &out->one_of}};
   struct hgl_cbor_reader in;
-  size_t count;
+  size_t count = 0;
   int status = hgl_definition_open(value, HGL_CBOR_MAP, HGL_DEFINITION_FIELDS_MAX, place, &in,
                                    &count, err);
   for (; !status && count; count--) {

@@ -375,7 +375,7 @@ static int decode_fields(struct hgl_cbor_reader *in, const struct frame_shape *s
   if (status != 0) return status;
   for (size_t i = 0; i < pairs; i++) {
     if ((status = hgl_cbor_get_key(in, shape->name, &previous, &key, err)) != 0) return status;
-    if ((status = shape->field(in, key, out, err)) != 0) return hgl_fail_in(err, "%s", shape->name);
+    if (shape->field(in, key, out, err) != 0) return hgl_fail_in(err, "%s", shape->name);
     if (key >= 0 && key < 32) seen |= KEY(key);
   }
   for (int i = 0; i < 32; i++)

@@ -129,7 +129,7 @@ static int read_near(struct hgl_bytes value, struct hgl_bytes place, struct node
 {
   double numbers[3];
   struct hgl_cbor_reader in;
-  size_t count;
+  size_t count = 0;
   int status = open_container(value, HGL_CBOR_LIST, place, &in, &count, err);
   if (status) return status;
   if (count != 3) return fail_at(err, place, "near takes latitude, longitude and kilometres");
@@ -149,7 +149,7 @@ static int read_near(struct hgl_bytes value, struct hgl_bytes place, struct node
 static int read_options(struct hgl_bytes value, struct hgl_bytes place, struct hgl_err *err)
 {
   struct hgl_cbor_reader in;
-  size_t count;
+  size_t count = 0;
   int status = open_container(value, HGL_CBOR_LIST, place, &in, &count, err);
   if (status) return status;
   if (count > HGL_QUERY_OPTIONS_MAX)
@@ -265,7 +265,7 @@ static int read_group(struct hgl_query *query, enum op op, struct hgl_bytes valu
 {
   struct hgl_cbor_reader in;
   struct node *group;
-  size_t count;
+  size_t count = 0;
   int status;
   if (depth == HGL_QUERY_DEPTH_MAX)
     return hgl_fail(err, HGL_TOO_DEEP, "conditions nested deeper than %d", HGL_QUERY_DEPTH_MAX);
@@ -294,7 +294,7 @@ static int read_condition(struct hgl_query *query, struct hgl_bytes value, struc
                           int depth, uint8_t *chain, struct hgl_err *err)
 {
   struct hgl_cbor_reader in;
-  size_t count;
+  size_t count = 0;
   int status = open_container(value, HGL_CBOR_MAP, place, &in, &count, err);
   for (; !status && count; count--) {
     struct hgl_bytes key, content;
@@ -346,7 +346,7 @@ static int read_limit(struct hgl_query *query, struct hgl_bytes value, struct hg
 static int read_query(struct hgl_query *query, struct hgl_bytes value, struct hgl_err *err)
 {
   struct hgl_cbor_reader in;
-  size_t count;
+  size_t count = 0;
   uint8_t chain = 0;
   int status = hgl_value_check(value, err);
   if (!status) status = open_container(value, HGL_CBOR_MAP, hgl_text("query"), &in, &count, err);

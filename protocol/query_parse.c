@@ -213,11 +213,10 @@ static int parse_literal(struct parser *parser, struct hgl_buf *out, struct hgl_
   bool is_integer;
   int status = 0;
   if (token.kind != WORD && token.kind != QUOTED) return fail_expected(parser, "a value", err);
-  if (token.kind == QUOTED)
-    status = put_text(&token, out, err);
-  else if (hgl_bytes_is(token.text, "true") || hgl_bytes_is(token.text, "false"))
+  bool is_word = token.kind == WORD;
+  if (is_word && (hgl_bytes_is(token.text, "true") || hgl_bytes_is(token.text, "false")))
     hgl_cbor_put_bool(out, token.text.data[0] == 't');
-  else if (is_number(token.text, &is_integer))
+  else if (is_word && is_number(token.text, &is_integer))
     status = put_number(token.text, token.column, is_integer, out, err);
   else
     status = put_text(&token, out, err);
@@ -255,10 +254,9 @@ static int parse_place(struct parser *parser, struct hgl_buf *out, struct hgl_er
   int status = expect(parser, OPEN, "'('", err);
   hgl_cbor_put_list(out, 3);
   for (int i = 0; !status && i < 3; i++) {
-    struct hgl_bytes word = parser->token.text;
     bool is_integer;
     if (i && (status = expect(parser, COMMA, "','", err))) break;
-    word = parser->token.text;
+    struct hgl_bytes word = parser->token.text;
     if (i == 2 && word.size > 2 && memcmp(word.data + word.size - 2, "km", 2) == 0) word.size -= 2;
     if (parser->token.kind != WORD || !is_number(word, &is_integer))
       return fail_expected(parser,

@@ -42,7 +42,11 @@ const char *hgl_value_show(struct hgl_bytes value, char out[HGL_SHOW_SIZE])
   struct hgl_cbor_reader in = hgl_cbor_reader(value);
   struct hgl_cbor_item item;
   char text[HGL_SHOW_SIZE];
-  if (hgl_cbor_next(&in, &item, NULL)) return strcpy(out, "something unreadable");
+  const char *shown = "an integer beyond 64 bits";
+  if (hgl_cbor_next(&in, &item, NULL)) {
+    snprintf(out, HGL_SHOW_SIZE, "something unreadable");
+    return out;
+  }
   switch (item.kind) {
   case HGL_CBOR_INT:
     snprintf(out, HGL_SHOW_SIZE, "%" PRId64, item.integer);
@@ -54,16 +58,23 @@ const char *hgl_value_show(struct hgl_bytes value, char out[HGL_SHOW_SIZE])
     snprintf(out, HGL_SHOW_SIZE, "\"%s\"", hgl_text_show(item.bytes, text));
     return out;
   case HGL_CBOR_BOOL:
-    return strcpy(out, item.boolean ? "true" : "false");
+    shown = item.boolean ? "true" : "false";
+    break;
   case HGL_CBOR_NULL:
-    return strcpy(out, "null");
+    shown = "null";
+    break;
   case HGL_CBOR_BYTES:
-    return strcpy(out, "bytes");
+    shown = "bytes";
+    break;
   case HGL_CBOR_LIST:
-    return strcpy(out, "a list");
+    shown = "a list";
+    break;
   case HGL_CBOR_MAP:
-    return strcpy(out, "a map");
+    shown = "a map";
+    break;
   default:
-    return strcpy(out, "an integer beyond 64 bits");
+    break;
   }
+  snprintf(out, HGL_SHOW_SIZE, "%s", shown);
+  return out;
 }

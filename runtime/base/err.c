@@ -7,9 +7,8 @@
 static const struct {
   const char *name, *meaning;
 } codes[HGL_CODE_COUNT] = {
-    [HGL_OK] = {"ok", "success"},
 #define X(id, name, meaning) [HGL_##id] = {name, meaning},
-    HGL_CODES(X)
+    HGL_CODES(X) X(OK, "ok", "success")
 #undef X
 };
 

@@ -79,8 +79,7 @@ static bool grow(struct hgl_map *map)
   if (!bigger.slots) return false;
   for (size_t i = 0; i < map->capacity; i++) {
     struct hgl_map_slot *slot = &map->slots[i];
-    if (slot->key)
-      *find(&bigger, slot->hash, hgl_bytes(slot->key, slot->key_size)) = *slot;
+    if (slot->key) *find(&bigger, slot->hash, hgl_bytes(slot->key, slot->key_size)) = *slot;
   }
   hgl_free(map->slots);
   *map = bigger;
@@ -96,7 +95,7 @@ int hgl_map_put(struct hgl_map *map, struct hgl_bytes key, void *value, struct h
     slot->value = value;
     return 0;
   }
-  if ((map->count + 1) * 4 > map->capacity * 3) {
+  if (!slot || (map->count + 1) * 4 > map->capacity * 3) {
     if (!grow(map)) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
     slot = find(map, hash, key);
   }

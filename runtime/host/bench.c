@@ -16,8 +16,9 @@ static const struct benchmark {
   const char *name, *what;
   int (*run)(const struct hgl_bench *bench, json_t **out, struct hgl_err *err);
 } benchmarks[] = {
-    {"remote", "600-byte messages from a host to a host in another process: signed, verified, "
-               "durable on both sides, handled in Lua",
+    {"remote",
+     "600-byte messages from a host to a host in another process: signed, verified, "
+     "durable on both sides, handled in Lua",
      hgl_bench_remote},
     {"local", "the same between two agents of one host", hgl_bench_local},
     {"latency", "one message in flight between two hosts: a deal of 5 messages", hgl_bench_latency},
@@ -71,8 +72,8 @@ int hgl_bench_ceilings(const struct hgl_bench *bench, struct hgl_ceilings *out, 
     hgl_signer_sign(signer, bytes, signature);
   out->signatures = rate_of(count, now - start);
   start = now;
-  for (count = 0; !status && (now = hgl_mono_ns(&hgl_clock_system)) < start + CEILING_MS * 1000000LL;
-       count++)
+  for (count = 0;
+       !status && (now = hgl_mono_ns(&hgl_clock_system)) < start + CEILING_MS * 1000000LL; count++)
     status = hgl_verify(hgl_signer_key(signer), bytes, signature, err);
   out->verifications = rate_of(count, now - start);
   hgl_signer_destroy(signer);
@@ -142,6 +143,7 @@ static int run_one(const struct benchmark *benchmark, struct hgl_bench *bench, b
   int status = hgl_bench_ceilings(bench, &ceilings, err);
   if (!status) status = benchmark->run(bench, &result, err);
   hgl_folder_remove(folder);
+  bench->folder = NULL;
   if (status) return hgl_fail_in(err, "%s", benchmark->name);
   json_object_set_new(result, "ceilings",
                       json_pack("{s:f, s:f, s:f}", "verifications_per_s", ceilings.verifications,
@@ -181,8 +183,8 @@ static int bench_main(const struct hgl_verb *verb, int argc, char **argv)
   exit_status = HGL_EXIT_OK;
   for (size_t i = 0; i < words.count; i++)
     if (!find(words.items[i])) {
-      exit_status = hgl_usage_fail(verb, "there is no benchmark '%.40s': remote, local, latency, "
-                                   "start", words.items[i]);
+      exit_status = hgl_usage_fail(
+          verb, "there is no benchmark '%.40s': remote, local, latency, start", words.items[i]);
       goto done;
     }
   if (bench.seconds < 1) bench.seconds = 1;
@@ -200,8 +202,8 @@ done:
 const struct hgl_verb hgl_verb_bench = {
     "bench", "[OPTION…] [remote|local|latency|start]…",
     "measures this machine: messages a second, latency, start",
-    "Runs real hosts in scratch folders and prints each figure beside the ceilings of the same run:\n"
-    "signature verifications, signatures and durable commits a second on one core.\n"
+    "Runs real hosts in scratch folders and prints each figure beside the ceilings of the same\n"
+    "run: signature verifications, signatures and durable commits a second on one core.\n"
     "\n"
     "  remote   600-byte messages between two processes: signed, verified, durable on both sides\n"
     "           and handled in Lua\n"

@@ -7,10 +7,11 @@
 
 enum { STARTS = 15, TIMEOUT_MS = 20000 };
 
-static const char script[] = "agent.on('bench/1.0/hello', function() log.info('first message') end)\n"
-                             "agent.on_start(function()\n"
-                             "  agent.send(agent.name, 'bench/1.0/hello', {})\n"
-                             "end)\n";
+static const char script[] =
+    "agent.on('bench/1.0/hello', function() log.info('first message') end)\n"
+    "agent.on_start(function()\n"
+    "  agent.send(agent.name, 'bench/1.0/hello', {})\n"
+    "end)\n";
 
 static bool log_says(const char *path, const char *text)
 {
@@ -30,14 +31,13 @@ static int start_once(const struct hgl_bench *bench, int index, const char *scri
   struct hgl_child child = {0};
   char data[PATH_MAX];
   snprintf(data, sizeof data, "%s/start-%d", bench->folder, index);
-  int64_t begin = hgl_mono_ns(&hgl_clock_system), now = begin;
+  int64_t begin = hgl_mono_ns(&hgl_clock_system);
   int status = hgl_child_start(&child, data, arguments, err);
   while (!status && !log_says(child.log_path, "first message")) {
     nanosleep(&pause, NULL);
-    now = hgl_mono_ns(&hgl_clock_system);
     if (!hgl_child_alive(&child))
       status = hgl_fail(err, HGL_CLOSED, "the host ended before its first message");
-    else if (now - begin > TIMEOUT_MS * 1000000LL)
+    else if (hgl_mono_ns(&hgl_clock_system) - begin > TIMEOUT_MS * 1000000LL)
       status = hgl_fail(err, HGL_TIMEOUT, "no message after %d ms", TIMEOUT_MS);
   }
   *ms = (double)(hgl_mono_ns(&hgl_clock_system) - begin) / 1e6;
@@ -50,8 +50,7 @@ int hgl_bench_start(const struct hgl_bench *bench, json_t **out, struct hgl_err 
   double samples[STARTS];
   char path[PATH_MAX];
   int status = hgl_bench_write(bench, "first.lua", script, path, err);
-  for (int i = 0; i < STARTS && !status; i++)
-    status = start_once(bench, i, path, &samples[i], err);
+  for (int i = 0; i < STARTS && !status; i++) status = start_once(bench, i, path, &samples[i], err);
   if (status) return status;
   json_t *percentiles = hgl_bench_percentiles(samples, STARTS);
   *out = json_pack("{s:s, s:f, s:s, s:o, s:s, s:i, s:s}", "name", "start", "value",

@@ -61,7 +61,9 @@ static void become_host(const char *const *argv, const char *log_path, pid_t par
   dup2(null, 0);
   dup2(log, 1);
   dup2(log, 2);
-  execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
+  char *const *words; /* execv changes none of them */
+  memcpy(&words, &argv, sizeof words);
+  execv("/proc/self/exe", words);
   _exit(127);
 }
 

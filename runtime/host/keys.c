@@ -112,7 +112,7 @@ static bool name_of_file(const char *file, char name[HGL_NAME_SIZE_MAX + 1], boo
 {
   *is_host = strcmp(file, "host" SUFFIX) == 0;
   if (*is_host) {
-    strcpy(name, "host");
+    memcpy(name, "host", sizeof "host");
     return true;
   }
   size_t size = strlen(file), prefix = strlen(AGENT_PREFIX), suffix = strlen(SUFFIX);

@@ -49,8 +49,8 @@ static int math_random(lua_State *L)
     return luaL_error(L, "wrong number of arguments");
   }
   luaL_argcheck(L, low <= high, lua_gettop(L), "interval is empty");
-  uint64_t offset = random_up_to(vm, (uint64_t)high - (uint64_t)low);
-  lua_pushinteger(L, (lua_Integer)((uint64_t)low + offset));
+  uint64_t number = (uint64_t)low + random_up_to(vm, (uint64_t)high - (uint64_t)low);
+  lua_pushinteger(L, (lua_Integer)number);
   return 1;
 }
 

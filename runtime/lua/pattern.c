@@ -2,6 +2,7 @@
  * for as long as it takes, in C, where nothing can interrupt it (19 s seen on 2 KB of text). */
 #include "lua/vm_core.h"
 
+#include <assert.h>
 #include <ctype.h>
 
 enum {
@@ -176,8 +177,10 @@ static bool at_frontier(struct matcher *m, const char *s, const char *set, const
 static const char *match_captured(struct matcher *m, const char *s, char digit)
 {
   int i = digit - '1';
-  if (i < 0 || i >= m->count || m->captures[i].size == UNCLOSED)
+  if (i < 0 || i >= m->count || m->captures[i].size == UNCLOSED) {
     luaL_error(m->L, "invalid capture index %%%d", i + 1);
+    return NULL;
+  }
   ptrdiff_t size = m->captures[i].size;
   if (size == POSITION) size = 0;
   if (m->text_end - s < size || memcmp(m->captures[i].start, s, (size_t)size) != 0) return NULL;
@@ -501,6 +504,7 @@ int hgl_pattern_gsub(lua_State *L)
   luaL_buffinit(L, &out);
   const char *s = text, *last_end = NULL;
   lua_Integer count = 0;
+  assert(text);
   while (count < count_max) {
     const char *end = match_at(&m, s, pattern + anchored);
     if (end && end != last_end) {

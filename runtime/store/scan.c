@@ -109,7 +109,7 @@ int hgl_scan_run(const struct hgl_scan *scan, hgl_store_visit visit, void *user,
   walk.stored_left = found > 0;
   status = found < 0 ? found : 0;
   while (status == 0) {
-    struct hgl_entry entry;
+    struct hgl_entry entry = {0};
     found = step(&walk, &entry, err);
     if (found <= 0) {
       status = found;

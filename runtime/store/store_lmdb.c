@@ -218,7 +218,7 @@ static int lmdb_get(struct hgl_backend *backend, enum hgl_db db, struct hgl_byte
   if (status) return status;
   MDB_val wanted = val(key), stored;
   int rc = mdb_get(lmdb->reader, lmdb->dbs[db], &wanted, &stored);
-  struct hgl_bytes value;
+  struct hgl_bytes value = {0};
   if (rc == MDB_NOTFOUND)
     status = -HGL_NOT_FOUND;
   else if (rc)
