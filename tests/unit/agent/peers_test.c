@@ -286,7 +286,7 @@ static void a_want_is_answered_with_what_is_here_and_what_is_not(void **state)
   struct hgl_frame want = {.kind = HGL_FRAME_WANT, .known = true, .want = hgl_run(&keys, 2)};
   fake_send(&scene.fake, &want);
   world_run(&scene.world);
-  struct hgl_frame have;
+  struct hgl_frame have = {0};
   assert_true(fake_heard(&scene.fake, HGL_FRAME_HAVE, &have, scene.text, sizeof scene.text));
   assert_int_equal(have.have.delegations.count, 1);
   assert_int_equal(have.have.absent.count, 1);

@@ -28,8 +28,10 @@ static void parse(struct given *given, int argc, const char **words)
       {"within", "DURATION", HGL_OPTION_DURATION, &given->duration, "a time"},
   };
   *given = (struct given){0};
-  given->go_on = hgl_options_parse(&verb, options, sizeof options / sizeof *options, argc,
-                                   (char **)(uintptr_t)words, &given->words, &given->status);
+  char **argv; /* none of them is changed */
+  memcpy(&argv, &words, sizeof argv);
+  given->go_on = hgl_options_parse(&verb, options, sizeof options / sizeof *options, argc, argv,
+                                   &given->words, &given->status);
 }
 
 static void forget(struct given *given)

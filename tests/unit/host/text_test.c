@@ -13,7 +13,7 @@ static void escaped_is(const char *given, size_t size, const char *expected)
   assert_memory_equal(out.data, expected, out.size);
   hgl_buf_deinit(&out);
 }
-#define ESCAPED_IS(given, expected) escaped_is(given, sizeof given - 1, expected)
+#define ESCAPED_IS(given, expected) escaped_is(given, sizeof(given) - 1, expected)
 
 static void escape_shows_controls_and_leaves_text_alone(void **state)
 {

@@ -27,7 +27,7 @@ static void assert_caught(struct lua_fixture *f, const char *part)
 {
   for (int i = 0; i < 2; i++) { /* the second time because the first put the old value back */
     const char *message = handle(f);
-    if (!message) fail_msg("not caught");
+    if (!message) message = "nothing was caught";
     if (!strstr(message, part)) fail_msg("'%s' lacks '%s'", message, part);
   }
 }

@@ -123,7 +123,7 @@ static void control_finishes_once_everything_is_written(void **state)
 static int raw_connect(const char *path)
 {
   struct sockaddr_un to = {.sun_family = AF_UNIX};
-  strcpy(to.sun_path, path);
+  snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
   assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
   return fd;

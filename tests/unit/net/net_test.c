@@ -123,8 +123,8 @@ static int setup(void **state)
   struct fixture *f = calloc(1, sizeof *f);
   struct hgl_err err = {0};
   assert_ok(hgl_loop_create(&test_clock, &f->loop, &err));
-  for (uint8_t i = 0; i < HOSTS; i++) {
-    uint8_t seed[HGL_SEED_SIZE] = {i, 1};
+  for (int i = 0; i < HOSTS; i++) {
+    uint8_t seed[HGL_SEED_SIZE] = {(uint8_t)i, 1};
     assert_ok(hgl_signer_create(seed, &f->hosts[i].signer, &err));
     hgl_buf_init(&f->hosts[i].last_frame, HGL_FRAME_SIZE_MAX);
   }
