@@ -1,5 +1,6 @@
-/* pairs, next, ipairs and table.*: ordered, stable, and for views of state as well as for tables.
- * What is not here is Lua's own, which reaches views through their metamethods.
+/* pairs, next, ipairs and table.*: ordered, stable, and for views of state as well as for tables;
+ * every loop looks at the stretch's limits, because Lua's own functions, given a length or a range
+ * that is made up, would run for as long as they like.
  *
  * Order of pairs: numbers ascending, text bytewise, false, true; keys of other kinds come last, in
  * no order that means anything. */
@@ -8,8 +9,8 @@
 #include <lualib.h>
 #include <stdlib.h>
 
-#include "lua/bind.h"
 #include "lua/views.h"
+#include "lua/vm_core.h"
 #include "lua/walk.h"
 
 /* Order of keys ----------------------------------------------------------------------------- */
@@ -64,6 +65,7 @@ static void push_keys(lua_State *L, int table, lua_Integer *count)
 {
   lua_Integer n = 0, length = (lua_Integer)lua_rawlen(L, table);
   bool sequence = true;
+  hgl_stretch_look(L);
   for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1), n++)
     if (sequence)
       sequence = lua_isinteger(L, -2) && lua_tointeger(L, -2) >= 1 &&
@@ -148,6 +150,7 @@ static int first_entry(lua_State *L)
 {
   struct sortable least = {.rank = 4};
   lua_Integer i = 0;
+  hgl_stretch_look(L);
   lua_settop(L, 3);
   lua_pushnil(L); /* 4: the least key */
   for (lua_pushnil(L); lua_next(L, 3); lua_pop(L, 1)) {
@@ -250,15 +253,52 @@ static int base_ipairs(lua_State *L)
   return 3;
 }
 
-/* table.insert, table.remove: Lua's own (upvalue 1) for tables ------------------------------------
- */
+/* table.insert, table.remove ------------------------------------------------------------------- */
 
-static int call_original(lua_State *L)
+/* A table, or what behaves like one. */
+static void check_table(lua_State *L, int arg)
 {
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_insert(L, 1);
-  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-  return lua_gettop(L);
+  if (lua_type(L, arg) == LUA_TTABLE) return;
+  if (luaL_getmetafield(L, arg, "__index") == LUA_TNIL) luaL_checktype(L, arg, LUA_TTABLE);
+  lua_pop(L, 1);
+}
+
+/* The element at place `from` of one table goes to place `to` of another. */
+static void copy_element(lua_State *L, int source, lua_Integer from, int target, lua_Integer to)
+{
+  hgl_stretch_look(L);
+  lua_geti(L, source, from);
+  lua_seti(L, target, to);
+}
+
+static int insert_into_table(lua_State *L)
+{
+  int value = lua_gettop(L);
+  check_table(L, 1);
+  lua_Integer end = luaL_intop(+, luaL_len(L, 1), 1), position = end;
+  if (value == 3) {
+    position = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, (lua_Unsigned)position - 1 < (lua_Unsigned)end, 2, "position out of bounds");
+  } else if (value != 2) {
+    return luaL_error(L, "wrong number of arguments to 'insert'");
+  }
+  for (lua_Integer i = end; i > position; i--) copy_element(L, 1, i - 1, 1, i);
+  lua_seti(L, 1, position);
+  return 0;
+}
+
+static int remove_from_table(lua_State *L)
+{
+  check_table(L, 1);
+  lua_Integer end = luaL_len(L, 1), position = luaL_optinteger(L, 2, end);
+  if (position != end)
+    luaL_argcheck(L, (lua_Unsigned)position - 1 <= (lua_Unsigned)end, 2, "position out of bounds");
+  lua_settop(L, 2);
+  lua_geti(L, 1, position);
+  for (; position < end; position++) copy_element(L, 1, position + 1, 1, position);
+  lua_pushnil(L);
+  lua_seti(L, 1, position);
+  return 1;
 }
 
 /* On the Lua stack, where a raise cannot leak it. */
@@ -270,7 +310,7 @@ static size_t *new_order(lua_State *L, size_t count)
 static int table_insert(lua_State *L)
 {
   struct hgl_state_node *node = hgl_bind_state_node(L, 1);
-  if (!node) return call_original(L);
+  if (!node) return insert_into_table(L);
   int value = lua_gettop(L);
   int64_t end = hgl_view_length(L, node) + 1, position = end;
   if (value == 3)
@@ -295,7 +335,7 @@ static int table_insert(lua_State *L)
 static int table_remove(lua_State *L)
 {
   struct hgl_state_node *node = hgl_bind_state_node(L, 1);
-  if (!node) return call_original(L);
+  if (!node) return remove_from_table(L);
   int64_t end = hgl_view_length(L, node);
   int64_t position = luaL_optinteger(L, 2, end);
   if (lua_gettop(L) >= 2 && !(end == 0 && position == 0))
@@ -325,6 +365,7 @@ enum { SORTED = 1, COMPARATOR = 2, ITEMS = 3 };
 static bool less(lua_State *L, size_t a, size_t b)
 {
   bool custom = !lua_isnil(L, COMPARATOR);
+  hgl_stretch_look(L);
   if (custom) lua_pushvalue(L, COMPARATOR);
   lua_rawgeti(L, ITEMS, (lua_Integer)a + 1);
   lua_rawgeti(L, ITEMS, (lua_Integer)b + 1);
@@ -379,6 +420,7 @@ static int table_sort(lua_State *L)
   if (count < 2) return 0;
   lua_createtable(L, (int)count, 0);
   for (lua_Integer i = 1; i <= count; i++) {
+    hgl_stretch_look(L);
     lua_geti(L, SORTED, i);
     lua_rawseti(L, ITEMS, i);
   }
@@ -394,24 +436,83 @@ static int table_sort(lua_State *L)
   return 0;
 }
 
-/* Opening ----------------------------------------------------------------------------------- */
+/* table.concat, table.move, table.unpack ------------------------------------------------------- */
 
-static void replace(lua_State *L, int table, const char *name, lua_CFunction function)
+static int table_concat(lua_State *L)
 {
-  lua_getfield(L, table, name);
-  lua_pushcclosure(L, function, 1);
-  lua_setfield(L, table, name);
+  size_t separator_size;
+  check_table(L, 1);
+  const char *separator = luaL_optlstring(L, 2, "", &separator_size);
+  lua_Integer first = luaL_optinteger(L, 3, 1);
+  lua_Integer last = lua_isnoneornil(L, 4) ? luaL_len(L, 1) : luaL_checkinteger(L, 4);
+  luaL_Buffer out;
+  luaL_buffinit(L, &out);
+  for (lua_Integer i = first; i <= last; i++) {
+    hgl_stretch_look(L);
+    lua_geti(L, 1, i);
+    if (!lua_isstring(L, -1))
+      return luaL_error(L, "invalid value (at index %I) in table for 'concat'", (LUAI_UACINT)i);
+    luaL_addvalue(&out);
+    if (i == last) break; /* it may be the last integer there is */
+    luaL_addlstring(&out, separator, separator_size);
+  }
+  luaL_pushresult(&out);
+  return 1;
 }
+
+/* From its end where that is what the target covers. */
+static int table_move(lua_State *L)
+{
+  int target = lua_isnoneornil(L, 5) ? 1 : 5;
+  lua_Integer first = luaL_checkinteger(L, 2), last = luaL_checkinteger(L, 3);
+  lua_Integer to = luaL_checkinteger(L, 4);
+  check_table(L, 1);
+  check_table(L, target);
+  if (first <= last) {
+    luaL_argcheck(L, first > 0 || last < LUA_MAXINTEGER + first, 3, "too many elements to move");
+    lua_Integer count = last - first + 1;
+    luaL_argcheck(L, to <= LUA_MAXINTEGER - count + 1, 4, "destination wrap around");
+    bool covered = to > first && to <= last && lua_compare(L, 1, target, LUA_OPEQ);
+    for (lua_Integer n = 0; n < count; n++) {
+      lua_Integer i = covered ? count - 1 - n : n;
+      copy_element(L, 1, first + i, target, to + i);
+    }
+  }
+  lua_pushvalue(L, target);
+  return 1;
+}
+
+static int table_unpack(lua_State *L)
+{
+  lua_Integer first = luaL_optinteger(L, 2, 1);
+  lua_Integer last = lua_isnoneornil(L, 3) ? luaL_len(L, 1) : luaL_checkinteger(L, 3);
+  if (first > last) return 0;
+  lua_Unsigned count = (lua_Unsigned)last - (lua_Unsigned)first;
+  if (count >= INT_MAX || !lua_checkstack(L, (int)count + 1))
+    return luaL_error(L, "too many results to unpack");
+  for (lua_Unsigned i = 0; i <= count; i++) {
+    hgl_stretch_look(L);
+    lua_geti(L, 1, luaL_intop(+, first, i));
+  }
+  return (int)count + 1;
+}
+
+/* Opening ----------------------------------------------------------------------------------- */
 
 int hgl_bind_table_push(lua_State *L)
 {
-  lua_pushcfunction(L, luaopen_table);
+  static const luaL_Reg ours[] = {
+      {"insert", table_insert},
+      {"remove", table_remove},
+      {"sort", table_sort},
+      {"concat", table_concat},
+      {"move", table_move},
+      {"unpack", table_unpack},
+      {NULL, NULL},
+  };
+  lua_pushcfunction(L, luaopen_table); /* what stays is pack */
   lua_call(L, 0, 1);
-  int table = lua_gettop(L);
-  replace(L, table, "insert", table_insert);
-  replace(L, table, "remove", table_remove);
-  lua_pushcfunction(L, table_sort);
-  lua_setfield(L, table, "sort");
+  luaL_setfuncs(L, ours, 0);
   hgl_freeze_wrap(L);
   return 1;
 }

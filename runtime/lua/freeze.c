@@ -263,12 +263,25 @@ static void move_metatable(lua_State *L, int from, int to)
   lua_setmetatable(L, from);
 }
 
+/* setmetatable refuses a __gc, but one that was put into the metatable later would come into force
+ * when the table is covered. */
+static void refuse_finalizer(lua_State *L, const char *name)
+{
+  lua_pushliteral(L, "__gc");
+  if (lua_rawget(L, -2) != LUA_TNIL)
+    luaL_error(L, "'%s' has a finalizer (__gc): not available to agents", name);
+  lua_pop(L, 1);
+}
+
 static void walk_table(struct freezer *f, int table, const char *name)
 {
   lua_State *L = f->L;
   if (is_frozen(L, table)) return;
   bool lazy = hgl_lib_is_lazy(L, table);
-  if (!lazy && !hgl_lua_is_array(L, table) && lua_getmetatable(L, table)) visit(f, name);
+  if (!lazy && !hgl_lua_is_array(L, table) && lua_getmetatable(L, table)) {
+    refuse_finalizer(L, name);
+    visit(f, name);
+  }
   lua_newtable(L);
   int content = lua_gettop(L);
   if (lazy) move_metatable(L, table, content);

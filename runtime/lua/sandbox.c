@@ -46,15 +46,21 @@ void *hgl_sandbox_alloc(void *user, void *old, size_t old_size, size_t size)
 
 /* ---- limits of a stretch ---- */
 
-static void on_count(lua_State *L, lua_Debug *event)
+/* Counts `steps` more; true: the stretch is to end. */
+static bool count_steps(struct hgl_vm *vm, uint64_t steps)
 {
-  struct hgl_vm *vm = hgl_vm_of(L);
   if (vm->limits.instructions && !vm->doomed) {
-    vm->instructions += HGL_VM_HOOK_COUNT;
+    vm->instructions += steps;
     if (vm->instructions > vm->limits.instructions) vm->doomed = HGL_LIMIT;
   }
   if (vm->overrun && !vm->doomed) vm->doomed = HGL_LIMIT;
-  if (!vm->doomed) return;
+  return vm->doomed != HGL_OK;
+}
+
+static void on_count(lua_State *L, lua_Debug *event)
+{
+  struct hgl_vm *vm = hgl_vm_of(L);
+  if (!count_steps(vm, HGL_VM_HOOK_COUNT)) return;
   lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
   char text[128];
   hgl_stretch_doom_text(vm, text, sizeof text);
@@ -134,6 +140,13 @@ void hgl_stretch_caught(lua_State *L, int status)
   if (!vm->doomed) return;
   set_hook(vm, L);
   lua_error(L);
+}
+
+void hgl_stretch_look(lua_State *L)
+{
+  if (!count_steps(hgl_vm_of(L), 1)) return;
+  lua_pushliteral(L, "a limit was reached");
+  hgl_stretch_caught(L, LUA_ERRRUN);
 }
 
 void hgl_sandbox_no_memory(lua_State *L)

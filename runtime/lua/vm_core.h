@@ -97,6 +97,9 @@ void hgl_stretch_leave(struct hgl_vm *vm, lua_State *back);
 /* After anything was caught, with its status: raises again when the stretch is doomed. The error is
  * on top of L. */
 void hgl_stretch_caught(lua_State *L, int status);
+/* For every round of a loop in C that a script can make long: hooks do not fire there. Counts as
+ * one instruction; raises when a limit was reached. */
+void hgl_stretch_look(lua_State *L);
 /* What a doomed stretch says, e.g. "the memory limit of 16777216 bytes was reached". */
 void hgl_stretch_doom_text(const struct hgl_vm *vm, char *out, size_t size);
 /* Ends the stretch for want of memory, whatever the script does. */

@@ -47,6 +47,16 @@ static void sandbox_refuses_finalizers_and_weak_tables(void **state)
                       "assert(not pcall(setmetatable, setmetatable({}, { __metatable = 7 }), {}))");
 }
 
+static void sandbox_refuses_a_finalizer_put_in_later(void **state)
+{
+  struct hgl_err err = {0};
+  assert_fails(HGL_SCRIPT, fake_try_load(*state,
+                                         "local mt = {} thing = setmetatable({}, mt) "
+                                         "mt.__gc = function() while true do end end",
+                                         &err));
+  assert_non_null(strstr(err.message, "'thing' has a finalizer"));
+}
+
 static void sandbox_keeps_the_string_metatable_out_of_reach(void **state)
 {
   assert_done(*state, "assert(getmetatable('') == false)"
@@ -100,6 +110,11 @@ static void sandbox_stops_every_loop_at_the_time_limit(void **state)
       "(('a'):rep(10)):gsub('a', function() while true do end end)",
       "local s = ('a'):rep(3000) while true do pcall(s.find, s, '.-.-.-.-b') end",
       "pcall(string.find, ('a'):rep(3000), '.-.-.-.-.-b') while true do end",
+      "table.move({}, 1, 1 << 60, 2)",
+      "table.concat(setmetatable({}, { __index = table.concat }), '', 1, 1 << 60)",
+      "table.insert(setmetatable({}, { __len = function() return 1 << 60 end }), 1, 1)",
+      "table.remove(setmetatable({}, { __len = function() return 1 << 60 end }), 1)",
+      "local s, t = ('a'):rep(1000000), {} for i = 1, 60000 do t[i] = s end table.sort(t)",
   };
   for (size_t i = 0; i < sizeof loops / sizeof *loops; i++)
     assert_raises(*state, loops[i], HGL_LIMIT, "the time limit of 150 ms was reached");
@@ -226,6 +241,35 @@ static void sandbox_bounds_single_calls(void **state)
   assert_done(*state, "assert((''):rep(1 << 62) == '')");
   assert_done(*state, "assert(not pcall(string.format, '%1000d', 1))");
   assert_done(*state, "assert(('ab'):rep(3, '-') == 'ab-ab-ab')");
+}
+
+static void tables_work_as_in_lua(void **state)
+{
+  assert_done(*state, "local t = { 1, 2, 3 } table.insert(t, 4) table.insert(t, 1, 0) "
+                      "assert(table.concat(t, ',') == '0,1,2,3,4')"
+                      "assert(table.remove(t, 1) == 0 and table.remove(t) == 4 and #t == 3)"
+                      "assert(table.remove({}) == nil and table.remove({}, 0) == nil)"
+                      "assert(table.remove(t, 4) == nil and not pcall(table.remove, t, 5))"
+                      "assert(not pcall(table.insert, t, 5, 1) and not pcall(table.insert, t))"
+                      "assert(not pcall(table.insert, 1, 1) and not pcall(table.concat, nil))");
+  assert_done(*state, "local t = table.move({ 1, 2, 3 }, 1, 3, 2) "
+                      "assert(table.concat(t, ',') == '1,1,2,3')"
+                      "t = table.move(t, 2, 4, 1) assert(table.concat(t, ',') == '1,2,3,3')"
+                      "t = table.move({ 1, 2 }, 1, 2, 2, { 9 }) "
+                      "assert(table.concat(t, ',') == '9,1,2')"
+                      "t = {} assert(table.move({ 1 }, 1, 0, 5, t) == t and #t == 0)"
+                      "assert(not pcall(table.move, {}, 0, math.maxinteger, 1))"
+                      "assert(not pcall(table.move, {}, 1, 2, math.maxinteger))");
+  assert_done(*state, "assert(table.concat({ 1, 2.5, 'x' }, '-', 2) == '2.5-x')"
+                      "assert(table.concat({}, 'x') == '' and table.concat({ 1 }, 'x', 2, 1) == '')"
+                      "local i = math.maxinteger "
+                      "assert(table.concat({ [i] = 'z' }, ',', i, i) == 'z')"
+                      "assert(table.unpack({ [i] = 'z' }, i, i) == 'z')"
+                      "assert(select('#', table.unpack({ 1, nil, 3 }, 1, 3)) == 3)"
+                      "assert(select('#', table.unpack({}, 2, 1)) == 0)"
+                      "assert(not pcall(table.unpack, {}, 1, 1 << 40))"
+                      "assert(not pcall(table.concat, { {} }))"
+                      "assert(table.pack(1, nil).n == 2)");
 }
 
 static void sandbox_survives_deep_recursion(void **state)
@@ -395,6 +439,7 @@ int main(void)
       TEST(sandbox_withholds_what_reaches_outside),
       TEST(sandbox_shows_no_addresses),
       TEST(sandbox_refuses_finalizers_and_weak_tables),
+      TEST(sandbox_refuses_a_finalizer_put_in_later),
       TEST(sandbox_keeps_the_string_metatable_out_of_reach),
       TEST(sandbox_stops_every_loop_at_the_time_limit),
       TEST(sandbox_goes_on_after_a_limit),
@@ -405,6 +450,7 @@ int main(void)
       TEST(sandbox_counts_instructions_when_asked),
       TEST(sandbox_memory_limit_cannot_be_caught),
       TEST(sandbox_bounds_single_calls),
+      TEST(tables_work_as_in_lua),
       TEST(sandbox_survives_deep_recursion),
       TEST(sandbox_bounds_nested_closes),
       TEST(sandbox_reports_odd_errors),
