@@ -163,32 +163,21 @@ static void put_protocols(struct agent *agent, struct hgl_buf *out)
     hgl_cbor_put_text(out, hgl_bytes(slot->key, slot->key_size));
 }
 
-/* An advert is a message of the agent to itself, on its own host. Its map's keys stand in the order
- * of deterministic encoding: name, offers, version, protocols. */
-int agent_advertise(struct agent *agent, struct hgl_err *err)
+/* An advert is a message of the agent to itself, on its own host. */
+static int say_advert(struct hgl_host *host, const struct hgl_key *agent,
+                      const struct hgl_buf *body, struct hgl_err *err)
 {
-  struct hgl_host *host = agent->host;
-  struct hgl_buf body, bytes;
+  struct hgl_buf bytes;
   struct message *message = NULL;
-  hgl_buf_init(&body, ADVERT_BODY_SIZE_MAX);
-  hgl_buf_init(&bytes, HGL_ENVELOPE_SIZE_MAX);
-  hgl_cbor_put_map(&body, 4);
-  hgl_cbor_put_literal(&body, "name");
-  hgl_cbor_put_literal(&body, agent->name);
-  hgl_cbor_put_literal(&body, "offers");
-  hgl_cbor_put_list(&body, agent->offer_count);
-  hgl_buf_append_bytes(&body, hgl_buf_bytes(&agent->offers));
-  hgl_cbor_put_literal(&body, "version");
-  hgl_cbor_put_int(&body, hgl_wall_ms(host->config.clock));
-  put_protocols(agent, &body);
   struct hgl_envelope envelope = {.type = hgl_text("haggle/1.0/advert"),
-                                  .from = agent->key,
-                                  .to = agent->key,
+                                  .from = *agent,
+                                  .to = *agent,
                                   .created_time_ms = hgl_wall_ms(host->config.clock),
-                                  .body = hgl_buf_bytes(&body)};
+                                  .body = hgl_buf_bytes(body)};
   hgl_random_fill(host->config.random, envelope.id.bytes, HGL_ID_SIZE);
   envelope.thid = envelope.id;
-  int status = hgl_buf_check(&body, err);
+  hgl_buf_init(&bytes, HGL_ENVELOPE_SIZE_MAX);
+  int status = hgl_buf_check(body, err);
   if (!status) status = hgl_envelope_encode(&envelope, &bytes, err);
   if (!status) {
     size_t size;
@@ -197,10 +186,58 @@ int agent_advertise(struct agent *agent, struct hgl_err *err)
   }
   if (!status) status = outbox_say(host, host->self, message, err);
   message_release(message);
-  hgl_buf_deinit(&body);
   hgl_buf_deinit(&bytes);
+  return status;
+}
+
+/* The keys of the map stand in the order of deterministic encoding: name, offers, version,
+ * protocols. */
+int agent_advertise(struct agent *agent, struct hgl_err *err)
+{
+  struct hgl_buf body;
+  hgl_buf_init(&body, ADVERT_BODY_SIZE_MAX);
+  hgl_cbor_put_map(&body, 4);
+  hgl_cbor_put_literal(&body, "name");
+  hgl_cbor_put_literal(&body, agent->name);
+  hgl_cbor_put_literal(&body, "offers");
+  hgl_cbor_put_list(&body, agent->offer_count);
+  hgl_buf_append_bytes(&body, hgl_buf_bytes(&agent->offers));
+  hgl_cbor_put_literal(&body, "version");
+  hgl_cbor_put_int(&body, hgl_wall_ms(agent->host->config.clock));
+  put_protocols(agent, &body);
+  int status = say_advert(agent->host, &agent->key, &body, err);
+  hgl_buf_deinit(&body);
   if (status) return hgl_fail_in(err, "%s: its advert", agent->name);
   return 0;
+}
+
+/* The delegation of its advert still lets us speak for an agent that is not here any more; when it
+ * has ended, so has the advert. */
+static int withdraw_absent(void *user, const struct hgl_key *key, struct hgl_err *err)
+{
+  struct hgl_host *host = user;
+  struct hgl_delegation claims;
+  struct hgl_buf body;
+  if (agent_by_key(host, key)) return 0;
+  struct hgl_bytes delegation = hgl_directory_delegation(host->directory, key);
+  int status = hgl_delegation_verify(delegation, &claims, err);
+  if (status) return status;
+  if (hgl_delegation_check(&claims, &host->key, host->now_ms, err)) return 0;
+  if ((status = delegation_archive(host, &claims, delegation, err))) return status;
+  hgl_buf_init(&body, 64);
+  hgl_cbor_put_map(&body, 2);
+  hgl_cbor_put_literal(&body, "version");
+  hgl_cbor_put_int(&body, hgl_wall_ms(host->config.clock));
+  hgl_cbor_put_literal(&body, "withdrawn");
+  hgl_cbor_put_bool(&body, true);
+  status = say_advert(host, key, &body, err);
+  hgl_buf_deinit(&body);
+  return status;
+}
+
+int agents_withdraw_absent(struct hgl_host *host, struct hgl_err *err)
+{
+  return hgl_directory_own(host->directory, withdraw_absent, host, err);
 }
 
 /* ---- coming and going ---- */

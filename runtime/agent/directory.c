@@ -525,6 +525,19 @@ int64_t hgl_directory_expire(struct hgl_directory *directory)
   return next;
 }
 
+int hgl_directory_own(const struct hgl_directory *directory,
+                      int (*visit)(void *user, const struct hgl_key *agent, struct hgl_err *err),
+                      void *user, struct hgl_err *err)
+{
+  const struct hgl_dir_link *first = &directory->own->adverts;
+  int status = 0;
+  for (const struct hgl_dir_link *at = first->next; at != first && !status; at = at->next) {
+    const struct hgl_dir_advert *advert = HGL_DIR_ENTRY(at, struct hgl_dir_advert, of_host);
+    if (!advert->withdrawn) status = visit(user, &advert->agent, err);
+  }
+  return status;
+}
+
 struct hgl_directory_counts hgl_directory_counts(const struct hgl_directory *directory)
 {
   return (struct hgl_directory_counts){

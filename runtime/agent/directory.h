@@ -103,6 +103,12 @@ bool hgl_directory_host_of(const struct hgl_directory *directory, const struct h
 struct hgl_bytes hgl_directory_delegation(const struct hgl_directory *directory,
                                           const struct hgl_key *agent);
 
+/* Visits the agents that our own adverts offer something of, until `visit` returns not 0, which is
+ * returned. The directory stays as it is meanwhile. */
+int hgl_directory_own(const struct hgl_directory *directory,
+                      int (*visit)(void *user, const struct hgl_key *agent, struct hgl_err *err),
+                      void *user, struct hgl_err *err) HGL_NODISCARD;
+
 struct hgl_directory_counts {
   size_t hosts, adverts; /* ours included; adverts: withdrawn ones as well */
   uint64_t rejected;     /* records that neighbours sent and that were refused */

@@ -342,6 +342,7 @@ struct hgl_host {
   struct agent *dirty_agents;
   struct mail *new_first, *new_last; /* to be given rows at the end of the tick, if still there */
   bool stopping;
+  bool complete; /* it has ticked: the agents of its start are all there */
 
   struct hgl_map addresses; /* text → what it says; see route.c */
   struct hgl_map peers;     /* host key → struct peer */
@@ -408,6 +409,8 @@ json_t *json_did(const struct hgl_key *key);
 struct agent *agent_by_key(struct hgl_host *host, const struct hgl_key *key);
 struct agent *agent_by_name(struct hgl_host *host, struct hgl_bytes name);
 int agent_advertise(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+/* Takes back what agents offer that were here once and are not now. */
+int agents_withdraw_absent(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 int agent_store_row(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 bool agent_granted(const struct agent *agent, const char *kind, struct hgl_bytes value);
 struct hgl_definition *agent_definition(const struct agent *agent, struct hgl_bytes protocol,

@@ -129,6 +129,11 @@ void hgl_host_tick(struct hgl_host *host)
   poll_store(host);
   if (host->failed || host->intake_stopped || hgl_store_busy(host->config.store)) return;
   tick_now(host);
+  if (!host->complete && agents_withdraw_absent(host, &err)) {
+    host_fatal(host, &err);
+    return;
+  }
+  host->complete = true;
   timers_due(host);
   run_due(host);
   outbox_due(host);
