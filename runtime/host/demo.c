@@ -27,7 +27,8 @@ struct demo {
   struct hgl_control_caller *tails[HOSTS];
   uint64_t deals, rounds, volume; /* closed since this start */
   uint64_t breaches;
-  json_t *names; /* did → name of the agents of both hosts */
+  json_int_t messages, agents; /* as the hosts last told */
+  json_t *names;               /* did → name of the agents of both hosts */
   bool tty;
   bool line_open; /* the summary stands on the current line */
   int64_t started_ns;
@@ -101,33 +102,43 @@ static void end_line(struct demo *demo)
 
 static int sum(struct demo *demo, const char *field, json_int_t *out, struct hgl_err *err)
 {
-  *out = 0;
+  json_int_t total = 0;
   for (int i = 0; i < HOSTS; i++) {
     json_t *host = NULL;
     int status = hgl_child_call(&demo->hosts[i], "{\"call\":\"describe\"}", 5000, &host, err);
     if (status) return status;
-    *out += json_integer_value(json_object_get(host, field));
+    total += json_integer_value(json_object_get(host, field));
     json_decref(host);
   }
+  *out = total;
   return 0;
 }
 
-static int show_summary(struct demo *demo, struct hgl_err *err)
+static int ask_totals(struct demo *demo, struct hgl_err *err)
 {
-  json_int_t messages;
-  int status = sum(demo, "handled", &messages, err);
-  if (status || demo->json || !demo->tty) return status;
+  int status = sum(demo, "handled", &demo->messages, err);
+  if (!status) status = sum(demo, "agents", &demo->agents, err);
+  return status;
+}
+
+static void print_summary(const struct demo *demo)
+{
   int64_t seconds = (hgl_mono_ns(&hgl_clock_system) - demo->started_ns) / 1000000000;
+  double deals = demo->deals ? (double)demo->deals : 1;
+  printf("%" PRIu64 " deals, %.1f rounds and %.1f paid on average, %lld messages handled, %llds",
+         demo->deals, (double)demo->rounds / deals, (double)demo->volume / deals,
+         (long long)demo->messages, (long long)seconds);
+}
+
+static void show_summary(struct demo *demo)
+{
+  if (demo->json || !demo->tty) return;
   const struct hgl_colours *colours = hgl_colours(stdout);
-  printf("\r\x1b[K%s%" PRIu64
-         " deals, %.1f rounds and %.1f paid on average, %lld messages handled, "
-         "%llds — Ctrl-C stops%s",
-         colours->dim, demo->deals, demo->deals ? (double)demo->rounds / (double)demo->deals : 0.0,
-         demo->deals ? (double)demo->volume / (double)demo->deals : 0.0, (long long)messages,
-         (long long)seconds, colours->plain);
+  printf("\r\x1b[K%s", colours->dim);
+  print_summary(demo);
+  printf(" — Ctrl-C stops%s", colours->plain);
   fflush(stdout);
   demo->line_open = true;
-  return 0;
 }
 
 /* Both sides record a deal; the buyer's word counts here. */
@@ -183,6 +194,7 @@ static int start(struct demo *demo, struct hgl_err *err)
 {
   char agents[PATH_MAX];
   int status = agents_folder(agents, err);
+  bool again = access(demo->data, F_OK) == 0;
   for (int i = 0; i < HOSTS && !status; i++) {
     status = start_host(demo, i, agents, err);
     if (!status) status = learn_names(demo, i, err);
@@ -191,6 +203,7 @@ static int start(struct demo *demo, struct hgl_err *err)
     printf("host %s  %s\n           data %s\n", host_names[i], demo->hosts[i].join_url,
            demo->hosts[i].data);
   }
+  if (!status && !demo->json && again) printf("\nGoing on where the last run stopped.\n");
   if (!status && !demo->json)
     printf("\nTry, in another terminal:\n  haggle agents --data %s\n  haggle tail --data %s\n\n",
            demo->hosts[0].data, demo->hosts[1].data);
@@ -209,7 +222,7 @@ static int trade(struct demo *demo, struct hgl_err *err)
     for (int i = 0; i < HOSTS && !status && !interrupted; i++)
       status = read_deals(demo, i, 50, err);
     if (!status && now >= summary) {
-      status = show_summary(demo, err);
+      if (!(status = ask_totals(demo, err))) show_summary(demo);
       summary = now + (int64_t)SUMMARY_EVERY_MS * 1000000;
     }
   }
@@ -218,15 +231,19 @@ static int trade(struct demo *demo, struct hgl_err *err)
 
 static int finish(struct demo *demo, struct hgl_err *err)
 {
-  json_int_t messages = 0, agents = 0;
-  int status = 0;
-  if (!interrupted) {
-    status = sum(demo, "handled", &messages, err);
-    if (!status) status = sum(demo, "agents", &agents, err);
+  /* Ctrl-C reaches the hosts as well: then what they told last counts. */
+  int status = interrupted ? 0 : ask_totals(demo, err);
+  if (status) return status;
+  end_line(demo);
+  if (!demo->json) {
+    print_summary(demo);
+    printf("\nstopping; a later start goes on from here\n");
+    return 0;
   }
-  if (status || !demo->json) return status;
-  json_t *totals = json_pack("{s:i, s:I, s:I, s:I, s:I, s:I}", "hosts", HOSTS, "agents",
-                             agents - HOSTS, "messages", messages, "deals", (json_int_t)demo->deals,
+  /* Each host has an operator, who does not trade. */
+  json_int_t agents = demo->agents > HOSTS ? demo->agents - HOSTS : 0;
+  json_t *totals = json_pack("{s:i, s:I, s:I, s:I, s:I, s:I}", "hosts", HOSTS, "agents", agents,
+                             "messages", demo->messages, "deals", (json_int_t)demo->deals,
                              "breaches", (json_int_t)demo->breaches, "rounds",
                              (json_int_t)demo->rounds);
   status = hgl_print_json(totals, err);
@@ -246,7 +263,6 @@ static int run(struct demo *demo, struct hgl_err *err)
   if (!status) status = trade(demo, err);
   if (!status) status = finish(demo, err);
   end_line(demo);
-  if (!demo->json) printf("stopping; a later start goes on from here\n");
   for (int i = 0; i < HOSTS; i++) {
     hgl_control_hang_up(demo->tails[i]);
     hgl_child_stop(&demo->hosts[i], STOP_TIMEOUT_MS);

@@ -162,13 +162,14 @@ static void print_proof(const struct hgl_proof *proof, const json_t *json)
   print_line("body", message, "body");
   print_time("time", proof->header.time_ms, " (time claimed by the host)");
   print_line("host", json, "host");
-  printf("  %-12s %" PRIu64 " from that host to\n", "number", proof->number);
-  print_line("destination", json, "destination");
+  print_line("sent to", json, "destination");
+  printf("  %-12s %" PRIu64 " of all that the one host said to the other\n", "number",
+         proof->number);
   print_time("delegated", proof->delegation.expires_s * 1000, " is when the host's leave ends");
 }
 
-static int verify_one(struct hgl_bytes evidence, const struct hgl_verify_options *checks,
-                      bool as_json, struct hgl_err *err)
+static int show_one(struct hgl_bytes evidence, const struct hgl_verify_options *checks,
+                    bool as_json, struct hgl_err *err)
 {
   struct hgl_proof proof;
   int status = hgl_evidence_verify(evidence, checks, &proof, err);
@@ -183,6 +184,20 @@ static int verify_one(struct hgl_bytes evidence, const struct hgl_verify_options
   return status;
 }
 
+/* Nothing of a file is shown as proved unless all of it is. */
+static int verify_all(const struct bundle *bundle, const struct hgl_verify_options *checks,
+                      struct hgl_err *err)
+{
+  struct hgl_proof proof;
+  for (size_t i = 0; i < bundle->count; i++) {
+    int status = hgl_evidence_verify(bundle->items[i], checks, &proof, err);
+    if (status && bundle->count > 1)
+      return hgl_fail_in(err, "evidence %zu of %zu", i + 1, bundle->count);
+    if (status) return status;
+  }
+  return 0;
+}
+
 static int verify_file(const char *path, const struct hgl_verify_options *checks, bool json,
                        struct hgl_err *err)
 {
@@ -191,11 +206,10 @@ static int verify_file(const char *path, const struct hgl_verify_options *checks
   hgl_buf_init(&file, BUNDLE_SIZE_MAX);
   int status = hgl_file_read(path, BUNDLE_SIZE_MAX, &file, err);
   if (status == 0) status = split(hgl_buf_bytes(&file), &bundle, err);
+  if (status == 0) status = verify_all(&bundle, checks, err);
   for (size_t i = 0; status == 0 && i < bundle.count; i++) {
     if (i && !json) printf("\n");
-    status = verify_one(bundle.items[i], checks, json, err);
-    if (status && bundle.count > 1)
-      status = hgl_fail_in(err, "evidence %zu of %zu", i + 1, bundle.count);
+    status = show_one(bundle.items[i], checks, json, err);
   }
   hgl_buf_deinit(&file);
   return status;

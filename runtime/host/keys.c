@@ -87,21 +87,39 @@ int hgl_keys_agent(struct hgl_keys *keys, const char *name, struct hgl_signer **
   return load_or_create(keys, path, out, NULL, err);
 }
 
+void hgl_keys_delegation_path(const struct hgl_keys *keys, const char *name, char out[PATH_MAX])
+{
+  if (snprintf(out, PATH_MAX, "%s/" AGENT_PREFIX "%s.delegation", keys->folder, name) >= PATH_MAX)
+    out[0] = 0;
+}
+
 int hgl_keys_rotate(struct hgl_keys *keys, const char *name, int64_t now_ms, char kept[PATH_MAX],
                     struct hgl_signer **out, struct hgl_err *err)
 {
-  char path[PATH_MAX];
+  char path[PATH_MAX], delegation[PATH_MAX];
   int status = hgl_agent_name_check(hgl_text(name), err);
   if (status) return status;
   path_of(keys, AGENT_PREFIX, name, path);
+  hgl_keys_delegation_path(keys, name, delegation);
+  if (access(path, F_OK) && access(delegation, F_OK) == 0)
+    return hgl_fail(err, HGL_NOT_FOUND,
+                    "the key of agent %s is elsewhere; to give it one here, remove %s", name,
+                    delegation);
   if (access(path, F_OK))
     return hgl_fail(err, HGL_NOT_FOUND, "agent %s has no key here (%s)", name, path);
   if (snprintf(kept, PATH_MAX, "%s.%" PRId64, path, now_ms) >= PATH_MAX)
     return hgl_fail(err, HGL_INVALID, "the path of the data folder is too long");
   if (rename(path, kept)) return hgl_fail(err, HGL_IO, "%s: %s", path, strerror(errno));
-  status = hgl_key_file_create(path, &keys->seal, out, err);
+  struct hgl_signer *signer = NULL;
+  status = hgl_key_file_create(path, &keys->seal, &signer, err);
   /* Without a new key the agent keeps the old one. */
   if (status && rename(kept, path)) return status;
+  if (status == 0 && unlink(delegation) && errno != ENOENT)
+    status = hgl_fail(err, HGL_IO, "%s: %s", delegation, strerror(errno));
+  if (status)
+    hgl_signer_destroy(signer);
+  else
+    *out = signer;
   return status;
 }
 

@@ -24,8 +24,10 @@ int hgl_keys_host(struct hgl_keys *keys, struct hgl_signer **out, bool *created,
                   struct hgl_err *err) HGL_NODISCARD;
 int hgl_keys_agent(struct hgl_keys *keys, const char *name, struct hgl_signer **out,
                    struct hgl_err *err) HGL_NODISCARD;
-/* A new identity for an agent; the old file stays beside it as agent-NAME.key.TIME, whose path goes
- * to `kept`. HGL_NOT_FOUND. */
+/* Where the delegation of an agent whose key is elsewhere is kept: agent-NAME.delegation. */
+void hgl_keys_delegation_path(const struct hgl_keys *keys, const char *name, char out[PATH_MAX]);
+/* A new identity for an agent, whose key is here from now on; the old file stays beside it as
+ * agent-NAME.key.TIME, whose path goes to `kept`. HGL_NOT_FOUND. */
 int hgl_keys_rotate(struct hgl_keys *keys, const char *name, int64_t now_ms, char kept[PATH_MAX],
                     struct hgl_signer **out, struct hgl_err *err) HGL_NODISCARD;
 /* A list of {name, kind ("host", "agent"), did, sealed, file}, by name, the host first. */

@@ -238,6 +238,8 @@ const struct hgl_verb hgl_verb_keys = {
         "  haggle keys new kiosk.key                                  (on a machine of your own)\n"
         "  haggle keys delegate --key kiosk.key --host did:key:z6Mk… --days 7 --out "
         "kiosk.delegation\n"
-        "  haggle run kiosk/agent.lua --delegation kiosk=kiosk.delegation          (on the host)",
+        "  haggle run kiosk/agent.lua --delegation kiosk=kiosk.delegation          (on the host)"
+        "\n\n"
+        "The host keeps the delegation for later starts; give it a new one before it ends.",
     .main = keys_main,
 };

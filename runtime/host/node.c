@@ -353,9 +353,13 @@ static int open_net(struct hgl_node *node, const struct hgl_node_config *config,
       .events = {session_up, session_frame, session_down, address_verified, dial_failed},
       .user = node,
   };
-  if ((status = hgl_net_create(&net, &node->net, err)) != 0) {
-    return status == -HGL_IN_USE ? hgl_fail_in(err, "choose another port with --listen") : status;
-  }
+  status = hgl_net_create(&net, &node->net, err);
+  if (status == -HGL_IN_USE)
+    return hgl_fail(err, HGL_IN_USE,
+                    "port %d of %s is in use; stop the other process, or choose another port with "
+                    "--listen",
+                    config->listen_port, config->listen_address);
+  if (status) return status;
   if (config->listen_address) note_urls(node, config, certificate.certificate != NULL);
   return 0;
 }
@@ -390,11 +394,13 @@ static int open_host(struct hgl_node *node, const struct hgl_node_config *config
 
 /* Agents -------------------------------------------------------------------------------------- */
 
-static int read_delegation(struct hgl_node *node, const struct hgl_node_agent *agent,
-                           struct hgl_buf *out, struct hgl_err *err)
+static int read_delegation(struct hgl_node *node, const char *path, struct hgl_buf *out,
+                           struct hgl_err *err)
 {
   struct hgl_delegation claims;
-  int status = hgl_file_read(agent->delegation, HGL_DELEGATION_SIZE_MAX, out, err);
+  int status = hgl_file_read(path, HGL_DELEGATION_SIZE_MAX, out, err);
+  if (status) return status;
+  status = hgl_delegation_verify(hgl_buf_bytes(out), &claims, err);
   if (status == 0) status = hgl_delegation_verify(hgl_buf_bytes(out), &claims, err);
   if (status == 0)
     status = hgl_delegation_check(&claims, hgl_signer_key(node->signer),
@@ -404,8 +410,23 @@ static int read_delegation(struct hgl_node *node, const struct hgl_node_agent *a
     return hgl_fail(err, (enum hgl_code) - status,
                     "%s is no valid delegation for this host (%s); issue one: haggle keys delegate "
                     "--key FILE --host %s",
-                    agent->delegation, hgl_code_meaning((enum hgl_code) - status), node->did);
-  return hgl_fail_in(err, "%s", agent->delegation);
+                    path, hgl_code_meaning((enum hgl_code) - status), node->did);
+  return hgl_fail_in(err, "%s", path);
+}
+
+/* The one that was given, which is kept for later starts, or the one that was kept: an agent's
+ * identity follows its name. Empty when the agent's key is here. */
+static int find_delegation(struct hgl_node *node, const struct hgl_node_agent *agent,
+                           struct hgl_buf *out, struct hgl_err *err)
+{
+  char kept[PATH_MAX];
+  hgl_keys_delegation_path(&node->keys, agent->name, kept);
+  if (!agent->delegation) {
+    int status = read_delegation(node, kept, out, err);
+    return status == -HGL_NOT_FOUND ? 0 : status;
+  }
+  int status = read_delegation(node, agent->delegation, out, err);
+  return status ? status : hgl_file_replace(kept, hgl_buf_bytes(out), 0600, err);
 }
 
 static int add_agent(struct hgl_node *node, const struct hgl_node_agent *agent, struct hgl_err *err)
@@ -417,9 +438,9 @@ static int add_agent(struct hgl_node *node, const struct hgl_node_agent *agent, 
   int status = agent->script ? hgl_file_read(agent->script, SCRIPT_SIZE_MAX, &source, err) : 0;
   if (status == 0 && agent->script && source.size == 0)
     status = hgl_fail(err, HGL_SCRIPT, "%s is empty", agent->script);
-  if (status == 0)
-    status = agent->delegation ? read_delegation(node, agent, &delegation, err)
-                               : hgl_keys_agent(&node->keys, agent->name, &signer, err);
+  if (status == 0) status = find_delegation(node, agent, &delegation, err);
+  if (status == 0 && delegation.size == 0)
+    status = hgl_keys_agent(&node->keys, agent->name, &signer, err);
   if (status == 0) {
     struct hgl_agent_config config = {.name = agent->name,
                                       .script_path = agent->script,

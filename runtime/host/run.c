@@ -153,7 +153,8 @@ static int run_main(const struct hgl_verb *verb, int argc, char **argv)
       {"allow", "[NAME:]KIND=VALUE", HGL_OPTION_LIST, &given.allows,
        "grants an agent (or all) something: read=/proc/loadavg"},
       {"delegation", "NAME=FILE", HGL_OPTION_LIST, &given.delegations,
-       "lets this host speak for an agent whose key is elsewhere\n(haggle keys delegate)"},
+       "lets this host speak for an agent whose key is elsewhere\n(haggle keys delegate); kept for "
+       "later starts"},
       {"tls", "self-signed", HGL_OPTION_TEXT, &given.tls,
        "listens on wss with a pair made in the data folder"},
       {"certificate", "FILE", HGL_OPTION_TEXT, &given.certificate,
@@ -163,7 +164,7 @@ static int run_main(const struct hgl_verb *verb, int argc, char **argv)
       {"durability", "MODE", HGL_OPTION_TEXT, &given.durability,
        "strict (default), or \"relaxed 50ms\": fewer commits,\nlater acknowledgements"},
       {"passphrase-file", "FILE", HGL_OPTION_TEXT, &given.passphrase_file,
-       "seals the keys (also: HAGGLE_PASSPHRASE)"},
+       "seals new keys, opens sealed ones (also: HAGGLE_PASSPHRASE)"},
       {"allow-private", NULL, HGL_OPTION_FLAG, &given.allow_private,
        "dial private addresses that peers name"},
       {"json", NULL, HGL_OPTION_FLAG, &given.json, "what was started, as one JSON object"},
@@ -218,6 +219,7 @@ const struct hgl_verb hgl_verb_run = {
         "      allow = { \"read=/proc/loadavg\" }, config = { region = \"at\" },\n"
         "      limits = { memory = \"16MB\", stretch = \"1s\", state = \"64MB\", mailbox = 1000 } "
         "} } }\n\n"
+        "Every key of it, such as `count` for many instances, is in stdlib/README.md.\n\n"
         "An agent is named after its folder (kiosk/agent.lua) or file (kiosk.lua); its identity\n"
         "follows the name.",
     .main = run_main,

@@ -171,8 +171,8 @@ static int tail_main(const struct hgl_verb *verb, int argc, char **argv)
   struct hgl_err err = {0};
   int status;
   if (hgl_options_parse(verb, options, 4, argc, argv, &words, &status) &&
-      follow(data, make_request(agent, kinds_text), json, &err))
-    status = hgl_verb_fail(verb, &err);
+      follow(data, make_request(agent, kinds_text), json, &err) && !ferror(stdout))
+    status = hgl_verb_fail(verb, &err); /* whoever read it may leave: that is no failure */
   hgl_texts_deinit(&words);
   return status;
 }

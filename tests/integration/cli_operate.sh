@@ -111,6 +111,7 @@ check 1 'nothing is proved' verify tampered.evidence
 check 0 'proved' verify bundle.evidence
 { printf '\202' && cat message.evidence tampered.evidence; } >bundle.evidence
 check 1 'nothing is proved: ' verify bundle.evidence
+if grep -q '^proved' said; then fail 'half a file was proved'; else pass; fi
 
 # another host, from a host file: found, asked, its clock and link shown
 cat >two.lua <<END
@@ -143,12 +144,18 @@ start one kiosk/agent.lua --delegation kiosk=kiosk.delegation
 check 0 "$away" agents --data one
 check 0 'said' ask --data one kiosk echo/1.0/say '{"text":"from away"}'
 stop "$host"
+start one kiosk/agent.lua
+check 0 "$away" agents --data one # it keeps its identity without being given it again
+stop "$host"
 check 1 'no valid delegation for this host' run --data three kiosk/agent.lua \
   --delegation kiosk=kiosk.delegation
 
 # keys: rotated, sealed
 check 0 'old' keys rotate kiosk --data one
 check 1 'has no key here' keys rotate nobody --data one
+start one kiosk/agent.lua
+if "$haggle" agents --data one | grep -qF "$away"; then fail 'a rotated key is not used'; else pass; fi
+stop "$host"
 "$haggle" keys --data one --json >said
 if [[ $(json 'next(k["did"] for k in value if k["name"] == "kiosk")') != "$before" ]]; then
   pass

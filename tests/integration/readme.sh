@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What README.md shows is what happens: its agent is run as it is printed there, and its commands for two
-# hosts are done one after the other.
+# What the pages show is what happens: README's agent is run as it is printed there, its commands for two
+# hosts are done one after the other, the host file of stdlib/README.md is one, and every option that a
+# page names is one of its verb.
 tree=$(cd "$(dirname "$0")/../.." && pwd)
 # shellcheck source=tests/support/cli.sh
 . "$tree/tests/support/cli.sh"
@@ -31,3 +32,31 @@ wait "$one" 2>/dev/null
 start one hello/agent.lua --listen "$(sed 's|ws://\([^#]*\)#.*|\1|' <<<"$url")"
 check 0 '"count":4' ask hello greet/1.0/hello '{"name":"again"}' --data one
 stop "$host"
+
+# the host file of stdlib/README.md
+awk '/^-- host.lua$/ { on = 1 } /^```$/ { on = 0 } on' "$tree/stdlib/README.md" |
+  sed 's/127.0.0.1:700[12]/127.0.0.1:0/; s/^  join = .*//' >host.lua
+mkdir kiosk
+cp hello/agent.lua kiosk/agent.lua
+cp hello/agent.lua worker.lua
+start data --config host.lua
+check 0 'worker-3' agents --data data
+stop "$host"
+
+# every option named in a page
+named=0
+while read -r verb option; do
+  named=$((named + 1))
+  if "$haggle" "$verb" --help 2>&1 | grep -qE -- "^  $option( |\$)"; then
+    pass
+  else
+    fail "a page says haggle $verb $option, which does not exist"
+  fi
+done < <(sed 's/#.*//' "$tree"/{README.md,stdlib/README.md,agents/*/README.md} |
+  awk '/haggle [a-z]+ / { verb = "" }
+    { for (i = 1; i <= NF; i++) {
+        if ($(i) ~ /haggle$/) verb = $(i + 1)
+        else if (verb != "" && $(i) ~ /^--[a-z-]+`?$/) print verb, $(i)
+      } }
+    !/\\$/ { verb = "" }' | tr -d '`' | sort -u)
+if ((named >= 8)); then pass; else fail "only $named options were found in the pages"; fi
