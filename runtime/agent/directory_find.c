@@ -50,15 +50,9 @@ static int add_offer(struct hgl_directory *directory, struct hgl_dir_offer *offe
   if (!offer_service(offer, &name)) return 0;
   int status = get_service(directory, name, &service, err);
   if (status) return status;
-  if (service->count == service->capacity) {
-    size_t capacity = service->capacity ? 2 * service->capacity : 4;
-    void *grown = hgl_realloc(service->offers, capacity * sizeof(struct hgl_dir_offer *));
-    if (!grown) {
-      drop_if_empty(directory, name, service);
-      return hgl_fail(err, HGL_NO_MEMORY, "no memory for the directory");
-    }
-    service->offers = grown;
-    service->capacity = capacity;
+  if (!HGL_GROW(service->offers, service->count, service->capacity)) {
+    drop_if_empty(directory, name, service);
+    return hgl_fail(err, HGL_NO_MEMORY, "no memory for the directory");
   }
   offer->service = service;
   offer->place = service->count;

@@ -28,12 +28,8 @@ int group_add_authors(struct hgl_host *host, struct group *group, struct message
     struct agent *author = agent_by_key(host, &envelope->from);
     if (author ? author->author_of == group->row : has_author(group, &envelope->from)) continue;
     if (author) author->author_of = group->row;
-    if (group->author_count == capacity) {
-      capacity = capacity ? capacity * 2 : 4;
-      void *bigger = hgl_realloc(group->authors, capacity * sizeof *group->authors);
-      if (!bigger) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-      group->authors = bigger;
-    }
+    if (!HGL_GROW(group->authors, group->author_count, capacity))
+      return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
     group->authors[group->author_count++] = envelope->from;
   }
   return 0;

@@ -16,27 +16,12 @@ void stretch_begin(struct hgl_host *host, struct agent *agent, struct mail *mail
   stretch->run = run;
 }
 
-/* Makes room for one more element. */
-static bool grow(void *array_pointer, size_t count, size_t *capacity, size_t element)
-{
-  if (count < *capacity) return true;
-  size_t wanted = *capacity ? *capacity * 2 : 16;
-  void **array = array_pointer;
-  void *bigger = hgl_realloc(*array, wanted * element);
-  if (!bigger) return false;
-  *array = bigger;
-  *capacity = wanted;
-  return true;
-}
-
-#define GROW(array, count, capacity) grow(&(array), (count), &(capacity), sizeof *(array))
-
 /* ---- saying ---- */
 
 static int undo_dialogue(struct stretch *stretch, const struct hgl_envelope *envelope,
                          struct hgl_err *err)
 {
-  if (!GROW(stretch->undo, stretch->undo_count, stretch->undo_capacity))
+  if (!HGL_GROW(stretch->undo, stretch->undo_count, stretch->undo_capacity))
     return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   struct dialogue_undo *undo = &stretch->undo[stretch->undo_count];
   memcpy(undo->key, envelope->to.bytes, HGL_KEY_SIZE);
@@ -82,7 +67,7 @@ int stretch_send(struct hgl_host *host, const struct hgl_vm_send *send, struct h
   if (waiting > HGL_OUTBOX_BYTES_MAX || stretch->spoken_count >= STRETCH_MESSAGES_MAX)
     return hgl_fail(err, HGL_LIMIT, "%zu bytes towards %s are not acknowledged yet", waiting,
                     peer->did);
-  if (!GROW(stretch->spoken, stretch->spoken_count, stretch->spoken_capacity))
+  if (!HGL_GROW(stretch->spoken, stretch->spoken_count, stretch->spoken_capacity))
     return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
 
   struct hgl_buf buf;
@@ -118,7 +103,7 @@ int stretch_send(struct hgl_host *host, const struct hgl_vm_send *send, struct h
 int stretch_timer(struct hgl_host *host, struct timer_change *change, struct hgl_err *err)
 {
   struct stretch *stretch = &host->stretch;
-  if (!GROW(stretch->timers, stretch->timer_count, stretch->timer_capacity))
+  if (!HGL_GROW(stretch->timers, stretch->timer_count, stretch->timer_capacity))
     return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   stretch->timers[stretch->timer_count++] = *change;
   return 0;
@@ -145,7 +130,7 @@ int stretch_keep(struct hgl_host *host, const struct hgl_id *id, struct hgl_err 
   struct stretch *stretch = &host->stretch;
   struct message *message = find_message(host, id);
   if (message) {
-    if (!GROW(stretch->keeps, stretch->keep_count, stretch->keep_capacity))
+    if (!HGL_GROW(stretch->keeps, stretch->keep_count, stretch->keep_capacity))
       return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
     stretch->keeps[stretch->keep_count++] = message_hold(message);
     return 0;
@@ -189,7 +174,7 @@ void stretch_drop(struct hgl_host *host)
 
 static int keep_later(struct hgl_host *host, struct message *message, struct hgl_err *err)
 {
-  if (!GROW(host->kept, host->kept_count, host->kept_capacity))
+  if (!HGL_GROW(host->kept, host->kept_count, host->kept_capacity))
     return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   host->kept[host->kept_count++] = message_hold(message);
   return 0;

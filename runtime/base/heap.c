@@ -51,13 +51,8 @@ int hgl_heap_push(struct hgl_heap *heap, struct hgl_heap_entry *entry, int64_t d
                   struct hgl_err *err)
 {
   assert(entry->index == 0);
-  if (heap->count == heap->capacity) {
-    size_t capacity = heap->capacity ? heap->capacity * 2 : 16;
-    void *entries = hgl_realloc(heap->entries, capacity * sizeof *heap->entries);
-    if (!entries) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-    heap->entries = entries;
-    heap->capacity = capacity;
-  }
+  if (!HGL_GROW(heap->entries, heap->count, heap->capacity))
+    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   entry->due = due;
   entry->order = heap->next_order++;
   sift_up(heap, entry, heap->count++);

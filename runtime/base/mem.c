@@ -1,7 +1,6 @@
 #include "base/mem.h"
 
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +42,18 @@ void *hgl_array(size_t count, size_t size)
   size_t total;
   if (__builtin_mul_overflow(count, size, &total)) return NULL;
   return hgl_zalloc(total);
+}
+
+bool hgl_grow(void *array_pointer, size_t count, size_t *capacity, size_t size)
+{
+  if (count < *capacity) return true;
+  void **array = array_pointer;
+  size_t wanted = *capacity ? *capacity * 2 : 8;
+  void *bigger = hgl_realloc(*array, wanted * size);
+  if (!bigger) return false;
+  *array = bigger;
+  *capacity = wanted;
+  return true;
 }
 
 char *hgl_strndup(const char *text, size_t size)

@@ -6,6 +6,7 @@
 #ifndef HGL_BASE_MEM_H
 #define HGL_BASE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -19,6 +20,11 @@ void *hgl_array(size_t count, size_t size) HGL_NODISCARD; /* zeroed; NULL on ove
 char *hgl_strndup(const char *text, size_t size) HGL_NODISCARD; /* adds a NUL */
 void *hgl_memdup(const void *data, size_t size) HGL_NODISCARD;
 void hgl_free(void *pointer); /* NULL is allowed */
+
+/* Makes room for one more element behind the first `count` of a growing array; false: no memory,
+ * and nothing has changed. */
+#define HGL_GROW(array, count, capacity) hgl_grow(&(array), (count), &(capacity), sizeof *(array))
+bool hgl_grow(void *array_pointer, size_t count, size_t *capacity, size_t size) HGL_NODISCARD;
 
 /* For tests: the request after `count` more fails, and every later one; a negative count turns it
  * off. Counts requests on all threads. */

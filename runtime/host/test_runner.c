@@ -34,15 +34,7 @@ struct runner {
 static int add_spec(struct runner *runner, const char *path, struct hgl_err *err)
 {
   char *copy = hgl_strndup(path, strlen(path));
-  if (copy && runner->count == runner->capacity) {
-    size_t capacity = runner->capacity ? 2 * runner->capacity : 16;
-    char **specs = hgl_realloc(runner->specs, capacity * sizeof *specs);
-    if (specs) {
-      runner->specs = specs;
-      runner->capacity = capacity;
-    }
-  }
-  if (!copy || runner->count == runner->capacity) {
+  if (!copy || !HGL_GROW(runner->specs, runner->count, runner->capacity)) {
     hgl_free(copy);
     return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   }
