@@ -14,7 +14,7 @@ static int text_field(struct hgl_bytes map, const char *name, size_t size_max,
   if (status) return status;
   if (!found) return hgl_fail(err, HGL_INVALID, "a deal needs the field '%s'", name);
   struct hgl_cbor_reader in = hgl_cbor_reader(field);
-  if ((status = hgl_cbor_get_text(&in, name, size_max, out, err)))
+  if (hgl_cbor_get_text(&in, name, size_max, out, err))
     return hgl_fail(err, HGL_INVALID, "a deal's '%s' is a text of at most %zu bytes", name,
                     size_max);
   return 0;

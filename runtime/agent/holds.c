@@ -207,7 +207,7 @@ static int load_hold(void *user, struct hgl_bytes key, struct hgl_bytes value, s
     return status;
   struct peer *peer = peer_get(host, &host_key, err);
   status = peer ? pair_get(host, peer, &message->envelope, &pair, err) : -(int)err->code;
-  if (!status) {
+  if (peer && !status) {
     pair->after = peer->out_next - 1;
     status = insert(peer, pair, message, refused, hgl_get_be64(key.data), err);
   }

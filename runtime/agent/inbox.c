@@ -138,13 +138,8 @@ void inbox_ack(struct hgl_host *host, struct peer *peer)
 static int add_exception(struct peer *peer, uint64_t number, enum hgl_code code,
                          struct hgl_err *err)
 {
-  if (peer->exception_count == peer->exception_capacity) {
-    size_t capacity = peer->exception_capacity ? peer->exception_capacity * 2 : 16;
-    void *bigger = hgl_realloc(peer->exceptions, capacity * sizeof *peer->exceptions);
-    if (!bigger) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-    peer->exceptions = bigger;
-    peer->exception_capacity = capacity;
-  }
+  if (!HGL_GROW(peer->exceptions, peer->exception_count, peer->exception_capacity))
+    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   peer->exceptions[peer->exception_count++] = (struct exception){number, code};
   peer->exceptions_dirty = true;
   return 0;
@@ -419,22 +414,22 @@ static int route_batch(struct hgl_host *host, struct peer *peer,
   struct hgl_frame_envelope item;
   int status = 0;
   for (uint32_t i = 0; !status && hgl_run_take_envelope(&run, &item); i++) {
+    uint64_t number = leaf->first_number + i;
     struct message *message = NULL;
     struct hgl_err why;
     if (item.expired) continue;
     int outcome = message_copy(item.bytes, &message, &why);
     if (!outcome) {
       message_set_batch(message, batch, i);
-      outcome = route_envelope(host, peer, message, leaf->first_number + i, header->time_ms, &why);
+      outcome = route_envelope(host, peer, message, number, header->time_ms, &why);
     }
     message_release(message);
     if (outcome == -HGL_NO_MEMORY) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
     if (!outcome) continue;
     host->counts.refused++;
-    host_log(host, HGL_LOG_DEBUG, "refused %llu of %s: %s (%s)",
-             (unsigned long long)(leaf->first_number + i), peer->did, why.message,
-             hgl_code_name(why.code));
-    status = add_exception(peer, leaf->first_number + i, why.code, err);
+    host_log(host, HGL_LOG_DEBUG, "refused %llu of %s: %s (%s)", (unsigned long long)number,
+             peer->did, why.message, hgl_code_name(why.code));
+    status = add_exception(peer, number, why.code, err);
   }
   return status;
 }

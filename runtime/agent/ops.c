@@ -157,9 +157,8 @@ static int call_keep(struct agent *agent, struct hgl_cbor_reader *in, struct hgl
 {
   struct hgl_bytes text;
   struct hgl_id id;
-  int status;
-  if ((status = hgl_cbor_get_text(in, "message id", 2 * HGL_ID_SIZE, &text, err)) ||
-      (status = hgl_id_parse(text, &id, err)))
+  if (hgl_cbor_get_text(in, "message id", 2 * HGL_ID_SIZE, &text, err) ||
+      hgl_id_parse(text, &id, err))
     return hgl_fail(err, HGL_INVALID, "keep: %s", err->message);
   hgl_cbor_put_null(result);
   return stretch_keep(agent->host, &id, err);

@@ -2,7 +2,7 @@
  * key and the host that speaks for it. */
 #include "agent/internal.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 
 enum { ADDRESSES_MAX = 4096 }; /* remembered */
 
@@ -123,8 +123,10 @@ bool address_is_private(const char *url)
   host += 3;
   for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
     if (strncmp(host, beginnings[i], strlen(beginnings[i])) == 0) return true;
-  unsigned second;
-  if (sscanf(host, "172.%u.", &second) == 1 && second >= 16 && second < 32) return true;
+  if (strncmp(host, "172.", 4) == 0) {
+    unsigned long second = strtoul(host + 4, NULL, 10);
+    if (second >= 16 && second < 32) return true;
+  }
   size_t name = strcspn(host, ":/#");
   return host[0] != '[' && !memchr(host, '.', name);
 }

@@ -365,6 +365,7 @@ static void arguments(const struct mail *mail, struct hgl_vm_message *message,
   }
   switch (mail->kind) {
   case MAIL_MESSAGE:
+    assert(mail->message);
     call->kind = HGL_VM_HANDLER;
     call->name = mail->message->envelope.type;
     return;
@@ -375,6 +376,7 @@ static void arguments(const struct mail *mail, struct hgl_vm_message *message,
     hgl_cbor_put_literal(values, hgl_code_name(mail->code));
     return;
   case MAIL_TIMER:
+    assert(mail->timer);
     call->kind = mail->timer->every_ms ? HGL_VM_EVERY : HGL_VM_ON_TIMER;
     call->name = hgl_bytes(mail->timer->id, mail->timer->name_size);
     if (mail->timer->every_ms || !mail->timer->value.size) return;
