@@ -192,21 +192,6 @@ static int get_number(struct hgl_cbor_reader *in, uint64_t *out, struct hgl_err 
   return hgl_cbor_get_uint(in, "number", INT64_MAX, out, err);
 }
 
-static int get_path(struct hgl_cbor_reader *in, struct hgl_path *out, struct hgl_err *err)
-{
-  uint64_t index;
-  size_t count;
-  int status = get_tuple(in, "path", 2, err);
-  if (status == 0) status = hgl_cbor_get_uint(in, "path index", UINT32_MAX, &index, err);
-  if (status == 0) status = hgl_cbor_get_list(in, "path", HGL_PATH_MAX, &count, err);
-  if (status != 0) return status;
-  for (size_t i = 0; i < count; i++)
-    if ((status = get_hash(in, "path hash", &out->hashes[i], err)) != 0) return status;
-  out->index = (uint32_t)index;
-  out->count = (uint32_t)count;
-  return 0;
-}
-
 static int pass_over(struct hgl_cbor_reader *in, struct hgl_err *err)
 {
   struct hgl_bytes value;
@@ -257,7 +242,7 @@ static int batch_field(struct hgl_cbor_reader *in, int64_t key, struct hgl_frame
   case 2:
     return hgl_cbor_get_bytes(in, "group leaf", HGL_GROUP_LEAF_SIZE_MAX, &batch->group_leaf, err);
   case 3:
-    return get_path(in, &batch->group_path, err);
+    return hgl_path_decode(in, "group path", &batch->group_path, err);
   case 4:
     return get_run(in, "delegations", HGL_FRAME_DELEGATIONS_MAX, check_delegation,
                    &batch->delegations, err);
@@ -455,16 +440,6 @@ static void put_run(struct hgl_buf *out, uint64_t key, const struct hgl_run *run
   hgl_buf_append_bytes(out, run->items);
 }
 
-static void put_path(struct hgl_buf *out, uint64_t key, const struct hgl_path *path)
-{
-  hgl_cbor_put_uint(out, key);
-  hgl_cbor_put_list(out, 2);
-  hgl_cbor_put_uint(out, path->index);
-  hgl_cbor_put_list(out, path->count);
-  for (uint32_t i = 0; i < path->count; i++)
-    hgl_cbor_put_bytes(out, hgl_bytes(path->hashes[i].bytes, HGL_HASH_SIZE));
-}
-
 static void put_hello(struct hgl_buf *out, const struct hgl_frame_hello *hello)
 {
   hgl_cbor_put_map(out, hello->has_resume ? 6 : 5);
@@ -488,7 +463,8 @@ static void put_batch(struct hgl_buf *out, const struct hgl_frame_batch *batch)
   hgl_cbor_put_map(out, 5);
   put_bytes(out, 1, batch->header);
   put_bytes(out, 2, batch->group_leaf);
-  put_path(out, 3, &batch->group_path);
+  hgl_cbor_put_uint(out, 3);
+  hgl_path_encode(&batch->group_path, out);
   put_run(out, 4, &batch->delegations);
   put_run(out, 5, &batch->envelopes);
 }
