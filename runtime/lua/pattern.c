@@ -10,6 +10,8 @@ enum {
   DEPTH_MAX = 200,
   STEPS_MAX = 50 * 1000 * 1000, /* of one call, a fifth of a second or so */
   STEPS_PER_LOOK = 4096,
+  SET_BYTES_PER_STEP = 4, /* of a [set] that is read through */
+  COMPARED_BYTES_PER_STEP = 16,
   UNCLOSED = -1,
   POSITION = -2,
 };
@@ -21,26 +23,24 @@ struct capture {
 
 struct matcher {
   lua_State *L;
-  struct hgl_vm *vm;
   const char *text, *text_end;
   const char *pattern_end;
   int depth;
-  int steps;
+  size_t steps, next_look;
   int count; /* of captures, closed or not */
   struct capture captures[CAPTURES_MAX];
 };
 
 static const char *match_here(struct matcher *m, const char *s, const char *p);
 
-/* One comparison. Lets the time limit of the stretch through, which is no hook's business here. */
-static void step(struct matcher *m)
+/* The cost of `steps` comparisons. Lets the limits of the stretch through, which is no hook's
+ * business here. */
+static void spend(struct matcher *m, size_t steps)
 {
-  if (++m->steps % STEPS_PER_LOOK != 0) return;
-  if (m->vm->overrun) {
-    m->vm->doomed = HGL_LIMIT;
-    lua_pushliteral(m->L, "the time limit was reached in a pattern");
-    hgl_stretch_caught(m->L, LUA_ERRRUN);
-  }
+  m->steps += steps;
+  if (m->steps < m->next_look) return;
+  m->next_look = m->steps + STEPS_PER_LOOK;
+  hgl_stretch_look(m->L);
   if (m->steps > STEPS_MAX)
     luaL_error(m->L, "the pattern needs too many steps for this text (more than %d)", STEPS_MAX);
 }
@@ -90,6 +90,7 @@ static bool in_class(unsigned char c, unsigned char letter)
 /* Behind the item that starts at p: a character, %x, or [set]. */
 static const char *item_end(struct matcher *m, const char *p)
 {
+  const char *begin = p;
   char first = *p++;
   if (first == '%') {
     if (p == m->pattern_end) luaL_error(m->L, "malformed pattern (ends with '%%')");
@@ -100,7 +101,10 @@ static const char *item_end(struct matcher *m, const char *p)
   for (bool start = true;; start = false) {
     if (p == m->pattern_end) luaL_error(m->L, "malformed pattern (missing ']')");
     char c = *p++;
-    if (c == ']' && !start) return p;
+    if (c == ']' && !start) {
+      spend(m, (size_t)(p - begin) / SET_BYTES_PER_STEP);
+      return p;
+    }
     if (c == '%') {
       if (p == m->pattern_end) luaL_error(m->L, "malformed pattern (missing ']')");
       p++;
@@ -132,7 +136,7 @@ static bool in_set(unsigned char c, const char *p, const char *end)
 
 static bool item_matches(struct matcher *m, const char *s, const char *p, const char *end)
 {
-  step(m);
+  spend(m, 1);
   if (s >= m->text_end) return false;
   unsigned char c = (unsigned char)*s;
   switch (*p) {
@@ -141,6 +145,7 @@ static bool item_matches(struct matcher *m, const char *s, const char *p, const 
   case '%':
     return in_class(c, (unsigned char)p[1]);
   case '[':
+    spend(m, (size_t)(end - p) / SET_BYTES_PER_STEP);
     return in_set(c, p, end);
   default:
     return (unsigned char)*p == c;
@@ -155,7 +160,7 @@ static const char *match_balanced(struct matcher *m, const char *s, const char *
   if (s >= m->text_end || *s != p[0]) return NULL;
   int level = 1;
   while (++s < m->text_end) {
-    step(m);
+    spend(m, 1);
     if (*s == p[1]) {
       if (--level == 0) return s + 1;
     } else if (*s == p[0]) {
@@ -169,6 +174,7 @@ static const char *match_balanced(struct matcher *m, const char *s, const char *
  * of the text count as NUL. */
 static bool at_frontier(struct matcher *m, const char *s, const char *set, const char *end)
 {
+  spend(m, 2 * (size_t)(end - set) / SET_BYTES_PER_STEP);
   unsigned char before = s == m->text ? 0 : (unsigned char)s[-1];
   unsigned char here = s == m->text_end ? 0 : (unsigned char)*s;
   return !in_set(before, set, end) && in_set(here, set, end);
@@ -183,9 +189,9 @@ static const char *match_captured(struct matcher *m, const char *s, char digit)
   }
   ptrdiff_t size = m->captures[i].size;
   if (size == POSITION) size = 0;
-  if (m->text_end - s < size || memcmp(m->captures[i].start, s, (size_t)size) != 0) return NULL;
-  m->steps += (int)(size / 16);
-  return s + size;
+  if (m->text_end - s < size) return NULL;
+  spend(m, (size_t)size / COMPARED_BYTES_PER_STEP);
+  return memcmp(m->captures[i].start, s, (size_t)size) == 0 ? s + size : NULL;
 }
 
 static const char *open_capture(struct matcher *m, const char *s, const char *p, ptrdiff_t size)
@@ -284,7 +290,7 @@ static const char *match_items(struct matcher *m, const char *s, const char *p)
 
 static const char *match_here(struct matcher *m, const char *s, const char *p)
 {
-  step(m);
+  spend(m, 1);
   if (++m->depth > DEPTH_MAX) luaL_error(m->L, "pattern too complex");
   const char *end = match_items(m, s, p);
   m->depth--;
@@ -327,11 +333,8 @@ static int push_captures(struct matcher *m, const char *s, const char *end, bool
 static struct matcher start(lua_State *L, const char *text, size_t size, const char *pattern,
                             size_t pattern_size)
 {
-  return (struct matcher){.L = L,
-                          .vm = hgl_vm_of(L),
-                          .text = text,
-                          .text_end = text + size,
-                          .pattern_end = pattern + pattern_size};
+  return (struct matcher){
+      .L = L, .text = text, .text_end = text + size, .pattern_end = pattern + pattern_size};
 }
 
 /* The 0-based place that argument `arg` names in a text of `size`; size + 1 when behind its end. */
@@ -441,6 +444,7 @@ static void add_expanded(struct matcher *m, luaL_Buffer *out, const char *s, con
   size_t size;
   const char *text = lua_tolstring(m->L, 3, &size);
   for (size_t i = 0; i < size; i++) {
+    spend(m, 1);
     if (text[i] != '%') {
       luaL_addchar(out, text[i]);
       continue;
