@@ -74,7 +74,7 @@ struct identity {
 static int decode_identity(struct hgl_bytes payload, struct identity *out, struct hgl_err *err)
 {
   struct hgl_cbor_reader in = hgl_cbor_reader(payload);
-  size_t pairs;
+  size_t pairs = 0;
   int64_t previous = INT64_MIN, key;
   bool has_key = false, has_signature = false;
   int status = hgl_cbor_get_map(&in, "handshake payload", PAIRS_MAX, &pairs, err);
