@@ -71,7 +71,9 @@ static inline char *fake_json(struct hgl_bytes value)
   assert_ok(hgl_value_to_json(value, &json, &err));
   assert_ok(hgl_json_print(json, &text, &err));
   json_decref(json);
-  char *copy = strndup((const char *)text.data, text.size);
+  hgl_buf_append_byte(&text, 0);
+  assert_ok(hgl_buf_check(&text, &err));
+  char *copy = strdup((const char *)text.data);
   hgl_buf_deinit(&text);
   return copy;
 }
