@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { READ_SIZE = 16 * 1024 };
@@ -54,11 +56,13 @@ static int check_secret(const struct stat *file, const char *path, struct hgl_er
                   path, (unsigned)file->st_mode & 07777, path);
 }
 
-static int read_file(const char *path, bool secret, size_t size_max, struct hgl_buf *out,
+/* Not blocking: the path may name a pipe that nobody writes to. */
+enum { READ_FLAGS = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
+
+/* Takes the descriptor. */
+static int read_file(int fd, const char *path, bool secret, size_t size_max, struct hgl_buf *out,
                      struct hgl_err *err)
 {
-  /* Not blocking: the path may name a pipe that nobody writes to. */
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0) return fail_errno(err, path);
   struct stat file;
   int status = 0;
@@ -75,13 +79,23 @@ static int read_file(const char *path, bool secret, size_t size_max, struct hgl_
 
 int hgl_file_read(const char *path, size_t size_max, struct hgl_buf *out, struct hgl_err *err)
 {
-  return read_file(path, false, size_max, out, err);
+  return read_file(open(path, READ_FLAGS), path, false, size_max, out, err);
+}
+
+int hgl_file_read_confined(const char *path, size_t size_max, struct hgl_buf *out,
+                           struct hgl_err *err)
+{
+  struct open_how how = {.flags = READ_FLAGS, .resolve = RESOLVE_NO_MAGICLINKS};
+  int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+  if (fd < 0 && errno == ELOOP)
+    return hgl_fail(err, HGL_DENIED, "%s leads through a link that agents may not follow", path);
+  return read_file(fd, path, false, size_max, out, err);
 }
 
 int hgl_file_read_secret(const char *path, size_t size_max, struct hgl_buf *out,
                          struct hgl_err *err)
 {
-  return read_file(path, true, size_max, out, err);
+  return read_file(open(path, READ_FLAGS), path, true, size_max, out, err);
 }
 
 /* Writing ------------------------------------------------------------------------------------- */

@@ -171,7 +171,7 @@ static void transport_address(void *user, const struct hgl_key *peer, const char
 static int read_file(void *user, const char *path, size_t size_max, struct hgl_buf *out,
                      struct hgl_err *err)
 {
-  return hgl_file_read(path, size_max, out, err);
+  return hgl_file_read_confined(path, size_max, out, err);
 }
 
 /* The tick ------------------------------------------------------------------------------------ */

@@ -150,6 +150,22 @@ stop "$host"
 check 1 'no valid delegation for this host' run --data three kiosk/agent.lua \
   --delegation kiosk=kiosk.delegation
 
+# a grant for all of /proc is none for what its links lead to
+cat >reader.lua <<'END'
+agent.on("reader/1.0/read", function(message)
+  local text, why, code = host.read(message.body.path)
+  message:reply("is", { code = code or "read", text = text, why = why })
+end)
+END
+start reading reader.lua --allow 'read=/proc/*'
+for path in net/dev self/status; do
+  check 0 '"code":"read"' ask --data reading reader reader/1.0/read "{\"path\":\"/proc/$path\"}"
+done
+for path in self/cwd/reading/keys/host.key self/root/etc/passwd ../etc/passwd; do
+  check 0 '"code":"denied"' ask --data reading reader reader/1.0/read "{\"path\":\"/proc/$path\"}"
+done
+stop "$host"
+
 # keys: rotated, sealed
 check 0 'old' keys rotate kiosk --data one
 check 1 'has no key here' keys rotate nobody --data one
