@@ -63,6 +63,7 @@ struct hgl_files {
 struct hgl_watcher {
   void (*event)(void *user, const char *kind, json_t *object);
   void *user;
+  bool messages; /* "message" events are wanted: there are many */
 };
 
 struct hgl_host_config {

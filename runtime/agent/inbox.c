@@ -400,7 +400,7 @@ static int route_envelope(struct hgl_host *host, struct peer *peer, struct messa
     return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   if (status) return status;
   host->counts.received++;
-  if (host->watcher) watch_message(host, message, "received");
+  watch_message(host, message, "received");
   if (run_answer(agent, message)) return 0;
   return mailbox_deliver(agent, message, err);
 }

@@ -458,7 +458,7 @@ static void handle(struct agent *agent, struct mail *mail, struct agent_run *run
     hgl_buf_deinit(&values);
     return;
   }
-  if (host->watcher && mail->kind == MAIL_MESSAGE) watch_message(host, mail->message, "handled");
+  if (mail->kind == MAIL_MESSAGE) watch_message(host, mail->message, "handled");
   stretch_begin(host, agent, mail, NULL);
   switch (hgl_vm_start(agent->vm, &call, &vm_run, &wait, &failure)) {
   case HGL_VM_DONE:

@@ -200,7 +200,7 @@ int stretch_accept(struct hgl_host *host, struct hgl_err *err)
   host->counts.sent += stretch->spoken_count;
   /* Routing may start nothing by itself, it only queues; so the stretch is still ours to read. */
   for (size_t i = 0; i < stretch->spoken_count && !status; i++) {
-    if (host->watcher) watch_message(host, stretch->spoken[i].message, "sent");
+    watch_message(host, stretch->spoken[i].message, "sent");
     if (stretch->spoken[i].peer == host->self) route_local(host, stretch->spoken[i].message);
   }
   size_t index;

@@ -19,6 +19,7 @@ void watch_event(struct hgl_host *host, const char *kind, json_t *object)
 
 void watch_message(struct hgl_host *host, const struct message *message, const char *what)
 {
+  if (!host->watcher || !host->watcher->messages) return;
   const struct hgl_envelope *envelope = &message->envelope;
   const struct agent *from = agent_by_key(host, &envelope->from);
   const struct agent *to = agent_by_key(host, &envelope->to);

@@ -295,6 +295,26 @@ static int call_ask(const struct call *call, struct hgl_err *err)
 
 /* Tails --------------------------------------------------------------------------------------- */
 
+static bool wants_kind(const struct tail *tail, const char *kind)
+{
+  size_t index;
+  json_t *value;
+  json_array_foreach(tail->kinds, index, value)
+  {
+    if (strcmp(json_string_value(value), kind) == 0) return true;
+  }
+  return !tail->kinds;
+}
+
+/* Messages are turned into JSON only while somebody looks at them. */
+static void watch_for_tails(struct hgl_control_api *api)
+{
+  api->watcher.messages = false;
+  for (const struct tail *tail = api->tails; tail; tail = tail->next)
+    api->watcher.messages |= wants_kind(tail, "message");
+  hgl_host_watch(api->host, api->tails ? &api->watcher : NULL);
+}
+
 static void forget_tail(struct hgl_control_api *api, struct tail *tail)
 {
   *tail->link = tail->next;
@@ -302,7 +322,7 @@ static void forget_tail(struct hgl_control_api *api, struct tail *tail)
   json_decref(tail->agent);
   json_decref(tail->kinds);
   hgl_free(tail);
-  if (!api->tails) hgl_host_watch(api->host, NULL);
+  watch_for_tails(api);
 }
 
 static bool names_agent(const json_t *object, const char *agent)
@@ -318,14 +338,8 @@ static bool names_agent(const json_t *object, const char *agent)
 
 static bool wants(const struct tail *tail, const char *kind, const json_t *object)
 {
-  size_t index;
-  json_t *value;
-  bool kind_wanted = !tail->kinds;
-  json_array_foreach(tail->kinds, index, value)
-  {
-    kind_wanted |= strcmp(json_string_value(value), kind) == 0;
-  }
-  return kind_wanted && (!tail->agent || names_agent(object, json_string_value(tail->agent)));
+  return wants_kind(tail, kind) &&
+         (!tail->agent || names_agent(object, json_string_value(tail->agent)));
 }
 
 static void event(void *user, const char *kind, json_t *object)
@@ -380,7 +394,7 @@ static int call_tail(const struct call *call, json_t **result, struct hgl_err *e
   tail->link = &api->tails;
   if (tail->next) tail->next->link = &tail->next;
   api->tails = tail;
-  hgl_host_watch(api->host, &api->watcher);
+  watch_for_tails(api);
   return 0;
 }
 
@@ -463,7 +477,7 @@ int hgl_control_api_open(struct hgl_loop *loop, struct hgl_host *host, const cha
   api->host = host;
   api->stop = stop;
   api->stop_user = stop_user;
-  api->watcher = (struct hgl_watcher){event, api};
+  api->watcher = (struct hgl_watcher){.event = event, .user = api};
   api->path.folder_fd = -1;
   int status = hgl_socket_path_open(&api->path, data, err);
   if (status == 0)
