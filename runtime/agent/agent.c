@@ -127,10 +127,8 @@ static int issue_delegation(struct agent *agent, struct hgl_err *err)
 static int use_delegation(struct agent *agent, struct hgl_bytes bytes, struct hgl_err *err)
 {
   struct hgl_delegation claims;
-  int status = hgl_delegation_verify(bytes, &claims, err);
-  if (status) return hgl_fail_in(err, "%s: its delegation", agent->name);
-  if ((status = hgl_delegation_check(&claims, &agent->host->key,
-                                     hgl_wall_ms(agent->host->config.clock), err)))
+  if (hgl_delegation_verify(bytes, &claims, err) ||
+      hgl_delegation_check(&claims, &agent->host->key, hgl_wall_ms(agent->host->config.clock), err))
     return hgl_fail_in(err, "%s: its delegation", agent->name);
   agent->delegation = claims;
   agent->key = claims.agent;
@@ -387,13 +385,8 @@ static int notice(struct agent *agent, enum mail_kind kind, const char *why, str
 static int enlist(struct agent *agent, struct hgl_err *err)
 {
   struct hgl_host *host = agent->host;
-  if (host->agent_count == host->agent_capacity) {
-    size_t capacity = host->agent_capacity ? host->agent_capacity * 2 : 16;
-    void *bigger = hgl_realloc(host->agents, capacity * sizeof *host->agents);
-    if (!bigger) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-    host->agents = bigger;
-    host->agent_capacity = capacity;
-  }
+  if (!HGL_GROW(host->agents, host->agent_count, host->agent_capacity))
+    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   int status = hgl_map_put(&host->agents_by_name, hgl_text(agent->name), agent, err);
   if (status) return status;
   if ((status = hgl_map_put(&host->agents_by_key, hgl_key_bytes(&agent->key), agent, err))) {

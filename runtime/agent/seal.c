@@ -8,13 +8,8 @@ enum { MEMORY_BYTES = 16 << 20 }; /* of unacknowledged frames kept in memory, pe
 int outbox_say_now(struct hgl_host *host, struct peer *peer, struct message *message,
                    struct hgl_err *err)
 {
-  if (peer->spoken_count == peer->spoken_capacity) {
-    size_t capacity = peer->spoken_capacity ? peer->spoken_capacity * 2 : 16;
-    void *bigger = hgl_realloc(peer->spoken, capacity * sizeof *peer->spoken);
-    if (!bigger) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-    peer->spoken = bigger;
-    peer->spoken_capacity = capacity;
-  }
+  if (!HGL_GROW(peer->spoken, peer->spoken_count, peer->spoken_capacity))
+    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   if (!peer->is_speaking) {
     peer->is_speaking = true;
     peer->next_speaking = host->speaking;
@@ -49,21 +44,15 @@ struct seal {
   struct sealed *groups;
   struct hgl_hash *hashes; /* of the group leaves */
   struct hgl_hash *tree;   /* over them */
-  size_t count, capacity;
+  size_t count, groups_capacity, hashes_capacity;
 };
 
 static int seal_group(struct seal *seal, struct peer *peer, struct message **messages, size_t count,
                       struct hgl_err *err)
 {
-  if (seal->count == seal->capacity) {
-    size_t capacity = seal->capacity ? seal->capacity * 2 : 8;
-    void *groups = hgl_realloc(seal->groups, capacity * sizeof *seal->groups);
-    if (groups) seal->groups = groups;
-    void *hashes = groups ? hgl_realloc(seal->hashes, capacity * sizeof *seal->hashes) : NULL;
-    if (!hashes) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-    seal->hashes = hashes;
-    seal->capacity = capacity;
-  }
+  if (!HGL_GROW(seal->groups, seal->count, seal->groups_capacity) ||
+      !HGL_GROW(seal->hashes, seal->count, seal->hashes_capacity))
+    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   struct sealed *group = &seal->groups[seal->count];
   *group = (struct sealed){.peer = peer, .messages = messages, .count = count};
   hgl_buf_init(&group->leaf_bytes, HGL_GROUP_LEAF_SIZE_MAX);

@@ -157,22 +157,32 @@ struct node *world_node(struct world *world)
   return node;
 }
 
-void world_agent(struct node *node, const char *name, const char *source, const char *const *grants)
+static struct hgl_signer *signer_of(const struct node *node, const char *agent)
 {
   struct hgl_err err;
   struct hgl_signer *signer;
-  uint8_t seed[HGL_SEED_SIZE] = {0};
-  seed[0] = (uint8_t)(node->index + 1);
-  memcpy(seed + 1, name, strlen(name) < 30 ? strlen(name) : 30);
+  uint8_t seed[HGL_SEED_SIZE] = {(uint8_t)(node->index + 1)};
+  memcpy(seed + 1, agent, strlen(agent) < 30 ? strlen(agent) : 30);
   assert_ok(hgl_signer_create(seed, &signer, &err));
+  return signer;
+}
+
+void world_agent_with(struct node *node, const char *name, const char *source,
+                      struct hgl_agent_config config)
+{
+  struct hgl_err err;
   char path[128];
   snprintf(path, sizeof path, "%s.lua", name);
-  struct hgl_agent_config config = {.name = name,
-                                    .script_path = path,
-                                    .source = hgl_text(source),
-                                    .signer = signer,
-                                    .grants = grants};
+  config.name = name;
+  config.script_path = path;
+  config.source = hgl_text(source);
+  config.signer = signer_of(node, name);
   assert_ok(hgl_host_add_agent(node->host, &config, &err));
+}
+
+void world_agent(struct node *node, const char *name, const char *source, const char *const *grants)
+{
+  world_agent_with(node, name, source, (struct hgl_agent_config){.grants = grants});
 }
 
 struct node *world_stranger(struct world *world)
@@ -192,12 +202,7 @@ const char *world_did(struct node *node, const char *agent)
 {
   static char texts[4][HGL_DID_TEXT_SIZE];
   static int next;
-  struct hgl_signer *signer;
-  struct hgl_err err;
-  uint8_t seed[HGL_SEED_SIZE] = {0};
-  seed[0] = (uint8_t)(node->index + 1);
-  memcpy(seed + 1, agent, strlen(agent) < 30 ? strlen(agent) : 30);
-  assert_ok(hgl_signer_create(seed, &signer, &err));
+  struct hgl_signer *signer = signer_of(node, agent);
   char *text = texts[next++ % 4];
   hgl_did_format(hgl_signer_key(signer), text);
   hgl_signer_destroy(signer);

@@ -70,6 +70,10 @@ struct link_frame *world_got(struct node *stranger);
 /* Adds an agent with this script; fails the test when it does not load. */
 void world_agent(struct node *node, const char *name, const char *source,
                  const char *const *grants);
+/* The same with limits and whatever else `config` says; its name, source and signer are set here.
+ */
+void world_agent_with(struct node *node, const char *name, const char *source,
+                      struct hgl_agent_config config);
 void world_link(struct node *a, struct node *b);
 void world_unlink(struct node *a, struct node *b);
 /* Ticks and delivers until nothing moves any more. */

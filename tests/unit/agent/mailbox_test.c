@@ -25,19 +25,9 @@ static const char sender[] =
 static void add_limited(struct node *node, const char *name, const char *source, size_t count,
                         size_t bytes, size_t per_sender)
 {
-  struct hgl_err err;
-  struct hgl_signer *signer;
-  uint8_t seed[HGL_SEED_SIZE] = {(uint8_t)(node->index + 1)};
-  memcpy(seed + 1, name, strlen(name));
-  assert_ok(hgl_signer_create(seed, &signer, &err));
-  struct hgl_agent_config config = {.name = name,
-                                    .script_path = name,
-                                    .source = hgl_text(source),
-                                    .signer = signer,
-                                    .mailbox_count = count,
-                                    .mailbox_bytes = bytes,
-                                    .mailbox_per_sender = per_sender};
-  assert_ok(hgl_host_add_agent(node->host, &config, &err));
+  struct hgl_agent_config config = {
+      .mailbox_count = count, .mailbox_bytes = bytes, .mailbox_per_sender = per_sender};
+  world_agent_with(node, name, source, config);
 }
 
 static struct node *begin(struct world *world, size_t count, size_t bytes, size_t per_sender)

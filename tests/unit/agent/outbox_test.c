@@ -420,22 +420,6 @@ static void an_old_copy_that_meets_a_newer_incarnation_stops_and_says_why(void *
 
 /* ---- back-pressure ---- */
 
-static void add_small(struct node *node, const char *name, const char *source, size_t mailbox)
-{
-  struct hgl_err err;
-  struct hgl_signer *signer;
-  uint8_t seed[HGL_SEED_SIZE] = {(uint8_t)(node->index + 1)};
-  memcpy(seed + 1, name, strlen(name));
-  assert_ok(hgl_signer_create(seed, &signer, &err));
-  struct hgl_agent_config config = {.name = name,
-                                    .script_path = name,
-                                    .source = hgl_text(source),
-                                    .signer = signer,
-                                    .limits = {.runs_max = 4},
-                                    .mailbox_count = mailbox};
-  assert_ok(hgl_host_add_agent(node->host, &config, &err));
-}
-
 static void a_full_mailbox_holds_one_pair_back_in_order_while_others_pass(void **state)
 {
   for (int restart = 0; restart < 3; restart++) {
@@ -447,7 +431,8 @@ static void a_full_mailbox_holds_one_pair_back_in_order_while_others_pass(void *
     snprintf(script, sizeof script, source_format, world_did(b, "sink"), "10h");
     world_agent(a, "operator", "", NULL);
     world_agent(a, "source", script, NULL);
-    add_small(b, "sink", sink, 3);
+    world_agent_with(b, "sink", sink,
+                     (struct hgl_agent_config){.limits = {.runs_max = 4}, .mailbox_count = 3});
     world_agent(b, "operator", "", NULL);
     world_agent(b, "other", sink, NULL);
     world_link(a, b);
@@ -469,7 +454,8 @@ static void a_full_mailbox_holds_one_pair_back_in_order_while_others_pass(void *
       if (restart == 2 && i == 1) {
         world_crash(b);
         world_restart(b);
-        add_small(b, "sink", sink, 3);
+        world_agent_with(b, "sink", sink,
+                         (struct hgl_agent_config){.limits = {.runs_max = 4}, .mailbox_count = 3});
         world_agent(b, "operator", "", NULL);
         world_agent(b, "other", sink, NULL);
         world_link(a, b);
