@@ -1,4 +1,4 @@
-#include "support/check.h"
+#include "support/wait.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -10,8 +10,6 @@
 #include <unistd.h>
 
 #include "net/control.h"
-
-enum { WAIT_MS = 8000 };
 
 struct fixture {
   struct hgl_loop *loop;
@@ -66,15 +64,6 @@ static int teardown(void **state)
   free(f);
   return 0;
 }
-
-#define run_until(f, condition)                                                                    \
-  do {                                                                                             \
-    int64_t until_ = hgl_wall_ms(&hgl_clock_system) + WAIT_MS;                                     \
-    while (!(condition)) {                                                                         \
-      if (hgl_wall_ms(&hgl_clock_system) > until_) fail_msg("never came: %s", #condition);         \
-      hgl_loop_run_once((f)->loop, 20);                                                            \
-    }                                                                                              \
-  } while (0)
 
 static void control_carries_lines_both_ways(void **state)
 {
