@@ -36,7 +36,9 @@ static void write_stderr(void *user, enum hgl_log_level level, const char *who, 
   /* What peers and scripts said must not move the cursor of the terminal it is shown on. */
   for (; *text && size < sizeof line - 6; text++) {
     unsigned char c = (unsigned char)*text;
-    if (c >= 0x20 && c != 0x7f)
+    if (c == '\t')
+      line[size++] = ' ';
+    else if (c >= 0x20 && c != 0x7f)
       line[size++] = (char)c;
     else
       size += (size_t)snprintf(line + size, 5, "\\x%02x", c);

@@ -67,6 +67,15 @@ static void become_host(const char *const *argv, const char *log_path, pid_t par
   _exit(127);
 }
 
+static int connect_once(struct hgl_child *child, struct hgl_err *err)
+{
+  struct hgl_socket_path path = {.folder_fd = -1};
+  int status = hgl_socket_path_open(&path, child->data, err);
+  if (status == 0) status = hgl_control_connect(path.text, &child->caller, err);
+  hgl_socket_path_close(&path);
+  return status;
+}
+
 int hgl_child_start(struct hgl_child *child, const char *data, const char *const *arguments,
                     struct hgl_err *err)
 {
@@ -85,6 +94,10 @@ int hgl_child_start(struct hgl_child *child, const char *data, const char *const
   if (!child->data || !child->log_path) {
     hgl_child_stop(child, 0);
     return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  }
+  if (connect_once(child, err) == 0) { /* another's host, which must not be taken for this one */
+    hgl_child_stop(child, 0);
+    return hgl_fail(err, HGL_IN_USE, "a host runs on the data folder %.200s already", data);
   }
   pid_t parent = getpid(), pid = fork();
   if (pid < 0) {
@@ -120,15 +133,6 @@ static int ended(struct hgl_child *child, struct hgl_err *err)
                   tail);
 }
 
-static int connect_once(struct hgl_child *child, struct hgl_err *err)
-{
-  struct hgl_socket_path path = {.folder_fd = -1};
-  int status = hgl_socket_path_open(&path, child->data, err);
-  if (status == 0) status = hgl_control_connect(path.text, &child->caller, err);
-  hgl_socket_path_close(&path);
-  return status;
-}
-
 /* The address with which others join it. */
 static int read_join_url(struct hgl_child *child, struct hgl_err *err)
 {
@@ -155,7 +159,8 @@ int hgl_child_wait_ready(struct hgl_child *child, int timeout_ms, struct hgl_err
                       child->data, timeout_ms);
     nanosleep(&pause, NULL);
   }
-  return read_join_url(child, err);
+  int status = read_join_url(child, err);
+  return status || hgl_child_alive(child) ? status : ended(child, err);
 }
 
 /* ---- talking ---- */

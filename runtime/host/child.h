@@ -17,7 +17,7 @@ struct hgl_child {
 };
 
 /* Starts `haggle run --data DATA arguments…` (a NULL-terminated list) with its output in
- * DATA/host.log. The child gets SIGTERM when this process dies. */
+ * DATA/host.log. The child gets SIGTERM when this process dies. HGL_IN_USE: a host runs there. */
 int hgl_child_start(struct hgl_child *child, const char *data, const char *const *arguments,
                     struct hgl_err *err) HGL_NODISCARD;
 /* Waits until its control socket answers. HGL_CLOSED with the last lines of its log when it ended.

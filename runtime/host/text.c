@@ -43,6 +43,8 @@ void hgl_escape(struct hgl_bytes text, struct hgl_buf *out)
       hgl_buf_append(out, text.data, size);
     else if (point == '\n')
       hgl_buf_append_text(out, "\\n");
+    else if (point == '\t')
+      hgl_buf_append_text(out, "  ");
     else
       hgl_buf_printf(out, point < 0x80 ? "\\x%02" PRIx32 : "\\u{%" PRIx32 "}", point);
     if (size == 0) size = 1;

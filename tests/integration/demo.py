@@ -67,6 +67,9 @@ with Checks() as check:
         kept += [deal for deal in deals_of(f"{folder}/{name}") if deal["role"] == "buyer"]
     check.that(len([deal for deal in kept if deal["status"] == "delivered"]) >= first["deals"],
                "the deals of the first run are still there", (len(kept), first))
+    other = check.haggle("demo", "--seconds", "2", "--data", folder)
+    check.that(other.returncode == 1 and "already" in other.stderr,
+               "a second demo on the same folder says that there is one", other)
     host = check.haggle("agents", "--data", f"{folder}/north", "--json")
     dids = {agent["name"]: agent["did"] for agent in json.loads(host.stdout)}
     check.that({"harbour", "ann", "bob"} <= set(dids), "the agents are those of the host file", dids)
