@@ -2,7 +2,10 @@
 #include "host/bench.h"
 
 #include <stdio.h>
+#include <limits.h>
+#include <linux/magic.h>
 #include <stdlib.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -132,15 +135,30 @@ static void show(const json_t *result)
   if (note) printf("         %s\n", note);
 }
 
+/* A folder on a disk: /tmp is in memory on many machines, where nothing is durable. */
+static int make_folder(char path[PATH_MAX], struct hgl_err *err)
+{
+  const char *given = getenv("TMPDIR");
+  const char *base = given && *given ? given : "/var/tmp";
+  struct statfs disk;
+  if (snprintf(path, PATH_MAX, "%s/haggle-bench-XXXXXX", base) >= PATH_MAX || !mkdtemp(path))
+    return hgl_fail(err, HGL_IO, "cannot make a folder in %.200s; name another with TMPDIR", base);
+  if (statfs(path, &disk) == 0 && (disk.f_type == TMPFS_MAGIC || disk.f_type == RAMFS_MAGIC))
+    fprintf(stderr, "haggle bench: %s is in memory, so that commits cost nothing; set TMPDIR\n",
+            base);
+  return 0;
+}
+
 static int run_one(const struct benchmark *benchmark, struct hgl_bench *bench, bool json,
                    struct hgl_err *err)
 {
-  char folder[] = "/tmp/haggle-bench-XXXXXX";
+  char folder[PATH_MAX];
   struct hgl_ceilings ceilings;
   json_t *result = NULL;
-  if (!mkdtemp(folder)) return hgl_fail(err, HGL_IO, "cannot make a folder in /tmp");
+  int status = make_folder(folder, err);
+  if (status) return status;
   bench->folder = folder;
-  int status = hgl_bench_ceilings(bench, &ceilings, err);
+  status = hgl_bench_ceilings(bench, &ceilings, err);
   if (!status) status = benchmark->run(bench, &result, err);
   hgl_folder_remove(folder);
   bench->folder = NULL;
@@ -202,8 +220,11 @@ done:
 const struct hgl_verb hgl_verb_bench = {
     "bench", "[OPTION…] [remote|local|latency|start]…",
     "measures this machine: messages a second, latency, start",
-    "Runs real hosts in scratch folders and prints each figure beside the ceilings of the same\n"
-    "run: signature verifications, signatures and durable commits a second on one core.\n"
+    "Runs real hosts in scratch folders below $TMPDIR, or /var/tmp, and prints each figure beside "
+    "the\n"
+    "ceilings of the same run: signature verifications, signatures and durable commits a second "
+    "on\n"
+    "one core.\n"
     "\n"
     "  remote   600-byte messages between two processes: signed, verified, durable on both sides\n"
     "           and handled in Lua\n"

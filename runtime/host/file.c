@@ -68,6 +68,8 @@ static int read_file(int fd, const char *path, bool secret, size_t size_max, str
   int status = 0;
   if (fstat(fd, &file))
     status = fail_errno(err, path);
+  else if (S_ISDIR(file.st_mode))
+    status = hgl_fail(err, HGL_INVALID, "%s is a folder; name a file in it", path);
   else if (!S_ISREG(file.st_mode))
     status = hgl_fail(err, HGL_INVALID, "%s is no ordinary file", path);
   else if (secret)

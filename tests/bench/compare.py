@@ -262,6 +262,7 @@ def main():
     haggle, uagents, persisted, consumed = rows
     nats_peer = options.made / "nats_peer"
     with tempfile.TemporaryDirectory(prefix="haggle-compare-", dir=options.made) as folder:
+        os.environ["TMPDIR"] = folder  # all on one disk
         haggle.measure(haggle_remote, options.haggle, options.seconds, folder)
         uagents.measure(
             uagents_remote, options.made / "venv/bin/python", options.seconds, folder)

@@ -20,7 +20,7 @@ done
 # scripts
 check 1 'missing.lua does not exist' run --data d missing.lua
 mkdir folder.lua
-check 1 'is no ordinary file' run --data d folder.lua
+check 1 'is a folder; name a file in it' run --data d folder.lua
 printf 'local a = 1\nagent.describe { name = "x" }\nagent.nonsense()\n' >raises.lua
 check 1 'raises.lua:3:' run --data d raises.lua
 check 1 'agent.nonsense()' run --data d raises.lua
