@@ -77,8 +77,7 @@ int hgl_definition_open(struct hgl_bytes value, enum hgl_cbor_kind kind, size_t 
   char shown[HGL_SHOW_SIZE];
   int status = hgl_cbor_next(&reader, &item, err);
   if (status) return status;
-  bool is_container = item.kind == HGL_CBOR_LIST || item.kind == HGL_CBOR_MAP;
-  if (item.kind != kind && !(is_container && item.count == 0))
+  if (!hgl_item_opens(&item, kind))
     return hgl_place_fail(place, err, HGL_MALFORMED, "%s is expected, got %s",
                           kind == HGL_CBOR_LIST ? "a list" : "a map", hgl_value_show(value, shown));
   if (item.count > count_max)
@@ -177,8 +176,7 @@ static int read_options(struct hgl_bytes value, const struct hgl_place *place, s
     struct hgl_cbor_reader content = hgl_cbor_reader(option), again = content;
     struct hgl_cbor_item item;
     if ((status = hgl_cbor_next(&again, &item, err))) return status;
-    if (item.kind == HGL_CBOR_LIST || item.kind == HGL_CBOR_MAP ||
-        hgl_rule_check(&bare, &content, place, NULL))
+    if (hgl_item_is_container(&item) || hgl_rule_check(&bare, &content, place, NULL))
       return hgl_place_fail(place, err, HGL_MALFORMED, "%s cannot be an option of type %s",
                             hgl_value_show(option, shown), rule_names[out->type]);
     if (out->type == HGL_RULE_NUMBER && normal_number(item).kind != item.kind)
@@ -375,9 +373,8 @@ static int check_bounds(const struct hgl_rule *rule, const struct hgl_cbor_item 
   const char *what = "";
   char shown[HGL_SHOW_SIZE];
   if (is_sized(rule->type)) {
-    bool counted = item->kind == HGL_CBOR_LIST || item->kind == HGL_CBOR_MAP;
-    measure = (struct hgl_cbor_item){
-        .kind = HGL_CBOR_INT, .integer = (int64_t)(counted ? item->count : item->bytes.size)};
+    size_t size = hgl_item_is_container(item) ? item->count : item->bytes.size;
+    measure = (struct hgl_cbor_item){.kind = HGL_CBOR_INT, .integer = (int64_t)size};
     what = "the size of ";
   }
   if (rule->has_min && hgl_number_compare(&measure, &rule->min) < 0)

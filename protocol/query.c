@@ -84,7 +84,7 @@ static int node_add(struct hgl_query *query, enum op op, uint8_t *out, struct hg
   return 0;
 }
 
-/* The members of a list, or the pairs of a map; an empty one of the other kind does (Lua's {}). */
+/* The members of a list, or the pairs of a map. */
 static int open_container(struct hgl_bytes value, enum hgl_cbor_kind kind, struct hgl_bytes place,
                           struct hgl_cbor_reader *in, size_t *count, struct hgl_err *err)
 {
@@ -93,8 +93,7 @@ static int open_container(struct hgl_bytes value, enum hgl_cbor_kind kind, struc
   char shown[HGL_SHOW_SIZE];
   int status = hgl_cbor_next(&reader, &item, err);
   if (status) return status;
-  bool is_empty = (item.kind == HGL_CBOR_LIST || item.kind == HGL_CBOR_MAP) && !item.count;
-  if (item.kind != kind && !is_empty)
+  if (!hgl_item_opens(&item, kind))
     return fail_at(err, place, "%s is expected, got %s", kind == HGL_CBOR_LIST ? "a list" : "a map",
                    hgl_value_show(value, shown));
   *in = reader;
@@ -110,7 +109,7 @@ static int read_scalar(struct hgl_bytes value, struct hgl_bytes place, struct hg
   char shown[HGL_SHOW_SIZE];
   int status = hgl_cbor_next(&in, &item, err);
   if (status) return status;
-  if (item.kind == HGL_CBOR_LIST || item.kind == HGL_CBOR_MAP)
+  if (hgl_item_is_container(&item))
     return fail_at(err, place, "cannot be compared with %s; for several values use one_of",
                    hgl_value_show(value, shown));
   *out = item;
@@ -252,8 +251,7 @@ static bool is_list(struct hgl_bytes value)
 {
   struct hgl_cbor_reader in = hgl_cbor_reader(value);
   struct hgl_cbor_item item;
-  if (hgl_cbor_next(&in, &item, NULL)) return false;
-  return item.kind == HGL_CBOR_LIST || (item.kind == HGL_CBOR_MAP && !item.count);
+  return !hgl_cbor_next(&in, &item, NULL) && hgl_item_opens(&item, HGL_CBOR_LIST);
 }
 
 static int read_condition(struct hgl_query *query, struct hgl_bytes value, struct hgl_bytes place,

@@ -56,6 +56,18 @@ static inline int fixture_signer(uint8_t seed, struct hgl_signer **out, struct h
   return hgl_signer_create(bytes, out, err);
 }
 
+/* A payload put together by hand, signed in our COSE shape. */
+static inline int fixture_cose(uint8_t signer_seed, const char *type, struct hgl_bytes payload,
+                               struct hgl_buf *out, struct hgl_err *err)
+{
+  struct hgl_signer *signer;
+  int status = fixture_signer(signer_seed, &signer, err);
+  if (status) return status;
+  status = hgl_cose_sign(signer, type, payload, out, err);
+  hgl_signer_destroy(signer);
+  return status;
+}
+
 static inline int fixture_key(uint8_t seed, struct hgl_key *out, struct hgl_err *err)
 {
   struct hgl_signer *signer;

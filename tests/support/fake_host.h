@@ -327,6 +327,22 @@ static inline enum hgl_vm_outcome fake_run(struct fake_host *host, const char *b
   return fake_start(host);
 }
 
+/* The fixture of a test that has one. */
+static inline int fake_set_up(void **state)
+{
+  struct fake_host *host = malloc(sizeof *host);
+  fake_init(host);
+  *state = host;
+  return 0;
+}
+
+static inline int fake_tear_down(void **state)
+{
+  fake_deinit(*state);
+  free(*state);
+  return 0;
+}
+
 #define assert_done(host, body)                                                                    \
   do {                                                                                             \
     struct fake_host *host_ = (host);                                                              \

@@ -1,20 +1,5 @@
 #include "support/fake_host.h"
 
-static int set_up(void **state)
-{
-  struct fake_host *host = malloc(sizeof *host);
-  fake_init(host);
-  *state = host;
-  return 0;
-}
-
-static int tear_down(void **state)
-{
-  fake_deinit(*state);
-  free(*state);
-  return 0;
-}
-
 static const struct hgl_vm_answer timed_out = {.code = HGL_TIMEOUT, .why = "too late"};
 
 /* ---- suspension ---- */
@@ -287,7 +272,7 @@ static void run_many_in_a_row_do_not_grow(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_set_up, fake_tear_down)
   const struct CMUnitTest tests[] = {
       TEST(run_asks_and_goes_on_with_the_reply),
       TEST(run_ask_gives_nil_why_and_code),

@@ -1,20 +1,5 @@
 #include "support/fake_host.h"
 
-static int set_up(void **state)
-{
-  struct fake_host *host = malloc(sizeof *host);
-  fake_init(host);
-  *state = host;
-  return 0;
-}
-
-static int tear_down(void **state)
-{
-  fake_deinit(*state);
-  free(*state);
-  return 0;
-}
-
 static void sandbox_withholds_what_reaches_outside(void **state)
 {
   static const char *const absent[] = {
@@ -438,7 +423,7 @@ static void coroutines_work_as_in_lua(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_set_up, fake_tear_down)
   const struct CMUnitTest tests[] = {
       TEST(sandbox_withholds_what_reaches_outside),
       TEST(sandbox_shows_no_addresses),

@@ -2,21 +2,6 @@
 
 #include "base/mem.h"
 
-static int set_up(void **state)
-{
-  struct fake_host *host = malloc(sizeof *host);
-  fake_init(host);
-  *state = host;
-  return 0;
-}
-
-static int tear_down(void **state)
-{
-  fake_deinit(*state);
-  free(*state);
-  return 0;
-}
-
 #define assert_load_fails(host, source, expected_code, text)                                       \
   do {                                                                                             \
     struct hgl_err err_ = {0};                                                                     \
@@ -450,7 +435,7 @@ static void vm_of_a_minimal_agent_is_small(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_set_up, fake_tear_down)
   const struct CMUnitTest tests[] = {
       TEST(vm_names_file_line_and_the_line_itself),
       TEST(vm_refuses_sources_that_are_too_large),

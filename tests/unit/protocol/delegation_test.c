@@ -28,15 +28,11 @@ static int sign_terms(int64_t issued_s, int64_t expires_s, uint64_t sequence, st
 /* Claims put together by hand, signed by the agent. */
 static int verify_claims(struct hgl_bytes claims, struct hgl_err *err)
 {
-  struct hgl_signer *agent;
   struct hgl_delegation delegation;
   struct hgl_buf out;
   hgl_buf_init(&out, 4096);
-  int status = fixture_signer(FIXTURE_AGENT, &agent, err);
-  if (status) return status;
-  status = hgl_cose_sign(agent, TYPE, claims, &out, err);
+  int status = fixture_cose(FIXTURE_AGENT, TYPE, claims, &out, err);
   if (!status) status = hgl_delegation_verify(hgl_buf_bytes(&out), &delegation, err);
-  hgl_signer_destroy(agent);
   hgl_buf_deinit(&out);
   return status;
 }
