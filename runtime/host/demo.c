@@ -216,7 +216,7 @@ static int trade(struct demo *demo, struct hgl_err *err)
   int64_t until = demo->seconds ? demo->started_ns + demo->seconds * 1000000000 : INT64_MAX;
   int64_t summary = 0;
   int status = 0;
-  while (!status && !interrupted) {
+  while (!status && !interrupted && !ferror(stdout)) { /* until nobody reads it, too */
     int64_t now = hgl_mono_ns(&hgl_clock_system);
     if (now >= until) break;
     for (int i = 0; i < HOSTS && !status && !interrupted; i++)
