@@ -141,7 +141,7 @@ static void create_host(struct node *node)
   assert_ok(try_host(node, &err));
 }
 
-struct node *world_node(struct world *world)
+struct node *world_stranger(struct world *world)
 {
   struct node *node = &world->nodes[world->node_count];
   struct hgl_err err;
@@ -151,6 +151,13 @@ struct node *world_node(struct world *world)
   node->index = world->node_count++;
   assert_ok(hgl_signer_create(seed, &node->signer, &err));
   node->key = *hgl_signer_key(node->signer);
+  return node;
+}
+
+struct node *world_node(struct world *world)
+{
+  struct node *node = world_stranger(world);
+  struct hgl_err err;
   struct hgl_store_config store = {.clock = &world->clock, .log = &world->log};
   assert_ok(hgl_store_open(&store, &node->store, &err));
   create_host(node);
@@ -183,19 +190,6 @@ void world_agent_with(struct node *node, const char *name, const char *source,
 void world_agent(struct node *node, const char *name, const char *source, const char *const *grants)
 {
   world_agent_with(node, name, source, (struct hgl_agent_config){.grants = grants});
-}
-
-struct node *world_stranger(struct world *world)
-{
-  struct node *node = &world->nodes[world->node_count];
-  struct hgl_err err;
-  uint8_t seed[HGL_SEED_SIZE];
-  memset(seed, 0x40 + world->node_count, sizeof seed);
-  node->world = world;
-  node->index = world->node_count++;
-  assert_ok(hgl_signer_create(seed, &node->signer, &err));
-  node->key = *hgl_signer_key(node->signer);
-  return node;
 }
 
 const char *world_did(struct node *node, const char *agent)
