@@ -14,6 +14,7 @@
 #include "net/net.h"
 #include "net/tls.h"
 #include "protocol/did.h"
+#include "store/damage.h"
 
 enum {
   SCRIPT_SIZE_MAX = 4 << 20,
@@ -260,6 +261,7 @@ static int open_store(struct hgl_node *node, const struct hgl_node_config *confi
                                    .log = config->log,
                                    .wake = hgl_loop_wake,
                                    .wake_user = node->loop};
+  hgl_damage_guard();
   int status = hgl_store_open(&store, &node->store, err);
   if (status == -HGL_IN_USE)
     return hgl_fail(err, HGL_IN_USE,

@@ -18,7 +18,8 @@ enum {
   HGL_EXIT_OK = 0,
   HGL_EXIT_FAILED = 1,
   HGL_EXIT_USAGE = 2,
-  HGL_EXIT_STORE = 70, /* the outcome of a commit is unknown: start again from the store */
+  HGL_EXIT_STORE = 70, /* the outcome of a commit is unknown: start again from the store; or its
+                          file is damaged (HGL_DAMAGE_EXIT) */
 };
 
 extern const struct hgl_verb hgl_verb_run, hgl_verb_new, hgl_verb_test, hgl_verb_agents,

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "store/backend.h"
+#include "store/damage.h"
 
 struct lmdb {
   struct hgl_backend backend;
@@ -314,12 +315,55 @@ static void lmdb_close(struct hgl_backend *backend)
   hgl_free(lmdb);
 }
 
+/* Under the guard -------------------------------------------------------------------------------
+ */
+
+static int guarded_apply(struct hgl_backend *backend, const struct hgl_row *const *rows,
+                         size_t count, struct hgl_err *err)
+{
+  hgl_damage_enter();
+  int status = lmdb_apply(backend, rows, count, err);
+  hgl_damage_leave();
+  return status;
+}
+
+static int guarded_get(struct hgl_backend *backend, enum hgl_db db, struct hgl_bytes key,
+                       struct hgl_buf *out, struct hgl_err *err)
+{
+  hgl_damage_enter();
+  int status = lmdb_get(backend, db, key, out, err);
+  hgl_damage_leave();
+  return status;
+}
+
+static int guarded_first(struct hgl_cursor *cursor, struct hgl_bytes bound, struct hgl_entry *out,
+                         struct hgl_err *err)
+{
+  hgl_damage_enter();
+  int status = lmdb_first(cursor, bound, out, err);
+  hgl_damage_leave();
+  return status;
+}
+
+static int guarded_next(struct hgl_cursor *cursor, struct hgl_entry *out, struct hgl_err *err)
+{
+  hgl_damage_enter();
+  int status = lmdb_next(cursor, out, err);
+  hgl_damage_leave();
+  return status;
+}
+
+static void on_assert(MDB_env *env, const char *text)
+{
+  hgl_damage_die();
+}
+
 static const struct hgl_backend_calls lmdb_calls = {
-    .apply = lmdb_apply,
-    .get = lmdb_get,
+    .apply = guarded_apply,
+    .get = guarded_get,
     .open_cursor = lmdb_open_cursor,
-    .first = lmdb_first,
-    .next = lmdb_next,
+    .first = guarded_first,
+    .next = guarded_next,
     .close_cursor = lmdb_close_cursor,
     .refresh = lmdb_refresh,
     .file_bytes = lmdb_file_bytes,
@@ -367,7 +411,9 @@ int hgl_backend_lmdb_open(const char *path, size_t map_size, struct hgl_backend 
   lmdb->probe_path = probe_path;
   lmdb->backend.calls = &lmdb_calls;
   init_mutex(&lmdb->reading);
+  hgl_damage_enter();
   int rc = mdb_env_set_maxdbs(lmdb->env, HGL_DB_COUNT);
+  if (!rc) rc = mdb_env_set_assert(lmdb->env, on_assert);
   if (!rc) rc = mdb_env_set_mapsize(lmdb->env, map_size);
   /* NOTLS: the reader belongs to its handle, so that the writer may end it to grow the map. */
   if (!rc) rc = mdb_env_open(lmdb->env, path, MDB_NOSUBDIR | MDB_NOTLS, 0600);
@@ -375,6 +421,7 @@ int hgl_backend_lmdb_open(const char *path, size_t map_size, struct hgl_backend 
   if (!rc) rc = fill_out(lmdb, map_size_of(lmdb));
   while (!rc && (rc = open_databases(lmdb)) == MDB_MAP_FULL) rc = grow(lmdb);
   if (!rc) rc = mdb_txn_begin(lmdb->env, NULL, MDB_RDONLY, &lmdb->reader);
+  hgl_damage_leave();
   if (rc) {
     lmdb_close(&lmdb->backend);
     return fail_lmdb(err, rc, path);

@@ -205,7 +205,7 @@ with Checks() as check:
     ended = check.haggle("run", "talker.lua", "--data", "cut", "--listen", "127.0.0.1:0")
     check.that(ended.returncode in (FAILED, STORE), "garbage is refused", ended)
     check.says("damaged", ended.stderr, "as damage")
-    survived = died = 0
+    survived = 0
     for turn in range(24):
         # With the release build: LMDB itself reads what pages say of themselves.
         page = 2 + chance.randrange(max(1, used // 4096 - 2))
@@ -223,13 +223,11 @@ with Checks() as check:
         try:
             ended = check.haggle("run", "talker.lua", "--data", "cut", "--listen", "127.0.0.1:0",
                                  binary=HAGGLE_RELEASE, timeout=1.5)
-            # LMDB believes what a page says of its own layout, and may run into a wall over it.
-            died += ended.returncode in (-signal.SIGSEGV, -signal.SIGBUS)
-            check.that(ended.returncode not in (0, -signal.SIGABRT),
+            check.that(ended.returncode in (FAILED, STORE) and ended.stderr,
                        f"damage {kind} of page {page} (turn {turn}) is refused", ended)
         except subprocess.TimeoutExpired:  # it runs: the page was not of those in use
             survived += 1
-    print(f"of 24 damages {survived} were not in the way, {died} ended LMDB", flush=True)
+    print(f"of 24 damages {survived} were not in the way", flush=True)
 
     # A newer program's
     row = schema_row(1)
