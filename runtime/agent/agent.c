@@ -6,7 +6,8 @@
 enum {
   DELEGATION_DAYS = 7,
   ADVERT_BODY_SIZE_MAX = HGL_ADVERT_SIZE_MAX - 4096, /* the rest is proof */
-  RENEW_BEFORE_S = 2 * 24 * 3600,                    /* a new delegation when less is left */
+  WARN_EVERY_MS = 24 * 3600 * 1000,
+  RENEW_BEFORE_S = 2 * 24 * 3600, /* a new delegation when less is left */
 };
 
 struct agent *agent_by_key(struct hgl_host *host, const struct hgl_key *key)
@@ -130,6 +131,11 @@ static int use_delegation(struct agent *agent, struct hgl_bytes bytes, struct hg
   if (hgl_delegation_verify(bytes, &claims, err) ||
       hgl_delegation_check(&claims, &agent->host->key, hgl_wall_ms(agent->host->config.clock), err))
     return hgl_fail_in(err, "%s: its delegation", agent->name);
+  if (hgl_key_equal(&agent->delegation.agent, &claims.agent) &&
+      claims.sequence < agent->delegation.sequence)
+    return hgl_fail(err, HGL_DELEGATION_REVOKED,
+                    "%s: its delegation was replaced by a newer one, which this host has used",
+                    agent->name);
   agent->delegation = claims;
   agent->key = claims.agent;
   hgl_buf_clear(&agent->delegation_bytes);
@@ -137,14 +143,27 @@ static int use_delegation(struct agent *agent, struct hgl_bytes bytes, struct hg
   return hgl_buf_check(&agent->delegation_bytes, err);
 }
 
-/* When little is left; an agent whose key is elsewhere can only be told about it. */
+/* Only whoever has the key can renew it: said in time, once a day. */
+static void warn_of_end(struct agent *agent, int64_t left_s)
+{
+  int64_t now_ms = agent->host->mono_ms;
+  if (left_s > RENEW_BEFORE_S || agent->warned_ms > now_ms) return;
+  agent->warned_ms = now_ms + WARN_EVERY_MS;
+  host_log(agent->host, HGL_LOG_WARN,
+           "%s: its delegation ends in %lld hours; make a new one with `haggle keys delegate`",
+           agent->name, (long long)(left_s > 0 ? left_s / 3600 : 0));
+}
+
 int agent_renew(struct agent *agent, struct hgl_err *err)
 {
   int64_t left_s = agent->delegation.expires_s - hgl_wall_ms(agent->host->config.clock) / 1000;
   bool ours = agent->delegation_bytes.size &&
               hgl_key_equal(&agent->delegation.host, &agent->host->key);
   if (ours && left_s > RENEW_BEFORE_S) return 0;
-  if (!agent->signer) return 0;
+  if (!agent->signer) {
+    warn_of_end(agent, left_s);
+    return 0;
+  }
   int status = issue_delegation(agent, err);
   if (!status) status = agent_store_row(agent, err);
   return status;

@@ -152,6 +152,7 @@ struct agent {
   struct hgl_signer *signer; /* NULL: delegated from elsewhere */
   struct hgl_buf delegation_bytes;
   struct hgl_delegation delegation;
+  int64_t warned_ms; /* monotonic: the next warning that the delegation ends not before this */
   char *script_path;
   char *description; /* about; may be NULL */
   int64_t version, stored_version;
@@ -649,6 +650,15 @@ int journal_has_header(struct hgl_host *host, struct hgl_bytes header, int64_t t
 /* The message with this id, newest first; evidence is appended. */
 int journal_find(struct hgl_host *host, const struct hgl_id *id, struct hgl_buf *evidence,
                  struct hgl_err *err) HGL_NODISCARD;
+
+/* keep.c: evidence kept for good */
+/* Puts it in the set, unless the same message is kept already. */
+int evidence_keep(struct hgl_host *host, struct hgl_writeset *set, const struct hgl_id *id,
+                  struct hgl_bytes evidence, struct hgl_err *err) HGL_NODISCARD;
+/* Appends what is kept of this id: what was kept first and, with `twins`, different messages of the
+ * same id behind it. HGL_NOT_FOUND fills no message. */
+int evidence_kept(struct hgl_host *host, const struct hgl_id *id, bool twins, struct hgl_buf *out,
+                  size_t *count, struct hgl_err *err) HGL_NODISCARD;
 
 /* dead.c */
 void dead_letter(struct agent *agent, struct mail *mail, enum hgl_code code, const char *why);

@@ -87,7 +87,7 @@ static void session_up(void *user, struct hgl_session *session)
   }
   hgl_session_set_user(session, node); /* the host knows it */
   node->last_dial_failure[0] = 0;
-  hgl_log(node->log, HGL_LOG_INFO, "net", "linked with %s (%s)", did, hgl_session_address(session));
+  hgl_log(node->log, HGL_LOG_DEBUG, "net", "linked with %s (%s)", did, hgl_session_address(session));
 }
 
 static void session_frame(void *user, struct hgl_session *session, struct hgl_bytes frame)
@@ -103,7 +103,7 @@ static void session_down(void *user, struct hgl_session *session, const struct h
   char did[HGL_DID_TEXT_SIZE];
   if (!node->host) return; /* being torn down */
   hgl_did_format(hgl_session_peer(session), did);
-  hgl_log(node->log, HGL_LOG_INFO, "net", "link with %s is down: %s", did, why->message);
+  hgl_log(node->log, HGL_LOG_DEBUG, "net", "link with %s is down: %s", did, why->message);
   if (hgl_session_user(session)) hgl_host_link_down(node->host, session, hgl_session_peer(session));
 }
 

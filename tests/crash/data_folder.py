@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from hosts import HAGGLE_RELEASE, Checks  # noqa: E402
 
 SEED = int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
-FAILED, STORE = 1, 3  # exit statuses
+FAILED, STORE = 1, 70  # exit statuses
 
 TALKER = """
 agent.on_start(function(reason)
@@ -223,7 +223,7 @@ with Checks() as check:
         try:
             ended = check.haggle("run", "talker.lua", "--data", "cut", "--listen", "127.0.0.1:0",
                                  binary=HAGGLE_RELEASE, timeout=1.5)
-            check.that(ended.returncode in (FAILED, STORE) and ended.stderr,
+            check.that(ended.returncode in (FAILED, STORE) and bool(ended.stderr),
                        f"damage {kind} of page {page} (turn {turn}) is refused", ended)
         except subprocess.TimeoutExpired:  # it runs: the page was not of those in use
             survived += 1

@@ -201,9 +201,53 @@ static void want_of_memory_at_the_start_is_an_error(void **state)
   world_deinit(&world);
 }
 
+/* An agent whose key is elsewhere, by a delegation of this sequence. */
+static int add_delegated(struct node *node, const struct hgl_signer *key, uint64_t sequence,
+                         struct hgl_err *err)
+{
+  struct hgl_buf bytes;
+  int64_t now_s = node->world->time.wall_ms / 1000;
+  struct hgl_delegation delegation = {.agent = *hgl_signer_key(key),
+                                      .host = node->key,
+                                      .issued_s = now_s,
+                                      .expires_s = now_s + 24 * 3600,
+                                      .sequence = sequence};
+  hgl_buf_init(&bytes, HGL_DELEGATION_SIZE_MAX);
+  int status = hgl_delegation_sign(key, &delegation, &bytes, err);
+  struct hgl_agent_config config = {.name = "elsewhere",
+                                    .script_path = "elsewhere.lua",
+                                    .source = hgl_text(echo),
+                                    .delegation = hgl_buf_bytes(&bytes)};
+  if (!status) status = hgl_host_add_agent(node->host, &config, err);
+  hgl_buf_deinit(&bytes);
+  return status;
+}
+
+static void a_delegation_older_than_the_one_used_is_refused(void **state)
+{
+  struct world world;
+  struct hgl_signer *key;
+  struct hgl_err err;
+  static const uint8_t seed[HGL_SEED_SIZE] = {7};
+  world_init(&world, 77);
+  struct node *a = world_node(&world);
+  assert_ok(hgl_signer_create(seed, &key, &err));
+  assert_ok(add_delegated(a, key, 5, &err));
+  world_run(&world);
+  assert_true(world_logged(&world, "elsewhere: its delegation ends in 24 hours"));
+  world_crash(a);
+  world_restart(a);
+  assert_fails(HGL_DELEGATION_REVOKED, add_delegated(a, key, 4, &err));
+  assert_ok(add_delegated(a, key, 5, &err));
+  world_run(&world);
+  hgl_signer_destroy(key);
+  world_deinit(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_delegation_older_than_the_one_used_is_refused),
       cmocka_unit_test(local_agents_talk_within_one_tick),
       cmocka_unit_test(two_hosts_exchange_a_signed_message_and_its_answer),
       cmocka_unit_test(an_advert_travels_over_a_third_host_and_a_link_is_asked_for),
