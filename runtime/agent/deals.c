@@ -220,12 +220,13 @@ static int match_deal(void *user, struct hgl_bytes key, struct hgl_bytes value, 
   return hgl_buf_check(&search->deal, err);
 }
 
-static int export_message(struct hgl_host *host, const struct hgl_id *id, struct hgl_buf *out,
-                          struct hgl_err *err)
+static int export_message(struct hgl_host *host, const struct hgl_id *id, bool twins,
+                          struct hgl_buf *out, size_t *count, struct hgl_err *err)
 {
-  int status = hgl_store_get(host->config.store, HGL_DB_EVIDENCE, hgl_bytes(id->bytes, HGL_ID_SIZE),
-                             out, err);
-  return status == -HGL_NOT_FOUND ? journal_find(host, id, out, err) : status;
+  int status = evidence_kept(host, id, twins, out, count, err);
+  if (status != -HGL_NOT_FOUND) return status;
+  *count = 1;
+  return journal_find(host, id, out, err);
 }
 
 /* A list of the evidence of every message that the deal names and this host still has. */
@@ -233,11 +234,10 @@ static int export_deal(struct hgl_host *host, struct hgl_bytes deal, struct hgl_
                        struct hgl_err *err)
 {
   struct hgl_bytes field, text;
-  struct hgl_buf one, all;
+  struct hgl_buf all;
   struct hgl_id id;
   bool found;
-  size_t count = 0, held = 0;
-  hgl_buf_init(&one, HGL_EVIDENCE_SIZE_MAX);
+  size_t count = 0, held = 0, rows;
   hgl_buf_init(&all, HGL_STORE_VALUE_SIZE_MAX);
   int status = hgl_value_field(deal, "messages", &field, &found, err);
   struct hgl_cbor_reader in = hgl_cbor_reader(field);
@@ -246,14 +246,9 @@ static int export_deal(struct hgl_host *host, struct hgl_bytes deal, struct hgl_
     if ((status = hgl_cbor_get_text(&in, "message id", 2 * HGL_ID_SIZE, &text, err)) ||
         (status = hgl_id_parse(text, &id, err)))
       break;
-    hgl_buf_clear(&one);
-    status = export_message(host, &id, &one, err);
-    if (status == -HGL_NOT_FOUND) {
-      status = 0;
-      continue;
-    }
-    hgl_buf_append_bytes(&all, hgl_buf_bytes(&one));
-    held++;
+    status = export_message(host, &id, true, &all, &rows, err);
+    if (!status) held += rows;
+    if (status == -HGL_NOT_FOUND) status = 0;
   }
   if (!status && !held)
     status = hgl_fail(err, HGL_NOT_FOUND, "no evidence of this deal is kept here");
@@ -263,7 +258,6 @@ static int export_deal(struct hgl_host *host, struct hgl_bytes deal, struct hgl_
     status = hgl_buf_check(&all, err);
   }
   if (!status) status = hgl_buf_check(out, err);
-  hgl_buf_deinit(&one);
   hgl_buf_deinit(&all);
   return status;
 }
@@ -274,6 +268,7 @@ int hgl_host_export(struct hgl_host *host, const char *text, struct hgl_buf *out
   struct search search = {.beginning = hgl_text(text)};
   struct hgl_id id;
   struct hgl_err ignored;
+  size_t count;
   hgl_buf_init(&search.deal, HGL_STORE_VALUE_SIZE_MAX);
   hgl_buf_init(&search.id, HGL_STORE_KEY_SIZE_MAX);
   int status = search.beginning.size < 4
@@ -285,7 +280,7 @@ int hgl_host_export(struct hgl_host *host, const char *text, struct hgl_buf *out
   if (!status && search.deal.size)
     status = export_deal(host, hgl_buf_bytes(&search.deal), out, err);
   else if (!status && hgl_id_parse(hgl_text(text), &id, &ignored) == 0)
-    status = export_message(host, &id, out, err);
+    status = export_message(host, &id, false, out, &count, err);
   else if (!status)
     status = hgl_fail(err, HGL_NOT_FOUND, "no deal or message %s", text);
   hgl_buf_deinit(&search.deal);

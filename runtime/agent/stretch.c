@@ -139,9 +139,7 @@ int stretch_keep(struct hgl_host *host, const struct hgl_id *id, struct hgl_err 
   struct hgl_buf evidence;
   hgl_buf_init(&evidence, HGL_EVIDENCE_SIZE_MAX);
   int status = journal_find(host, id, &evidence, err);
-  if (!status)
-    status = hgl_writeset_put(stretch->writes, HGL_DB_EVIDENCE, hgl_bytes(id->bytes, HGL_ID_SIZE),
-                              hgl_buf_bytes(&evidence), err);
+  if (!status) status = evidence_keep(host, stretch->writes, id, hgl_buf_bytes(&evidence), err);
   hgl_buf_deinit(&evidence);
   return status;
 }

@@ -41,9 +41,8 @@ static int keep_evidence(struct hgl_host *host, struct hgl_err *err)
     hgl_buf_clear(&evidence);
     if (!status) status = message_evidence(host, message, &evidence, err);
     if (!status)
-      status = hgl_writeset_put(host_writes(host), HGL_DB_EVIDENCE,
-                                hgl_bytes(message->envelope.id.bytes, HGL_ID_SIZE),
-                                hgl_buf_bytes(&evidence), err);
+      status = evidence_keep(host, host_writes(host), &message->envelope.id,
+                             hgl_buf_bytes(&evidence), err);
     if (status == -HGL_NOT_FOUND || status == -HGL_NO_DELEGATION) {
       host_log(host, HGL_LOG_WARN, "a message has no evidence to keep: %s", err->message);
       status = 0;

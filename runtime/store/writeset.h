@@ -22,7 +22,8 @@ enum hgl_db {
   HGL_DB_DELEGATIONS, /* agent key (32) → highest delegation seen; | sequence (8) → older ones */
   HGL_DB_DIRECTORY,   /* agent key (32) → advert */
   HGL_DB_DEALS,       /* agent number (8) | deal id (16) → deal record */
-  HGL_DB_EVIDENCE,    /* message id (16) → evidence kept for good */
+  HGL_DB_EVIDENCE,    /* message id (16) → evidence kept for good; | leaf hash (32) → that of
+                         another message with the same id */
   HGL_DB_DEAD,        /* row (8) → dead letter */
   HGL_DB_AGENTS,      /* agent name → number, key, versions */
   HGL_DB_PROOFS,      /* kind | key (32) → forks and delegation conflicts, both sides of each */

@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "protocol/evidence.h"
+#include "support/fake_peer.h"
 #include "support/world.h"
 
 static const char keeper[] =
@@ -79,18 +80,23 @@ static void both_sides_can_prove_a_message_they_kept(void **state)
   }
 }
 
+static void delete_journal(struct node *node)
+{
+  struct hgl_err err;
+  for (uint64_t row = 1; row < 200; row++) {
+    uint8_t key[8];
+    hgl_put_be64(key, row);
+    assert_ok(hgl_writeset_delete(hgl_store_open_set(node->store), HGL_DB_JOURNAL,
+                                  hgl_bytes(key, 8), &err));
+  }
+}
+
 static void what_was_kept_is_there_without_the_journal_and_after_restarts(void **state)
 {
   struct scene scene;
   begin(&scene, false);
   world_crash(scene.b);
-  struct hgl_err err;
-  struct hgl_writeset *set = hgl_store_open_set(scene.b->store);
-  for (uint64_t row = 1; row < 200; row++) {
-    uint8_t key[8];
-    hgl_put_be64(key, row);
-    assert_ok(hgl_writeset_delete(set, HGL_DB_JOURNAL, hgl_bytes(key, 8), &err));
-  }
+  delete_journal(scene.b);
   world_restart(scene.b);
   assert_proves(scene.b, scene.id, scene.b);
   world_deinit(&scene.world);
@@ -148,6 +154,56 @@ static void a_deal_is_listed_and_exported_by_the_beginning_of_its_id(void **stat
   world_deinit(&scene.world);
 }
 
+static void assert_body_number(struct hgl_bytes evidence, int64_t wanted)
+{
+  struct hgl_proof proof;
+  struct hgl_bytes field;
+  struct hgl_err err;
+  int64_t number;
+  bool found;
+  assert_ok(hgl_evidence_verify(evidence, NULL, &proof, &err));
+  assert_ok(hgl_value_field(proof.envelope.body, "n", &field, &found, &err));
+  struct hgl_cbor_reader in = hgl_cbor_reader(field);
+  assert_ok(hgl_cbor_get_int(&in, "n", &number, &err));
+  assert_int_equal(number, wanted);
+}
+
+static void a_message_kept_first_is_not_displaced_by_another_with_its_id(void **state)
+{
+  struct world world;
+  struct fake fake;
+  struct hgl_key to;
+  struct hgl_buf out;
+  struct hgl_err err;
+  struct hgl_cbor_reader in;
+  size_t count;
+  world_init(&world, 5);
+  struct node *node = world_node(&world), *stranger = world_stranger(&world);
+  world_agent(node, "keeper", keeper, NULL);
+  fake_init(&fake, stranger, node);
+  fake_delegate(&fake, world.time.wall_ms / 1000 - 10, 3600, 1, NULL);
+  assert_ok(hgl_did_parse(hgl_text(world_did(node, "keeper")), &to, &err));
+  fake_link(&fake);
+  for (int i = 0; i < 4; i++) { /* n = 1 to 4; the last is a third message of the same id */
+    fake.next_id = 0;
+    fake_say(&fake, &to, "x/1.0/y", &(struct lie){0});
+    if (i != 1) world_run(&world); /* the second and third in one tick */
+  }
+  assert_int_equal(world_count_logged(&world, "keeper: heard "), 4);
+  delete_journal(node);
+  hgl_buf_init(&out, HGL_STORE_VALUE_SIZE_MAX);
+  assert_ok(hgl_host_export(node->host, "01010101010101010101010101010101", &out, &err));
+  assert_body_number(hgl_buf_bytes(&out), 1);
+  hgl_buf_clear(&out);
+  assert_ok(hgl_host_export(node->host, "deal-01", &out, &err));
+  in = hgl_cbor_reader(hgl_buf_bytes(&out));
+  assert_ok(hgl_cbor_get_list(&in, "deal", 64, &count, &err));
+  assert_int_equal(count, 4);
+  hgl_buf_deinit(&out);
+  fake_deinit(&fake);
+  world_deinit(&world);
+}
+
 static void what_was_agreed_cannot_be_recorded_otherwise(void **state)
 {
   struct world world;
@@ -192,6 +248,7 @@ int main(void)
       cmocka_unit_test(what_was_kept_is_there_without_the_journal_and_after_restarts),
       cmocka_unit_test(a_message_can_be_proved_after_its_authors_delegation_was_renewed),
       cmocka_unit_test(a_deal_is_listed_and_exported_by_the_beginning_of_its_id),
+      cmocka_unit_test(a_message_kept_first_is_not_displaced_by_another_with_its_id),
       cmocka_unit_test(what_was_agreed_cannot_be_recorded_otherwise),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
