@@ -131,6 +131,11 @@ static void show(const json_t *result)
          json_number_value(json_object_get(ceilings, "verifications_per_s")),
          json_number_value(json_object_get(ceilings, "signatures_per_s")),
          json_number_value(json_object_get(ceilings, "commits_per_s")));
+  const json_t *stored = json_object_get(result, "stored_bytes_per_message");
+  if (stored)
+    printf("         %lld bytes a message, %.0f stored for each by its sender\n",
+           (long long)json_integer_value(json_object_get(result, "bytes")),
+           json_number_value(stored));
   const char *note = json_string_value(json_object_get(result, "note"));
   if (note) printf("         %s\n", note);
 }

@@ -36,6 +36,9 @@ static int declare_table(lua_State *L, enum hgl_vm_declaration kind, const char 
 
 static int agent_describe(lua_State *L)
 {
+  static const char *const known[] = {"name", "version", "about", NULL};
+  hgl_bind_at_top(L, "agent.describe");
+  hgl_bind_options(L, 1, known);
   return declare_table(L, HGL_VM_DESCRIBE, "agent.describe", "description");
 }
 
@@ -44,8 +47,14 @@ static int agent_protocol(lua_State *L)
   return declare_table(L, HGL_VM_PROTOCOL, "agent.protocol", "protocol");
 }
 
+/* Without a service nobody would ever find it. */
 static int agent_offer(lua_State *L)
 {
+  hgl_bind_at_top(L, "agent.offer");
+  luaL_checktype(L, 1, LUA_TTABLE);
+  if (lua_getfield(L, 1, "service") != LUA_TSTRING)
+    return luaL_error(L, "an offer needs its service: agent.offer { service = \"weather\", ... }");
+  lua_pop(L, 1);
   return declare_table(L, HGL_VM_OFFER, "agent.offer", "offer");
 }
 

@@ -85,7 +85,9 @@ static void vm_refuses_wrong_declarations(void **state)
       {"agent.every('x', { cron = '0 9 * * *' }, print)", "cron"},
       {"agent.every('x', { evry = '5s' }, print)", "unknown option 'evry'"},
       {"agent.describe('x')", "bad argument #1 to 'describe'"},
-      {"agent.describe { f = print }", "description.f"},
+      {"agent.describe { about = print }", "description.about"},
+      {"agent.describe { nmae = 'x' }", "unknown option 'nmae', known: name, version, about"},
+      {"agent.offer { servce = 'x' }", "an offer needs its service"},
   };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     assert_load_fails(*state, bad[i][0], HGL_SCRIPT, bad[i][1]);
