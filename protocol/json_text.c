@@ -48,7 +48,7 @@ int hgl_json_parse(struct hgl_bytes text, size_t size_max, json_t **out, struct 
   if (text.size > size_max)
     return hgl_fail(err, HGL_TOO_LARGE, "%zu bytes of JSON, at most %zu are permitted", text.size,
                     size_max);
-  json_error_t error;
+  json_error_t error = {0}; /* jansson leaves it alone when its lexer finds no memory */
   json_t *json = json_loadb(text.size ? (const char *)text.data : "", text.size,
                             JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &error);
   if (!json) {

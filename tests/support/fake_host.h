@@ -97,6 +97,7 @@ static inline int fake_send(void *user, const struct hgl_vm_send *send, struct h
                             struct hgl_err *err)
 {
   struct fake_host *host = user;
+  memset(id, 7, sizeof *id);
   if (host->quiet) return 0;
   if (host->send_fails) return hgl_fail(err, host->send_fails, "the fake refuses");
   char did[HGL_DID_TEXT_SIZE] = "";
@@ -107,7 +108,6 @@ static inline int fake_send(void *user, const struct hgl_vm_send *send, struct h
   fake_note(host, "send %s%.*s %.*s %s %s %lld", did, HGL_STR(send->to), HGL_STR(send->type), json,
             thid, (long long)send->expires_ms);
   free(json);
-  memset(id, 7, sizeof *id);
   return 0;
 }
 

@@ -46,7 +46,9 @@ static size_t link_queued(void *link)
 
 static void link_pause(void *link, bool paused)
 {
-  the_world->nodes[(uintptr_t)link >> 4 & 15].paused = paused;
+  uintptr_t packed = (uintptr_t)link;
+  int from = packed >> 4 & 15, to = packed & 15;
+  if (the_world->links[from][to] == packed >> 8) the_world->paused[from][to] = paused;
 }
 
 static void link_close(void *link, enum hgl_code code, const char *why)
@@ -81,6 +83,7 @@ static void down(struct world *world, int a, int b)
 {
   world->links[a][b] = world->links[b][a] = 0;
   world->closing[a][b] = world->closing[b][a] = false;
+  world->paused[a][b] = world->paused[b][a] = false;
 }
 
 /* ---- nodes ---- */
@@ -258,12 +261,21 @@ static void drop_closed(struct world *world)
       if (world->closing[a][b]) world_unlink(&world->nodes[a], &world->nodes[b]);
 }
 
+/* The oldest frame whose receiver reads. */
+static struct link_frame *take_frame(struct world *world)
+{
+  struct link_frame *before = NULL, *frame = world->first;
+  for (; frame && world->paused[frame->to][frame->from]; frame = frame->next) before = frame;
+  if (!frame) return NULL;
+  *(before ? &before->next : &world->first) = frame->next;
+  if (world->last == frame) world->last = before;
+  return frame;
+}
+
 static bool deliver(struct world *world)
 {
-  struct link_frame *frame = world->first;
+  struct link_frame *frame = take_frame(world);
   if (!frame) return false;
-  world->first = frame->next;
-  if (!world->first) world->last = NULL;
   bool pass = world->links[frame->from][frame->to] == frame->epoch;
   if (pass && world->on_frame) pass = world->on_frame(world->on_frame_user, frame);
   struct node *to = &world->nodes[frame->to], *from = &world->nodes[frame->from];

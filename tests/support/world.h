@@ -26,7 +26,6 @@ struct node {
   struct link_frame *got_first, *got_last;
   int wants;                  /* links asked for, less those given up */
   struct hgl_key last_wanted; /* peer of the last one asked for */
-  bool paused;
 };
 
 struct link_frame {
@@ -49,6 +48,7 @@ struct world {
   struct link_frame *first, *last;
   uint64_t links[WORLD_NODES_MAX][WORLD_NODES_MAX]; /* epoch, 0: no link */
   bool closing[WORLD_NODES_MAX][WORLD_NODES_MAX];   /* by this one: what it sent before arrives */
+  bool paused[WORLD_NODES_MAX][WORLD_NODES_MAX];    /* the first does not read from the second */
   uint64_t next_epoch;
   int64_t journal_bytes; /* of every host made from now on; 0: the default */
   size_t frames;         /* delivered */
