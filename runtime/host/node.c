@@ -299,6 +299,12 @@ static bool is_private(const char *address)
   return strcmp(address, "localhost") == 0;
 }
 
+/* Whoever listens on such an address means to talk to its neighbours. */
+static bool allows_private(const struct hgl_node_config *config)
+{
+  return config->allow_private || (config->listen_address && is_private(config->listen_address));
+}
+
 static bool is_wildcard(const char *address)
 {
   return strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
@@ -352,6 +358,7 @@ static int open_net(struct hgl_node *node, const struct hgl_node_config *config,
       .certificate = certificate.certificate,
       .certificate_key = certificate.key,
       .trust = config->trust,
+      .allow_private = allows_private(config),
       .events = {session_up, session_frame, session_down, address_verified, dial_failed},
       .user = node,
   };
@@ -385,8 +392,7 @@ static int open_host(struct hgl_node *node, const struct hgl_node_config *config
       .stdlib_folder = node->stdlib,
       .watchdog = node->watchdog,
       .chunks = node->chunks,
-      .allow_private = config->allow_private ||
-                       (config->listen_address && is_private(config->listen_address)),
+      .allow_private = allows_private(config),
       .request_tick = request_tick,
       .fatal = fatal,
       .user = node,

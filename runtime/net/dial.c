@@ -1,6 +1,7 @@
-#include <arpa/inet.h>
+#include <netinet/in.h>
 
 #include "base/mem.h"
+#include "net/address.h"
 #include "net/link.h"
 
 #define MS ((int64_t)1000000)
@@ -57,20 +58,37 @@ static void attempt_failed(struct hgl_dial *dial, const struct hgl_err *why)
 
 /* Connecting --------------------------------------------------------------------------------- */
 
-static int tls_flags(const struct hgl_dial *dial)
+static int connect_flags(const struct hgl_dial *dial)
 {
-  if (!dial->url.secure) return 0;
+  /* Elsewhere is not where we meant to go. */
+  if (!dial->url.secure) return LCCSCF_HTTP_NO_FOLLOW_REDIRECT;
   /* Where the host's key is known Noise tells who answers; else the certificate has to. */
-  return LCCSCF_USE_SSL |
+  return LCCSCF_HTTP_NO_FOLLOW_REDIRECT | LCCSCF_USE_SSL |
          (dial->has_key ? LCCSCF_ALLOW_SELFSIGNED | LCCSCF_ALLOW_INSECURE | LCCSCF_ALLOW_EXPIRED |
                               LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK
                         : 0);
 }
 
-static void connect_to(struct hgl_dial *dial, const char *address)
+/* Others could have this host knock at the doors of its neighbours. */
+static bool is_off_limits(const struct hgl_dial *dial, const struct sockaddr *address)
+{
+  return !dial->persistent && !dial->net->config.allow_private && hgl_address_is_private(address);
+}
+
+static void connect_to(struct hgl_dial *dial, const struct sockaddr *to)
 {
   struct hgl_net *net = dial->net;
   struct hgl_err why = {0};
+  char address[INET6_ADDRSTRLEN];
+  if (is_off_limits(dial, to)) {
+    hgl_fail(&why, HGL_DENIED, "%s is a private address, named by others", dial->url.host);
+    attempt_failed(dial, &why);
+    return;
+  }
+  if (to->sa_family == AF_INET6)
+    uv_ip6_name((const struct sockaddr_in6 *)to, address, sizeof address);
+  else
+    uv_ip4_name((const struct sockaddr_in *)to, address, sizeof address);
   struct lws_vhost *vhost = net->vhost;
   if (dial->url.secure && hgl_net_tls_vhost(net, !dial->has_key, &vhost, &why) != 0) {
     attempt_failed(dial, &why);
@@ -90,7 +108,7 @@ static void connect_to(struct hgl_dial *dial, const char *address)
       .vhost = vhost,
       .address = address,
       .port = dial->url.port,
-      .ssl_connection = tls_flags(dial),
+      .ssl_connection = connect_flags(dial),
       .path = "/",
       .host = dial->url.host,
       .origin = dial->url.host,
@@ -113,35 +131,25 @@ static void lookup_ended(uv_getaddrinfo_t *lookup, int status, struct addrinfo *
 {
   struct hgl_dial *dial = lookup->data;
   struct hgl_net *net = dial->net;
-  char address[INET6_ADDRSTRLEN] = "";
   dial->resolving = false;
   net->open_handles--;
-  if (status == 0 && found) {
-    const struct sockaddr *first = found->ai_addr;
-    if (first->sa_family == AF_INET6)
-      uv_ip6_name((const struct sockaddr_in6 *)first, address, sizeof address);
-    else
-      uv_ip4_name((const struct sockaddr_in *)first, address, sizeof address);
-  }
-  if (found) uv_freeaddrinfo(found);
   if (net->destroying) {
     hgl_free(dial);
-    return;
+  } else if (status == 0 && found) {
+    connect_to(dial, found->ai_addr);
+  } else {
+    struct hgl_err why = {0};
+    hgl_fail(&why, HGL_IO, "%s: %s", dial->url.host,
+             status ? uv_strerror(status) : "no address is known");
+    attempt_failed(dial, &why);
   }
-  if (address[0]) {
-    connect_to(dial, address);
-    return;
-  }
-  struct hgl_err why = {0};
-  hgl_fail(&why, HGL_IO, "%s: %s", dial->url.host,
-           status ? uv_strerror(status) : "no address is known");
-  attempt_failed(dial, &why);
+  if (found) uv_freeaddrinfo(found);
 }
 
-static bool is_numeric(const char *host)
+static bool is_numeric(const char *host, struct sockaddr_storage *out)
 {
-  unsigned char bytes[16];
-  return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
+  return uv_ip4_addr(host, 0, (struct sockaddr_in *)out) == 0 ||
+         uv_ip6_addr(host, 0, (struct sockaddr_in6 *)out) == 0;
 }
 
 void hgl_dial_start(struct hgl_dial *dial)
@@ -156,8 +164,9 @@ void hgl_dial_start(struct hgl_dial *dial)
     attempt_failed(dial, &why);
     return;
   }
-  if (is_numeric(dial->url.host)) {
-    connect_to(dial, dial->url.host);
+  struct sockaddr_storage numeric;
+  if (is_numeric(dial->url.host, &numeric)) {
+    connect_to(dial, (const struct sockaddr *)&numeric);
     return;
   }
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM};

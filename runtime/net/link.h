@@ -39,6 +39,8 @@ struct hgl_session {
   bool connecting; /* inside libwebsockets' connect call: not to be freed */
   bool lost;       /* ended inside that call */
   bool paused;
+  bool handshaking;      /* one of net->handshakes */
+  uint64_t origin;       /* whoever came in (net/address.h) */
   struct hgl_dial *dial; /* that made it, or NULL */
   struct hgl_key peer;
   char address[HGL_URL_SIZE_MAX + 1];
@@ -48,6 +50,7 @@ struct hgl_session {
   struct hgl_buf queue; /* sealed records from `head` on; before it room for LWS_PRE bytes */
   size_t head;
   size_t in_flight;    /* size of the last write, while libwebsockets holds a part of it */
+  size_t counted;      /* what of net->queued is this one's */
   int64_t due_ns;      /* when the stage has lasted too long; INT64_MAX: never */
   int64_t up_ns;       /* since when it is up */
   int64_t progress_ns; /* when the kernel last took something */
@@ -86,7 +89,8 @@ struct hgl_net {
   int listen_fd, port;
   uv_poll_t listen_poll;
   int64_t accept_again_ns; /* accepting rests until then; INT64_MAX: it does not rest */
-  int handshakes;          /* inbound, not yet authenticated */
+  int handshakes;          /* inbound, not yet authenticated, not giving way */
+  size_t queued;           /* bytes towards all peers */
   int up_count;
   struct hgl_session *sessions; /* all, in any stage */
   struct hgl_map by_peer;       /* the live ones */
@@ -117,6 +121,11 @@ int hgl_session_opened(struct hgl_session *session);
 int hgl_session_received(struct hgl_session *session, struct hgl_bytes piece, bool message_ends);
 /* The kernel takes more. Negative: close it. */
 int hgl_session_writable(struct hgl_session *session);
+/* An inbound one from there takes up one of the places for handshakes … */
+void hgl_session_handshake_begins(struct hgl_session *session, uint64_t origin);
+/* … and leaves it to another: it ends in the loop's next round, because inside the callback in
+ * which a connection is taken over libwebsockets cannot end others. */
+void hgl_session_give_way(struct hgl_session *session);
 /* Its time is up. */
 void hgl_session_due(struct hgl_session *session);
 /* Without waiting for anything. Not from within the session's own callbacks. */

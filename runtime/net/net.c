@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "net/address.h"
 #include "net/link.h"
 #include "protocol/did.h"
 
@@ -150,27 +151,39 @@ static const struct lws_protocols protocols[] = {
 /* libwebsockets has one log for the whole process, and so does this. */
 static const struct hgl_log *lws_log;
 
+/* For whoever looks into a fault of a connection; strangers can cause as many lines as they like,
+ * and what matters is reported by ourselves. */
 static void log_line(int level, const char *text)
 {
   size_t size = strlen(text);
   if (size && text[size - 1] == '\n') size--;
-  if (lws_log) hgl_log(lws_log, HGL_LOG_WARN, "libwebsockets", "%.*s", (int)size, text);
+  if (lws_log) hgl_log(lws_log, HGL_LOG_DEBUG, "libwebsockets", "%.*s", (int)size, text);
 }
 
 /* Listening ---------------------------------------------------------------------------------- */
+
+/* The oldest handshake of whoever has the most under way: one stranger's connections push out only
+ * each other, and many strangers' cannot keep those away who come later and are quick. */
+static struct hgl_session *first_to_give_way(struct hgl_net *net)
+{
+  struct hgl_session *found[HGL_NET_HANDSHAKES_MAX], *chosen = NULL;
+  int count = 0, most = 0;
+  for (struct hgl_session *session = net->sessions; session; session = session->next)
+    if (session->handshaking) found[count++] = session; /* the newest first */
+  for (int i = 0; i < count; i++) {
+    int same = 0;
+    for (int k = 0; k < count; k++) same += found[k]->origin == found[i]->origin;
+    if (same < most) continue;
+    most = same;
+    chosen = found[i];
+  }
+  return chosen;
+}
 
 static void adopt(struct hgl_net *net, int fd, const struct sockaddr_storage *from, socklen_t size)
 {
   char host[NI_MAXHOST] = "";
   getnameinfo((const struct sockaddr *)from, size, host, sizeof host, NULL, 0, NI_NUMERICHOST);
-  if (net->handshakes >= HGL_NET_HANDSHAKES_MAX) {
-    struct hgl_err why = {0};
-    hgl_fail(&why, HGL_LIMIT, "%d handshakes are under way", net->handshakes);
-    close(fd);
-    if (net->config.events.dial_failed)
-      net->config.events.dial_failed(net->config.user, NULL, host, &why);
-    return;
-  }
   int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   struct hgl_session *session = hgl_session_create(net, false, host);
@@ -186,6 +199,8 @@ static void adopt(struct hgl_net *net, int fd, const struct sockaddr_storage *fr
   }
   session->wsi = wsi;
   lws_set_opaque_user_data(wsi, session);
+  if (net->handshakes == HGL_NET_HANDSHAKES_MAX) hgl_session_give_way(first_to_give_way(net));
+  hgl_session_handshake_begins(session, hgl_address_origin((const struct sockaddr *)from));
 }
 
 static void connection_came(uv_poll_t *poll, int status, int events)
@@ -340,6 +355,7 @@ int hgl_net_create(const struct hgl_net_config *config, struct hgl_net **out, st
   struct hgl_net *net = hgl_zalloc(sizeof *net);
   if (!net) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   net->config = *config;
+  if (!net->config.queues_size_max) net->config.queues_size_max = HGL_NET_QUEUES_SIZE_MAX;
   net->uv = hgl_loop_uv(config->loop);
   net->listen_fd = -1;
   net->accept_again_ns = INT64_MAX;

@@ -17,10 +17,13 @@ struct hgl_session;
 
 enum {
   HGL_NET_SESSIONS_MAX = 4096, /* live sessions of a host */
-  HGL_NET_HANDSHAKES_MAX = 64, /* inbound ones that are not yet authenticated */
+  HGL_NET_HANDSHAKES_MAX = 64, /* inbound ones that are not yet authenticated: for one more, the
+                                  oldest of the address that has the most gives way */
   HGL_NET_HANDSHAKE_TIMEOUT_MS = 10000,
-  HGL_NET_QUEUE_SIZE_MAX = 16 << 20, /* bytes queued towards a peer that does not read */
-  HGL_NET_STALL_TIMEOUT_MS = 30000,  /* a peer that takes nothing for so long is dropped */
+  HGL_NET_QUEUE_SIZE_MAX = 16 << 20,   /* bytes queued towards a peer that does not read */
+  HGL_NET_QUEUES_SIZE_MAX = 256 << 20, /* of all sessions: beyond it those with more than their
+                                          even share get no more */
+  HGL_NET_STALL_TIMEOUT_MS = 30000,    /* a peer that takes nothing for so long is dropped */
   HGL_NET_BACKOFF_MIN_MS = 200,
   HGL_NET_BACKOFF_MAX_MS = 30000, /* doubling, with full jitter */
 };
@@ -48,9 +51,12 @@ struct hgl_net_config {
   const char *listen_address;                /* "127.0.0.1"; NULL: no listener */
   int listen_port;                           /* 0: any free one */
   const char *certificate, *certificate_key; /* PEM files: the listener speaks wss; else NULL */
-  const char *trust; /* PEM file of further authorities for wss dials, or NULL. A wss peer is
-                        authenticated by Noise; its certificate only has to get through
-                        proxies, so a self-signed one is accepted when its host key is named */
+  const char *trust;  /* PEM file of further authorities for wss dials, or NULL. A wss peer is
+                         authenticated by Noise; its certificate only has to get through
+                         proxies, so a self-signed one is accepted when its host key is named */
+  bool allow_private; /* dial private addresses that others named (hgl_net_add_address); what the
+                         operator named (hgl_net_join) is always dialled */
+  size_t queues_size_max; /* 0: HGL_NET_QUEUES_SIZE_MAX */
   struct hgl_net_events events;
   void *user;
 };
@@ -66,7 +72,8 @@ int hgl_net_port(const struct hgl_net *net); /* 0 without a listener */
  * and again whenever it is lost. Without a key any host is accepted there and pinned.
  * HGL_MALFORMED for other URLs. */
 int hgl_net_join(struct hgl_net *net, const char *url, struct hgl_err *err) HGL_NODISCARD;
-/* An address where this peer may be (heard from others or remembered): dialled when wanted. At most
+/* An address where this peer may be (heard from others or remembered): dialled when wanted, unless
+ * it turns out to be private and that is not allowed (dial_failed: HGL_DENIED). At most
  * HGL_NET_SESSIONS_MAX such peers with 4 addresses each; older addresses give way. */
 int hgl_net_add_address(struct hgl_net *net, const struct hgl_key *peer, const char *url,
                         struct hgl_err *err) HGL_NODISCARD;
@@ -84,7 +91,8 @@ void hgl_session_set_user(struct hgl_session *session, void *user);
 void *hgl_session_user(const struct hgl_session *session);
 
 /* Encrypts and queues one frame (as many as come before the loop writes share WebSocket messages).
- * HGL_LIMIT when the queue is full: nothing was queued. HGL_CLOSED. */
+ * HGL_LIMIT when the queue is full, or all of them together are and this one has more than its
+ * share: nothing was queued. HGL_CLOSED. */
 int hgl_session_send(struct hgl_session *session, struct hgl_bytes frame,
                      struct hgl_err *err) HGL_NODISCARD;
 size_t

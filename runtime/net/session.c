@@ -24,9 +24,30 @@ struct hgl_session *hgl_session_create(struct hgl_net *net, bool dialled, const 
   session->link = &net->sessions;
   if (session->next) session->next->link = &session->next;
   net->sessions = session;
-  if (!dialled) net->handshakes++;
   hgl_net_schedule(net, session->due_ns);
   return session;
+}
+
+void hgl_session_handshake_begins(struct hgl_session *session, uint64_t origin)
+{
+  session->handshaking = true;
+  session->origin = origin;
+  session->net->handshakes++;
+}
+
+static void handshake_ends(struct hgl_session *session)
+{
+  if (session->handshaking) session->net->handshakes--;
+  session->handshaking = false;
+}
+
+void hgl_session_give_way(struct hgl_session *session)
+{
+  hgl_fail(&session->why, HGL_LIMIT, "%d handshakes are under way", session->net->handshakes);
+  handshake_ends(session);
+  session->stage = HGL_SESSION_CLOSING;
+  session->due_ns = hgl_net_now(session->net);
+  hgl_net_schedule(session->net, session->due_ns);
 }
 
 static void announce_down(struct hgl_session *session)
@@ -52,7 +73,8 @@ void hgl_session_ended(struct hgl_session *session)
   *session->link = session->next;
   if (session->next) session->next->link = session->link;
   bool was_up = session->authenticated;
-  if (!was_up && !session->dialled) net->handshakes--;
+  handshake_ends(session);
+  net->queued -= session->counted;
   announce_down(session);
   if (!was_up && net->config.events.dial_failed && !net->destroying)
     net->config.events.dial_failed(
@@ -76,6 +98,27 @@ static size_t waiting(const struct hgl_session *session)
 size_t hgl_session_queued(const struct hgl_session *session)
 {
   return waiting(session) + session->in_flight;
+}
+
+static void count_queued(struct hgl_session *session)
+{
+  size_t queued = hgl_session_queued(session);
+  session->net->queued += queued - session->counted;
+  session->counted = queued;
+}
+
+/* Once all queues together are too long only those that are short may grow: peers that do not read
+ * cost the host no more memory than twice the limit, and the others little. */
+static int check_room(const struct hgl_session *session, size_t size, struct hgl_err *err)
+{
+  const struct hgl_net *net = session->net;
+  size_t queued = hgl_session_queued(session), most = net->config.queues_size_max;
+  if (queued + size > HGL_NET_QUEUE_SIZE_MAX)
+    return hgl_fail(err, HGL_LIMIT, "%zu bytes wait for a peer that does not read", queued);
+  if (net->queued + size > most && queued + size > most / (size_t)net->up_count)
+    return hgl_fail(err, HGL_LIMIT, "%zu bytes wait for peers that do not read, %zu for this one",
+                    net->queued, queued);
+  return 0;
 }
 
 /* Room in front of the queue for what libwebsockets writes before a message. */
@@ -115,11 +158,12 @@ int hgl_session_send(struct hgl_session *session, struct hgl_bytes frame, struct
   size_t queued = hgl_session_queued(session);
   if (frame.size > HGL_FRAME_SIZE_MAX)
     return hgl_fail(err, HGL_TOO_LARGE, "a frame of %zu bytes", frame.size);
-  if (queued + hgl_record_size(frame.size) > HGL_NET_QUEUE_SIZE_MAX)
-    return hgl_fail(err, HGL_LIMIT, "%zu bytes wait for a peer that does not read", queued);
+  int status = check_room(session, hgl_record_size(frame.size), err);
+  if (status != 0) return status;
   prepare_queue(session);
-  int status = hgl_record_seal(&session->cipher, frame, &session->queue, err);
+  status = hgl_record_seal(&session->cipher, frame, &session->queue, err);
   session->queue.failed = HGL_OK; /* nothing was queued: the session goes on */
+  count_queued(session);
   if (status == 0) ask_to_write(session, queued == 0);
   return status;
 }
@@ -137,7 +181,7 @@ static size_t next_message(const struct hgl_session *session)
   return size;
 }
 
-int hgl_session_writable(struct hgl_session *session)
+static int write_queue(struct hgl_session *session)
 {
   session->in_flight = 0;
   session->progress_ns = hgl_net_now(session->net);
@@ -160,6 +204,13 @@ int hgl_session_writable(struct hgl_session *session)
   if (session->stage == HGL_SESSION_CLOSING) return -1;
   if (session->stage == HGL_SESSION_UP) session->due_ns = INT64_MAX;
   return 0;
+}
+
+int hgl_session_writable(struct hgl_session *session)
+{
+  int status = write_queue(session);
+  count_queued(session);
+  return status;
 }
 
 /* Receiving ---------------------------------------------------------------------------------- */
@@ -235,7 +286,7 @@ static int authenticated(struct hgl_session *session)
   hgl_handshake_deinit(&session->handshake);
   session->authenticated = true;
   session->up_ns = hgl_net_now(session->net);
-  if (!session->dialled) session->net->handshakes--;
+  handshake_ends(session);
   if (session->dial) hgl_dial_verified(session->dial, session);
   return go_live(session);
 }

@@ -107,6 +107,7 @@ static struct hgl_net_config config_of(struct fixture *f, int i, int port)
       .host = f->hosts[i].signer,
       .listen_address = "127.0.0.1",
       .listen_port = port,
+      .allow_private = true,
       .events = {session_up, frame, session_down, address_verified, dial_failed},
       .user = &f->hosts[i]};
 }
@@ -367,6 +368,36 @@ static void net_drops_a_peer_that_does_not_read(void **state)
   assert_int_equal(f->hosts[0].down_why.code, HGL_TIMEOUT);
 }
 
+/* One host that sends, with two peers that do not read. */
+static void net_lets_short_queues_grow_when_all_together_are_full(void **state)
+{
+  enum { PIECE = 64 * 1024, MOST = 1 << 20 };
+  struct fixture *f = *state;
+  struct hgl_err err = {0};
+  struct hgl_net_config config = config_of(f, 0, 0);
+  config.queues_size_max = MOST;
+  assert_ok(hgl_net_create(&config, &f->hosts[0].net, &err));
+  struct hgl_session *to[2];
+  for (int i = 0; i < 2; i++) {
+    start(f, 1 + i, 0);
+    f->hosts[0].session = NULL;
+    join(f, 0, 1 + i, 1 + i);
+    run_until(f, f->hosts[0].session && f->hosts[1 + i].session);
+    to[i] = f->hosts[0].session;
+  }
+  static const uint8_t data[PIECE];
+  size_t sent[2] = {0};
+  for (int i = 0; i < 2; i++) {
+    int status = 0;
+    while ((status = hgl_session_send(to[i], hgl_bytes(data, PIECE), &err)) == 0) sent[i] += PIECE;
+    assert_int_equal(status, -HGL_LIMIT);
+  }
+  assert_in_range(sent[0], MOST - 2 * PIECE, MOST); /* alone it may have everything */
+  assert_in_range(sent[1], MOST / 2 - 2 * PIECE, MOST / 2);
+  run_until(f, hgl_session_queued(to[0]) + hgl_session_queued(to[1]) == 0);
+  assert_ok(hgl_session_send(to[0], hgl_bytes(data, PIECE), &err));
+}
+
 static void net_goes_on_after_a_pause(void **state)
 {
   struct fixture *f = *state;
@@ -454,15 +485,24 @@ static void net_refuses_urls_that_are_none(void **state)
 
 /* A raw TCP client that is not one of us ------------------------------------------------------ */
 
-static int raw_connect(int port)
+/* `from`: the last byte of our own address on the loopback network. */
+static int raw_connect_from(int from, int port)
 {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  struct sockaddr_in own = {.sin_family = AF_INET,
+                            .sin_addr.s_addr = htonl((INADDR_LOOPBACK & ~0xffu) | (unsigned)from)};
+  assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof own), 0);
   struct sockaddr_in to = {.sin_family = AF_INET,
                            .sin_port = htons((uint16_t)port),
                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
   fcntl(fd, F_SETFL, O_NONBLOCK);
   return fd;
+}
+
+static int raw_connect(int port)
+{
+  return raw_connect_from(1, port);
 }
 
 static void raw_send(int fd, const void *data, size_t size)
@@ -610,10 +650,120 @@ static void net_limits_unauthenticated_connections(void **state)
   run_for(f, 50);
   assert_int_equal(f->hosts[0].failures, 1);
   assert_int_equal(f->hosts[0].failure.code, HGL_LIMIT);
+  char answer[16]; /* the oldest gave way, not the newcomer */
+  assert_true(raw_read(f, fds[0], answer, sizeof answer, NULL));
   for (int i = 0; i <= HGL_NET_HANDSHAKES_MAX; i++) close(fds[i]);
   run_until(f, f->hosts[0].failures == 1 + HGL_NET_HANDSHAKES_MAX);
   join(f, 1, 0, 0); /* and there is room again */
   run_until(f, f->hosts[1].session);
+}
+
+enum { FLOOD = 120, LINK_WITHIN_MS = 5000 };
+
+static void net_links_an_honest_host_through_a_flood(struct fixture *f, bool upgraded)
+{
+  start(f, 0, 0);
+  start(f, 1, 0);
+  int port = hgl_net_port(f->hosts[0].net), fds[FLOOD];
+  int neighbour = raw_connect_from(2, port); /* a slow one elsewhere is not pushed out */
+  run_for(f, 20);
+  for (int i = 0; i < FLOOD; i++) {
+    fds[i] = raw_connect(port);
+    if (upgraded) upgrade(fds[i], "haggle.v1");
+    if (i % 8 == 0) hgl_loop_run_once(f->loop, 1);
+  }
+  int64_t began = hgl_wall_ms(&hgl_clock_system);
+  join(f, 1, 0, 0);
+  run_until(f, f->hosts[0].session && f->hosts[1].session);
+  assert_true(hgl_wall_ms(&hgl_clock_system) - began < LINK_WITHIN_MS);
+  run_until(f, f->hosts[0].failures == FLOOD + 1 - HGL_NET_HANDSHAKES_MAX ||
+                   f->hosts[0].failures == FLOOD + 2 - HGL_NET_HANDSHAKES_MAX);
+  char byte;
+  assert_int_equal(recv(neighbour, &byte, 1, 0), -1);
+  assert_int_equal(errno, EAGAIN);
+  for (int i = 0; i < FLOOD; i++) close(fds[i]);
+  close(neighbour);
+  run_until(f, f->hosts[0].failures == FLOOD + 1); /* each is reported once */
+  assert_int_equal(f->hosts[0].downs + f->hosts[1].downs, 0);
+  struct hgl_err err = {0};
+  assert_ok(hgl_session_send(f->hosts[1].session, hgl_text("still here"), &err));
+  run_until(f, f->hosts[0].frames == 1);
+}
+
+static void net_links_through_a_flood_of_silent_connections(void **state)
+{
+  net_links_an_honest_host_through_a_flood(*state, false);
+}
+
+static void net_links_through_a_flood_of_unfinished_handshakes(void **state)
+{
+  net_links_an_honest_host_through_a_flood(*state, true);
+}
+
+/* A listener of the test's own; `port` is where. */
+static int raw_listen(int *port)
+{
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof at;
+  int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof at), 0);
+  assert_int_equal(listen(listener, 4), 0);
+  getsockname(listener, (struct sockaddr *)&at, &size);
+  *port = ntohs(at.sin_port);
+  return listener;
+}
+
+static void net_does_not_dial_private_addresses_that_others_name(void **state)
+{
+  struct fixture *f = *state;
+  struct hgl_err err = {0};
+  struct hgl_net_config config = config_of(f, 0, 0);
+  config.allow_private = false;
+  assert_ok(hgl_net_create(&config, &f->hosts[0].net, &err));
+  int port, listener = raw_listen(&port);
+  static const char *const hosts[] = {"127.0.0.1", "localhost", "127.1", "[::ffff:127.0.0.1]"};
+  for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+    const struct hgl_key *peer = hgl_signer_key(f->hosts[1 + i % 2].signer);
+    char url[64];
+    snprintf(url, sizeof url, "ws://%s:%d", hosts[i], port);
+    f->hosts[0].failures = 0;
+    assert_ok(hgl_net_add_address(f->hosts[0].net, peer, url, &err));
+    assert_ok(hgl_net_want(f->hosts[0].net, peer, true, &err));
+    run_until(f, f->hosts[0].failures >= 2); /* the newest address is among the next two */
+    assert_int_equal(f->hosts[0].failure.code, HGL_DENIED);
+    assert_ok(hgl_net_want(f->hosts[0].net, peer, false, &err));
+  }
+  run_for(f, 50);
+  assert_int_equal(accept(listener, NULL, NULL), -1);
+  close(listener);
+  start(f, 1, 0); /* what the operator names is dialled */
+  join(f, 0, 1, 1);
+  run_until(f, f->hosts[0].session);
+}
+
+static void net_does_not_follow_redirects(void **state)
+{
+  struct fixture *f = *state;
+  struct hgl_err err = {0};
+  start(f, 0, 0);
+  int port, elsewhere_port, fd = -1;
+  int listener = raw_listen(&port), elsewhere = raw_listen(&elsewhere_port);
+  char text[160], asked[2048];
+  snprintf(text, sizeof text, "ws://127.0.0.1:%d", port);
+  assert_ok(hgl_net_join(f->hosts[0].net, text, &err));
+  run_until(f, (fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0);
+  raw_read(f, fd, asked, sizeof asked, "\r\n\r\n");
+  int size = snprintf(text, sizeof text,
+                      "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%d/\r\n"
+                      "Content-Length: 0\r\n\r\n",
+                      elsewhere_port);
+  raw_send(fd, text, (size_t)size);
+  run_until(f, f->hosts[0].failures == 1);
+  run_for(f, 50);
+  assert_int_equal(accept(elsewhere, NULL, NULL), -1);
+  close(fd);
+  close(listener);
+  close(elsewhere);
 }
 
 /* A proxy that alters one byte ---------------------------------------------------------------- */
@@ -633,14 +783,9 @@ static void net_notices_an_altered_record(void **state)
   struct hgl_err err = {0};
   start(f, 0, 0);
   start(f, 1, 0);
-  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t size = sizeof at;
-  int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-  assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof at), 0);
-  assert_int_equal(listen(listener, 1), 0);
-  getsockname(listener, (struct sockaddr *)&at, &size);
+  int port, listener = raw_listen(&port);
   char url[64];
-  snprintf(url, sizeof url, "ws://127.0.0.1:%d", ntohs(at.sin_port));
+  snprintf(url, sizeof url, "ws://127.0.0.1:%d", port);
   assert_ok(hgl_net_join(f->hosts[0].net, url, &err));
   int near = -1, far = -1;
   bool sent = false;
@@ -668,6 +813,12 @@ static void net_notices_an_altered_record(void **state)
 
 /* wss ---------------------------------------------------------------------------------------- */
 
+static void count_lines(void *user, enum hgl_log_level level, const char *who, const char *text)
+{
+  int *lines = user;
+  lines[level]++;
+}
+
 static void net_speaks_wss_with_a_self_signed_pair(void **state)
 {
   struct fixture *f = *state;
@@ -687,6 +838,9 @@ static void net_speaks_wss_with_a_self_signed_pair(void **state)
   assert_ok(hgl_net_create(&config, &f->hosts[1].net, &err));
   start(f, 0, 0);
   config = config_of(f, 2, 0);
+  int lines[HGL_LOG_ERROR + 1] = {0};
+  struct hgl_log log = {count_lines, lines, HGL_LOG_DEBUG};
+  config.log = &log;
   config.trust = other; /* so that no system store is read */
   assert_ok(hgl_net_create(&config, &f->hosts[2].net, &err));
   char did[HGL_DID_TEXT_SIZE], url[256];
@@ -710,6 +864,11 @@ static void net_speaks_wss_with_a_self_signed_pair(void **state)
   raw_send(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27);
   assert_true(raw_read(f, fd, answer, sizeof answer, NULL));
   close(fd);
+  /* Which strangers may do as often as they like: that is not worth a line of the log. */
+  assert_true(lines[HGL_LOG_DEBUG] > 0);
+  assert_int_equal(lines[HGL_LOG_INFO] + lines[HGL_LOG_WARN] + lines[HGL_LOG_ERROR], 0);
+  hgl_net_destroy(f->hosts[2].net); /* before its log goes */
+  f->hosts[2].net = NULL;
   unlink(certificate);
   unlink(key);
   unlink(other);
@@ -745,6 +904,7 @@ int main(void)
       TEST(net_is_destroyed_while_a_name_is_looked_up),
       TEST(net_dials_again_when_the_listener_comes_back),
       TEST(net_drops_a_peer_that_does_not_read),
+      TEST(net_lets_short_queues_grow_when_all_together_are_full),
       TEST(net_goes_on_after_a_pause),
       TEST(net_survives_failed_allocations),
       TEST(net_says_which_port_is_in_use),
@@ -754,6 +914,10 @@ int main(void)
       TEST(net_survives_garbage_after_the_upgrade),
       TEST(net_survives_connections_that_say_nothing_or_nonsense),
       TEST(net_limits_unauthenticated_connections),
+      TEST(net_links_through_a_flood_of_silent_connections),
+      TEST(net_links_through_a_flood_of_unfinished_handshakes),
+      TEST(net_does_not_dial_private_addresses_that_others_name),
+      TEST(net_does_not_follow_redirects),
       TEST(net_notices_an_altered_record),
       TEST(net_speaks_wss_with_a_self_signed_pair),
       TEST(net_says_that_a_certificate_cannot_be_used),
