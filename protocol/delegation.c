@@ -114,15 +114,33 @@ static int decode_claims(struct hgl_bytes payload, struct hgl_delegation *out, s
   return check_terms(out, err);
 }
 
+static int decode(struct hgl_bytes bytes, struct hgl_cose *cose, struct hgl_delegation *out,
+                  struct hgl_err *err)
+{
+  if (bytes.size > HGL_DELEGATION_SIZE_MAX)
+    return hgl_fail(err, HGL_TOO_LARGE, "delegation of %zu bytes, limit %d", bytes.size,
+                    HGL_DELEGATION_SIZE_MAX);
+  int status = hgl_cose_decode(bytes, DELEGATION_TYPE, cose, err);
+  return status ? status : decode_claims(cose->payload, out, err);
+}
+
+int hgl_delegation_decode(struct hgl_bytes bytes, struct hgl_delegation *out, struct hgl_err *err)
+{
+  struct hgl_cose cose;
+  struct hgl_delegation delegation = {0};
+  int status = decode(bytes, &cose, &delegation, err);
+  if (status)
+    hgl_fail_in(err, "delegation");
+  else
+    *out = delegation;
+  return status;
+}
+
 int hgl_delegation_verify(struct hgl_bytes bytes, struct hgl_delegation *out, struct hgl_err *err)
 {
   struct hgl_cose cose;
   struct hgl_delegation delegation = {0};
-  if (bytes.size > HGL_DELEGATION_SIZE_MAX)
-    return hgl_fail(err, HGL_TOO_LARGE, "delegation of %zu bytes, limit %d", bytes.size,
-                    HGL_DELEGATION_SIZE_MAX);
-  int status = hgl_cose_decode(bytes, DELEGATION_TYPE, &cose, err);
-  if (!status) status = decode_claims(cose.payload, &delegation, err);
+  int status = decode(bytes, &cose, &delegation, err);
   if (!status) status = hgl_cose_verify(&cose, &delegation.agent, err);
   if (status)
     hgl_fail_in(err, "delegation");

@@ -20,6 +20,9 @@ int hgl_delegation_sign(const struct hgl_signer *agent, const struct hgl_delegat
 /* Decodes and verifies the signature (against the agent named inside). Says nothing of time. */
 int hgl_delegation_verify(struct hgl_bytes bytes, struct hgl_delegation *out,
                           struct hgl_err *err) HGL_NODISCARD;
+/* The claims alone: of what was verified before, or to see whether verifying is worth its cost. */
+int hgl_delegation_decode(struct hgl_bytes bytes, struct hgl_delegation *out,
+                          struct hgl_err *err) HGL_NODISCARD;
 /* HGL_DELEGATION_EXPIRED when time_ms (a header's) is past the end or more than
  * HGL_CLOCK_SKEW_MAX_MS before the issue; HGL_WRONG_HOST when it names another host. */
 int hgl_delegation_check(const struct hgl_delegation *delegation, const struct hgl_key *host,

@@ -126,12 +126,13 @@ int hgl_host_create(const struct hgl_host_config *config, struct hgl_host **out,
   if (!host->config.journal_bytes) host->config.journal_bytes = HGL_JOURNAL_BYTES_DEFAULT;
   host->key = *hgl_signer_key(config->signer);
   hgl_did_format(&host->key, host->did);
-  struct hgl_map *maps[] = {&host->agents_by_name, &host->agents_by_key, &host->peers,
-                            &host->delegations, &host->addresses};
+  struct hgl_map *maps[] = {&host->agents_by_name, &host->agents_by_key,     &host->peers,
+                            &host->delegations,    &host->delegation_shares, &host->addresses};
   for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
     hgl_map_init(maps[i], hgl_random_u64(config->random), hgl_random_u64(config->random));
   hgl_heap_init(&host->wall_heap);
   hgl_heap_init(&host->mono_heap);
+  hgl_heap_init(&host->delegation_ends);
   host->tick = 1;
   host->holds_due_ms = host->expiry_due_ms = INT64_MAX;
   tick_now(host);

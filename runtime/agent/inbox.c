@@ -474,7 +474,7 @@ static int learn_delegations(struct hgl_host *host, struct peer *peer, struct hg
 {
   struct hgl_bytes bytes;
   while (hgl_run_take_delegation(&run, &bytes)) {
-    int status = delegation_learn(host, bytes, err);
+    int status = delegation_heard(host, peer, bytes, err);
     if (!status) continue;
     peer->in_bad++;
     host_log(host, HGL_LOG_DEBUG, "a delegation from %s: %s", peer->did, err->message);

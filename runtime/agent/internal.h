@@ -381,7 +381,11 @@ struct hgl_host {
   size_t kept_count, kept_capacity;
 
   struct hgl_directory *directory;
-  struct hgl_map delegations; /* agent key → struct seen_delegation */
+  struct hgl_map delegations;       /* agent key → struct seen_delegation */
+  struct hgl_map delegation_shares; /* host key → how many of them name it */
+  struct hgl_heap delegation_ends;
+  uint8_t delegation_cursor[HGL_KEY_SIZE + 8]; /* where the next sweep begins */
+  size_t delegation_cursor_size;
   char **urls;
   int64_t gossip_due_ms, upkeep_due_ms; /* monotonic */
   int64_t holds_due_ms;                 /* monotonic; a pair held back may be tried again */
@@ -507,12 +511,20 @@ void dialogue_restore(struct agent *agent, const struct dialogue_undo *undo);
 
 /* delegations.c */
 struct seen_delegation {
+  struct hgl_heap_entry end; /* in host->delegation_ends, in s; first member */
   struct hgl_delegation claims;
+  size_t archived; /* older ones of the agent, as far as this process knows */
   struct hgl_buf bytes;
 };
-/* Verifies and remembers the highest. HGL_DELEGATION_REVOKED, HGL_DELEGATION_CONFLICT. */
+/* Verifies and remembers the highest. HGL_DELEGATION_REVOKED, HGL_DELEGATION_CONFLICT, HGL_LIMIT. */
 int delegation_learn(struct hgl_host *host, struct hgl_bytes bytes,
                      struct hgl_err *err) HGL_NODISCARD;
+/* The same of what this peer said on its link: it may show delegations to itself only, and no more
+ * than its share. HGL_WRONG_HOST. */
+int delegation_heard(struct hgl_host *host, const struct peer *peer, struct hgl_bytes bytes,
+                     struct hgl_err *err) HGL_NODISCARD;
+/* Forgets what ended long ago; a bounded number of rows each time. */
+int delegations_sweep(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 /* The highest seen, or NULL. */
 const struct seen_delegation *delegation_of(struct hgl_host *host, const struct hgl_key *agent);
 void delegations_deinit(struct hgl_host *host);

@@ -488,8 +488,8 @@ static void heard_have(struct hgl_host *host, struct peer *peer, struct hgl_run 
   struct hgl_bytes bytes;
   struct hgl_err err;
   while (hgl_run_take_delegation(&have, &bytes)) {
-    int status = delegation_learn(host, bytes, &err);
-    if (!status) continue;
+    int status = delegation_heard(host, peer, bytes, &err);
+    if (!status || status == -HGL_LIMIT) continue;
     peer->in_bad++;
     if (status == -HGL_DELEGATION_REVOKED || status == -HGL_DELEGATION_CONFLICT) continue;
     peer_refuse(host, peer, &err);

@@ -106,12 +106,13 @@ static void poll_store(struct hgl_host *host)
   }
 }
 
-/* Delegations that end soon are renewed, and adverts with them. */
+/* Delegations that end soon are renewed, and adverts with them; old ones are forgotten. */
 static void upkeep(struct hgl_host *host)
 {
   struct hgl_err err;
   if (host->upkeep_due_ms > host->mono_ms) return;
   host->upkeep_due_ms = host->mono_ms + UPKEEP_EVERY_MS;
+  if (delegations_sweep(host, &err)) host_log(host, HGL_LOG_ERROR, "%s", err.message);
   for (size_t i = 0; i < host->agent_count; i++) {
     struct agent *agent = host->agents[i];
     uint64_t before = agent->delegation.sequence;
