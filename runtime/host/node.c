@@ -87,7 +87,8 @@ static void session_up(void *user, struct hgl_session *session)
   }
   hgl_session_set_user(session, node); /* the host knows it */
   node->last_dial_failure[0] = 0;
-  hgl_log(node->log, HGL_LOG_DEBUG, "net", "linked with %s (%s)", did, hgl_session_address(session));
+  hgl_log(node->log, HGL_LOG_DEBUG, "net", "linked with %s (%s)", did,
+          hgl_session_address(session));
 }
 
 static void session_frame(void *user, struct hgl_session *session, struct hgl_bytes frame)
