@@ -91,6 +91,7 @@ void group_drop(struct hgl_host *host, struct peer *peer)
   if (!peer->groups) peer->groups_last = NULL;
   if (peer->cursor == group) peer->cursor = group->next;
   peer->out_bytes -= group->size;
+  peer->under_way -= group->under_way;
   group_destroy(group);
 }
 

@@ -6,11 +6,10 @@
 #include <assert.h>
 
 enum {
-  INBOUND_PEER_BYTES_MAX = 8 << 20, /* of one peer, waiting to be verified; then it is paused */
   /* Refusals of one peer that are not settled: nothing more is taken in where a batch could lead
    * beyond. As many as one acknowledgement can name. */
   EXCEPTIONS_MAX = HGL_FRAME_EXCEPTIONS_MAX,
-  PAIRS_MAX = 4 * EXCEPTIONS_MAX, /* beyond, the order of a pair's messages is the sender's loss */
+  PAIRS_MAX = 1024, /* closed each for itself; beyond, all others of the peer are closed as one */
 };
 
 /* ---- 1 drain ---- */
@@ -53,7 +52,7 @@ int inbox_take(struct hgl_host *host, struct peer *peer, struct hgl_bytes frame,
     peer->inbound_first = inbound;
   peer->inbound_last = inbound;
   peer->inbound_bytes += frame.size;
-  if (peer->inbound_bytes > INBOUND_PEER_BYTES_MAX && peer->link && !peer->paused) {
+  if (peer->inbound_bytes > LINK_INBOUND_BYTES && peer->link && !peer->paused) {
     peer->paused = true;
     host->config.transport.pause(peer->link, true);
   }
@@ -72,7 +71,7 @@ static void pop(struct peer *peer)
 
 static void resume_link(struct hgl_host *host, struct peer *peer)
 {
-  if (!peer->paused || !peer->link || peer->inbound_bytes >= INBOUND_PEER_BYTES_MAX / 2) return;
+  if (!peer->paused || !peer->link || peer->inbound_bytes >= LINK_INBOUND_BYTES / 2) return;
   peer->paused = false;
   host->config.transport.pause(peer->link, false);
 }
@@ -147,6 +146,9 @@ static int add_exception(struct peer *peer, uint64_t number, enum hgl_code code,
 
 /* ---- pairs that found no room ---- */
 
+/* Stands for all pairs of a peer that have no entry of their own. */
+static const uint8_t other_pairs[2 * HGL_KEY_SIZE];
+
 static struct hgl_bytes pair_key(const struct hgl_envelope *envelope, uint8_t out[2 * HGL_KEY_SIZE])
 {
   memcpy(out, envelope->from.bytes, HGL_KEY_SIZE);
@@ -158,7 +160,7 @@ static int put_pair(struct peer *peer, struct hgl_bytes key, const struct full_p
                     struct hgl_err *err)
 {
   struct full_pair *held = hgl_map_get(&peer->full_pairs, key);
-  peer->exceptions_dirty = true;
+  peer->pairs_dirty = true;
   if (held) {
     *held = *pair;
     return 0;
@@ -176,19 +178,25 @@ static int check_pair(struct peer *peer, const struct hgl_envelope *envelope, ui
 {
   uint8_t bytes[2 * HGL_KEY_SIZE];
   if (!peer->full_pairs.count) return 0;
-  struct hgl_bytes key = pair_key(envelope, bytes);
-  const struct full_pair *pair = hgl_map_get(&peer->full_pairs, key);
+  const struct full_pair *pair = hgl_map_get(&peer->full_pairs, pair_key(envelope, bytes));
+  if (!pair) pair = hgl_map_get(&peer->full_pairs, hgl_bytes(other_pairs, sizeof other_pairs));
   if (!pair || (pair->until && number >= pair->until)) return 0;
   return hgl_fail(err, HGL_MAILBOX_FULL, "an earlier message of this pair found no room");
 }
 
+/* A pair of its own stays closed as it is: its sender knows of the first refusal when it settles,
+ * and holds the pair back from there on. Of the others each refusal is to be settled. */
 static int close_pair(struct peer *peer, const struct hgl_envelope *envelope, uint64_t number,
                       struct hgl_err *err)
 {
   uint8_t bytes[2 * HGL_KEY_SIZE];
-  struct full_pair pair = {.last = number};
-  if (peer->full_pairs.count >= PAIRS_MAX) return 0;
-  return put_pair(peer, pair_key(envelope, bytes), &pair, err);
+  struct hgl_bytes key = pair_key(envelope, bytes);
+  const struct full_pair *pair = hgl_map_get(&peer->full_pairs, key);
+  if (pair && (!pair->until || number < pair->until)) return 0;
+  if (!pair && (peer->full_pairs.count >= PAIRS_MAX ||
+                hgl_map_get(&peer->full_pairs, hgl_bytes(other_pairs, sizeof other_pairs))))
+    key = hgl_bytes(other_pairs, sizeof other_pairs);
+  return put_pair(peer, key, &(struct full_pair){.last = number}, err);
 }
 
 /* Those that everything said before their settlement has passed: a few at a time. */
@@ -203,7 +211,7 @@ static void open_pairs(struct peer *peer)
   }
   for (size_t i = 0; i < count; i++)
     hgl_free(hgl_map_remove(&peer->full_pairs, hgl_bytes(done[i], sizeof *done)));
-  if (count) peer->exceptions_dirty = true;
+  if (count) peer->pairs_dirty = true;
 }
 
 static void forget_pairs(struct peer *peer)
@@ -213,6 +221,7 @@ static void forget_pairs(struct peer *peer)
   for (size_t i = 0; (slot = hgl_map_next(&peer->full_pairs, &i));) hgl_free(slot->value);
   hgl_map_deinit(&peer->full_pairs);
   hgl_map_init(&peer->full_pairs, seed[0], seed[1]);
+  peer->pairs_dirty = true;
 }
 
 /* [pair, last, until, …] */
@@ -243,7 +252,7 @@ int inbox_load_pairs(struct peer *peer, struct hgl_bytes row, struct hgl_err *er
       return status;
     status = put_pair(peer, hgl_bytes(key, sizeof key), &pair, err);
   }
-  peer->exceptions_dirty = false;
+  peer->pairs_dirty = false;
   return status;
 }
 
@@ -260,7 +269,9 @@ void inbox_settle(struct hgl_host *host, struct peer *peer, const struct hgl_fra
   peer->exceptions_dirty = true;
   for (size_t i = 0; (slot = hgl_map_next(&peer->full_pairs, &i));) {
     struct full_pair *pair = slot->value;
-    if (!pair->until && pair->last <= settle->up_to) pair->until = settle->next ? settle->next : 1;
+    if (pair->until || pair->last > settle->up_to) continue;
+    pair->until = settle->next ? settle->next : 1;
+    peer->pairs_dirty = true;
   }
   peer_dirty(host, peer);
   enqueue(host, peer); /* it may have waited for this */
@@ -290,18 +301,30 @@ static int check_incarnation(const struct peer *peer, const struct hgl_header *h
   return 0;
 }
 
+/* Two headers that cannot both belong to one chain, if this one is signed at all. */
+static int refuse_fork(struct hgl_host *host, struct peer *peer, struct hgl_bytes bytes,
+                       struct hgl_err *err)
+{
+  struct hgl_header header;
+  int status = hgl_header_verify(bytes, &header, err);
+  if (status) return status;
+  proof_keep(host, "fork", &peer->key, hgl_buf_bytes(&peer->in_header), bytes);
+  return hgl_fail(err, HGL_FORK, "two headers of sequence %llu",
+                  (unsigned long long)peer->in_sequence);
+}
+
 /* Against the last header accepted of the same incarnation. */
 static int check_chain(struct hgl_host *host, struct peer *peer, const struct hgl_header *header,
                        struct hgl_bytes bytes, struct hgl_err *err)
 {
   if (header->sequence == peer->in_sequence) {
-    if (hgl_bytes_equal(bytes, hgl_buf_bytes(&peer->in_header))) return 0;
-    struct hgl_header other;
-    int status = hgl_header_verify(bytes, &other, err);
-    if (status) return status;
-    proof_keep(host, "fork", &peer->key, hgl_buf_bytes(&peer->in_header), bytes);
-    return hgl_fail(err, HGL_FORK, "two headers of sequence %llu",
-                    (unsigned long long)header->sequence);
+    bool same = hgl_bytes_equal(bytes, hgl_buf_bytes(&peer->in_header));
+    return same ? 0 : refuse_fork(host, peer, bytes, err);
+  }
+  if (header->sequence == peer->in_sequence + 1) {
+    struct hgl_hash hash;
+    hgl_header_hash(hgl_buf_bytes(&peer->in_header), &hash);
+    if (!hgl_hash_equal(&header->previous, &hash)) return refuse_fork(host, peer, bytes, err);
   }
   if (header->sequence < peer->in_sequence)
     return hgl_fail(err, HGL_GAP, "sequence %llu after %llu", (unsigned long long)header->sequence,
@@ -309,6 +332,25 @@ static int check_chain(struct hgl_host *host, struct peer *peer, const struct hg
   if (header->time_ms < peer->in_time_ms)
     return hgl_fail(err, HGL_TIME_REGRESSED, "a header is %lld ms older than the one before it",
                     (long long)(peer->in_time_ms - header->time_ms));
+  return 0;
+}
+
+/* What our store forgot cannot come again. */
+static void tell_lost(struct hgl_host *host, const struct peer *peer, uint64_t first, uint64_t next)
+{
+  host_log(host, HGL_LOG_ERROR, "numbers %llu to %llu of %s are lost with what the store forgot",
+           (unsigned long long)first, (unsigned long long)next - 1, peer->did);
+}
+
+/* An incarnation begins anew with each peer, also where that peer has not heard of it at once. */
+static int check_beginning(struct hgl_host *host, const struct peer *peer,
+                           const struct hgl_group_leaf *leaf, struct hgl_err *err)
+{
+  if (leaf->first_number == 1) return 0;
+  if (!peer->in_lost)
+    return hgl_fail(err, HGL_GAP, "a new incarnation begins with number %llu",
+                    (unsigned long long)leaf->first_number);
+  tell_lost(host, peer, 1, leaf->first_number);
   return 0;
 }
 
@@ -326,16 +368,15 @@ static int check_group(struct hgl_host *host, struct peer *peer, const struct hg
   if (header->time_ms > host->now_ms + HGL_CLOCK_SKEW_MAX_MS)
     return hgl_fail(err, HGL_CLOCK_SKEW, "a header is %lld ms ahead of our clock",
                     (long long)(header->time_ms - host->now_ms));
-  if (!peer->in_known || newer) return 0;
+  if (!peer->in_known) return 0;
+  if (newer) return check_beginning(host, peer, leaf, err);
   uint64_t last = leaf->first_number + leaf->count - 1;
   *repeat = last < peer->in_next;
   if (*repeat && header->sequence != peer->in_sequence) return 0;
   int status = check_chain(host, peer, header, batch->header, err);
   if (status || *repeat) return status;
   if (peer->in_lost && leaf->first_number > peer->in_next) {
-    host_log(host, HGL_LOG_ERROR, "numbers %llu to %llu of %s are lost with what the store forgot",
-             (unsigned long long)peer->in_next, (unsigned long long)leaf->first_number - 1,
-             peer->did);
+    tell_lost(host, peer, peer->in_next, leaf->first_number);
     return 0;
   }
   if (leaf->first_number != peer->in_next)
@@ -434,6 +475,34 @@ static int route_batch(struct hgl_host *host, struct peer *peer,
   return status;
 }
 
+/* It says itself from which header it goes on: where we have heard a later one, it has forgotten.
+ */
+static bool goes_on_behind(const struct peer *peer, const struct hgl_header *header)
+{
+  struct hgl_hash hash;
+  if (!header->continues) return false;
+  if (!hgl_incarnation_equal(&header->continues_incarnation, &peer->in_incarnation))
+    return superseded(peer, &header->continues_incarnation);
+  hgl_header_hash(hgl_buf_bytes(&peer->in_header), &hash);
+  return header->continues_sequence < peer->in_sequence ||
+         (header->continues_sequence == peer->in_sequence &&
+          !hgl_hash_equal(&header->continues_hash, &hash));
+}
+
+static void begin_incarnation(struct hgl_host *host, struct peer *peer,
+                              const struct hgl_header *header)
+{
+  size_t ring = sizeof peer->in_superseded / sizeof *peer->in_superseded;
+  bool behind = goes_on_behind(peer, header);
+  if (behind) peer->restored = true;
+  host_log(host, HGL_LOG_WARN, "%s begins a new incarnation: it was restored or copied%s",
+           peer->did, behind ? ", and goes on from before what it has told us" : "");
+  peer->in_superseded[peer->in_superseded_count++ % ring] = peer->in_incarnation;
+  peer->exception_count = 0;
+  peer->exceptions_dirty = true;
+  forget_pairs(peer);
+}
+
 static int accept_batch(struct hgl_host *host, struct peer *peer, struct hgl_bytes bytes,
                         const struct hgl_frame_batch *frame, const struct hgl_header *header,
                         const struct hgl_group_leaf *leaf, const struct hgl_hash *leaf_hash,
@@ -443,15 +512,7 @@ static int accept_batch(struct hgl_host *host, struct peer *peer, struct hgl_byt
   int status = journal_add(host, JOURNAL_HEARD, peer, leaf->first_number, leaf->count, bytes, &row,
                            err);
   if (status) return status;
-  if (newer) {
-    size_t ring = sizeof peer->in_superseded / sizeof *peer->in_superseded;
-    peer->in_superseded[peer->in_superseded_count++ % ring] = peer->in_incarnation;
-    peer->exception_count = 0;
-    peer->exceptions_dirty = true;
-    forget_pairs(peer);
-    host_log(host, HGL_LOG_WARN, "%s begins a new incarnation: it was restored or copied",
-             peer->did);
-  }
+  if (newer) begin_incarnation(host, peer, header);
   peer->in_known = true;
   peer->in_incarnation = header->incarnation;
   peer->in_sequence = header->sequence;
@@ -485,7 +546,7 @@ static int learn_delegations(struct hgl_host *host, struct peer *peer, struct hg
   return 0;
 }
 
-/* *wait: it has to wait until the peer has settled earlier refusals. */
+/* *wait: it has to wait until the peer has settled earlier refusals; so the link must be read. */
 static int receive(struct hgl_host *host, struct peer *peer, struct hgl_bytes bytes, size_t *taken,
                    bool *wait, struct hgl_err *err)
 {
@@ -499,16 +560,18 @@ static int receive(struct hgl_host *host, struct peer *peer, struct hgl_bytes by
   if ((status = hgl_frame_decode(bytes, &frame, err))) return status;
   const struct hgl_frame_batch *content = &frame.batch;
   *taken = content->envelopes.count;
-  *wait = peer->exception_count && peer->exception_count + *taken > EXCEPTIONS_MAX;
-  if (*wait) return 0;
   if ((status = hgl_header_decode(content->header, &header, err)) ||
       (status = hgl_group_leaf_decode(content->group_leaf, &leaf, err)))
     return status;
   if (!hgl_key_equal(&header.host, &peer->key))
     return hgl_fail(err, HGL_WRONG_HOST, "a header of another host");
-  if ((status = check_incarnation(peer, &header, &newer, err)) ||
-      (status = check_group(host, peer, &header, content, &leaf, newer, &repeat, err)))
-    return status;
+  if ((status = check_incarnation(peer, &header, &newer, err))) return status;
+  *wait = !newer && peer->exception_count && peer->exception_count + *taken > EXCEPTIONS_MAX;
+  if (*wait && peer->paused)
+    return hgl_fail(err, HGL_LIMIT, "more than %d bytes before a settlement", LINK_INBOUND_BYTES);
+  if (*wait) return 0;
+  status = check_group(host, peer, &header, content, &leaf, newer, &repeat, err);
+  if (status) return status;
   if (repeat) {
     inbox_ack_due(host, peer);
     return 0;
@@ -538,7 +601,7 @@ void inbox_process(struct hgl_host *host)
     size_t count = 0;
     bool wait = false;
     int status = receive(host, peer, hgl_bytes(inbound->frame, inbound->size), &count, &wait, &err);
-    if (wait) continue;
+    if (wait && !status) continue;
     taken += count;
     pop(peer);
     if (status) {

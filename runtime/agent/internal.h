@@ -164,11 +164,13 @@ struct agent {
   char **grants;
   size_t mailbox_count_max, mailbox_bytes_max, mailbox_sender_max;
   struct mail_queue mailbox;
-  size_t waiting_count, waiting_bytes; /* messages not consumed, held ones included */
+  size_t waiting_count, waiting_bytes; /* messages not consumed, held ones included; notices too */
+  uint64_t notices_dropped;            /* of undelivered messages, for want of room */
   struct hgl_map senders;              /* agent key → struct sender: how many of them by sender */
   struct hgl_map threads;              /* peer ‖ thid → struct agent_run */
   struct hgl_map asks;                 /* thid → struct agent_run */
   struct hgl_map timers;               /* id → struct timer */
+  size_t timer_bytes;                  /* of their values */
   struct hgl_map dialogues;            /* peer ‖ thid → struct dialogue */
   struct agent_run *runs;              /* list */
   struct agent_run *runs_ready, *runs_ready_last; /* to be resumed or retried, in order */
@@ -213,7 +215,7 @@ struct stretch {
   struct spoken *spoken;
   size_t spoken_count, spoken_capacity, spoken_bytes;
   struct timer_change *timers;
-  size_t timer_count, timer_capacity;
+  size_t timer_count, timer_capacity, timer_bytes;
   struct dialogue_undo *undo;
   size_t undo_count, undo_capacity;
   struct hgl_writeset *writes; /* deals and the like */
@@ -224,12 +226,21 @@ struct stretch {
 
 /* ---- peers: the other hosts (peers.c, inbox.c, outbox.c) ---- */
 
+/* How much of batch frames a host has under way on one link, and how much one takes in before it
+ * stops reading. The first stays below the second, so that a host never stops reading one that
+ * keeps to it: it could be waiting for the settle frame behind those batches. */
+enum {
+  LINK_WINDOW_BYTES = 12 << 20,  /* sent and not acknowledged */
+  LINK_INBOUND_BYTES = 16 << 20, /* heard and not yet routed */
+};
+
 /* A signed group on its way; its bytes stand in JOURNAL under `row`. */
 struct group {
   struct group *next;
   uint64_t row, tick;
   uint64_t first_number, count;
   size_t size;             /* of the frame */
+  size_t under_way;        /* bytes of it that were sent on this link; 0: it is yet to be sent */
   struct hgl_buf frame;    /* the encoded batch frame without delegations; empty: read the row */
   struct hgl_key *authors; /* agents whose delegation the link must have carried */
   size_t author_count;
@@ -277,6 +288,7 @@ struct peer {
   struct group *groups, *groups_last; /* not acknowledged, by number */
   struct group *cursor;               /* next to be sent on this link */
   size_t out_bytes;
+  size_t under_way;        /* of the groups */
   struct message **spoken; /* this tick's, towards this host */
   size_t spoken_count, spoken_capacity, spoken_bytes;
   struct peer *next_speaking;
@@ -296,11 +308,14 @@ struct peer {
   struct hgl_buf in_header;
   struct exception *exceptions; /* not settled */
   size_t exception_count, exception_capacity;
-  bool exceptions_dirty;
+  bool exceptions_dirty, pairs_dirty;
   uint64_t in_committed;     /* acknowledged up to here */
   bool ack_due;              /* with this tick */
   struct hgl_map full_pairs; /* from ‖ to → struct full_pair */
+  bool restored;             /* it went on behind what it had told us */
   uint64_t in_bad;           /* counted violations */
+  enum hgl_code refused_for; /* since it was last linked; HGL_OK: nothing. So that one reason, */
+  enum hgl_code refuses_for; /* met again at every attempt, is a warning once; theirs likewise */
   bool wanted;
   struct peer *next_dirty;
   bool is_dirty;
@@ -434,7 +449,7 @@ int mailbox_admit(struct agent *agent, const struct hgl_key *from, size_t size,
 /* Queues a message (held) for the agent. */
 int mailbox_deliver(struct agent *agent, struct message *message,
                     struct hgl_err *err) HGL_NODISCARD;
-/* Tells the sending agent that its message was not delivered. */
+/* Tells the sending agent that its message was not delivered; if its mailbox has room. */
 int mailbox_undelivered(struct agent *agent, struct message *message, enum hgl_code code,
                         const char *why, struct hgl_err *err) HGL_NODISCARD;
 /* Queues the mail, which is the agent's from here on. */
@@ -516,7 +531,8 @@ struct seen_delegation {
   size_t archived; /* older ones of the agent, as far as this process knows */
   struct hgl_buf bytes;
 };
-/* Verifies and remembers the highest. HGL_DELEGATION_REVOKED, HGL_DELEGATION_CONFLICT, HGL_LIMIT. */
+/* Verifies and remembers the highest. HGL_DELEGATION_REVOKED, HGL_DELEGATION_CONFLICT, HGL_LIMIT.
+ */
 int delegation_learn(struct hgl_host *host, struct hgl_bytes bytes,
                      struct hgl_err *err) HGL_NODISCARD;
 /* The same of what this peer said on its link: it may show delegations to itself only, and no more
@@ -568,6 +584,7 @@ void outbox_deinit(struct peer *peer);
 /* outbox.c */
 void outbox_pump(struct hgl_host *host, struct peer *peer); /* phase 7 */
 void outbox_acked(struct hgl_host *host, struct peer *peer, const struct hgl_frame_ack *ack);
+void outbox_rewind(struct peer *peer); /* a new link: all that is not acknowledged is to be sent */
 void outbox_unannounce(struct hgl_host *host, const struct hgl_key *agent); /* renewed: say anew */
 
 /* resume.c */

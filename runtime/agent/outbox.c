@@ -66,13 +66,18 @@ void outbox_unannounce(struct hgl_host *host, const struct hgl_key *agent)
   }
 }
 
-/* In the batch frame itself or, where that could become too large, ahead of it. */
+/* Delegations go in the batch frame itself or, where that could become too large, ahead of it. */
+static bool go_ahead(const struct hgl_buf *delegations)
+{
+  return delegations->size > DELEGATIONS_BYTES;
+}
+
 static int send_frame(struct hgl_host *host, struct peer *peer, struct hgl_frame *frame,
                       const struct hgl_buf *delegations, size_t count, struct hgl_err *err)
 {
   struct hgl_run run = hgl_run(delegations, count);
   int status = hgl_buf_check(delegations, err);
-  if (!status && delegations->size > DELEGATIONS_BYTES) {
+  if (!status && go_ahead(delegations)) {
     struct hgl_frame have = {.kind = HGL_FRAME_HAVE, .known = true, .have = {.delegations = run}};
     status = peer_send(peer, host, &have, err);
   } else {
@@ -103,7 +108,10 @@ static int send_group(struct hgl_host *host, struct peer *peer, struct group *gr
     status = send_frame(host, peer, &frame, &delegations, count, err);
   }
   if (!status) status = announced(host, peer, group, err);
-  if (!status) hgl_buf_deinit(&group->frame);
+  if (status) goto done;
+  hgl_buf_deinit(&group->frame);
+  group->under_way = group->size + (go_ahead(&delegations) ? 0 : delegations.size);
+  peer->under_way += group->under_way;
 done:
   hgl_buf_deinit(&row);
   hgl_buf_deinit(&delegations);
@@ -121,14 +129,29 @@ static void send_settle(struct hgl_host *host, struct peer *peer)
   if (peer_send(peer, host, &frame, &err) == 0) peer->out_settle_tick = 0;
 }
 
+void outbox_rewind(struct peer *peer)
+{
+  for (struct group *group = peer->groups; group; group = group->next) group->under_way = 0;
+  peer->under_way = 0;
+  peer->cursor = peer->groups;
+}
+
+/* The largest group fits into an empty window. */
+static bool may_send(struct hgl_host *host, const struct peer *peer, const struct group *group)
+{
+  return group->tick <= host->committed_tick &&
+         peer->under_way + group->size <= LINK_WINDOW_BYTES &&
+         host->config.transport.queued(peer->link) < SEND_WINDOW_BYTES;
+}
+
+/* A settle frame that is due goes ahead of batches: the peer may be waiting for it. */
 void outbox_pump(struct hgl_host *host, struct peer *peer)
 {
   struct hgl_err err;
   if (!peer->link || !peer->ready || host->failed) return;
   if (peer->out_settle_tick && peer->out_settle_tick <= host->committed_tick)
     send_settle(host, peer);
-  while (peer->cursor && peer->cursor->tick <= host->committed_tick &&
-         host->config.transport.queued(peer->link) < SEND_WINDOW_BYTES) {
+  while (peer->cursor && may_send(host, peer, peer->cursor)) {
     int status = send_group(host, peer, peer->cursor, &err);
     if (status == -HGL_LIMIT || status == -HGL_CLOSED) return;
     if (status) {

@@ -96,7 +96,7 @@ static int save_numbers(struct hgl_host *host, struct peer *peer, struct hgl_buf
 {
   uint8_t key[HGL_KEY_SIZE + 1];
   hgl_buf_clear(row);
-  hgl_cbor_put_list(row, 14);
+  hgl_cbor_put_list(row, 15);
   hgl_cbor_put_uint(row, peer->out_next);
   put_hash(row, &peer->out_leaf);
   hgl_cbor_put_uint(row, peer->out_acked);
@@ -111,6 +111,7 @@ static int save_numbers(struct hgl_host *host, struct peer *peer, struct hgl_buf
   hgl_cbor_put_bytes(row, hgl_buf_bytes(&peer->in_header));
   hgl_cbor_put_bytes(row, hgl_bytes(peer->in_superseded, sizeof peer->in_superseded));
   hgl_cbor_put_bool(row, peer->in_lost);
+  hgl_cbor_put_bool(row, peer->restored);
   int status = hgl_buf_check(row, err);
   return status ? status
                 : hgl_writeset_put(host_writes(host), HGL_DB_PEERS, peer_row_key(peer, 'n', key),
@@ -128,14 +129,20 @@ static int save_exceptions(struct hgl_host *host, struct peer *peer, struct hgl_
     hgl_cbor_put_literal(row, hgl_code_name(peer->exceptions[i].code));
   }
   int status = hgl_buf_check(row, err);
-  if (!status)
-    status = hgl_writeset_put(host_writes(host), HGL_DB_PEERS, peer_row_key(peer, 'x', key),
-                              hgl_buf_bytes(row), err);
-  if (status) return status;
+  return status ? status
+                : hgl_writeset_put(host_writes(host), HGL_DB_PEERS, peer_row_key(peer, 'x', key),
+                                   hgl_buf_bytes(row), err);
+}
+
+static int save_pairs(struct hgl_host *host, struct peer *peer, struct hgl_buf *row,
+                      struct hgl_err *err)
+{
+  uint8_t key[HGL_KEY_SIZE + 1];
   hgl_buf_clear(row);
-  if ((status = inbox_save_pairs(peer, row, err))) return status;
-  return hgl_writeset_put(host_writes(host), HGL_DB_PEERS, peer_row_key(peer, 'f', key),
-                          hgl_buf_bytes(row), err);
+  int status = inbox_save_pairs(peer, row, err);
+  return status ? status
+                : hgl_writeset_put(host_writes(host), HGL_DB_PEERS, peer_row_key(peer, 'f', key),
+                                   hgl_buf_bytes(row), err);
 }
 
 int peers_persist(struct hgl_host *host, struct tick_record **out, struct hgl_err *err)
@@ -150,9 +157,10 @@ int peers_persist(struct hgl_host *host, struct tick_record **out, struct hgl_er
   for (struct peer *peer; !status && (peer = host->dirty_peers);) {
     status = save_numbers(host, peer, &row, err);
     if (!status && peer->exceptions_dirty) status = save_exceptions(host, peer, &row, err);
+    if (!status && peer->pairs_dirty) status = save_pairs(host, peer, &row, err);
     record->peers[record->count++] = (struct tick_peer){
         .peer = peer, .in_last = peer->in_next ? peer->in_next - 1 : 0, .ack_due = peer->ack_due};
-    peer->exceptions_dirty = peer->ack_due = peer->is_dirty = false;
+    peer->exceptions_dirty = peer->pairs_dirty = peer->ack_due = peer->is_dirty = false;
     peer->records++;
     host->dirty_peers = peer->next_dirty;
     host->dirty_peer_count--;
@@ -171,7 +179,7 @@ static int load_numbers(struct peer *peer, struct hgl_bytes row, struct hgl_err 
   struct hgl_bytes header;
   size_t count;
   int status;
-  if ((status = hgl_cbor_get_list(&in, "peer", 14, &count, err)) ||
+  if ((status = hgl_cbor_get_list(&in, "peer", 15, &count, err)) ||
       (status = hgl_cbor_get_uint(&in, "peer", INT64_MAX, &peer->out_next, err)) ||
       (status = hgl_cbor_get_fixed(&in, "peer", peer->out_leaf.bytes, HGL_HASH_SIZE, err)) ||
       (status = hgl_cbor_get_uint(&in, "peer", INT64_MAX, &peer->out_acked, err)) ||
@@ -187,7 +195,8 @@ static int load_numbers(struct peer *peer, struct hgl_bytes row, struct hgl_err 
       (status = hgl_cbor_get_bytes(&in, "peer", HGL_HEADER_SIZE_MAX, &header, err)) ||
       (status = hgl_cbor_get_fixed(&in, "peer", peer->in_superseded, sizeof peer->in_superseded,
                                    err)) ||
-      (status = hgl_cbor_get_bool(&in, "peer", &peer->in_lost, err)))
+      (status = hgl_cbor_get_bool(&in, "peer", &peer->in_lost, err)) ||
+      (count > 14 && (status = hgl_cbor_get_bool(&in, "peer", &peer->restored, err))))
     return status;
   hgl_buf_append_bytes(&peer->in_header, header);
   peer->in_superseded_count = sizeof peer->in_superseded / sizeof *peer->in_superseded;
@@ -281,13 +290,21 @@ int peer_send(struct peer *peer, struct hgl_host *host, const struct hgl_frame *
   return status;
 }
 
+/* One reason is a warning once, not at every attempt. */
+static enum hgl_log_level level_of(enum hgl_code *last, enum hgl_code code)
+{
+  enum hgl_log_level level = *last == code ? HGL_LOG_DEBUG : HGL_LOG_WARN;
+  *last = code;
+  return level;
+}
+
 /* Something that a host of good will does not send: say so, close, count. */
 void peer_refuse(struct hgl_host *host, struct peer *peer, const struct hgl_err *why)
 {
   struct hgl_err err;
   peer->in_bad++;
-  host_log(host, HGL_LOG_WARN, "closing the link to %s: %s (%s)", peer->did, why->message,
-           hgl_code_name(why->code));
+  host_log(host, level_of(&peer->refused_for, why->code), "closing the link to %s: %s (%s)",
+           peer->did, why->message, hgl_code_name(why->code));
   if (!peer->link) return;
   struct hgl_frame frame = {.kind = HGL_FRAME_ERROR,
                             .known = true,
@@ -430,6 +447,7 @@ static void heard_hello(struct hgl_host *host, struct peer *peer,
       host->config.transport.address(host->config.transport.user, &peer->key, text);
   }
   peer->ready = true;
+  peer->refused_for = peer->refuses_for = HGL_OK;
   inbox_ack(host, peer);
   greet(host, peer);
   outbox_pump(host, peer);
@@ -502,8 +520,10 @@ static void heard_have(struct hgl_host *host, struct peer *peer, struct hgl_run 
 static void heard_error(struct hgl_host *host, struct peer *peer,
                         const struct hgl_frame_error *error)
 {
-  host_log(host, HGL_LOG_WARN, "%s closes the link: %.*s (%.*s)", peer->did,
-           HGL_STR(error->message), HGL_STR(error->code));
+  enum hgl_code code = hgl_code_from_name((const char *)error->code.data, error->code.size);
+  host_log(host, level_of(&peer->refuses_for, code ? code : HGL_REFUSED),
+           "%s closes the link: %.*s (%.*s)", peer->did, HGL_STR(error->message),
+           HGL_STR(error->code));
 }
 
 void hgl_host_link_frame(struct hgl_host *host, void *link, const struct hgl_key *key,
@@ -575,7 +595,7 @@ int hgl_host_link_up(struct hgl_host *host, void *link, const struct hgl_key *ke
   peer->link = link;
   peer->dialled = dialled;
   peer->ready = peer->refused = false;
-  peer->cursor = peer->groups;
+  outbox_rewind(peer);
   say_hello(host, peer, err);
   return 0;
 }

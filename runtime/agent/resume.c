@@ -46,6 +46,7 @@ static int rewind_to(struct hgl_host *host, struct peer *peer, uint64_t number, 
   struct rewind rewind = {host, peer, number + 1, 0};
   host_log(host, HGL_LOG_WARN, "%s has lost what it acknowledged behind %llu: it was restored",
            peer->did, (unsigned long long)number);
+  peer->restored = true;
   int status = hgl_store_scan(host->config.store, HGL_DB_JOURNAL, hgl_bytes(NULL, 0),
                               hgl_bytes(NULL, 0), true, rewind_row, &rewind, err);
   if (status < 0) return status;

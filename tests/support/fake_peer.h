@@ -19,6 +19,10 @@ struct fake {
   struct hgl_incarnation incarnation;
   uint64_t sequence, number; /* of the last header, the last envelope */
   struct hgl_hash header_hash, leaf;
+  bool continues; /* the first header says from which one it goes on: */
+  struct hgl_incarnation continues_incarnation;
+  uint64_t continues_sequence;
+  struct hgl_hash continues_hash;
   uint8_t next_id;
 };
 
@@ -26,7 +30,7 @@ struct fake {
 struct lie {
   int64_t time_shift_ms;
   int number_shift, sequence_shift;
-  bool bad_signature, wrong_path, wrong_destination, without_delegation, fork;
+  bool bad_signature, wrong_path, wrong_destination, without_delegation, fork, wrong_previous;
   int64_t expires_shift_ms; /* 0: the message never expires */
   bool other_definition;    /* names a definition that nobody has */
 };
@@ -142,8 +146,14 @@ static inline void fake_batch_bytes(struct fake *fake, struct hgl_bytes envelope
                                      .group_count = 1,
                                      .time_ms = fake->node->world->time.wall_ms +
                                                 lie->time_shift_ms};
-  if (signed_header.sequence == 1)
+  if (lie->wrong_previous) signed_header.previous.bytes[3] ^= 1;
+  if (signed_header.sequence == 1) {
     memset(&signed_header.previous, 0, sizeof signed_header.previous);
+    signed_header.continues = fake->continues;
+    signed_header.continues_incarnation = fake->continues_incarnation;
+    signed_header.continues_sequence = fake->continues_sequence;
+    signed_header.continues_hash = fake->continues_hash;
+  }
   hgl_merkle_root(&leaf_hash, 1, &signed_header.root);
   assert_ok(hgl_header_sign(fake->node->signer, &signed_header, &header, &err));
   if (lie->bad_signature) header.data[header.size - 1] ^= 1;

@@ -198,6 +198,7 @@ static void a_violation_ends_the_link_with_its_code_and_the_next_link_goes_on(vo
       {{.time_shift_ms = -5000}, "time_regressed"},
       {{.time_shift_ms = HGL_CLOCK_SKEW_MAX_MS + 1}, "clock_skew"},
       {{.sequence_shift = -1}, "fork"},
+      {{.wrong_previous = true}, "fork"},
   };
   for (size_t i = 0; i < sizeof violations / sizeof *violations; i++) {
     struct scene scene;
@@ -262,6 +263,29 @@ static void a_fork_is_kept_as_proof_once(void **state)
   deinit(&scene);
 }
 
+static void a_header_that_follows_another_than_ours_is_a_fork_kept_as_proof(void **state)
+{
+  struct scene scene;
+  init(&scene, 16);
+  say(&scene, "x/1.0/y", &honest);
+  acked(&scene);
+  say(&scene, "x/1.0/y",
+      &(struct lie){.wrong_previous = true, .bad_signature = true, .fork = true});
+  assert_string_equal(refused(&scene), "bad_signature");
+  assert_int_equal(rows(&scene, HGL_DB_PROOFS), 0);
+  fake_link(&scene.fake);
+  say(&scene, "x/1.0/y", &(struct lie){.wrong_previous = true, .fork = true});
+  assert_string_equal(refused(&scene), "fork");
+  assert_int_equal(rows(&scene, HGL_DB_PROOFS), 1);
+  assert_count(&scene, 1);
+  fake_link(&scene.fake);
+  /* Of headers between the two that went to others nothing can be said. */
+  say(&scene, "x/1.0/y", &(struct lie){.wrong_previous = true, .sequence_shift = 1});
+  assert_string_equal(acked(&scene), "");
+  assert_count(&scene, 2);
+  deinit(&scene);
+}
+
 static void two_delegations_of_one_sequence_are_kept_as_proof(void **state)
 {
   struct scene scene;
@@ -315,6 +339,82 @@ static void an_older_incarnation_is_refused_after_a_newer(void **state)
   assert_string_equal(refused(&scene), "old_incarnation");
   assert_count(&scene, 2);
   deinit(&scene);
+}
+
+static void renew(struct scene *scene)
+{
+  hgl_clock_advance(&scene->world.time, 1000);
+  scene->fake.incarnation.bytes[0]++;
+  scene->fake.sequence = scene->fake.number = 0;
+}
+
+static void a_new_incarnation_begins_with_number_one(void **state)
+{
+  struct scene scene;
+  init(&scene, 17);
+  say(&scene, "x/1.0/y", &honest);
+  acked(&scene);
+  renew(&scene);
+  say(&scene, "x/1.0/y", &(struct lie){.number_shift = 1, .fork = true});
+  assert_string_equal(refused(&scene), "gap");
+  fake_link(&scene.fake);
+  say(&scene, "x/1.0/y", &honest);
+  assert_string_equal(acked(&scene), "");
+  assert_count(&scene, 2);
+  deinit(&scene);
+}
+
+static bool shown_restored(struct scene *scene)
+{
+  struct hgl_err err;
+  json_t *list;
+  assert_ok(hgl_host_list_peers(scene->node->host, &list, &err));
+  assert_int_equal(json_array_size(list), 1);
+  bool restored = json_is_true(json_object_get(json_array_get(list, 0), "restored"));
+  json_decref(list);
+  return restored;
+}
+
+static void a_peer_that_goes_on_behind_what_it_told_us_is_shown_as_restored(void **state)
+{
+  /* Where the new incarnation goes on, seen from the last header, the second. */
+  static const struct {
+    bool continues, other_incarnation, other_hash;
+    int shift;
+    bool restored;
+  } cases[] = {
+      {.continues = false},
+      {.continues = true},
+      {.continues = true, .shift = 1},
+      {.continues = true, .other_incarnation = true, .shift = -1},
+      {.continues = true, .shift = -1, .restored = true},
+      {.continues = true, .other_hash = true, .restored = true},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct scene scene;
+    init(&scene, 18);
+    say(&scene, "x/1.0/y", &honest);
+    say(&scene, "x/1.0/y", &honest);
+    acked(&scene);
+    scene.fake.continues = cases[i].continues;
+    scene.fake.continues_incarnation = scene.fake.incarnation;
+    if (cases[i].other_incarnation) scene.fake.continues_incarnation.bytes[0] = 77;
+    scene.fake.continues_sequence = scene.fake.sequence + (uint64_t)cases[i].shift;
+    scene.fake.continues_hash = scene.fake.header_hash;
+    if (cases[i].other_hash) scene.fake.continues_hash.bytes[0] ^= 1;
+    renew(&scene);
+    assert_false(shown_restored(&scene));
+    say(&scene, "x/1.0/y", &honest);
+    assert_string_equal(acked(&scene), "");
+    assert_int_equal(shown_restored(&scene), cases[i].restored);
+    assert_int_equal(world_logged(&scene.world, "goes on from before"), cases[i].restored);
+    world_crash(scene.node);
+    world_restart(scene.node);
+    assert_int_equal(shown_restored(&scene), cases[i].restored);
+    add_agents(&scene);
+    world_run(&scene.world);
+    deinit(&scene);
+  }
 }
 
 static void a_link_that_was_down_for_days_delivers_old_headers(void **state)
@@ -415,11 +515,12 @@ static void a_peer_that_floods_is_paused_and_heard_out(void **state)
   data[0] = 0x82;
   data[1] = HGL_FRAME_BATCH;
   hgl_buf_extend(&junk, 1 << 20);
-  for (int i = 0; i < 9; i++) {
-    assert_false(scene.node->paused);
+  const bool *paused = &scene.world.paused[scene.node->index][scene.stranger->index];
+  for (int i = 0; i < 17; i++) {
+    assert_false(*paused);
     world_inject(scene.stranger, scene.node, hgl_buf_bytes(&junk));
-    if (i == 8) assert_true(scene.node->paused);
   }
+  assert_true(*paused);
   assert_string_equal(refused(&scene), "malformed");
   hgl_buf_deinit(&junk);
   fake_link(&scene.fake);
@@ -452,6 +553,58 @@ static void refusals_that_are_never_settled_stop_the_intake_of_their_sender_only
   deinit(&scene);
 }
 
+/* A batch of one that the host does not read further than its header before it has room for it. */
+static void a_peer_that_sends_too_much_before_a_settlement_loses_its_link(void **state)
+{
+  struct scene scene;
+  struct hgl_buf envelope, frame;
+  init(&scene, 19);
+  for (int i = 0; i < HGL_FRAME_EXCEPTIONS_MAX; i++) {
+    say(&scene, "x/1.0/unknown", &honest);
+    if (i % 64 == 0) world_run(&scene.world);
+  }
+  world_run(&scene.world);
+  hgl_buf_init(&envelope, HGL_ENVELOPE_SIZE_MAX);
+  hgl_buf_init(&frame, HGL_FRAME_SIZE_MAX);
+  fake_envelope(&scene.fake, &scene.sink, "x/1.0/unknown", &honest, &envelope);
+  fake_batch_bytes(&scene.fake, hgl_buf_bytes(&envelope), &honest, &frame);
+  const bool *paused = &scene.world.paused[scene.node->index][scene.stranger->index];
+  for (size_t size = 0; size <= 16 << 20; size += frame.size) {
+    assert_false(*paused);
+    world_inject(scene.stranger, scene.node, hgl_buf_bytes(&frame));
+  }
+  assert_string_equal(refused(&scene), "limit");
+  hgl_buf_deinit(&envelope);
+  hgl_buf_deinit(&frame);
+  /* On the next link everything can go on. */
+  scene.fake.number = HGL_FRAME_EXCEPTIONS_MAX;
+  fake_link(&scene.fake);
+  struct hgl_frame settle = {
+      .kind = HGL_FRAME_SETTLE,
+      .known = true,
+      .settle = {scene.fake.incarnation, HGL_FRAME_EXCEPTIONS_MAX, scene.fake.number + 1}};
+  fake_send(&scene.fake, &settle);
+  world_run(&scene.world);
+  assert_true(scene.world.links[0][1] != 0);
+  deinit(&scene);
+}
+
+static void an_unsettled_past_does_not_stop_a_new_incarnation(void **state)
+{
+  struct scene scene;
+  init(&scene, 21);
+  for (int i = 0; i < HGL_FRAME_EXCEPTIONS_MAX; i++) {
+    say(&scene, "x/1.0/unknown", &honest);
+    if (i % 64 == 0) world_run(&scene.world);
+  }
+  world_run(&scene.world);
+  renew(&scene);
+  say(&scene, "x/1.0/y", &honest);
+  assert_string_equal(acked(&scene), "");
+  assert_count(&scene, 1);
+  deinit(&scene);
+}
+
 static void a_message_signed_by_a_stranger_for_an_agent_of_ours_is_refused(void **state)
 {
   struct scene scene;
@@ -480,13 +633,18 @@ int main(void)
       cmocka_unit_test(a_violation_ends_the_link_with_its_code_and_the_next_link_goes_on),
       cmocka_unit_test(a_header_at_the_limit_of_the_skew_is_accepted),
       cmocka_unit_test(a_fork_is_kept_as_proof_once),
+      cmocka_unit_test(a_header_that_follows_another_than_ours_is_a_fork_kept_as_proof),
       cmocka_unit_test(two_delegations_of_one_sequence_are_kept_as_proof),
       cmocka_unit_test(a_repeat_is_acknowledged_again_and_has_no_second_effect),
       cmocka_unit_test(an_older_incarnation_is_refused_after_a_newer),
+      cmocka_unit_test(a_new_incarnation_begins_with_number_one),
+      cmocka_unit_test(a_peer_that_goes_on_behind_what_it_told_us_is_shown_as_restored),
       cmocka_unit_test(a_link_that_was_down_for_days_delivers_old_headers),
       cmocka_unit_test(no_mutation_of_a_frame_does_harm),
       cmocka_unit_test(a_peer_that_floods_is_paused_and_heard_out),
       cmocka_unit_test(refusals_that_are_never_settled_stop_the_intake_of_their_sender_only),
+      cmocka_unit_test(a_peer_that_sends_too_much_before_a_settlement_loses_its_link),
+      cmocka_unit_test(an_unsettled_past_does_not_stop_a_new_incarnation),
       cmocka_unit_test(a_message_signed_by_a_stranger_for_an_agent_of_ours_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "protocol/did.h"
+#include "protocol/frame.h"
 #include "support/world.h"
 
 /* ---- a source that sends numbered items and a sink that counts them ---- */
@@ -470,6 +472,136 @@ static void a_full_mailbox_holds_one_pair_back_in_order_while_others_pass(void *
   }
 }
 
+/* More than the window of a link, all of it refused: each refusal needs its settlement. */
+static void tens_of_thousands_of_refused_messages_all_come_back(void **state)
+{
+  struct world world;
+  char script[2048];
+  world_init(&world, 11);
+  struct node *a = world_node(&world), *b = world_node(&world);
+  snprintf(script, sizeof script,
+           "local filling = string.rep('x', 500)\n"
+           "agent.on('go/1.0/now', function(message)\n"
+           "  for i = 1, 1000 do agent.send('%s', 'work/1.0/nothing', { filling }) end\n"
+           "end)\n"
+           "agent.on_undelivered(function(message, why, code)\n"
+           "  if code == 'no_handler' then state.back = (state.back or 0) + 1 end\n"
+           "end)\n"
+           "agent.on('report/1.0/ask', function(message)\n"
+           "  message:reply('told', { back = state.back or 0 })\n"
+           "end)\n",
+           world_did(b, "sink"));
+  world_agent(a, "operator", "", NULL);
+  world_agent(a, "source", script, NULL);
+  world_agent(b, "sink", sink, NULL);
+  world_link(a, b);
+  world_run(&world);
+  world_unlink(a, b);
+  for (int i = 0; i < 60; i++) {
+    world_say(a, "source", "go/1.0/now", NULL);
+    world_run(&world);
+  }
+  world_link(a, b);
+  world_run(&world);
+  assert_int_equal(world_number(a, "source", "report/1.0/ask", "back"), 60000);
+  assert_int_equal(hgl_host_counts(b->host).refused, 60000);
+  assert_false(a->failed || b->failed);
+  world_deinit(&world);
+}
+
+/* Far more than a mailbox holds, and more than the window of a link. */
+static void a_full_mailbox_under_load_loses_nothing_and_keeps_the_order(void **state)
+{
+  struct world world;
+  char script[2048];
+  world_init(&world, 12);
+  struct node *a = world_node(&world), *b = world_node(&world);
+  snprintf(script, sizeof script,
+           "local filling = string.rep('x', 1000)\n"
+           "agent.on('go/1.0/now', function(message)\n"
+           "  for i = 1, 1000 do\n"
+           "    state.sent = (state.sent or 0) + 1\n"
+           "    agent.send('%s', 'work/1.0/item', { n = state.sent, filling = filling })\n"
+           "  end\n"
+           "end)\n",
+           world_did(b, "sink"));
+  world_agent(a, "operator", "", NULL);
+  world_agent(a, "source", script, NULL);
+  world_agent(b, "operator", "", NULL);
+  world_agent_with(b, "sink", sink, (struct hgl_agent_config){.mailbox_count = 3000});
+  world_link(a, b);
+  world_run(&world);
+  world_unlink(a, b);
+  for (int i = 0; i < 15; i++) {
+    world_say(a, "source", "go/1.0/now", NULL);
+    world_run(&world);
+  }
+  world_link(a, b);
+  for (int i = 0; i < 60; i++) world_advance(&world, 2000);
+  assert_true(hgl_host_counts(b->host).refused > HGL_FRAME_EXCEPTIONS_MAX);
+  assert_int_equal(world_number(b, "sink", "report/1.0/ask", "count"), 15000);
+  assert_int_equal(world_number(b, "sink", "report/1.0/ask", "wrong"), 0);
+  assert_false(a->failed || b->failed);
+  world_deinit(&world);
+}
+
+enum { CROWD = 36, CROWD_MESSAGES = 2 }; /* more pairs than are closed each for itself */
+
+static void more_full_pairs_than_are_remembered_keep_their_order(void **state)
+{
+  static char script[CROWD * 100 + 500];
+  struct world world;
+  char name[32], did[HGL_DID_TEXT_SIZE];
+  world_init(&world, 13);
+  struct node *a = world_node(&world), *b = world_node(&world);
+  size_t size = (size_t)snprintf(script, sizeof script, "local sinks = {");
+  for (int i = 0; i < CROWD; i++) {
+    snprintf(name, sizeof name, "sink%d", i);
+    snprintf(did, sizeof did, "%s", world_did(b, name));
+    size += (size_t)snprintf(script + size, sizeof script - size, "'%s',", did);
+    world_agent_with(b, name,
+                     "agent.on('work/1.0/item', function(message)\n"
+                     "  state.count = (state.count or 0) + 1\n"
+                     "  if message.body.n ~= (state[message.from] or 0) + 1 then\n"
+                     "    log.error('overtaken')\n"
+                     "  end\n"
+                     "  state[message.from] = message.body.n\n"
+                     "end)\n"
+                     "agent.on('report/1.0/ask', function(message)\n"
+                     "  message:reply('told', { count = state.count or 0 })\n"
+                     "end)\n",
+                     (struct hgl_agent_config){.mailbox_count = 6});
+  }
+  snprintf(script + size, sizeof script - size,
+           "}\n"
+           "agent.on('go/1.0/now', function()\n"
+           "  for n = 1, %d do\n"
+           "    for _, sink in ipairs(sinks) do agent.send(sink, 'work/1.0/item', { n = n }) end\n"
+           "  end\n"
+           "end)\n",
+           CROWD_MESSAGES);
+  world_agent(a, "operator", "", NULL);
+  world_agent(b, "operator", "", NULL);
+  for (int i = 0; i < CROWD; i++) {
+    snprintf(name, sizeof name, "source%d", i);
+    world_agent(a, name, script, NULL);
+  }
+  world_link(a, b);
+  world_advance(&world, 1000);
+  for (int i = 0; i < CROWD; i++) {
+    snprintf(name, sizeof name, "source%d", i);
+    world_say(a, name, "go/1.0/now", NULL);
+  }
+  for (int i = 0; i < 120; i++) world_advance(&world, 2000);
+  for (int i = 0; i < CROWD; i++) {
+    snprintf(name, sizeof name, "sink%d", i);
+    assert_int_equal(world_number(b, name, "report/1.0/ask", "count"), CROWD * CROWD_MESSAGES);
+  }
+  assert_false(world_logged(&world, "overtaken"));
+  assert_false(a->failed || b->failed);
+  world_deinit(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -484,6 +616,9 @@ int main(void)
       cmocka_unit_test(a_restored_host_begins_a_new_incarnation_and_loses_nothing_it_knows),
       cmocka_unit_test(an_old_copy_that_meets_a_newer_incarnation_stops_and_says_why),
       cmocka_unit_test(a_full_mailbox_holds_one_pair_back_in_order_while_others_pass),
+      cmocka_unit_test(tens_of_thousands_of_refused_messages_all_come_back),
+      cmocka_unit_test(a_full_mailbox_under_load_loses_nothing_and_keeps_the_order),
+      cmocka_unit_test(more_full_pairs_than_are_remembered_keep_their_order),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

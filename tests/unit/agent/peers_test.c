@@ -301,6 +301,41 @@ static void a_want_is_answered_with_what_is_here_and_what_is_not(void **state)
   end(&scene);
 }
 
+/* ---- logging ---- */
+
+static void one_reason_met_at_every_attempt_is_a_warning_once(void **state)
+{
+  struct scene scene;
+  begin(&scene);
+  say(&scene); /* a host that we have to do with: others are forgotten with their link */
+  for (int i = 0; i < 3; i++) {
+    world_link(scene.node, scene.stranger);
+    fake_hello_at(&scene.fake, scene.world.time.wall_ms + HGL_CLOCK_SKEW_MAX_MS + 1000);
+    assert_string_equal(refused(&scene), "clock_skew");
+  }
+  assert_int_equal(world_count_logged(&scene.world, "closing the link"), 3);
+  assert_int_equal(world_count_logged(&scene.world, "debug host: closing the link"), 2);
+  const char *const codes[] = {"not_here", "not_here", "no_such_code", "neither_this"};
+  for (int i = 0; i < 4; i++) {
+    world_link(scene.node, scene.stranger);
+    struct hgl_frame error = {.kind = HGL_FRAME_ERROR,
+                              .known = true,
+                              .error = {hgl_text(codes[i]), hgl_text("as it is")}};
+    fake_send(&scene.fake, &error);
+    world_unlink(scene.node, scene.stranger);
+  }
+  assert_int_equal(world_count_logged(&scene.world, "closes the link: as it is"), 4);
+  size_t warnings = world_count_logged(&scene.world, "warn host");
+  fake_link(&scene.fake); /* what was wrong is over */
+  world_run(&scene.world);
+  world_link(scene.node, scene.stranger);
+  fake_hello_at(&scene.fake, scene.world.time.wall_ms + HGL_CLOCK_SKEW_MAX_MS + 1000);
+  assert_string_equal(refused(&scene), "clock_skew");
+  assert_int_equal(warnings, 3); /* clock_skew, not_here, no_such_code */
+  assert_int_equal(world_count_logged(&scene.world, "warn host"), 4);
+  end(&scene);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -312,6 +347,7 @@ int main(void)
       cmocka_unit_test(an_error_frame_alone_stops_nobody),
       cmocka_unit_test(a_renewed_delegation_is_said_on_the_same_link),
       cmocka_unit_test(a_want_is_answered_with_what_is_here_and_what_is_not),
+      cmocka_unit_test(one_reason_met_at_every_attempt_is_a_warning_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
