@@ -93,8 +93,8 @@ static void write_log(void *user, enum hgl_log_level level, const char *who, con
   struct world *world = user;
   if (getenv("WORLD_LOG")) fprintf(stderr, "%s %s: %s\n", hgl_log_level_name(level), who, text);
   size_t left = sizeof world->logged - world->logged_size;
-  int size = snprintf(world->logged + world->logged_size, left, "%s %s: %s\n",
-                      hgl_log_level_name(level), who, text);
+  int size = snprintf(world->logged + world->logged_size, left, "%s: %s\n", who, text);
+  world->warnings += level == HGL_LOG_WARN;
   if (size > 0 && (size_t)size < left) world->logged_size += (size_t)size;
 }
 

@@ -55,8 +55,9 @@ struct world {
   /* A test may look at, change or drop (by returning false) each frame on its way. */
   bool (*on_frame)(void *user, struct link_frame *frame);
   void *on_frame_user;
-  char logged[WORLD_LOG_SIZE]; /* every line of every agent and host: level, who, text */
+  char logged[WORLD_LOG_SIZE]; /* every line of every agent and host */
   size_t logged_size;
+  size_t warnings; /* lines of this level */
 };
 
 void world_init(struct world *world, uint64_t seed);
