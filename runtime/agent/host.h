@@ -31,6 +31,7 @@ enum {
   HGL_MAILBOX_COUNT_DEFAULT = 16384, /* messages waiting for one agent */
   HGL_MAILBOX_BYTES_DEFAULT = 64 << 20,
   HGL_TIMERS_DEFAULT = 1000,             /* set by one agent */
+  HGL_TIMER_BYTES_DEFAULT = 1 << 20,     /* of their values */
   HGL_ATTEMPTS_DEFAULT = 3,              /* runs of a handler before its message is dead */
   HGL_TICK_ENVELOPES_MAX = 4096,         /* taken in by one tick */
   HGL_TICK_RUN_MS = 20,                  /* spent on handlers by one tick */

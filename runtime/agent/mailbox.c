@@ -94,7 +94,13 @@ int mailbox_admit(struct agent *agent, const struct hgl_key *from, size_t size, 
   return 0;
 }
 
-/* A message takes its place from here until it is consumed, wherever it waits. */
+/* What came from outside takes its place from here until it is consumed, wherever it waits; notices
+ * of what was not delivered stand in the agent's own share. */
+static bool takes_place(const struct mail *mail)
+{
+  return mail->kind == MAIL_MESSAGE || mail->kind == MAIL_UNDELIVERED;
+}
+
 static int take_place(struct agent *agent, const struct message *message, struct hgl_err *err)
 {
   struct hgl_bytes from = hgl_key_bytes(&message->envelope.from);
@@ -163,12 +169,21 @@ int mailbox_undelivered(struct agent *agent, struct message *message, enum hgl_c
              HGL_STR(envelope->type), why, hgl_code_name(code));
     return 0;
   }
+  struct hgl_err full;
+  if (mailbox_admit(agent, &envelope->from, message->bytes.size, &full)) {
+    if (agent->notices_dropped++ == 0)
+      host_log(agent->host, HGL_LOG_ERROR, "%s is not told of all that was not delivered: %s",
+               agent->name, full.message);
+    return 0;
+  }
   struct mail *mail = hgl_zalloc(sizeof *mail);
   char *copy = hgl_strndup(why, strlen(why));
-  if (!mail || !copy) {
+  int status = mail && copy ? take_place(agent, message, err)
+                            : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if (status) {
     hgl_free(mail);
     hgl_free(copy);
-    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+    return status;
   }
   *mail = (struct mail){.kind = MAIL_UNDELIVERED,
                         .message = message_hold(message),
@@ -189,7 +204,7 @@ static struct hgl_bytes mail_key(const struct agent *agent, uint64_t row, uint8_
 void mailbox_consume(struct agent *agent, struct mail *mail)
 {
   struct hgl_host *host = agent->host;
-  if (mail->kind == MAIL_MESSAGE) give_place(agent, mail->message);
+  if (takes_place(mail)) give_place(agent, mail->message);
   unlist_new(mail);
   if (mail->row) {
     uint8_t key[16];
@@ -293,7 +308,7 @@ static int load_mail(void *user, struct hgl_bytes key, struct hgl_bytes value, s
   int status = mail_decode(value, &mail, err);
   if (status) return status;
   if (key.size == 16) mail->row = hgl_get_be64(key.data + 8);
-  if (mail->kind == MAIL_MESSAGE && (status = take_place(agent, mail->message, err))) {
+  if (takes_place(mail) && (status = take_place(agent, mail->message, err))) {
     mail_destroy(mail);
     return status;
   }

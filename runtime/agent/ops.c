@@ -95,6 +95,24 @@ static int send_message(void *user, const struct hgl_vm_send *send, struct hgl_i
   return stretch_send(agent->host, send, id, NULL, err);
 }
 
+/* Each stays below its limit also if this stretch is accepted. */
+static int check_timers(const struct agent *agent, const struct timer *old, bool cancel,
+                        size_t size, struct hgl_err *err)
+{
+  const struct stretch *stretch = &agent->host->stretch;
+  if (stretch->timer_count >= 4 * HGL_TIMERS_DEFAULT)
+    return hgl_fail(err, HGL_LIMIT, "%s changes more than %d timers at once", agent->name,
+                    4 * HGL_TIMERS_DEFAULT);
+  if (cancel) return 0;
+  if (!old && agent->timers.count + stretch->timer_count >= HGL_TIMERS_DEFAULT)
+    return hgl_fail(err, HGL_LIMIT, "%s has %d timers", agent->name, HGL_TIMERS_DEFAULT);
+  size_t held = agent->timer_bytes + stretch->timer_bytes - (old ? old->value.size : 0);
+  if (held + size > HGL_TIMER_BYTES_DEFAULT)
+    return hgl_fail(err, HGL_LIMIT, "the values of the timers of %s take %zu bytes, limit %d",
+                    agent->name, held + size, HGL_TIMER_BYTES_DEFAULT);
+  return 0;
+}
+
 static int change_timer(struct agent *agent, struct hgl_bytes name, struct hgl_bytes key,
                         bool cancel, int64_t after_ms, struct hgl_bytes value, struct hgl_err *err)
 {
@@ -103,13 +121,9 @@ static int change_timer(struct agent *agent, struct hgl_bytes name, struct hgl_b
   hgl_buf_init(&id, HGL_STORE_KEY_SIZE_MAX - 8);
   timer_id(&id, name, key);
   int status = hgl_buf_check(&id, err);
-  size_t changes = agent->host->stretch.timer_count;
-  bool more = !cancel && !hgl_map_get(&agent->timers, hgl_buf_bytes(&id));
-  if (!status && more && agent->timers.count + changes >= HGL_TIMERS_DEFAULT)
-    status = hgl_fail(err, HGL_LIMIT, "%s has %d timers", agent->name, HGL_TIMERS_DEFAULT);
-  if (!status && changes >= 4 * HGL_TIMERS_DEFAULT)
-    status = hgl_fail(err, HGL_LIMIT, "%s changes more than %d timers at once", agent->name,
-                      4 * HGL_TIMERS_DEFAULT);
+  if (!status)
+    status = check_timers(agent, hgl_map_get(&agent->timers, hgl_buf_bytes(&id)), cancel,
+                          value.size, err);
   struct timer_change change = {
       .name_size = name.size, .cancel = cancel, .due_ms = agent->host->now_ms + after_ms};
   hgl_buf_init(&change.value, HGL_BODY_SIZE_MAX);

@@ -106,6 +106,7 @@ int stretch_timer(struct hgl_host *host, struct timer_change *change, struct hgl
   if (!HGL_GROW(stretch->timers, stretch->timer_count, stretch->timer_capacity))
     return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   stretch->timers[stretch->timer_count++] = *change;
+  stretch->timer_bytes += change->value.size;
   return 0;
 }
 
@@ -153,7 +154,7 @@ static void reset(struct stretch *stretch)
     hgl_buf_deinit(&stretch->timers[i].value);
   }
   stretch->spoken_count = stretch->keep_count = stretch->timer_count = stretch->undo_count = 0;
-  stretch->spoken_bytes = 0;
+  stretch->spoken_bytes = stretch->timer_bytes = 0;
   hgl_writeset_clear(stretch->writes);
   json_decref(stretch->deals);
   stretch->deals = NULL;

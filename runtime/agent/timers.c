@@ -62,6 +62,7 @@ void timer_destroy(struct timer *timer)
 {
   if (!timer) return;
   if (timer->run) timer->run->schedule = NULL;
+  timer->agent->timer_bytes -= timer->value.size;
   hgl_heap_remove(&timer->agent->host->wall_heap, &timer->due);
   hgl_buf_deinit(&timer->value);
   hgl_free(timer->id);
@@ -88,6 +89,7 @@ static int create(struct agent *agent, const char *id, size_t name_size, size_t 
       .agent = agent, .name_size = name_size, .id_size = id_size, .every_ms = every_ms};
   hgl_buf_init(&timer->value, HGL_BODY_SIZE_MAX);
   hgl_buf_append_bytes(&timer->value, value);
+  agent->timer_bytes += timer->value.size;
   timer->id = hgl_strndup(id, id_size);
   int status = timer->id ? hgl_buf_check(&timer->value, err)
                          : hgl_fail(err, HGL_NO_MEMORY, "out of memory");

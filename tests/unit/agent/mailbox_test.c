@@ -109,6 +109,28 @@ static void an_answer_finds_its_place_in_a_full_mailbox(void **state)
   world_deinit(&world);
 }
 
+static void notices_of_what_was_not_delivered_take_places_too(void **state)
+{
+  static const char script[] =
+      "agent.on('go/1.0/now', function(message)\n"
+      "  for i = 1, message.body.n do agent.send('deaf', 'x/1.0/y', {}) end\n"
+      "end)\n"
+      "agent.on_undelivered(function() log.info('told') end)\n";
+  struct world world;
+  world_init(&world, 3);
+  struct node *a = world_node(&world);
+  world_agent(a, "operator", "", NULL);
+  world_agent(a, "deaf", "", NULL);
+  add_limited(a, "sender", script, 10, 0, 4);
+  world_run(&world);
+  for (int i = 1; i <= 2; i++) {
+    say_go(a, "sender", 6); /* all come back at once */
+    assert_int_equal(world_count_logged(&world, "sender: told"), 4 * i);
+    assert_int_equal(world_count_logged(&world, "sender is not told of all"), 1);
+  }
+  world_deinit(&world);
+}
+
 static void what_waits_keeps_its_places_over_a_restart(void **state)
 {
   struct world world;
@@ -199,6 +221,7 @@ int main(void)
       cmocka_unit_test(one_sender_has_only_its_share),
       cmocka_unit_test(a_mailbox_is_bounded_in_bytes),
       cmocka_unit_test(an_answer_finds_its_place_in_a_full_mailbox),
+      cmocka_unit_test(notices_of_what_was_not_delivered_take_places_too),
       cmocka_unit_test(what_waits_keeps_its_places_over_a_restart),
       cmocka_unit_test(a_message_without_recipient_or_handler_comes_back_with_its_code),
       cmocka_unit_test(state_survives_a_crash_and_a_store_that_is_full_for_a_while),

@@ -71,6 +71,43 @@ static void a_late_timer_fires_once_after_a_restart(void **state)
   world_deinit(&world);
 }
 
+static void the_values_of_timers_are_bounded_in_sum(void **state)
+{
+  static const char script[] =
+      "local function set(key, size)\n"
+      "  local ok, why, code = agent.after('ring', '1s', string.rep('a', size), { key = key })\n"
+      "  log.info(key .. ' ' .. (ok and 'set' or code))\n"
+      "end\n"
+      "agent.on_timer('ring', function(value) log.info('ring ' .. #value) end)\n"
+      "agent.on('set/1.0/two', function() set('a', 600000) set('b', 600000) end)\n"
+      "agent.on('set/1.0/c', function() set('c', 500000) end)\n"
+      "agent.on('set/1.0/a', function() set('a', 500000) end)\n"
+      "agent.on('set/1.0/d', function() set('d', 500000) end)\n";
+  struct world world;
+  struct node *a;
+  begin(&world, &a, script);
+  world_say(a, "x", "set/1.0/two", NULL); /* in one stretch */
+  world_run(&world);
+  assert_true(world_logged(&world, "a set\nx: b limit\n"));
+  world_say(a, "x", "set/1.0/c", NULL);
+  world_run(&world);
+  assert_true(world_logged(&world, "x: c limit\n"));
+  world_say(a, "x", "set/1.0/a", NULL); /* in the place of the one it replaces */
+  world_say(a, "x", "set/1.0/d", NULL);
+  world_run(&world);
+  assert_int_equal(world_count_logged(&world, "x: a set\n"), 2);
+  assert_true(world_logged(&world, "x: d set\n"));
+  restart(a, script);
+  world_say(a, "x", "set/1.0/c", NULL);
+  world_run(&world);
+  assert_int_equal(world_count_logged(&world, "x: c limit\n"), 2);
+  world_advance(&world, 1500);
+  world_say(a, "x", "set/1.0/c", NULL);
+  world_run(&world);
+  assert_true(world_logged(&world, "x: c set\n"));
+  world_deinit(&world);
+}
+
 static void the_same_name_and_key_replaces_another_key_does_not(void **state)
 {
   struct world world;
@@ -240,6 +277,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_timer_fires_once_when_due_and_not_before),
       cmocka_unit_test(a_late_timer_fires_once_after_a_restart),
+      cmocka_unit_test(the_values_of_timers_are_bounded_in_sum),
       cmocka_unit_test(the_same_name_and_key_replaces_another_key_does_not),
       cmocka_unit_test(a_timer_that_sets_itself_again_goes_on),
       cmocka_unit_test(a_timer_cancelled_while_it_waits_for_its_turn_does_not_fire),
