@@ -276,6 +276,7 @@ void agent_destroy(struct agent *agent)
   dialogues_deinit(agent);
   hgl_map_deinit(&agent->timers);
   hgl_map_deinit(&agent->senders);
+  hgl_map_deinit(&agent->unreached);
   hgl_map_deinit(&agent->protocols);
   hgl_map_deinit(&agent->threads);
   hgl_map_deinit(&agent->asks);
@@ -308,8 +309,8 @@ static int copy_grants(struct agent *agent, const char *const *grants, struct hg
 static void init_maps(struct agent *agent)
 {
   const struct hgl_random *random = agent->host->config.random;
-  struct hgl_map *maps[] = {&agent->protocols, &agent->senders, &agent->threads,
-                            &agent->asks,      &agent->timers,  &agent->dialogues};
+  struct hgl_map *maps[] = {&agent->unreached, &agent->protocols, &agent->senders,  &agent->threads,
+                            &agent->asks,      &agent->timers,    &agent->dialogues};
   for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
     hgl_map_init(maps[i], hgl_random_u64(random), hgl_random_u64(random));
 }

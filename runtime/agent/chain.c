@@ -77,6 +77,7 @@ void chain_renew(struct hgl_host *host, const char *why)
     host->continues_hash = host->header_hash;
   }
   mint(host);
+  host->renewed = true;
   host->sequence = 0;
   memset(&host->header_hash, 0, sizeof host->header_hash);
   /* What we acknowledged since the store was copied is not here; its senders say it again as far as

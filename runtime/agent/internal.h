@@ -166,6 +166,7 @@ struct agent {
   struct mail_queue mailbox;
   size_t waiting_count, waiting_bytes; /* messages not consumed, held ones included; notices too */
   uint64_t notices_dropped;            /* of undelivered messages, for want of room */
+  struct hgl_map unreached;            /* host key → any: spoken to and never reached so far */
   struct hgl_map senders;              /* agent key → struct sender: how many of them by sender */
   struct hgl_map threads;              /* peer ‖ thid → struct agent_run */
   struct hgl_map asks;                 /* thid → struct agent_run */
@@ -314,6 +315,7 @@ struct peer {
   struct hgl_map full_pairs; /* from ‖ to → struct full_pair */
   bool restored;             /* it went on behind what it had told us */
   uint64_t in_bad;           /* counted violations */
+  int64_t active_ms;         /* monotonic; last linked, or its address seen to answer */
   enum hgl_code refused_for; /* since it was last linked; HGL_OK: nothing. So that one reason, */
   enum hgl_code refuses_for; /* met again at every attempt, is a warning once; theirs likewise */
   bool wanted;
@@ -377,6 +379,7 @@ struct hgl_host {
   struct hgl_hash header_hash;
   int64_t header_time_ms;
   int64_t incarnation_ms; /* when this incarnation began */
+  bool renewed;           /* the incarnation began in this process */
   bool continues;         /* the next header is the first of an incarnation that follows another */
   struct hgl_incarnation continues_incarnation;
   uint64_t continues_sequence;
@@ -635,6 +638,7 @@ void inbox_ack_due(struct hgl_host *host, struct peer *peer); /* with this tick'
 void inbox_ack(struct hgl_host *host, struct peer *peer);     /* what is committed, now */
 
 /* peers.c */
+/* The peer, from memory or its rows, or a new one; NULL: HGL_LIMIT, HGL_NO_MEMORY. */
 struct peer *peer_get(struct hgl_host *host, const struct hgl_key *key, struct hgl_err *err);
 void peer_dirty(struct hgl_host *host, struct peer *peer);
 /* Rows of the peers that this tick touched; *record says what to do once they are durable. */

@@ -6,39 +6,12 @@
 enum {
   GOSSIP_EVERY_MS = 10000,
   PEERS_GOSSIPED = 32,
-  HOSTS_MAX = 20000, /* remembered */
+  HOSTS_MAX = 20000, /* in memory */
 };
 
 static const char software[] = "haggle/0.1";
 
 /* ---- remembering ---- */
-
-struct peer *peer_get(struct hgl_host *host, const struct hgl_key *key, struct hgl_err *err)
-{
-  struct peer *peer = hgl_map_get(&host->peers, hgl_key_bytes(key));
-  if (peer) return peer;
-  if (host->peers.count >= HOSTS_MAX) {
-    hgl_fail(err, HGL_LIMIT, "more than %d hosts", HOSTS_MAX);
-    return NULL;
-  }
-  peer = hgl_zalloc(sizeof *peer);
-  if (!peer) {
-    hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-    return NULL;
-  }
-  peer->key = *key;
-  peer->out_next = 1;
-  hgl_did_format(key, peer->did);
-  hgl_buf_init(&peer->in_header, HGL_HEADER_SIZE_MAX);
-  const struct hgl_random *random = host->config.random;
-  hgl_map_init(&peer->announced, hgl_random_u64(random), hgl_random_u64(random));
-  hgl_map_init(&peer->full_pairs, hgl_random_u64(random), hgl_random_u64(random));
-  if (hgl_map_put(&host->peers, hgl_key_bytes(key), peer, err)) {
-    peer_destroy(peer);
-    return NULL;
-  }
-  return peer;
-}
 
 void peer_destroy(struct peer *peer)
 {
@@ -261,11 +234,88 @@ int peers_load(struct hgl_host *host, struct hgl_err *err)
   return host->self ? 0 : -(int)err->code;
 }
 
+/* ---- in and out of memory ---- */
+
+static struct peer *create(struct hgl_host *host, const struct hgl_key *key, struct hgl_err *err)
+{
+  struct peer *peer = hgl_zalloc(sizeof *peer);
+  if (!peer) {
+    hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+    return NULL;
+  }
+  peer->key = *key;
+  peer->out_next = 1;
+  hgl_did_format(key, peer->did);
+  hgl_buf_init(&peer->in_header, HGL_HEADER_SIZE_MAX);
+  const struct hgl_random *random = host->config.random;
+  hgl_map_init(&peer->announced, hgl_random_u64(random), hgl_random_u64(random));
+  hgl_map_init(&peer->full_pairs, hgl_random_u64(random), hgl_random_u64(random));
+  if (hgl_map_put(&host->peers, hgl_key_bytes(key), peer, err)) {
+    peer_destroy(peer);
+    return NULL;
+  }
+  return peer;
+}
+
+static void drop(struct hgl_host *host, struct peer *peer)
+{
+  hgl_map_remove(&host->peers, hgl_key_bytes(&peer->key));
+  peer_destroy(peer);
+}
+
+/* Nothing points to it, nothing waits for it, and its rows say all that is known of it. One that we
+ * have spoken to stays: a new incarnation numbers anew towards each of those. */
+static bool can_leave(const struct hgl_host *host, const struct peer *peer)
+{
+  return peer != host->self && !peer->link && !peer->wanted && peer->out_next == 1 &&
+         !peer->groups && !peer->holds && !peer->spoken_count && !peer->is_speaking &&
+         !peer->is_dirty && !peer->records && !peer->in_inbound && !peer->exception_count;
+}
+
+/* The least recently active peer that can leave memory does. One that has sent nothing is not worth
+ * its row either. */
+static int make_room(struct hgl_host *host, struct hgl_err *err)
+{
+  struct hgl_map_slot *slot;
+  struct peer *oldest = NULL;
+  uint8_t row[HGL_KEY_SIZE + 1];
+  for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) {
+    struct peer *peer = slot->value;
+    if (can_leave(host, peer) && (!oldest || peer->active_ms < oldest->active_ms)) oldest = peer;
+  }
+  if (!oldest) return hgl_fail(err, HGL_LIMIT, "more than %d hosts", HOSTS_MAX);
+  int status = oldest->in_known || !oldest->url
+                   ? 0
+                   : hgl_writeset_delete(host_writes(host), HGL_DB_PEERS,
+                                         peer_row_key(oldest, 'a', row), err);
+  if (!status) drop(host, oldest);
+  return status;
+}
+
+struct peer *peer_get(struct hgl_host *host, const struct hgl_key *key, struct hgl_err *err)
+{
+  struct peer *peer = hgl_map_get(&host->peers, hgl_key_bytes(key));
+  if (peer) return peer;
+  /* While it loads, a host takes in all that its store holds: a new incarnation concerns all. */
+  if (host->complete && host->peers.count >= HOSTS_MAX && make_room(host, err)) return NULL;
+  peer = create(host, key, err);
+  if (!peer || !host->complete) return peer;
+  peer->active_ms = host->mono_ms;
+  if (hgl_store_scan(host->config.store, HGL_DB_PEERS, hgl_key_bytes(key), hgl_bytes(NULL, 0),
+                     false, load_peer, host, err)) {
+    drop(host, peer);
+    return NULL;
+  }
+  peer->in_lost = peer->in_lost || (host->renewed && peer->in_known);
+  return peer;
+}
+
 void hgl_host_address_verified(struct hgl_host *host, const struct hgl_key *key, const char *url)
 {
   struct hgl_err err;
   uint8_t row[HGL_KEY_SIZE + 1];
   struct peer *peer = peer_get(host, key, &err);
+  if (peer) peer->active_ms = host->mono_ms;
   if (!peer || (peer->url && strcmp(peer->url, url) == 0)) return;
   char *copy = hgl_strndup(url, strlen(url));
   if (!copy) return;
@@ -594,6 +644,7 @@ int hgl_host_link_up(struct hgl_host *host, void *link, const struct hgl_key *ke
   inbox_drop(host, peer);
   peer->link = link;
   peer->dialled = dialled;
+  peer->active_ms = host->mono_ms;
   peer->ready = peer->refused = false;
   outbox_rewind(peer);
   say_hello(host, peer, err);
@@ -606,6 +657,7 @@ void hgl_host_link_down(struct hgl_host *host, void *link, const struct hgl_key 
   if (!peer || peer->link != link) return;
   peer->link = NULL;
   peer->ready = false;
+  peer->active_ms = host->mono_ms;
   inbox_drop(host, peer);
   bool wanted = peer->groups || peer->holds || peer->spoken_count;
   if (wanted || peer->wanted) peer_want(host, peer, wanted);

@@ -4,11 +4,49 @@
 
 #include <stdlib.h>
 
-enum { ADDRESSES_MAX = 4096 }; /* remembered */
+enum {
+  ADDRESSES_MAX = 4096, /* remembered */
+  UNREACHED_MAX = 256,  /* hosts that one agent has spoken to and that were never reached */
+};
+
+static bool reached(const struct hgl_host *host, const struct hgl_key *key)
+{
+  const struct peer *peer = hgl_map_get(&host->peers, hgl_key_bytes(key));
+  return peer &&
+         (peer == host->self || peer->link || peer->in_known || peer->out_acked || peer->url);
+}
+
+static void forget_reached(struct agent *agent)
+{
+  struct hgl_key done[UNREACHED_MAX];
+  struct hgl_map_slot *slot;
+  size_t count = 0;
+  for (size_t i = 0; (slot = hgl_map_next(&agent->unreached, &i));) {
+    memcpy(done[count].bytes, slot->key, HGL_KEY_SIZE);
+    count += reached(agent->host, &done[count]);
+    if (count == UNREACHED_MAX) break;
+  }
+  for (size_t i = 0; i < count; i++) hgl_map_remove(&agent->unreached, hgl_key_bytes(&done[i]));
+}
+
+/* A host can be made up by anyone who writes an address: each takes a place among our peers. */
+static int check_unreached(struct agent *agent, const struct hgl_key *key, struct hgl_err *err)
+{
+  if (reached(agent->host, key) || hgl_map_get(&agent->unreached, hgl_key_bytes(key))) return 0;
+  if (agent->unreached.count >= UNREACHED_MAX) forget_reached(agent);
+  if (agent->unreached.count >= UNREACHED_MAX)
+    return hgl_fail(err, HGL_LIMIT, "%s speaks to %d hosts that have not been reached", agent->name,
+                    UNREACHED_MAX);
+  return hgl_map_put(&agent->unreached, hgl_key_bytes(key), agent, err);
+}
 
 static int peer_of(struct hgl_host *host, const struct hgl_key *key, struct peer **out,
                    struct hgl_err *err)
 {
+  if (host->stretch.agent) {
+    int status = check_unreached(host->stretch.agent, key, err);
+    if (status) return status;
+  }
   struct peer *peer = peer_get(host, key, err);
   if (!peer) return -(int)err->code;
   if (peer != host->self && !peer->link && !peer->wanted) peer_want(host, peer, true);
