@@ -9,7 +9,7 @@ enum {
   /* Refusals of one peer that are not settled: nothing more is taken in where a batch could lead
    * beyond. As many as one acknowledgement can name. */
   EXCEPTIONS_MAX = HGL_FRAME_EXCEPTIONS_MAX,
-  PAIRS_MAX = 1024, /* closed each for itself; beyond, all others of the peer are closed as one */
+  PAIRS_MAX = 1024, /* closed each for itself; of the others many are closed together */
 };
 
 /* ---- 1 drain ---- */
@@ -146,14 +146,29 @@ static int add_exception(struct peer *peer, uint64_t number, enum hgl_code code,
 
 /* ---- pairs that found no room ---- */
 
-/* Stands for all pairs of a peer that have no entry of their own. */
-static const uint8_t other_pairs[2 * HGL_KEY_SIZE];
-
 static struct hgl_bytes pair_key(const struct hgl_envelope *envelope, uint8_t out[2 * HGL_KEY_SIZE])
 {
   memcpy(out, envelope->from.bytes, HGL_KEY_SIZE);
   memcpy(out + HGL_KEY_SIZE, envelope->to.bytes, HGL_KEY_SIZE);
   return hgl_bytes(out, 2 * HGL_KEY_SIZE);
+}
+
+/* Instead of a pair without an entry of its own: one of 256 that it shares with others. Zeros are
+ * no agent's key. */
+static struct hgl_bytes shared_key(const struct hgl_envelope *envelope,
+                                   uint8_t out[2 * HGL_KEY_SIZE])
+{
+  memset(out, 0, 2 * HGL_KEY_SIZE);
+  out[0] = envelope->from.bytes[1] ^ envelope->to.bytes[1];
+  return hgl_bytes(out, 2 * HGL_KEY_SIZE);
+}
+
+static struct full_pair *find_pair(struct peer *peer, const struct hgl_envelope *envelope)
+{
+  uint8_t key[2 * HGL_KEY_SIZE];
+  if (!peer->full_pairs.count) return NULL;
+  struct full_pair *pair = hgl_map_get(&peer->full_pairs, pair_key(envelope, key));
+  return pair ? pair : hgl_map_get(&peer->full_pairs, shared_key(envelope, key));
 }
 
 static int put_pair(struct peer *peer, struct hgl_bytes key, const struct full_pair *pair,
@@ -176,42 +191,45 @@ static int put_pair(struct peer *peer, struct hgl_bytes key, const struct full_p
 static int check_pair(struct peer *peer, const struct hgl_envelope *envelope, uint64_t number,
                       struct hgl_err *err)
 {
-  uint8_t bytes[2 * HGL_KEY_SIZE];
-  if (!peer->full_pairs.count) return 0;
-  const struct full_pair *pair = hgl_map_get(&peer->full_pairs, pair_key(envelope, bytes));
-  if (!pair) pair = hgl_map_get(&peer->full_pairs, hgl_bytes(other_pairs, sizeof other_pairs));
+  const struct full_pair *pair = find_pair(peer, envelope);
   if (!pair || (pair->until && number >= pair->until)) return 0;
   return hgl_fail(err, HGL_MAILBOX_FULL, "an earlier message of this pair found no room");
 }
 
-/* A pair of its own stays closed as it is: its sender knows of the first refusal when it settles,
- * and holds the pair back from there on. Of the others each refusal is to be settled. */
+/* A closed pair opens with the settlement of its last refusal. */
 static int close_pair(struct peer *peer, const struct hgl_envelope *envelope, uint64_t number,
                       struct hgl_err *err)
 {
-  uint8_t bytes[2 * HGL_KEY_SIZE];
-  struct hgl_bytes key = pair_key(envelope, bytes);
-  const struct full_pair *pair = hgl_map_get(&peer->full_pairs, key);
-  if (pair && (!pair->until || number < pair->until)) return 0;
-  if (!pair && (peer->full_pairs.count >= PAIRS_MAX ||
-                hgl_map_get(&peer->full_pairs, hgl_bytes(other_pairs, sizeof other_pairs))))
-    key = hgl_bytes(other_pairs, sizeof other_pairs);
-  return put_pair(peer, key, &(struct full_pair){.last = number}, err);
+  uint8_t key[2 * HGL_KEY_SIZE];
+  struct full_pair *pair = find_pair(peer, envelope);
+  peer->pairs_dirty = true;
+  if (pair) {
+    *pair = (struct full_pair){.last = number};
+    return 0;
+  }
+  return put_pair(peer,
+                  peer->full_pairs.count < PAIRS_MAX ? pair_key(envelope, key)
+                                                     : shared_key(envelope, key),
+                  &(struct full_pair){.last = number}, err);
 }
 
-/* Those that everything said before their settlement has passed: a few at a time. */
+/* Those that everything said before their settlement has passed. */
 static void open_pairs(struct peer *peer)
 {
   uint8_t done[64][2 * HGL_KEY_SIZE];
   struct hgl_map_slot *slot;
-  size_t count = 0;
-  for (size_t i = 0; count < 64 && (slot = hgl_map_next(&peer->full_pairs, &i));) {
-    const struct full_pair *pair = slot->value;
-    if (pair->until && pair->until <= peer->in_next) memcpy(done[count++], slot->key, sizeof *done);
-  }
-  for (size_t i = 0; i < count; i++)
-    hgl_free(hgl_map_remove(&peer->full_pairs, hgl_bytes(done[i], sizeof *done)));
-  if (count) peer->pairs_dirty = true;
+  size_t count;
+  do {
+    count = 0;
+    for (size_t i = 0; count < 64 && (slot = hgl_map_next(&peer->full_pairs, &i));) {
+      const struct full_pair *pair = slot->value;
+      if (pair->until && pair->until <= peer->in_next)
+        memcpy(done[count++], slot->key, sizeof *done);
+    }
+    for (size_t i = 0; i < count; i++)
+      hgl_free(hgl_map_remove(&peer->full_pairs, hgl_bytes(done[i], sizeof *done)));
+    if (count) peer->pairs_dirty = true;
+  } while (count == 64);
 }
 
 static void forget_pairs(struct peer *peer)

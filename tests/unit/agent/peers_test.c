@@ -326,7 +326,7 @@ static void one_reason_met_at_every_attempt_is_a_warning_once(void **state)
   }
   assert_int_equal(world_count_logged(&scene.world, "closes the link: as it is"), 4);
   assert_int_equal(scene.world.warnings, 3); /* clock_skew, not_here, no_such_code */
-  fake_link(&scene.fake); /* what was wrong is over */
+  fake_link(&scene.fake);                    /* what was wrong is over */
   world_run(&scene.world);
   world_link(scene.node, scene.stranger);
   fake_hello_at(&scene.fake, scene.world.time.wall_ms + HGL_CLOCK_SKEW_MAX_MS + 1000);
