@@ -9,6 +9,49 @@ void put_words(struct hgl_buf *out, const char *text)
   hgl_cbor_put_text(out, hgl_bytes(text, size));
 }
 
+/* ---- how many ---- */
+
+static int count_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
+{
+  struct hgl_host *host = user;
+  host->dead_count++;
+  host->dead_bytes += value.size;
+  return 0;
+}
+
+int dead_load(struct hgl_host *host, struct hgl_err *err)
+{
+  return hgl_store_scan(host->config.store, HGL_DB_DEAD, hgl_bytes(NULL, 0), hgl_bytes(NULL, 0),
+                        false, count_row, host, err);
+}
+
+static int erase(struct hgl_host *host, struct hgl_bytes key, size_t size, struct hgl_err *err)
+{
+  host->dead_count--;
+  host->dead_bytes -= size;
+  return hgl_writeset_delete(host_writes(host), HGL_DB_DEAD, key, err);
+}
+
+static int drop_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
+{
+  struct hgl_host *host = user;
+  if (host->dead_count <= HGL_DEAD_MAX && host->dead_bytes <= HGL_DEAD_BYTES_MAX) return 1;
+  return erase(host, key, value.size, err);
+}
+
+static int trim(struct hgl_host *host, struct hgl_err *err)
+{
+  if (host->dead_count <= HGL_DEAD_MAX && host->dead_bytes <= HGL_DEAD_BYTES_MAX) return 0;
+  if (!host->dead_dropped)
+    host_log(host, HGL_LOG_ERROR, "there are too many dead letters: the oldest are dropped");
+  host->dead_dropped = true;
+  int status = hgl_store_scan(host->config.store, HGL_DB_DEAD, hgl_bytes(NULL, 0),
+                              hgl_bytes(NULL, 0), false, drop_row, host, err);
+  return status < 0 ? status : 0;
+}
+
+/* ---- one ---- */
+
 /* [agent, code, why, time ms, mail] */
 void dead_letter(struct agent *agent, struct mail *mail, enum hgl_code code, const char *why)
 {
@@ -30,6 +73,9 @@ void dead_letter(struct agent *agent, struct mail *mail, enum hgl_code code, con
   if (!status)
     status = hgl_writeset_put_new(host_writes(host), HGL_DB_DEAD, row_key(number, key),
                                   hgl_buf_bytes(&row), &err);
+  host->dead_count++;
+  host->dead_bytes += row.size;
+  if (!status) status = trim(host, &err);
   if (status) host_fatal(host, &err);
   host->counts.dead++;
   host_log(host, HGL_LOG_ERROR, "%s: dead letter %llu (%s): %s", agent->name,
@@ -82,19 +128,21 @@ static int list_row(void *user, struct hgl_bytes key, struct hgl_bytes value, st
       dead.why.data, dead.why.size, "time_ms", (json_int_t)dead.time_ms, "kind", kinds[mail->kind],
       "timer", named ? mail->why : NULL, "message", message);
   mail_destroy(mail);
-  return json_array_append_new(list, object) ? hgl_fail(err, HGL_NO_MEMORY, "out of memory") : 0;
+  if (json_array_insert_new(list, 0, object)) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  return json_array_size(list) == HGL_DEAD_LISTED_MAX;
 }
 
 int hgl_host_list_dead(struct hgl_host *host, json_t **out, struct hgl_err *err)
 {
   json_t *list = json_array();
   int status = hgl_store_scan(host->config.store, HGL_DB_DEAD, hgl_bytes(NULL, 0),
-                              hgl_bytes(NULL, 0), false, list_row, list, err);
-  if (status)
+                              hgl_bytes(NULL, 0), true, list_row, list, err);
+  if (status < 0) {
     json_decref(list);
-  else
-    *out = list;
-  return status;
+    return status;
+  }
+  *out = list;
+  return 0;
 }
 
 int hgl_host_dead_drop(struct hgl_host *host, uint64_t row, struct hgl_err *err)
@@ -103,10 +151,11 @@ int hgl_host_dead_drop(struct hgl_host *host, uint64_t row, struct hgl_err *err)
   uint8_t key[8];
   hgl_buf_init(&value, HGL_STORE_VALUE_SIZE_MAX);
   int status = hgl_store_get(host->config.store, HGL_DB_DEAD, row_key(row, key), &value, err);
+  size_t size = value.size;
   hgl_buf_deinit(&value);
   if (status == -HGL_NOT_FOUND)
     return hgl_fail(err, HGL_NOT_FOUND, "there is no dead letter %llu", (unsigned long long)row);
-  if (!status) status = hgl_writeset_delete(host_writes(host), HGL_DB_DEAD, row_key(row, key), err);
+  if (!status) status = erase(host, row_key(row, key), size, err);
   host_request_tick(host);
   return status;
 }
@@ -131,7 +180,7 @@ int hgl_host_dead_resend(struct hgl_host *host, uint64_t row, struct hgl_err *er
   if (!status && !agent)
     status = hgl_fail(err, HGL_NOT_HERE, "its agent does not run on this host now");
   if (!status) status = mailbox_deliver(agent, mail->message, err);
-  if (!status) status = hgl_writeset_delete(host_writes(host), HGL_DB_DEAD, row_key(row, key), err);
+  if (!status) status = erase(host, row_key(row, key), value.size, err);
   mail_destroy(mail);
   hgl_buf_deinit(&value);
   return status;

@@ -30,9 +30,12 @@ enum {
   HGL_AGENTS_MAX = 100000,
   HGL_MAILBOX_COUNT_DEFAULT = 16384, /* messages waiting for one agent */
   HGL_MAILBOX_BYTES_DEFAULT = 64 << 20,
-  HGL_TIMERS_DEFAULT = 1000,             /* set by one agent */
-  HGL_TIMER_BYTES_DEFAULT = 1 << 20,     /* of their values */
-  HGL_ATTEMPTS_DEFAULT = 3,              /* runs of a handler before its message is dead */
+  HGL_TIMERS_DEFAULT = 1000,         /* set by one agent */
+  HGL_TIMER_BYTES_DEFAULT = 1 << 20, /* of their values */
+  HGL_ATTEMPTS_DEFAULT = 3,          /* runs of a handler before its message is dead */
+  HGL_DEAD_MAX = 10000,              /* dead letters; the oldest go first */
+  HGL_DEAD_BYTES_MAX = 256 << 20,
+  HGL_DEAD_LISTED_MAX = 1000,            /* the newest */
   HGL_TICK_ENVELOPES_MAX = 4096,         /* taken in by one tick */
   HGL_TICK_RUN_MS = 20,                  /* spent on handlers by one tick */
   HGL_OUTBOX_BYTES_MAX = 64 << 20,       /* unacknowledged towards one host */
@@ -141,6 +144,7 @@ int hgl_host_list_agents(struct hgl_host *host, json_t **out, struct hgl_err *er
 int hgl_host_list_peers(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_list_deals(struct hgl_host *host, size_t limit, json_t **out,
                         struct hgl_err *err) HGL_NODISCARD;
+/* The newest HGL_DEAD_LISTED_MAX, oldest first. */
 int hgl_host_list_dead(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 /* `query` is the text form of protocol/query.h. */
 int hgl_host_find(struct hgl_host *host, const char *query, json_t **out,

@@ -386,6 +386,8 @@ struct hgl_host {
   struct hgl_hash continues_hash;
 
   uint64_t next_row;          /* of all databases with growing keys */
+  size_t dead_count, dead_bytes; /* rows of dead letters */
+  bool dead_dropped;             /* some went for want of room */
   uint64_t journal_first_row; /* what is kept before it is not acknowledged yet */
   int64_t journal_bytes;
 
@@ -694,6 +696,7 @@ int evidence_kept(struct hgl_host *host, const struct hgl_id *id, bool twins, st
                   size_t *count, struct hgl_err *err) HGL_NODISCARD;
 
 /* dead.c */
+int dead_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 void dead_letter(struct agent *agent, struct mail *mail, enum hgl_code code, const char *why);
 /* A text of ours in a row: what a cut-off error message may end with is left out. */
 void put_words(struct hgl_buf *out, const char *text);

@@ -101,6 +101,67 @@ static void a_letter_of_an_agent_that_is_not_here_stays(void **state)
   world_deinit(&world);
 }
 
+static int copy_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
+{
+  hgl_buf_append_bytes(user, value);
+  return 1;
+}
+
+static int count_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
+{
+  ++*(size_t *)user;
+  return 0;
+}
+
+static size_t rows(struct node *node)
+{
+  struct hgl_err err;
+  size_t rows = 0;
+  assert_ok(hgl_store_scan(node->store, HGL_DB_DEAD, hgl_bytes(NULL, 0), hgl_bytes(NULL, 0), false,
+                           count_row, &rows, &err));
+  return rows;
+}
+
+static void the_oldest_letters_go_when_there_are_too_many(void **state)
+{
+  struct world world;
+  struct hgl_err err;
+  struct hgl_buf letter;
+  struct node *a = begin(&world);
+  uint64_t row = only_row(a);
+  world_crash(a);
+  hgl_buf_init(&letter, HGL_STORE_VALUE_SIZE_MAX);
+  assert_int_equal(hgl_store_scan(a->store, HGL_DB_DEAD, hgl_bytes(NULL, 0), hgl_bytes(NULL, 0),
+                                  false, copy_row, &letter, &err),
+                   1);
+  for (uint64_t i = 1; i < HGL_DEAD_MAX; i++) {
+    uint8_t key[8];
+    hgl_put_be64(key, (UINT64_C(1) << 40) + i);
+    assert_ok(hgl_writeset_put(hgl_store_open_set(a->store), HGL_DB_DEAD, hgl_bytes(key, 8),
+                               hgl_buf_bytes(&letter), &err));
+  }
+  hgl_buf_deinit(&letter);
+  world_restart(a);
+  world_agent(a, "operator", "", NULL);
+  world_agent(a, "fussy", fussy, NULL);
+  world_run(&world);
+  assert_int_equal(rows(a), HGL_DEAD_MAX);
+  assert_int_equal(count(a), HGL_DEAD_LISTED_MAX);
+  assert_false(world_logged(&world, "too many dead letters"));
+  for (int i = 0; i < 2; i++) {
+    world_say(a, "fussy", "x/1.0/y", NULL);
+    world_advance(&world, 3000);
+    assert_int_equal(rows(a), HGL_DEAD_MAX);
+  }
+  assert_int_equal(world_count_logged(&world, "too many dead letters"), 1);
+  assert_fails(HGL_NOT_FOUND, hgl_host_dead_drop(a->host, row, &err));
+  assert_ok(hgl_host_dead_drop(a->host, (UINT64_C(1) << 40) + 1, &err)); /* makes room */
+  world_say(a, "fussy", "x/1.0/y", NULL);
+  world_advance(&world, 3000);
+  assert_ok(hgl_host_dead_drop(a->host, (UINT64_C(1) << 40) + 2, &err));
+  world_deinit(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -108,6 +169,7 @@ int main(void)
       cmocka_unit_test(a_resent_letter_survives_a_crash_before_it_is_handled),
       cmocka_unit_test(a_dead_letter_is_dropped_for_good),
       cmocka_unit_test(a_letter_of_an_agent_that_is_not_here_stays),
+      cmocka_unit_test(the_oldest_letters_go_when_there_are_too_many),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
