@@ -309,8 +309,9 @@ static int copy_grants(struct agent *agent, const char *const *grants, struct hg
 static void init_maps(struct agent *agent)
 {
   const struct hgl_random *random = agent->host->config.random;
-  struct hgl_map *maps[] = {&agent->unreached, &agent->protocols, &agent->senders,  &agent->threads,
-                            &agent->asks,      &agent->timers,    &agent->dialogues};
+  struct hgl_map *maps[] = {&agent->dialogue_peers, &agent->unreached, &agent->protocols,
+                            &agent->senders,        &agent->threads,   &agent->asks,
+                            &agent->timers,         &agent->dialogues};
   for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
     hgl_map_init(maps[i], hgl_random_u64(random), hgl_random_u64(random));
 }

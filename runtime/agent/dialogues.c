@@ -1,7 +1,57 @@
 /* The dialogues of an agent: for each thread of a declared protocol, where it stands. */
 #include "agent/internal.h"
 
-enum { DIALOGUES_MAX = 100000 }; /* of one agent */
+enum {
+  DIALOGUES_MAX = 100000,   /* of one agent */
+  DIALOGUES_PEER_MAX = 1000 /* of them with one peer */
+};
+#define IDLE_MAX_MS (INT64_C(7) * 24 * 3600 * 1000) /* of one without a deadline */
+
+struct dialogue {
+  struct hgl_dialogue state; /* first member */
+  int64_t active_ms;         /* Unix time of its last step, or of its loading */
+};
+
+/* How many there are with one peer. */
+struct partner {
+  size_t count;
+};
+
+static struct partner *partner_of(const struct agent *agent, struct hgl_bytes key)
+{
+  return hgl_map_get(&agent->dialogue_peers, hgl_bytes(key.data, HGL_KEY_SIZE));
+}
+
+static void forget(struct agent *agent, struct hgl_bytes key)
+{
+  struct partner *partner = partner_of(agent, key);
+  struct dialogue *held = hgl_map_remove(&agent->dialogues, key);
+  if (!held) return;
+  hgl_free(held);
+  if (--partner->count == 0)
+    hgl_free(hgl_map_remove(&agent->dialogue_peers, hgl_bytes(key.data, HGL_KEY_SIZE)));
+}
+
+static int remember(struct agent *agent, struct hgl_bytes key, const struct hgl_dialogue *state,
+                    struct hgl_err *err)
+{
+  struct partner *partner = partner_of(agent, key), *fresh = NULL;
+  struct dialogue *held = hgl_zalloc(sizeof *held);
+  if (!partner) partner = fresh = hgl_zalloc(sizeof *fresh);
+  int status = held && partner ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if (!status) status = hgl_map_put(&agent->dialogues, key, held, err);
+  if (!status && fresh &&
+      (status = hgl_map_put(&agent->dialogue_peers, hgl_bytes(key.data, HGL_KEY_SIZE), fresh, err)))
+    hgl_map_remove(&agent->dialogues, key);
+  if (status) {
+    hgl_free(held);
+    hgl_free(fresh);
+    return status;
+  }
+  *held = (struct dialogue){*state, hgl_wall_ms(agent->host->config.clock)};
+  partner->count++;
+  return 0;
+}
 
 static struct hgl_bytes dialogue_key(const struct hgl_envelope *envelope, bool ours,
                                      uint8_t out[HGL_KEY_SIZE + HGL_ID_SIZE])
@@ -47,23 +97,23 @@ static int check_opening(const struct hgl_definition *definition,
 static int set(struct agent *agent, struct hgl_bytes key, const struct hgl_dialogue *next,
                struct hgl_err *err)
 {
-  struct hgl_dialogue *held = hgl_map_get(&agent->dialogues, key);
-  if (!held && next && !next->ended && agent->dialogues.count >= DIALOGUES_MAX)
+  struct dialogue *held = hgl_map_get(&agent->dialogues, key);
+  const struct partner *partner = partner_of(agent, key);
+  bool opens = !held && next && !next->ended;
+  if (opens && agent->dialogues.count >= DIALOGUES_MAX)
     return hgl_fail(err, HGL_LIMIT, "%s has %d open dialogues", agent->name, DIALOGUES_MAX);
+  if (opens && partner && partner->count >= DIALOGUES_PEER_MAX)
+    return hgl_fail(err, HGL_LIMIT, "%s has %d open dialogues with this peer", agent->name,
+                    DIALOGUES_PEER_MAX);
   int status = save(agent, key, next, err);
   if (status) return status;
   if (!next || next->ended) {
-    hgl_free(hgl_map_remove(&agent->dialogues, key));
+    forget(agent, key);
     return 0;
   }
-  if (held) {
-    *held = *next;
-    return 0;
-  }
-  held = hgl_memdup(next, sizeof *next);
-  if (!held) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  if ((status = hgl_map_put(&agent->dialogues, key, held, err))) hgl_free(held);
-  return status;
+  if (!held) return remember(agent, key, next, err);
+  *held = (struct dialogue){*next, agent->host->now_ms};
+  return 0;
 }
 
 int dialogue_step(struct agent *agent, const struct hgl_envelope *envelope, bool ours,
@@ -116,8 +166,9 @@ int dialogues_expire(struct agent *agent, struct hgl_err *err)
   do {
     count = 0;
     for (size_t i = 0; count < 64 && (slot = hgl_map_next(&agent->dialogues, &i));) {
-      const struct hgl_dialogue *dialogue = slot->value;
-      if (dialogue->deadline_ms && dialogue->deadline_ms < until_ms)
+      const struct dialogue *dialogue = slot->value;
+      int64_t due_ms = dialogue->state.deadline_ms;
+      if (due_ms ? due_ms < until_ms : dialogue->active_ms + IDLE_MAX_MS < agent->host->now_ms)
         memcpy(late[count++], slot->key, sizeof *late);
     }
     for (size_t i = 0; i < count && !status; i++)
@@ -132,13 +183,9 @@ static int load_dialogue(void *user, struct hgl_bytes key, struct hgl_bytes valu
   struct agent *agent = user;
   if (key.size != 8 + HGL_KEY_SIZE + HGL_ID_SIZE)
     return hgl_fail(err, HGL_CORRUPT, "a stored dialogue has a bad key");
-  struct hgl_dialogue *dialogue = hgl_zalloc(sizeof *dialogue);
-  int status = dialogue ? hgl_dialogue_decode(value, dialogue, err)
-                        : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  if (!status)
-    status = hgl_map_put(&agent->dialogues, hgl_bytes(key.data + 8, key.size - 8), dialogue, err);
-  if (status) hgl_free(dialogue);
-  return status;
+  struct hgl_dialogue state;
+  int status = hgl_dialogue_decode(value, &state, err);
+  return status ? status : remember(agent, hgl_bytes(key.data + 8, key.size - 8), &state, err);
 }
 
 int dialogues_load(struct agent *agent, struct hgl_err *err)
@@ -152,5 +199,7 @@ void dialogues_deinit(struct agent *agent)
 {
   struct hgl_map_slot *slot;
   for (size_t i = 0; (slot = hgl_map_next(&agent->dialogues, &i));) hgl_free(slot->value);
+  for (size_t i = 0; (slot = hgl_map_next(&agent->dialogue_peers, &i));) hgl_free(slot->value);
   hgl_map_deinit(&agent->dialogues);
+  hgl_map_deinit(&agent->dialogue_peers);
 }

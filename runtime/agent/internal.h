@@ -173,6 +173,7 @@ struct agent {
   struct hgl_map timers;               /* id → struct timer */
   size_t timer_bytes;                  /* of their values */
   struct hgl_map dialogues;            /* peer ‖ thid → struct dialogue */
+  struct hgl_map dialogue_peers;       /* peer → how many of them */
   struct agent_run *runs;              /* list */
   struct agent_run *runs_ready, *runs_ready_last; /* to be resumed or retried, in order */
   size_t run_count;

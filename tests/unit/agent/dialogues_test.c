@@ -218,6 +218,41 @@ static void a_stretch_that_raises_puts_its_dialogues_back(void **state)
   world_deinit(&world);
 }
 
+static void dialogues_with_one_peer_are_bounded_and_idle_ones_end(void **state)
+{
+  static const char idle[] = "agent.protocol { name = 'idle', version = '1.0',\n"
+                             "  messages = { open = { replies = { 'close' } }, close = {} } }\n";
+  char client[1024], server[1024];
+  struct world world;
+  world_init(&world, 9);
+  struct node *a = world_node(&world);
+  snprintf(server, sizeof server, "%sagent.on('idle/1.0/open', function() end)\n", idle);
+  snprintf(client, sizeof client,
+           "%sagent.on('idle/1.0/close', function() end)\n"
+           "agent.on('go/1.0/now', function(message)\n"
+           "  local codes = {}\n"
+           "  for i = 1, 1002 do\n"
+           "    local ok, why, code = agent.send('server', 'idle/1.0/open', {})\n"
+           "    local word = ok and 'opened' or code\n"
+           "    codes[word] = (codes[word] or 0) + 1\n"
+           "  end\n"
+           "  log.info('opened ' .. codes.opened .. ' limit ' .. (codes.limit or 0))\n"
+           "end)\n",
+           idle);
+  world_agent(a, "operator", "", NULL);
+  world_agent(a, "server", server, NULL);
+  world_agent(a, "client", client, NULL);
+  world_run(&world);
+  for (int i = 1; i <= 2; i++) {
+    world_say(a, "client", "go/1.0/now", NULL);
+    world_run(&world);
+    assert_int_equal(world_count_logged(&world, "client: opened 1000 limit 2"), i);
+    hgl_clock_advance(&world.time, INT64_C(7) * 24 * 3600 * 1000 + 60000);
+    world_run(&world); /* upkeep */
+  }
+  world_deinit(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -229,6 +264,7 @@ int main(void)
       cmocka_unit_test(dialogues_are_forgotten_when_they_end_or_their_deadline_is_long_past),
       cmocka_unit_test(a_refusal_ends_the_dialogue_on_both_sides),
       cmocka_unit_test(a_stretch_that_raises_puts_its_dialogues_back),
+      cmocka_unit_test(dialogues_with_one_peer_are_bounded_and_idle_ones_end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
