@@ -336,7 +336,10 @@ int route_check(struct hgl_host *host, const struct message *message, struct age
                     (long long)(host->now_ms - envelope->expires_time_ms));
   bool answer = run_expects(agent, envelope);
   bool refusal = hgl_bytes_is(envelope->protocol, "haggle");
-  if (!answer && !refusal && !(agent->vm && hgl_vm_has(agent->vm, HGL_VM_HANDLER, envelope->type)))
+  /* A reply to what the operator said without waiting for one: seen by who watches. */
+  bool overheard = !agent->vm && !hgl_id_equal(&envelope->thid, &envelope->id);
+  if (!answer && !refusal && !overheard &&
+      !(agent->vm && hgl_vm_has(agent->vm, HGL_VM_HANDLER, envelope->type)))
     return hgl_fail(err, HGL_NO_HANDLER, "%s has no handler for %.*s", agent->name,
                     HGL_STR(envelope->type));
   int status;

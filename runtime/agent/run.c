@@ -400,14 +400,16 @@ static void arguments(const struct mail *mail, struct hgl_vm_message *message,
   }
 }
 
-/* Nobody listens. To a refusal, a start, a timer that is no longer declared, nobody has to; but a
- * message that an older version of the script would have handled is not lost in silence. */
+/* Nobody listens. To a refusal, a start, a timer that is no longer declared, a reply to the
+ * operator, nobody has to; but a message that an older version of the script would have handled is
+ * not lost in silence. */
 static void pass_over(struct agent *agent, struct mail *mail)
 {
   agent->host->changed = true;
   if (mail->timer) mail->timer->every_ms = 0;
   consume(agent, mail);
-  if (mail->kind == MAIL_MESSAGE && !hgl_bytes_is(mail->message->envelope.protocol, "haggle"))
+  if (mail->kind == MAIL_MESSAGE && agent->vm &&
+      !hgl_bytes_is(mail->message->envelope.protocol, "haggle"))
     give_up(agent, mail, HGL_NO_HANDLER, hgl_code_meaning(HGL_NO_HANDLER));
 }
 

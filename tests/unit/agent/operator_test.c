@@ -154,6 +154,29 @@ static void the_host_and_its_agents_describe_themselves(void **state)
   world_deinit(&world);
 }
 
+static void a_reply_to_what_was_only_sent_is_no_failure(void **state)
+{
+  struct world world;
+  struct hgl_err err;
+  struct hgl_id id;
+  static const uint8_t body[] = {0xa0};
+  world_init(&world, 41);
+  struct node *a = world_node(&world);
+  world_agent(a, "operator", "", NULL);
+  world_agent(a, "talker",
+              "agent.on('talk/1.0/say', function(m) m:reply('said', {}) log.info('replied') end)\n"
+              "agent.on_undelivered(function(m, why, code) log.info('undelivered ' .. code) end)\n",
+              NULL);
+  world_run(&world);
+  assert_ok(hgl_host_send(a->host, "talker", "talk/1.0/say", hgl_bytes(body, sizeof body), 0, NULL,
+                          NULL, &id, &err));
+  world_run(&world);
+  assert_true(world_logged(&world, "talker: replied"));
+  assert_false(world_logged(&world, "undelivered"));
+  assert_int_equal(hgl_host_counts(a->host).dead, 0);
+  world_deinit(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -163,6 +186,7 @@ int main(void)
       cmocka_unit_test(who_waits_for_an_answer_hears_that_the_host_stops),
       cmocka_unit_test(a_stranger_who_knows_the_thread_does_not_answer_an_ask),
       cmocka_unit_test(the_host_and_its_agents_describe_themselves),
+      cmocka_unit_test(a_reply_to_what_was_only_sent_is_no_failure),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
