@@ -386,10 +386,10 @@ struct hgl_host {
   uint64_t continues_sequence;
   struct hgl_hash continues_hash;
 
-  uint64_t next_row;          /* of all databases with growing keys */
+  uint64_t next_row;             /* of all databases with growing keys */
   size_t dead_count, dead_bytes; /* rows of dead letters */
   bool dead_dropped;             /* some went for want of room */
-  uint64_t journal_first_row; /* what is kept before it is not acknowledged yet */
+  uint64_t journal_first_row;    /* what is kept before it is not acknowledged yet */
   int64_t journal_bytes;
 
   uint64_t tick, committed_tick;
