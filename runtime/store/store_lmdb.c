@@ -353,6 +353,21 @@ static int guarded_next(struct hgl_cursor *cursor, struct hgl_entry *out, struct
   return status;
 }
 
+static int guarded_open_cursor(struct hgl_cursor *cursor, struct hgl_err *err)
+{
+  hgl_damage_enter();
+  int status = lmdb_open_cursor(cursor, err);
+  hgl_damage_leave();
+  return status;
+}
+
+static void guarded_close_cursor(struct hgl_cursor *cursor)
+{
+  hgl_damage_enter();
+  lmdb_close_cursor(cursor);
+  hgl_damage_leave();
+}
+
 static void on_assert(MDB_env *env, const char *text)
 {
   hgl_damage_die();
@@ -361,10 +376,10 @@ static void on_assert(MDB_env *env, const char *text)
 static const struct hgl_backend_calls lmdb_calls = {
     .apply = guarded_apply,
     .get = guarded_get,
-    .open_cursor = lmdb_open_cursor,
+    .open_cursor = guarded_open_cursor,
     .first = guarded_first,
     .next = guarded_next,
-    .close_cursor = lmdb_close_cursor,
+    .close_cursor = guarded_close_cursor,
     .refresh = lmdb_refresh,
     .file_bytes = lmdb_file_bytes,
     .close = lmdb_close,
