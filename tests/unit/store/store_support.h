@@ -97,6 +97,18 @@ static inline void drain(struct fixture *f)
   assert_ok(hgl_store_drain(f->store, 10000, &err));
 }
 
+/* Polls until another tick may be committed. It sleeps meanwhile: where threads take turns (under
+ * valgrind), a loop that only polls may keep the writer from ever having its turn. */
+static inline int make_room(struct hgl_store *store, struct hgl_err *err)
+{
+  int status = 0;
+  while (status == 0 && hgl_store_busy(store)) {
+    usleep(50);
+    status = hgl_store_poll(store, err);
+  }
+  return status;
+}
+
 /* NULL: the key is to be absent. */
 static inline void expect(struct fixture *f, enum hgl_db db, const char *key, const char *value)
 {

@@ -210,7 +210,7 @@ static void done_is_called_in_order_and_after_each_commit(void **state)
       snprintf(key, sizeof key, "%02d", i);
       put(f, HGL_DB_JOURNAL, key, "x");
     }
-    while (hgl_store_busy(f->store)) assert_ok(hgl_store_poll(f->store, &err));
+    assert_ok(make_room(f->store, &err));
     assert_ok(hgl_store_commit(f->store, note_done, &numbered[i], &err));
   }
   drain(f);
