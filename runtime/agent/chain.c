@@ -67,6 +67,21 @@ static void mint(struct hgl_host *host)
   host->incarnation_ms = now_ms > host->header_time_ms ? now_ms : host->header_time_ms;
 }
 
+/* A peer may have batches of the old incarnation before it that wait for a settle frame, which does
+ * not come any more; on a new link it forgets them. The link whose hello is being read has carried
+ * no batch of ours. */
+static void close_links(struct hgl_host *host)
+{
+  struct hgl_map_slot *slot;
+  for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) {
+    struct peer *peer = slot->value;
+    if (!peer->link || !peer->ready) continue;
+    peer->ready = false;
+    peer->refused = true; /* nothing is heard on it any more */
+    host->config.transport.close(peer->link, HGL_CLOSED, "a new incarnation begins");
+  }
+}
+
 void chain_renew(struct hgl_host *host, const char *why)
 {
   host_log(host, HGL_LOG_WARN, "a new incarnation begins: %s", why);
@@ -88,6 +103,7 @@ void chain_renew(struct hgl_host *host, const char *why)
     peer->in_lost = peer->in_known;
   }
   outbox_renumber(host); /* and with it every peer's row is written */
+  close_links(host);
 }
 
 int chain_load(struct hgl_host *host, struct hgl_err *err)

@@ -1,7 +1,7 @@
 /* The highest delegation seen of each agent of other hosts, remembered so that a lower one is
  * refused. Those that gave way, ours too, stay under (agent ‖ sequence): what was said under them
  * can still be proved. */
-#include "agent/internal.h"
+#include "agent/waits.h"
 
 enum {
   DELEGATIONS_MAX = 200000, /* in memory; each has a row of its own */
@@ -209,7 +209,10 @@ static int learn(struct hgl_host *host, const struct hgl_key *from, struct hgl_b
     status = hgl_writeset_put(host_writes(host), HGL_DB_DELEGATIONS, hgl_key_bytes(&claims.agent),
                               bytes, err);
   if (!status) status = remember(host, seen, err);
-  if (status) destroy(seen);
+  if (status)
+    destroy(seen);
+  else
+    wait_learned(host, &claims);
   return status;
 }
 

@@ -1,6 +1,6 @@
 /* Groups that were said to a peer and are not acknowledged: their frames, their authors, and what
  * becomes of those that expire. Their rows in the journal are the outbox. */
-#include "agent/internal.h"
+#include "agent/waits.h"
 
 static void expires_at(struct hgl_host *host, struct group *group, int64_t expires_ms)
 {
@@ -149,7 +149,7 @@ int outbox_load(struct hgl_host *host, struct hgl_err *err)
   if (!status) status = holds_load(host, err);
   for (size_t i = 0; !status && (slot = hgl_map_next(&host->peers, &i));) {
     struct peer *peer = slot->value;
-    if (peer->groups || peer->holds) peer_want(host, peer, true);
+    if (peer_is_owed(peer)) peer_want(host, peer, true);
   }
   if (!status) host->holds_due_ms = host->mono_ms;
   return status;
@@ -164,6 +164,7 @@ void outbox_deinit(struct peer *peer)
   for (size_t i = 0; i < peer->spoken_count; i++) message_release(peer->spoken[i]);
   hgl_free(peer->spoken);
   holds_deinit(peer);
+  waits_deinit(peer);
 }
 
 /* ---- expiry: the author is told, what may have been handled stays open ---- */
@@ -207,6 +208,17 @@ static int expire(struct hgl_host *host, struct peer *peer, struct hgl_err *err)
   return 0;
 }
 
+static int release(struct hgl_host *host, struct peer *peer, struct hgl_err *err)
+{
+  int64_t pairs_ms, agents_ms;
+  int status = holds_release(host, peer, &pairs_ms, err);
+  if (!status) status = waits_release(host, peer, &agents_ms, err);
+  if (status) return status;
+  if (pairs_ms < host->holds_due_ms) host->holds_due_ms = pairs_ms;
+  if (agents_ms < host->holds_due_ms) host->holds_due_ms = agents_ms;
+  return 0;
+}
+
 void outbox_due(struct hgl_host *host)
 {
   struct hgl_map_slot *slot;
@@ -217,11 +229,7 @@ void outbox_due(struct hgl_host *host)
   if (!holds && !expiry) return;
   for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) {
     struct peer *peer = slot->value;
-    int64_t due;
-    if (holds && holds_release(host, peer, &due, &err))
-      host_fatal(host, &err);
-    else if (holds && due < host->holds_due_ms)
-      host->holds_due_ms = due;
+    if (holds && release(host, peer, &err)) host_fatal(host, &err);
     if (expiry && expire(host, peer, &err)) host_fatal(host, &err);
   }
 }

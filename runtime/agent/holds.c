@@ -6,7 +6,7 @@
  * Nothing overtakes: while messages of the pair are still on their way, they can only be refused as
  * well (the settle frame names the number from which on the pair is open), and nothing is said
  * again before all of them have been answered. */
-#include "agent/internal.h"
+#include "agent/waits.h"
 
 enum { HOLD_FIRST_MS = 250, HOLD_MAX_MS = 8000 };
 
@@ -52,17 +52,18 @@ static int insert(struct peer *peer, struct hold_pair *pair, struct message *mes
   return 0;
 }
 
-/* [host key, refused, envelope] */
-static int save(struct hgl_host *host, struct peer *peer, const struct message *message,
-                bool refused, uint64_t *row, struct hgl_err *err)
+/* [host key, refused, envelope], and true behind it in one that waits for a delegation. */
+int hold_save(struct hgl_host *host, struct peer *peer, const struct message *message,
+              enum hold_kind kind, uint64_t *row, struct hgl_err *err)
 {
   struct hgl_buf value;
   uint8_t key[8];
   hgl_buf_init(&value, HGL_ENVELOPE_SIZE_MAX + 128);
-  hgl_cbor_put_list(&value, 3);
+  hgl_cbor_put_list(&value, kind == HOLD_UNPROVED ? 4 : 3);
   hgl_cbor_put_bytes(&value, hgl_key_bytes(&peer->key));
-  hgl_cbor_put_bool(&value, refused);
+  hgl_cbor_put_bool(&value, kind == HOLD_REFUSED);
   hgl_cbor_put_bytes(&value, message->bytes);
+  if (kind == HOLD_UNPROVED) hgl_cbor_put_bool(&value, true);
   *row = host_row(host);
   int status = hgl_buf_check(&value, err);
   if (!status)
@@ -94,7 +95,7 @@ static int hold(struct hgl_host *host, struct peer *peer, struct hold_pair *pair
                 struct message *message, bool refused, struct hgl_err *err)
 {
   uint64_t row;
-  int status = save(host, peer, message, refused, &row, err);
+  int status = hold_save(host, peer, message, refused ? HOLD_REFUSED : HOLD_BEHIND, &row, err);
   if (!status) status = insert(peer, pair, message, refused, row, err);
   if (pair->retry_ms < host->holds_due_ms) host->holds_due_ms = pair->retry_ms;
   return status;
@@ -165,12 +166,22 @@ static int say(struct hgl_host *host, struct peer *peer, struct hold_pair *pair,
   return status;
 }
 
+/* The recipient's delegation may have ended meanwhile: then they wait for it in their order. */
+static bool may_say(struct hgl_host *host, struct peer *peer, const struct hold_pair *pair)
+{
+  struct hgl_err ignored;
+  if (wait_is_for(peer, &pair->to)) return false;
+  return route_proof(host, &peer->key, &pair->to) == ROUTE_PROVED ||
+         wait_expect(host, peer, &pair->to, &ignored) == 0;
+}
+
 /* A pair that has passed is forgotten after a while, and with it how long it had to wait. */
 int holds_release(struct hgl_host *host, struct peer *peer, int64_t *due_ms, struct hgl_err *err)
 {
   *due_ms = INT64_MAX;
   for (struct hold_pair **at = &peer->holds, *pair; (pair = *at);) {
-    if (pair->first && pair->retry_ms <= host->mono_ms && pair->after <= peer->out_acked) {
+    if (pair->first && pair->retry_ms <= host->mono_ms && pair->after <= peer->out_acked &&
+        may_say(host, peer, pair)) {
       int status = say(host, peer, pair, err);
       if (status) return status;
     }
@@ -196,20 +207,25 @@ static int load_hold(void *user, struct hgl_bytes key, struct hgl_bytes value, s
   struct hgl_key host_key;
   struct message *message;
   struct hold_pair *pair;
-  bool refused;
+  bool refused, unproved = false;
   size_t count;
   int status;
-  if ((status = hgl_cbor_get_list(&in, "hold", 3, &count, err)) ||
+  if ((status = hgl_cbor_get_list(&in, "hold", 4, &count, err)) ||
       (status = hgl_cbor_get_fixed(&in, "hold.host", host_key.bytes, HGL_KEY_SIZE, err)) ||
       (status = hgl_cbor_get_bool(&in, "hold.refused", &refused, err)) ||
       (status = hgl_cbor_get_bytes(&in, "hold.envelope", HGL_ENVELOPE_SIZE_MAX, &bytes, err)) ||
+      (count > 3 && (status = hgl_cbor_get_bool(&in, "hold.unproved", &unproved, err))) ||
       (status = message_copy(bytes, &message, err)))
     return status;
   struct peer *peer = peer_get(host, &host_key, err);
-  status = peer ? pair_get(host, peer, &message->envelope, &pair, err) : -(int)err->code;
-  if (peer && !status) {
+  uint64_t row = hgl_get_be64(key.data);
+  if (!peer) {
+    status = -(int)err->code;
+  } else if (unproved) {
+    status = wait_load(host, peer, message, row, err);
+  } else if (!(status = pair_get(host, peer, &message->envelope, &pair, err))) {
     pair->after = peer->out_next - 1;
-    status = insert(peer, pair, message, refused, hgl_get_be64(key.data), err);
+    status = insert(peer, pair, message, refused, row, err);
   }
   message_release(message);
   return status;

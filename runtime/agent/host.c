@@ -127,7 +127,8 @@ int hgl_host_create(const struct hgl_host_config *config, struct hgl_host **out,
   host->key = *hgl_signer_key(config->signer);
   hgl_did_format(&host->key, host->did);
   struct hgl_map *maps[] = {&host->agents_by_name, &host->agents_by_key,     &host->peers,
-                            &host->delegations,    &host->delegation_shares, &host->addresses};
+                            &host->delegations,    &host->delegation_shares, &host->addresses,
+                            &host->waiting_authors};
   for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
     hgl_map_init(maps[i], hgl_random_u64(config->random), hgl_random_u64(config->random));
   hgl_heap_init(&host->wall_heap);
@@ -160,6 +161,8 @@ void hgl_host_destroy(struct hgl_host *host)
   for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) peer_destroy(slot->value);
   stretch_deinit(&host->stretch);
   delegations_deinit(host);
+  for (size_t i = 0; (slot = hgl_map_next(&host->waiting_authors, &i));) hgl_free(slot->value);
+  hgl_map_deinit(&host->waiting_authors);
   hgl_directory_destroy(host->directory);
   hgl_heap_deinit(&host->wall_heap);
   hgl_heap_deinit(&host->mono_heap);

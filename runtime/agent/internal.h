@@ -141,6 +141,7 @@ struct agent_run {
 /* ---- agents (agent.c) ---- */
 
 struct hold_pair; /* holds.c */
+struct wait;      /* waits.c */
 
 struct agent {
   struct hgl_host *host;
@@ -296,7 +297,9 @@ struct peer {
   struct peer *next_speaking;
   bool is_speaking;
   struct hold_pair *holds; /* pairs of agents held back because a mailbox was full */
-  size_t held_bytes;
+  struct hgl_map waits; /* agent key → struct wait: no delegation of it to this host is known */
+  struct wait *waits_first;
+  size_t held_bytes; /* of holds and waits */
   /* in: numbering from this host */
   bool in_known;
   struct hgl_incarnation in_incarnation;
@@ -405,11 +408,12 @@ struct hgl_host {
   struct hgl_map delegations;       /* agent key → struct seen_delegation */
   struct hgl_map delegation_shares; /* host key → how many of them name it */
   struct hgl_heap delegation_ends;
+  struct hgl_map waiting_authors;              /* agent key → how much of it waits; see waits.c */
   uint8_t delegation_cursor[HGL_KEY_SIZE + 8]; /* where the next sweep begins */
   size_t delegation_cursor_size;
   char **urls;
   int64_t gossip_due_ms, upkeep_due_ms; /* monotonic */
-  int64_t holds_due_ms;                 /* monotonic; a pair held back may be tried again */
+  int64_t holds_due_ms;                 /* monotonic; what is held back is looked at again */
   int64_t expiry_due_ms;                /* Unix time; an unacknowledged message expires */
   bool failed;
 
@@ -601,6 +605,10 @@ int outbox_resume(struct hgl_host *host, struct peer *peer, const struct hgl_fra
 void outbox_renumber(struct hgl_host *host); /* a new incarnation: everything waiting, anew */
 
 /* holds.c: pairs of agents held back because the recipient's mailbox was full */
+enum hold_kind { HOLD_BEHIND, HOLD_REFUSED, HOLD_UNPROVED /* see waits.c */ };
+/* The row of a message that is not to be said now. */
+int hold_save(struct hgl_host *host, struct peer *peer, const struct message *message,
+              enum hold_kind kind, uint64_t *row, struct hgl_err *err) HGL_NODISCARD;
 /* One that was refused for want of room, in the order of their numbers. */
 int hold_back(struct hgl_host *host, struct peer *peer, struct message *message,
               struct hgl_err *err) HGL_NODISCARD;
@@ -624,6 +632,10 @@ int route_address(struct hgl_host *host, struct hgl_bytes to, struct hgl_key *ag
                   struct peer **peer, struct hgl_err *err) HGL_NODISCARD;
 int route_key(struct hgl_host *host, const struct hgl_key *agent, struct peer **peer,
               struct hgl_err *err) HGL_NODISCARD;
+enum route_proof { ROUTE_UNKNOWN, ROUTE_PROVED, ROUTE_ELSEWHERE };
+/* Whether, as far as is known here, the agent's own key lets this host speak for it now. */
+enum route_proof route_proof(struct hgl_host *host, const struct hgl_key *host_key,
+                             const struct hgl_key *agent);
 void route_forget_addresses(struct hgl_host *host);
 bool address_is_private(const char *url);
 
@@ -649,6 +661,10 @@ int peers_persist(struct hgl_host *host, struct tick_record **record,
                   struct hgl_err *err) HGL_NODISCARD;
 int peers_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 void peer_destroy(struct peer *peer);
+static inline bool peer_is_owed(const struct peer *peer) /* something waits for it */
+{
+  return peer->groups || peer->holds || peer->waits_first || peer->spoken_count;
+}
 void peer_want(struct hgl_host *host, struct peer *peer, bool wanted); /* a link */
 void peer_refuse(struct hgl_host *host, struct peer *peer, const struct hgl_err *why);
 int peer_send(struct peer *peer, struct hgl_host *host, const struct hgl_frame *frame,

@@ -263,6 +263,6 @@ void outbox_acked(struct hgl_host *host, struct peer *peer, const struct hgl_fra
   }
   while (peer->groups && peer->groups->first_number + peer->groups->count - 1 <= ack->up_to)
     group_drop(host, peer);
-  if (!peer->groups && !peer->holds && peer->wanted) peer_want(host, peer, false);
+  if (!peer_is_owed(peer) && peer->wanted) peer_want(host, peer, false);
   outbox_pump(host, peer);
 }

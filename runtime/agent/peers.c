@@ -1,5 +1,5 @@
 /* The other hosts: what is remembered of each, hello and the other frames of a link, gossip. */
-#include "agent/internal.h"
+#include "agent/waits.h"
 
 #include <stdio.h>
 
@@ -34,8 +34,8 @@ void peer_want(struct hgl_host *host, struct peer *peer, bool wanted)
 static void forget_blank(struct hgl_host *host, struct peer *peer)
 {
   bool blank = !peer->link && !peer->in_known && peer->out_next == 1 && !peer->spoken_count &&
-               !peer->is_speaking && !peer->holds && !peer->url && !peer->wanted &&
-               !peer->is_dirty && !peer->records && !peer->in_inbound;
+               !peer->is_speaking && !peer->holds && !peer->waits_first && !peer->url &&
+               !peer->wanted && !peer->is_dirty && !peer->records && !peer->in_inbound;
   if (!blank || peer == host->self) return;
   hgl_map_remove(&host->peers, hgl_key_bytes(&peer->key));
   peer_destroy(peer);
@@ -250,6 +250,7 @@ static struct peer *create(struct hgl_host *host, const struct hgl_key *key, str
   const struct hgl_random *random = host->config.random;
   hgl_map_init(&peer->announced, hgl_random_u64(random), hgl_random_u64(random));
   hgl_map_init(&peer->full_pairs, hgl_random_u64(random), hgl_random_u64(random));
+  hgl_map_init(&peer->waits, hgl_random_u64(random), hgl_random_u64(random));
   if (hgl_map_put(&host->peers, hgl_key_bytes(key), peer, err)) {
     peer_destroy(peer);
     return NULL;
@@ -268,8 +269,8 @@ static void drop(struct hgl_host *host, struct peer *peer)
 static bool can_leave(const struct hgl_host *host, const struct peer *peer)
 {
   return peer != host->self && !peer->link && !peer->wanted && peer->out_next == 1 &&
-         !peer->groups && !peer->holds && !peer->spoken_count && !peer->is_speaking &&
-         !peer->is_dirty && !peer->records && !peer->in_inbound && !peer->exception_count;
+         !peer_is_owed(peer) && !peer->is_speaking && !peer->is_dirty && !peer->records &&
+         !peer->in_inbound && !peer->exception_count;
 }
 
 /* The least recently active peer that can leave memory does. One that has sent nothing is not worth
@@ -499,6 +500,7 @@ static void heard_hello(struct hgl_host *host, struct peer *peer,
   peer->ready = true;
   peer->refused_for = peer->refuses_for = HGL_OK;
   inbox_ack(host, peer);
+  waits_rewind(host, peer);
   greet(host, peer);
   outbox_pump(host, peer);
   host_log(host, HGL_LOG_INFO, "linked with %s (%s)", peer->did,
@@ -551,18 +553,37 @@ static void heard_want(struct hgl_host *host, struct peer *peer, struct hgl_run 
   hgl_buf_deinit(&absent);
 }
 
-static void heard_have(struct hgl_host *host, struct peer *peer, struct hgl_run have)
+/* One delegation too many: what waits for that agent would wait in vain. */
+static int end_wait(struct hgl_host *host, struct peer *peer, struct hgl_bytes bytes,
+                    struct hgl_err *err)
+{
+  struct hgl_delegation claims;
+  char why[sizeof err->message];
+  snprintf(why, sizeof why, "%s", err->message);
+  int status = hgl_delegation_decode(bytes, &claims, err);
+  return status ? status : wait_refused(host, peer, &claims.agent, HGL_LIMIT, why, err);
+}
+
+static void heard_have(struct hgl_host *host, struct peer *peer, struct hgl_frame_have have)
 {
   struct hgl_bytes bytes;
+  struct hgl_key agent;
   struct hgl_err err;
-  while (hgl_run_take_delegation(&have, &bytes)) {
-    int status = delegation_heard(host, peer, bytes, &err);
-    if (!status || status == -HGL_LIMIT) continue;
+  int status = 0;
+  while (hgl_run_take_delegation(&have.delegations, &bytes)) {
+    status = delegation_heard(host, peer, bytes, &err);
+    if (status == -HGL_LIMIT) status = end_wait(host, peer, bytes, &err);
+    if (!status) continue;
+    if (status == -HGL_NO_MEMORY) break;
     peer->in_bad++;
     if (status == -HGL_DELEGATION_REVOKED || status == -HGL_DELEGATION_CONFLICT) continue;
     peer_refuse(host, peer, &err);
     return;
   }
+  while (status != -HGL_NO_MEMORY && hgl_run_take_key(&have.absent, &agent))
+    status = wait_refused(host, peer, &agent, HGL_NOT_HERE, "its host says that it is not there",
+                          &err);
+  if (status == -HGL_NO_MEMORY) host_fatal(host, &err);
 }
 
 /* Nothing is done because of its words: anyone can send them. That a newer incarnation of ours is
@@ -620,7 +641,7 @@ void hgl_host_link_frame(struct hgl_host *host, void *link, const struct hgl_key
     heard_want(host, peer, frame.want);
     break;
   case HGL_FRAME_HAVE:
-    heard_have(host, peer, frame.have.delegations);
+    heard_have(host, peer, frame.have);
     break;
   case HGL_FRAME_ERROR:
     heard_error(host, peer, &frame.error);
@@ -659,7 +680,7 @@ void hgl_host_link_down(struct hgl_host *host, void *link, const struct hgl_key 
   peer->ready = false;
   peer->active_ms = host->mono_ms;
   inbox_drop(host, peer);
-  bool wanted = peer->groups || peer->holds || peer->spoken_count;
+  bool wanted = peer_is_owed(peer);
   if (wanted || peer->wanted) peer_want(host, peer, wanted);
   host_log(host, HGL_LOG_INFO, "link to %s lost", peer->did);
   watch_event(host, "peer", json_pack("{s:s, s:s}", "did", peer->did, "what", "down"));

@@ -1,6 +1,6 @@
 /* From an address as scripts write it ("kiosk", "did:key:…", "did:key:…@did:key:…") to the agent's
  * key and the host that speaks for it. */
-#include "agent/internal.h"
+#include "agent/waits.h"
 
 #include <stdlib.h>
 
@@ -66,11 +66,23 @@ static int find_host(struct hgl_host *host, const struct hgl_key *agent, struct 
     seen = delegation_of(host, agent);
   }
   if (!seen) return hgl_fail(err, HGL_UNDELIVERABLE, "no host is known that speaks for this agent");
+  /* Delegations are judged at the time of the header that the message would go under. */
+  int64_t time_ms = host->now_ms > host->header_time_ms ? host->now_ms : host->header_time_ms;
   struct hgl_err why;
-  if (hgl_delegation_check(&seen->claims, &seen->claims.host, host->now_ms, &why))
+  if (hgl_delegation_check(&seen->claims, &seen->claims.host, time_ms, &why))
     return hgl_fail(err, HGL_UNDELIVERABLE, "the agent's delegation to its host has ended");
   *out = seen->claims.host;
   return 0;
+}
+
+enum route_proof route_proof(struct hgl_host *host, const struct hgl_key *host_key,
+                             const struct hgl_key *agent)
+{
+  struct hgl_key authorised = host->key;
+  struct hgl_err unknown;
+  if (!agent_by_key(host, agent) && find_host(host, agent, &authorised, &unknown))
+    return ROUTE_UNKNOWN;
+  return hgl_key_equal(&authorised, host_key) ? ROUTE_PROVED : ROUTE_ELSEWHERE;
 }
 
 int route_key(struct hgl_host *host, const struct hgl_key *agent, struct peer **peer,
@@ -134,6 +146,26 @@ static int find_address(struct hgl_host *host, struct hgl_bytes to, struct known
   return status;
 }
 
+/* The host that an address names is believed only if the agent's own key says the same: else it is
+ * asked to show that before anything goes there. */
+static int route_to_host(struct hgl_host *host, const struct known_address *known,
+                         struct peer **peer, struct hgl_err *err)
+{
+  struct hgl_key authorised;
+  struct hgl_err unknown;
+  bool proved = find_host(host, &known->agent, &authorised, &unknown) == 0;
+  if (proved && !hgl_key_equal(&authorised, &known->host)) {
+    char through[HGL_DID_TEXT_SIZE], named[HGL_DID_TEXT_SIZE];
+    hgl_did_format(&authorised, through);
+    hgl_did_format(&known->host, named);
+    return hgl_fail(err, HGL_UNDELIVERABLE, "the agent speaks through %s, not through %s", through,
+                    named);
+  }
+  int status = peer_of(host, &known->host, peer, err);
+  if (status || proved || *peer == host->self) return status;
+  return wait_expect(host, *peer, &known->agent, err);
+}
+
 int route_address(struct hgl_host *host, struct hgl_bytes to, struct hgl_key *agent,
                   struct peer **peer, struct hgl_err *err)
 {
@@ -148,7 +180,7 @@ int route_address(struct hgl_host *host, struct hgl_bytes to, struct hgl_key *ag
   if (status) return status;
   *agent = known.agent;
   if (!known.has_host || agent_by_key(host, agent)) return route_key(host, agent, peer, err);
-  return peer_of(host, &known.host, peer, err);
+  return route_to_host(host, &known, peer, err);
 }
 
 /* Loopback, link-local and private ranges (RFC 1918, RFC 4193), and names without a dot. */

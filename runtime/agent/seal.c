@@ -1,5 +1,5 @@
 /* Phase 5, sign: what a tick said becomes groups, one header, one signature. */
-#include "agent/internal.h"
+#include "agent/waits.h"
 
 enum { MEMORY_BYTES = 16 << 20 }; /* of unacknowledged frames kept in memory, per peer */
 
@@ -26,6 +26,7 @@ int outbox_say(struct hgl_host *host, struct peer *peer, struct message *message
 {
   bool held;
   int status = hold_message(host, peer, message, &held, err);
+  if (!status && !held) status = wait_message(host, peer, message, &held, err);
   return status || held ? status : outbox_say_now(host, peer, message, err);
 }
 

@@ -1,6 +1,6 @@
 /* The effects of the stretch that runs now. They become true together, when it is accepted, or not
  * at all. */
-#include "agent/internal.h"
+#include "agent/waits.h"
 
 #include <assert.h>
 
@@ -67,6 +67,8 @@ int stretch_send(struct hgl_host *host, const struct hgl_vm_send *send, struct h
   if (waiting > HGL_OUTBOX_BYTES_MAX || stretch->spoken_count >= STRETCH_MESSAGES_MAX)
     return hgl_fail(err, HGL_LIMIT, "%zu bytes towards %s are not acknowledged yet", waiting,
                     peer->did);
+  if ((status = wait_admit(host, peer, &envelope.from, &envelope.to, stretch->spoken_bytes, err)))
+    return status;
   if (!HGL_GROW(stretch->spoken, stretch->spoken_count, stretch->spoken_capacity))
     return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
 

@@ -90,6 +90,18 @@ static inline void fake_link(struct fake *fake)
   fake_hello_at(fake, fake->node->world->time.wall_ms);
 }
 
+/* The delegation, in a have frame. */
+static inline void fake_show(struct fake *fake)
+{
+  struct hgl_buf run;
+  hgl_buf_init(&run, HGL_DELEGATION_SIZE_MAX + 16);
+  hgl_run_put_delegation(&run, hgl_buf_bytes(&fake->delegation));
+  struct hgl_frame frame = {
+      .kind = HGL_FRAME_HAVE, .known = true, .have = {.delegations = hgl_run(&run, 1)}};
+  fake_send(fake, &frame);
+  hgl_buf_deinit(&run);
+}
+
 /* One envelope to an agent (by key), body {"n": number}, its own thread. */
 static inline void fake_envelope(struct fake *fake, const struct hgl_key *to, const char *type,
                                  const struct lie *lie, struct hgl_buf *out)

@@ -11,13 +11,26 @@ struct scene {
   struct hgl_header header;   /* the last one heard */
   struct hgl_header follower; /* the last one that continues another incarnation */
   struct hgl_hash hash;
+  uint8_t bytes[HGL_HEADER_SIZE_MAX]; /* of the last header */
+  size_t size;
   uint64_t number; /* of the last envelope */
+  struct hgl_hash leaf;
 };
 
 static void add_agents(struct scene *scene)
 {
   world_agent(scene->node, "operator", "", NULL);
   world_agent(scene->node, "source", scene->script, NULL);
+}
+
+/* The node is shown at once who speaks for the agent that it will write to. */
+static void link_up(struct scene *scene)
+{
+  fake_link(&scene->fake);
+  fake_delegate(&scene->fake, scene->world.time.wall_ms / 1000, 24 * 3600,
+                (uint64_t)scene->world.time.wall_ms, NULL);
+  fake_show(&scene->fake);
+  world_run(&scene->world);
 }
 
 static void begin(struct scene *scene)
@@ -34,8 +47,7 @@ static void begin(struct scene *scene)
            "agent.on('go/1.0/now', function() agent.send('%s@%s', 'x/1.0/y', {}) end)\n", did,
            host);
   add_agents(scene);
-  fake_link(&scene->fake);
-  world_run(&scene->world);
+  link_up(scene);
 }
 
 static void end(struct scene *scene)
@@ -60,6 +72,9 @@ static void hear(struct scene *scene)
       assert_ok(hgl_header_verify(frame.batch.header, &scene->header, &err));
       assert_ok(hgl_group_leaf_decode(frame.batch.group_leaf, &leaf, &err));
       hgl_header_hash(frame.batch.header, &scene->hash);
+      hgl_merkle_leaf(frame.batch.group_leaf, &scene->leaf);
+      memcpy(scene->bytes, frame.batch.header.data, frame.batch.header.size);
+      scene->size = frame.batch.header.size;
       scene->number = leaf.first_number + leaf.count - 1;
       if (scene->header.continues) scene->follower = scene->header;
       heard = true;
@@ -74,7 +89,7 @@ static void restart(struct scene *scene)
   world_crash(scene->node);
   world_restart(scene->node);
   add_agents(scene);
-  fake_link(&scene->fake);
+  link_up(scene);
 }
 
 static void headers_form_one_chain_over_restarts(void **state)
@@ -139,7 +154,7 @@ static void a_copied_folder_begins_an_incarnation_that_says_what_it_follows(void
   hgl_clock_advance(&scene.world.time, 1000);
   world_restart(scene.node);
   add_agents(&scene);
-  fake_link(&scene.fake);
+  link_up(&scene);
   hear(&scene);
   assert_false(hgl_incarnation_equal(&scene.header.incarnation, &last.incarnation));
   assert_int_equal(scene.number, 2); /* what was not acknowledged came first, anew */
@@ -158,6 +173,43 @@ static void a_copied_folder_begins_an_incarnation_that_says_what_it_follows(void
   end(&scene);
 }
 
+/* What a peer has before it of the old incarnation could wait for a settle frame on such a link. */
+static void a_new_incarnation_ends_the_links_that_carried_the_old_one(void **state)
+{
+  struct scene scene;
+  struct fake other;
+  begin(&scene);
+  hear(&scene);
+  struct hgl_store *older = world_copy(scene.node);
+  hear(&scene);
+  world_crash_to(scene.node, older);
+  hgl_clock_advance(&scene.world.time, 1000);
+  world_restart(scene.node);
+  add_agents(&scene);
+  fake_init(&other, world_stranger(&scene.world), scene.node);
+  fake_link(&other);
+  world_run(&scene.world);
+  int node = scene.node->index;
+  assert_true(scene.world.links[node][other.node->index] != 0);
+  world_link(scene.node, scene.stranger);
+  fake_send(&scene.fake,
+            &(struct hgl_frame){.kind = HGL_FRAME_HELLO,
+                                .known = true,
+                                .hello = {.time_ms = scene.world.time.wall_ms,
+                                          .has_resume = true,
+                                          .resume_incarnation = scene.header.incarnation,
+                                          .resume_number = scene.number,
+                                          .resume_leaf = scene.leaf,
+                                          .resume_header = hgl_bytes(scene.bytes, scene.size),
+                                          .software = hgl_text("fake")}});
+  world_run(&scene.world);
+  assert_true(world_logged(&scene.world, "a new incarnation begins: a peer has seen more of us"));
+  assert_true(scene.world.links[node][other.node->index] == 0);
+  assert_true(scene.world.links[node][scene.stranger->index] != 0);
+  fake_deinit(&other);
+  end(&scene);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -165,6 +217,7 @@ int main(void)
       cmocka_unit_test(a_header_names_the_one_before_it),
       cmocka_unit_test(the_time_of_headers_never_runs_back),
       cmocka_unit_test(a_copied_folder_begins_an_incarnation_that_says_what_it_follows),
+      cmocka_unit_test(a_new_incarnation_ends_the_links_that_carried_the_old_one),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

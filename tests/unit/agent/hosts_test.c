@@ -88,13 +88,14 @@ static void an_agent_speaks_to_a_bounded_number_of_hosts_that_nobody_reached(voi
   hgl_did_format(&other->key, did);
   snprintf(script, sizeof script,
            "agent.on_start(function()\n"
-           "  local function say(host)\n"
-           "    local ok, why, code = agent.send('%s@' .. host, 'x/1.0/y', {})\n"
+           "  local function say(to, host)\n"
+           "    local ok, why, code = agent.send(to .. '@' .. host, 'x/1.0/y', {})\n"
            "    log.info(ok and 'said' or code)\n"
            "  end\n"
-           "  for _, host in ipairs(agent.config.hosts) do say(host) end\n"
-           "  say(agent.config.hosts[1])\n"
-           "  say('%s')\n"
+           "  local somebody = agent.config.hosts[1]\n"
+           "  for _, host in ipairs(agent.config.hosts) do say(somebody, host) end\n"
+           "  say(somebody, agent.config.hosts[1])\n"
+           "  say('%s', '%s')\n"
            "end)\n",
            world_did(other, "sink"), did);
   world_link(node, other);

@@ -16,7 +16,7 @@ static void begin(struct scene *scene)
   scene->node = world_node(&scene->world);
   scene->stranger = world_stranger(&scene->world);
   fake_init(&scene->fake, scene->stranger, scene->node);
-  fake_delegate(&scene->fake, scene->world.time.wall_ms / 1000, 24 * 3600, 5, NULL);
+  fake_delegate(&scene->fake, scene->world.time.wall_ms / 1000, 7 * 24 * 3600, 5, NULL);
   char did[HGL_DID_TEXT_SIZE], host[HGL_DID_TEXT_SIZE];
   hgl_did_format(hgl_signer_key(scene->fake.agent), did);
   hgl_did_format(&scene->stranger->key, host);
@@ -26,6 +26,11 @@ static void begin(struct scene *scene)
            did, host);
   world_agent(scene->node, "operator", "", NULL);
   world_agent(scene->node, "source", scene->script, NULL);
+  /* The node is shown who speaks for the agent that it will write to. */
+  fake_link(&scene->fake);
+  fake_show(&scene->fake);
+  world_unlink(scene->node, scene->stranger);
+  world_run(&scene->world);
 }
 
 static void end(struct scene *scene)
