@@ -1,5 +1,6 @@
 /* Groups that were said to a peer and are not acknowledged: their frames, their authors, and what
  * becomes of those that expire. Their rows in the journal are the outbox. */
+#include "agent/holds.h"
 #include "agent/waits.h"
 
 static void expires_at(struct hgl_host *host, struct group *group, int64_t expires_ms)

@@ -6,6 +6,7 @@
  * Nothing overtakes: while messages of the pair are still on their way, they can only be refused as
  * well (the settle frame names the number from which on the pair is open), and nothing is said
  * again before all of them have been answered. */
+#include "agent/holds.h"
 #include "agent/waits.h"
 
 enum { HOLD_FIRST_MS = 250, HOLD_MAX_MS = 8000 };

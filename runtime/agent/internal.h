@@ -604,27 +604,6 @@ int outbox_resume(struct hgl_host *host, struct peer *peer, const struct hgl_fra
                   struct hgl_err *err) HGL_NODISCARD;
 void outbox_renumber(struct hgl_host *host); /* a new incarnation: everything waiting, anew */
 
-/* holds.c: pairs of agents held back because the recipient's mailbox was full */
-enum hold_kind { HOLD_BEHIND, HOLD_REFUSED, HOLD_UNPROVED /* see waits.c */ };
-/* The row of a message that is not to be said now. */
-int hold_save(struct hgl_host *host, struct peer *peer, const struct message *message,
-              enum hold_kind kind, uint64_t *row, struct hgl_err *err) HGL_NODISCARD;
-/* One that was refused for want of room, in the order of their numbers. */
-int hold_back(struct hgl_host *host, struct peer *peer, struct message *message,
-              struct hgl_err *err) HGL_NODISCARD;
-/* The same for one that was not answered, if the pair is held back (*held). */
-int hold_refused(struct hgl_host *host, struct peer *peer, struct message *message, bool *held,
-                 struct hgl_err *err) HGL_NODISCARD;
-/* *held: the pair is held back, the message waits behind what was refused. */
-int hold_message(struct hgl_host *host, struct peer *peer, struct message *message, bool *held,
-                 struct hgl_err *err) HGL_NODISCARD;
-/* Says again what may be tried again; returns when the next is due (INT64_MAX: none) in *due_ms. */
-int holds_release(struct hgl_host *host, struct peer *peer, int64_t *due_ms,
-                  struct hgl_err *err) HGL_NODISCARD;
-int holds_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
-void holds_renumber(struct peer *peer);
-void holds_deinit(struct peer *peer);
-
 /* route.c: which host to send to */
 /* An address as scripts write it: a local name, did:key, did@did. HGL_UNDELIVERABLE, HGL_NOT_HERE.
  */
@@ -661,10 +640,7 @@ int peers_persist(struct hgl_host *host, struct tick_record **record,
                   struct hgl_err *err) HGL_NODISCARD;
 int peers_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 void peer_destroy(struct peer *peer);
-static inline bool peer_is_owed(const struct peer *peer) /* something waits for it */
-{
-  return peer->groups || peer->holds || peer->waits_first || peer->spoken_count;
-}
+bool peer_is_owed(const struct peer *peer); /* something waits for it */
 void peer_want(struct hgl_host *host, struct peer *peer, bool wanted); /* a link */
 void peer_refuse(struct hgl_host *host, struct peer *peer, const struct hgl_err *why);
 int peer_send(struct peer *peer, struct hgl_host *host, const struct hgl_frame *frame,

@@ -1,6 +1,6 @@
 /* Phase 7, send: groups leave once their commit is durable, and are sent again until they are
  * acknowledged. */
-#include "agent/internal.h"
+#include "agent/holds.h"
 
 enum {
   SEND_WINDOW_BYTES = 8 << 20,   /* handed to the transport at once */

@@ -24,6 +24,11 @@ void peer_destroy(struct peer *peer)
   hgl_free(peer);
 }
 
+bool peer_is_owed(const struct peer *peer)
+{
+  return peer->groups || peer->holds || peer->waits_first || peer->spoken_count;
+}
+
 void peer_want(struct hgl_host *host, struct peer *peer, bool wanted)
 {
   peer->wanted = wanted;

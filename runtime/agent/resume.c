@@ -1,6 +1,6 @@
 /* Where a link goes on: what the peer has heard of us, by its hello. If it has lost some, it gets
  * it again; if we have, we begin a new incarnation and say again, under new numbers, what waits. */
-#include "agent/internal.h"
+#include "agent/holds.h"
 
 enum { REWIND_ROWS_MAX = 16384 }; /* of the journal, for a peer that was restored */
 

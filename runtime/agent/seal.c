@@ -1,4 +1,5 @@
 /* Phase 5, sign: what a tick said becomes groups, one header, one signature. */
+#include "agent/holds.h"
 #include "agent/waits.h"
 
 enum { MEMORY_BYTES = 16 << 20 }; /* of unacknowledged frames kept in memory, per peer */

@@ -6,6 +6,7 @@
  *
  * Order of a pair: what its full mailbox refused (holds.c) was said before, so it is not said again
  * while the recipient waits here, and what leaves here goes behind it. */
+#include "agent/holds.h"
 #include "agent/waits.h"
 
 enum {

@@ -407,6 +407,27 @@ static void what_a_full_mailbox_refused_waits_in_its_order(void **state)
   end(&scene);
 }
 
+static void what_was_refused_on_its_way_goes_before_what_waits(void **state)
+{
+  struct scene scene;
+  begin(&scene, 16);
+  link_up(&scene);
+  show(&scene, 0, 2, 1);
+  go(&scene, 2, "1h");
+  assert_heard(&scene, 0, "1 2");
+  world_advance(&scene.world, 2100);
+  go(&scene, 1, "1h");
+  assert_heard(&scene, 1, "");
+  refuse_all(&scene, 2);
+  world_advance(&scene.world,
+                1000); /* they may be tried again: not before the delegation is known */
+  assert_heard(&scene, 0, "");
+  show(&scene, 0, HOUR_S, 2);
+  world_advance(&scene.world, 1000);
+  assert_heard(&scene, 0, "1 2 3");
+  end(&scene);
+}
+
 /* ---- bounds ---- */
 
 static void agents_of_one_host_that_are_waited_for_are_bounded(void **state)
@@ -549,6 +570,7 @@ int main(void)
       cmocka_unit_test(an_ask_that_waits_ends_by_its_own_timeout),
       cmocka_unit_test(a_link_is_not_wanted_for_nothing),
       cmocka_unit_test(what_a_full_mailbox_refused_waits_in_its_order),
+      cmocka_unit_test(what_was_refused_on_its_way_goes_before_what_waits),
       cmocka_unit_test(agents_of_one_host_that_are_waited_for_are_bounded),
       cmocka_unit_test(bytes_of_one_author_that_wait_are_bounded),
       cmocka_unit_test(a_delegation_beyond_the_hosts_share_ends_what_waits),
