@@ -13,19 +13,31 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from hosts import HAGGLE_RELEASE, Checks  # noqa: E402
 from second_host import (  # noqa: E402
-    ACK, BATCH, ERROR, HELLO, PING, PONG, SETTLE, WANT, Closed, SecondHost, encode, now_ms,
+    ACK, BATCH, ERROR, HAVE, HELLO, PING, PONG, SETTLE, WANT, Closed, SecondHost, encode, now_ms,
 )
-from verify_evidence import NO_HASH, key_of  # noqa: E402
+from verify_evidence import NO_HASH, did_of, key_of  # noqa: E402
 
 SEED = int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 
 ECHO = """
+local haggle = require "haggle"
 agent.on_start(function(reason)
   if reason == "created" then state.count = 0 end
 end)
 agent.on("echo/1.0/say", function(message)
   state.count = state.count + 1
   message:reply("said", { text = message.body.text, count = state.count })
+end)
+agent.on("echo/1.0/call", function(message)
+  local ok, why, code = agent.send(message.body.to, "echo/1.0/called", { n = message.body.n })
+  message:reply("sent", { ok = ok ~= nil, code = code })
+end)
+agent.on_undelivered(function(message, why, code)
+  state.undelivered = state.undelivered or haggle.array {}
+  state.undelivered[#state.undelivered + 1] = code
+end)
+agent.on("echo/1.0/lost", function(message)
+  message:reply("are", { codes = state.undelivered or haggle.array {} })
 end)
 agent.on("echo/1.0/count", function(message) message:reply("counted", { count = state.count }) end)
 """
@@ -67,6 +79,52 @@ def honest(check, a, target):
     check.that(link.expect(ACK, lambda ack: ack[2] >= 6)[2] == 6, "and it goes on")
     check.that(me.hear(link)[0][9] == {"text": "more", "count": 6}, "with no second delegation")
     return me, link
+
+
+def proof(check, a, target):
+    """A message to agent@host does not leave before the host shows that it speaks for the agent."""
+
+    def call(to, host, n):
+        answer = a.body("echo", "echo/1.0/call", {"to": f"{did_of(to)}@{did_of(host)}", "n": n})
+        check.that(answer["ok"], "the agent may send", answer)
+
+    def sends(link, kind, within_s=1):
+        link.web.socket.settimeout(within_s)
+        try:
+            return link.expect(kind, within_s=within_s)
+        except TimeoutError:
+            return None
+        finally:
+            link.web.socket.settimeout(15)
+
+    me = SecondHost()
+    link = me.link(a.port)
+    link.expect(HELLO)
+    link.on_want = None
+    call(me.agent_key, me.key, 1)
+    check.that(link.expect(WANT) == {1: [me.agent_key]}, "it asks for the agent's delegation")
+    call(me.agent_key, me.key, 2)
+    # Not those that prove nothing
+    link.send(HAVE, {1: [me.delegation(agent=SigningKey.generate())], 2: []})
+    link.send(HAVE, {1: [me.delegation(begins=-7200, ends=-3600, sequence=1)], 2: [os.urandom(32)]})
+    check.that(sends(link, BATCH) is None, "nothing leaves before it is shown one that holds")
+    link.close()
+    link = me.link(a.port)
+    while len(me.heard) < 2:
+        me.hear(link)
+    check.that([said[9] for said in me.heard] == [{"n": 1}, {"n": 2}],
+               "asked again on the next link and shown it, it sends what waited", me.heard)
+    nobody = bytes(SigningKey.generate().verify_key)
+    call(nobody, me.key, 3)
+    link.expect(WANT)  # answered: absent
+    check.eventually(lambda: a.body("echo", "echo/1.0/lost")["codes"] == ["not_here"],
+                     "an agent that is not there is told to the author")
+    other = SecondHost()
+    answer = a.body("echo", "echo/1.0/call",
+                    {"to": f"{did_of(me.agent_key)}@{did_of(other.key)}", "n": 4})
+    check.that(answer == {"ok": False, "code": "undeliverable"},
+               "another host cannot claim the agent's mail", answer)
+    link.close()
 
 
 def exceptions(check, me, link, target):
@@ -352,6 +410,7 @@ with Checks() as check:
     me, link = honest(check, a, target)
     exceptions(check, me, link, target)
     link.close()
+    proof(check, a, target)
     refusals(check, a, target)
     hostile(check, a, target, random.Random(SEED))
     flood(check)

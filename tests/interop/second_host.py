@@ -171,7 +171,8 @@ class Handshake:
 
 class Link:
     """A link that was dialled to a port on this machine. `third` alters the last handshake message
-    before it is sent."""
+    before it is sent. `on_want` is called with each want frame that comes while one expects something.
+    """
 
     def __init__(self, port, identity, third=None):
         self.web = WebSocket(port)
@@ -203,6 +204,7 @@ class Link:
         self._send_record(third(message) if third else message)
         sending, receiving = hkdf(noise.chain, b"")
         self.sending, self.receiving = Cipher(sending), Cipher(receiving)
+        self.on_want = None
 
     def _send_record(self, record):
         self.web.send(struct.pack(">H", len(record)) + record)
@@ -241,6 +243,8 @@ class Link:
         until = time.monotonic() + within_s
         while time.monotonic() < until:
             got, content = self.receive()
+            if got == WANT and self.on_want:
+                self.on_want(self, content)
             if got == kind and test(content):
                 return content
             if got == ERROR and kind != ERROR:
@@ -276,6 +280,7 @@ class SecondHost:
 
     def link(self, port, **options):
         link = Link(port, self.identity, **options)
+        link.on_want = self.answer_want
         self.say_hello(link)
         return link
 
@@ -284,6 +289,12 @@ class SecondHost:
         if self.resume:
             hello[3] = self.resume
         link.send(HELLO, {**hello, **changes})
+
+    def answer_want(self, link, content):
+        """The delegation of our agent, and who is not here."""
+        absent = [key for key in content[1] if key != self.agent_key]
+        here = [self.delegation()] if self.agent_key in content[1] else []
+        link.send(HAVE, {1: here, 2: absent})
 
     def delegation(self, *, agent=None, host=None, begins=-60, ends=3600, sequence=None):
         agent = agent or self.agent
