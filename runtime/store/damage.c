@@ -1,11 +1,13 @@
 #include "store/damage.h"
 
-#include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <unistd.h>
 
 static _Thread_local volatile sig_atomic_t depth;
-static struct sigaction previous_segv, previous_bus;
+static const int faults[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+enum { FAULT_COUNT = sizeof faults / sizeof *faults };
+static struct sigaction previous[FAULT_COUNT];
 static bool installed;
 
 void hgl_damage_enter(void)
@@ -30,9 +32,10 @@ _Noreturn void hgl_damage_die(void)
 static void on_fault(int number, siginfo_t *info, void *context)
 {
   if (depth > 0) hgl_damage_die();
-  const struct sigaction *previous = number == SIGBUS ? &previous_bus : &previous_segv;
-  sigaction(number, previous, NULL);
-  if (previous->sa_flags & SA_SIGINFO) previous->sa_sigaction(number, info, context);
+  size_t i = 0;
+  while (faults[i] != number) i++;
+  sigaction(number, &previous[i], NULL);
+  if (previous[i].sa_flags & SA_SIGINFO) previous[i].sa_sigaction(number, info, context);
   /* The default action follows when the faulting instruction is tried again. */
 }
 
@@ -42,6 +45,10 @@ void hgl_damage_guard(void)
   sigemptyset(&action.sa_mask);
   if (installed) return;
   installed = true;
-  sigaction(SIGSEGV, &action, &previous_segv);
-  sigaction(SIGBUS, &action, &previous_bus);
+  for (size_t i = 0; i < FAULT_COUNT; i++) sigaction(faults[i], &action, &previous[i]);
+}
+
+void hgl_damage_unblock(sigset_t *mask)
+{
+  for (size_t i = 0; i < FAULT_COUNT; i++) sigdelset(mask, faults[i]);
 }

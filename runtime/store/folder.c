@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/pages.h"
+
 static int fail_errno(struct hgl_err *err, const char *path)
 {
   enum hgl_code code = errno == ENOSPC || errno == EDQUOT ? HGL_DISK_FULL : HGL_IO;
@@ -89,42 +91,6 @@ void hgl_folder_close(struct hgl_folder *folder)
 /* Data file -------------------------------------------------------------------------------------
  */
 
-/* LMDB's format, version 1: two meta pages, written in turn. Each is a page header of 16 bytes,
- * then what follows; numbers in the machine's order. The page size stands in the first database's
- * record. */
-struct meta {
-  uint32_t magic, version;
-  uint64_t address, map_size;
-  struct {
-    uint32_t page_size; /* in the first one; unused in the second */
-    uint16_t flags, depth;
-    uint64_t branch_pages, leaf_pages, overflow_pages, entries, root;
-  } databases[2];
-  uint64_t last_page, transaction;
-};
-
-enum { META_OFFSET = 16, META_MAGIC = (int)0xBEEFC0DE, META_VERSION = 1, PAGE_SIZE_MAX = 1 << 16 };
-
-static bool read_meta(int fd, uint64_t page_size, struct meta *meta)
-{
-  ssize_t got = read_at(fd, meta, sizeof *meta, (off_t)(page_size + META_OFFSET));
-  return got == (ssize_t)sizeof *meta && meta->magic == (uint32_t)META_MAGIC &&
-         meta->version == META_VERSION;
-}
-
-/* How long the file has to be at least; 0: it is not a data file. */
-static uint64_t length_needed(int fd)
-{
-  struct meta first, second;
-  if (!read_meta(fd, 0, &first)) return 0;
-  uint64_t page_size = first.databases[0].page_size;
-  if (page_size < 512 || page_size > PAGE_SIZE_MAX || (page_size & (page_size - 1))) return 0;
-  if (!read_meta(fd, page_size, &second)) return 0;
-  const struct meta *newest = second.transaction > first.transaction ? &second : &first;
-  if (newest->last_page < 1 || newest->last_page >= INT64_MAX / PAGE_SIZE_MAX) return 0;
-  return (newest->last_page + 1) * page_size;
-}
-
 int hgl_folder_check_data(const struct hgl_folder *folder, struct hgl_err *err)
 {
   const char *path = folder->data_path;
@@ -133,21 +99,7 @@ int hgl_folder_check_data(const struct hgl_folder *folder, struct hgl_err *err)
     if (errno == ENOENT) return hgl_fail(err, HGL_NOT_FOUND, "no %s", path);
     return fail_errno(err, path);
   }
-  struct stat stat;
-  int status = 0;
-  uint64_t needed = length_needed(fd);
-  if (fstat(fd, &stat))
-    status = fail_errno(err, path);
-  else if (needed == 0)
-    status = hgl_fail(err, HGL_CORRUPT,
-                      "%s is damaged: it does not begin like a data file; restore the data folder "
-                      "from a backup, or start with another folder",
-                      path);
-  else if ((uint64_t)stat.st_size < needed)
-    status = hgl_fail(err, HGL_CORRUPT,
-                      "%s is damaged: %lld bytes long, at least %llu are in use; restore the data "
-                      "folder from a backup, or start with another folder",
-                      path, (long long)stat.st_size, (unsigned long long)needed);
+  int status = hgl_pages_check(fd, path, err);
   close(fd);
   return status;
 }

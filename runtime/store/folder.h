@@ -16,7 +16,7 @@ struct hgl_folder {
 /* Makes the folder with mode 0700 when missing. HGL_IN_USE names the process that holds it. */
 int hgl_folder_open(struct hgl_folder *folder, const char *path, struct hgl_err *err) HGL_NODISCARD;
 void hgl_folder_close(struct hgl_folder *folder); /* gives up the lock */
-/* HGL_NOT_FOUND: there is none yet. HGL_CORRUPT: not a data file, or its end is missing. */
+/* HGL_NOT_FOUND: there is none yet. HGL_CORRUPT: it is damaged, see pages.h. */
 int hgl_folder_check_data(const struct hgl_folder *folder, struct hgl_err *err) HGL_NODISCARD;
 /* Removes what a start that was cut short left of a new data file. */
 void hgl_folder_discard_new(const struct hgl_folder *folder);

@@ -368,6 +368,13 @@ static void guarded_close_cursor(struct hgl_cursor *cursor)
   hgl_damage_leave();
 }
 
+static void guarded_close(struct hgl_backend *backend)
+{
+  hgl_damage_enter();
+  lmdb_close(backend);
+  hgl_damage_leave();
+}
+
 static void on_assert(MDB_env *env, const char *text)
 {
   hgl_damage_die();
@@ -382,7 +389,7 @@ static const struct hgl_backend_calls lmdb_calls = {
     .close_cursor = guarded_close_cursor,
     .refresh = lmdb_refresh,
     .file_bytes = lmdb_file_bytes,
-    .close = lmdb_close,
+    .close = guarded_close,
 };
 
 static int open_databases(struct lmdb *lmdb)

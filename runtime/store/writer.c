@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/seam.h"
+#include "store/damage.h"
 
 enum {
   STRICT_SETS_MAX = 2, /* one in flight, one waiting */
@@ -168,9 +169,10 @@ void hgl_writer_run(struct hgl_writer *writer)
 
 static bool start_thread(struct hgl_writer *writer)
 {
-  /* Signals are the loop's business. */
+  /* Signals are the loop's business, but for what the thread's own faults raise: damage.h. */
   sigset_t all, before;
   sigfillset(&all);
+  hgl_damage_unblock(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   int rc = pthread_create(&writer->thread, NULL, run_thread, writer);
   pthread_sigmask(SIG_SETMASK, &before, NULL);

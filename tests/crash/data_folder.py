@@ -6,7 +6,6 @@ newer program: said clearly, never a crash, never a word taken back."""
 import os
 import random
 import shutil
-import signal
 import struct
 import subprocess
 import sys
@@ -205,7 +204,7 @@ with Checks() as check:
     ended = check.haggle("run", "talker.lua", "--data", "cut", "--listen", "127.0.0.1:0")
     check.that(ended.returncode in (FAILED, STORE), "garbage is refused", ended)
     check.says("damaged", ended.stderr, "as damage")
-    survived = died = 0
+    survived = 0
     for turn in range(24):
         # With the release build: LMDB itself reads what pages say of themselves.
         page = 2 + chance.randrange(max(1, used // 4096 - 2))
@@ -223,15 +222,11 @@ with Checks() as check:
         try:
             ended = check.haggle("run", "talker.lua", "--data", "cut", "--listen", "127.0.0.1:0",
                                  binary=HAGGLE_RELEASE, timeout=1.5)
-            # LMDB's pages carry no checksums: one that sends it astray far enough ends the process
-            # before anybody can say so. Rare, and shown; what must never happen is going on.
-            died += ended.returncode in (-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGABRT)
-            check.that(ended.returncode != 0 and bool(ended.stderr),
+            check.that(ended.returncode in (FAILED, STORE) and "damaged" in ended.stderr,
                        f"damage {kind} of page {page} (turn {turn}) is refused", ended)
         except subprocess.TimeoutExpired:  # it runs: the page was not of those in use
             survived += 1
-    print(f"of 24 damages {survived} were not in the way, {died} led LMDB astray", flush=True)
-    check.that(died <= 2, "damage is told from the rest", died)
+    print(f"of 24 damages {survived} were not in the way", flush=True)
 
     # A newer program's
     row = schema_row(1)
