@@ -11,7 +11,7 @@
 enum {
   /* Leaves of rows that are looked into at a start; of a larger file the rest is trusted, so that a
    * start takes no longer. Branches, free lists and names are always checked. */
-  HGL_PAGES_LEAVES_MAX = 8192,
+  HGL_PAGES_LEAVES_MAX = 4096,
 };
 
 /* HGL_CORRUPT: not a data file, its end is missing, or its pages do not hang together. */
