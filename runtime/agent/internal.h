@@ -640,7 +640,7 @@ int peers_persist(struct hgl_host *host, struct tick_record **record,
                   struct hgl_err *err) HGL_NODISCARD;
 int peers_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 void peer_destroy(struct peer *peer);
-bool peer_is_owed(const struct peer *peer); /* something waits for it */
+bool peer_is_owed(const struct peer *peer);                            /* something waits for it */
 void peer_want(struct hgl_host *host, struct peer *peer, bool wanted); /* a link */
 void peer_refuse(struct hgl_host *host, struct peer *peer, const struct hgl_err *why);
 int peer_send(struct peer *peer, struct hgl_host *host, const struct hgl_frame *frame,
