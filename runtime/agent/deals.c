@@ -1,8 +1,6 @@
 /* Deal records of agents, and the evidence they rest on. */
 #include "agent/internal.h"
 
-#include <stdlib.h>
-
 enum { DEAL_ID_SIZE_MAX = 64, DEAL_SIZE_MAX = 64 * 1024 };
 
 static int text_field(struct hgl_bytes map, const char *name, size_t size_max,
@@ -63,45 +61,79 @@ static int check_change(struct hgl_bytes old, struct hgl_bytes deal, struct hgl_
              : hgl_fail(err, HGL_EXISTS, "this deal has ended: %.*s", HGL_STR(was));
 }
 
-/* As the running stretch sees it. */
-static int check_recorded(struct agent *agent, struct hgl_bytes key, struct hgl_bytes deal,
-                          struct hgl_err *err)
+/* The record as the running stretch sees it. HGL_NOT_FOUND fills no message. */
+static int get_recorded(struct agent *agent, struct hgl_bytes key, struct hgl_buf *row,
+                        struct hgl_err *err)
 {
-  struct hgl_bytes row, old;
-  struct hgl_buf stored;
+  struct hgl_bytes put;
+  if (hgl_writeset_get(agent->host->stretch.writes, HGL_DB_DEALS, key, &put) != HGL_WRITESET_PUT)
+    return hgl_store_get(agent->host->config.store, HGL_DB_DEALS, key, row, err);
+  hgl_buf_append_bytes(row, put);
+  return hgl_buf_check(row, err);
+}
+
+/* Where the record stands among all of this host's, by time. */
+static void time_key(int64_t time_ms, struct hgl_bytes key, struct hgl_buf *out)
+{
+  uint8_t time[8];
+  hgl_put_be64(time, (uint64_t)time_ms);
+  hgl_buf_clear(out);
+  hgl_buf_append(out, time, sizeof time);
+  hgl_buf_append_bytes(out, key);
+}
+
+/* A record that is there already: may this one take its place? If so, it leaves its place in time.
+ */
+static int replace_recorded(struct agent *agent, struct hgl_bytes key, struct hgl_bytes deal,
+                            struct hgl_err *err)
+{
+  struct hgl_bytes old;
+  struct hgl_buf row, place;
   int64_t time_ms;
-  hgl_buf_init(&stored, DEAL_SIZE_MAX + 64);
-  int status = 0;
-  if (hgl_writeset_get(agent->host->stretch.writes, HGL_DB_DEALS, key, &row) != HGL_WRITESET_PUT) {
-    status = hgl_store_get(agent->host->config.store, HGL_DB_DEALS, key, &stored, err);
-    row = hgl_buf_bytes(&stored);
-  }
-  if (!status) status = decode(row, &time_ms, &old, err);
+  hgl_buf_init(&row, DEAL_SIZE_MAX + 64);
+  hgl_buf_init(&place, HGL_STORE_KEY_SIZE_MAX);
+  int status = get_recorded(agent, key, &row, err);
+  if (!status) status = decode(hgl_buf_bytes(&row), &time_ms, &old, err);
   if (!status) status = check_change(old, deal, err);
-  hgl_buf_deinit(&stored);
+  if (!status) {
+    time_key(time_ms, key, &place);
+    status = hgl_buf_check(&place, err);
+  }
+  if (!status)
+    status = hgl_writeset_delete(agent->host->stretch.writes, HGL_DB_DEAL_TIMES,
+                                 hgl_buf_bytes(&place), err);
+  hgl_buf_deinit(&row);
+  hgl_buf_deinit(&place);
   return status == -HGL_NOT_FOUND ? 0 : status;
 }
 
 static int put_row(struct agent *agent, struct hgl_bytes id, struct hgl_bytes deal,
                    struct hgl_err *err)
 {
-  struct hgl_buf key, row;
+  struct hgl_writeset *writes = agent->host->stretch.writes;
+  struct hgl_buf key, row, place;
   uint8_t number[8];
   hgl_buf_init(&key, HGL_STORE_KEY_SIZE_MAX);
   hgl_buf_init(&row, DEAL_SIZE_MAX + 64);
+  hgl_buf_init(&place, HGL_STORE_KEY_SIZE_MAX);
   hgl_buf_append_bytes(&key, row_key(agent->number, number));
   hgl_buf_append_bytes(&key, id);
   hgl_cbor_put_list(&row, 2);
   hgl_cbor_put_int(&row, agent->host->now_ms);
   hgl_buf_append_bytes(&row, deal);
+  time_key(agent->host->now_ms, hgl_buf_bytes(&key), &place);
   int status = hgl_buf_check(&key, err);
   if (!status) status = hgl_buf_check(&row, err);
-  if (!status) status = check_recorded(agent, hgl_buf_bytes(&key), deal, err);
+  if (!status) status = hgl_buf_check(&place, err);
+  if (!status) status = replace_recorded(agent, hgl_buf_bytes(&key), deal, err);
   if (!status)
-    status = hgl_writeset_put(agent->host->stretch.writes, HGL_DB_DEALS, hgl_buf_bytes(&key),
-                              hgl_buf_bytes(&row), err);
+    status = hgl_writeset_put(writes, HGL_DB_DEALS, hgl_buf_bytes(&key), hgl_buf_bytes(&row), err);
+  if (!status)
+    status = hgl_writeset_put(writes, HGL_DB_DEAL_TIMES, hgl_buf_bytes(&place), hgl_bytes(NULL, 0),
+                              err);
   hgl_buf_deinit(&key);
   hgl_buf_deinit(&row);
+  hgl_buf_deinit(&place);
   return status;
 }
 
@@ -123,89 +155,90 @@ int deal_put(struct agent *agent, struct hgl_bytes deal, struct hgl_err *err)
                                                      : 0;
 }
 
-/* ---- listing and exporting ---- */
+/* ---- listing ---- */
 
 struct listing {
   struct hgl_host *host;
   json_t *list;
+  size_t limit; /* 0: none */
 };
 
-static const char *name_of(struct hgl_host *host, struct hgl_bytes key)
+static struct agent *agent_of(struct hgl_host *host, struct hgl_bytes key)
 {
   uint64_t number = hgl_get_be64(key.data);
   for (size_t i = 0; i < host->agent_count; i++)
-    if (host->agents[i]->number == number) return host->agents[i]->name;
-  return "(not running)";
+    if (host->agents[i]->number == number) return host->agents[i];
+  return NULL;
 }
 
-static int list_deal(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
+static int list_deal(struct listing *listing, struct hgl_bytes key, struct hgl_bytes row,
+                     struct hgl_err *err)
 {
-  struct listing *listing = user;
+  const struct agent *agent = agent_of(listing->host, key);
   struct hgl_bytes record;
-  int64_t time_ms;
   json_t *deal;
-  int status = decode(value, &time_ms, &record, err);
+  int64_t time_ms;
+  int status = decode(row, &time_ms, &record, err);
   if (!status) status = hgl_value_to_json(record, &deal, err);
   if (status) return status;
-  json_object_set_new(deal, "agent", json_string(name_of(listing->host, key)));
+  json_object_set_new(deal, "agent", json_string(agent ? agent->name : "(not running)"));
   json_object_set_new(deal, "time_ms", json_integer(time_ms));
   return json_array_append_new(listing->list, deal) ? hgl_fail(err, HGL_NO_MEMORY, "out of memory")
                                                     : 0;
 }
 
-static int newest_first(const void *a, const void *b)
+static int list_place(void *user, struct hgl_bytes place, struct hgl_bytes value,
+                      struct hgl_err *err)
 {
-  json_int_t x = json_integer_value(json_object_get(*(json_t *const *)a, "time_ms"));
-  json_int_t y = json_integer_value(json_object_get(*(json_t *const *)b, "time_ms"));
-  return x > y ? -1 : x < y;
-}
-
-/* The newest `limit` of a list, which is consumed. */
-static int newest(json_t *all, size_t limit, json_t **out, struct hgl_err *err)
-{
-  size_t count = json_array_size(all), index;
-  json_t **deals = hgl_array(count + 1, sizeof(json_t *)), *deal;
-  json_t *list = json_array();
-  if (!deals || !list) {
-    hgl_free(deals);
-    json_decref(list);
-    json_decref(all);
-    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  }
-  json_array_foreach(all, index, deal) deals[index] = deal;
-  qsort(deals, count, sizeof *deals, newest_first);
-  for (size_t i = 0; i < count && (!limit || i < limit); i++) json_array_append(list, deals[i]);
-  hgl_free(deals);
-  json_decref(all);
-  *out = list;
-  return 0;
+  struct listing *listing = user;
+  struct hgl_buf row;
+  enum { TIME_SIZE = 8, NUMBER_SIZE = 8 };
+  if (place.size < TIME_SIZE + NUMBER_SIZE)
+    return hgl_fail(err, HGL_CORRUPT, "a deal's place in time has a bad key");
+  struct hgl_bytes key = hgl_bytes(place.data + TIME_SIZE, place.size - TIME_SIZE);
+  hgl_buf_init(&row, DEAL_SIZE_MAX + 64);
+  int status = hgl_store_get(listing->host->config.store, HGL_DB_DEALS, key, &row, err);
+  if (status == -HGL_NOT_FOUND) status = hgl_fail(err, HGL_CORRUPT, "a deal's record is missing");
+  if (!status) status = list_deal(listing, key, hgl_buf_bytes(&row), err);
+  hgl_buf_deinit(&row);
+  return status ? status : json_array_size(listing->list) == listing->limit;
 }
 
 int hgl_host_list_deals(struct hgl_host *host, size_t limit, json_t **out, struct hgl_err *err)
 {
-  struct listing listing = {host, json_array()};
-  int status = hgl_store_scan(host->config.store, HGL_DB_DEALS, hgl_bytes(NULL, 0),
-                              hgl_bytes(NULL, 0), false, list_deal, &listing, err);
-  if (!status) return newest(listing.list, limit, out, err);
-  json_decref(listing.list);
-  return status;
+  struct listing listing = {host, json_array(), limit};
+  if (!listing.list) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  int status = hgl_store_scan(host->config.store, HGL_DB_DEAL_TIMES, hgl_bytes(NULL, 0),
+                              hgl_bytes(NULL, 0), true, list_place, &listing, err);
+  if (status < 0) {
+    json_decref(listing.list);
+    return status;
+  }
+  *out = listing.list;
+  return 0;
 }
+
+/* ---- exporting ---- */
 
 struct search {
   struct hgl_bytes beginning;
+  uint64_t number; /* of the agent among whose deals it looks */
+  struct agent *agent;
   struct hgl_buf deal;
   struct hgl_buf id;
   bool ambiguous;
 };
 
-static int match_deal(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
+static bool begins(struct hgl_bytes text, struct hgl_bytes beginning)
 {
-  struct search *search = user;
-  struct hgl_bytes id = hgl_bytes(key.data + 8, key.size - 8), record;
+  return text.size >= beginning.size && memcmp(text.data, beginning.data, beginning.size) == 0;
+}
+
+static int take_deal(struct search *search, struct hgl_bytes id, struct hgl_bytes value,
+                     struct hgl_err *err)
+{
+  struct hgl_bytes record;
   int64_t time_ms;
-  if (id.size < search->beginning.size ||
-      memcmp(id.data, search->beginning.data, search->beginning.size) != 0)
-    return 0;
   /* Both sides of one deal may live on this host: they name the same messages. */
   if (search->deal.size && !hgl_bytes_equal(hgl_buf_bytes(&search->id), id)) {
     search->ambiguous = true;
@@ -220,33 +253,111 @@ static int match_deal(void *user, struct hgl_bytes key, struct hgl_bytes value, 
   return hgl_buf_check(&search->deal, err);
 }
 
-static int export_message(struct hgl_host *host, const struct hgl_id *id, bool twins,
-                          struct hgl_buf *out, size_t *count, struct hgl_err *err)
+struct visit {
+  struct hgl_host *host;
+  struct search *search;
+};
+
+/* 1: the looking goes on at (number ‖ beginning). */
+static int match_deal(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
 {
-  int status = evidence_kept(host, id, twins, out, count, err);
+  struct visit *visit = user;
+  struct search *search = visit->search;
+  enum { NUMBER_SIZE = 8 };
+  struct hgl_bytes id = hgl_bytes(key.data + NUMBER_SIZE, key.size - NUMBER_SIZE);
+  uint64_t number = hgl_get_be64(key.data);
+  if (!begins(id, search->beginning)) {
+    search->number = number > search->number ? number : number + 1;
+    return 1;
+  }
+  search->number = number;
+  search->agent = agent_of(visit->host, key);
+  return take_deal(search, id, value, err);
+}
+
+/* Deals stand by agent and id: a look or two for each agent that has any. */
+static int search_deals(struct hgl_host *host, struct search *search, struct hgl_err *err)
+{
+  struct visit visit = {host, search};
+  struct hgl_buf from;
+  uint8_t number[8];
+  hgl_buf_init(&from, HGL_STORE_KEY_SIZE_MAX);
+  int status;
+  do {
+    hgl_buf_clear(&from);
+    hgl_buf_append_bytes(&from, row_key(search->number, number));
+    hgl_buf_append_bytes(&from, search->beginning);
+    status = hgl_buf_check(&from, err);
+    if (!status)
+      status = hgl_store_scan(host->config.store, HGL_DB_DEALS, hgl_bytes(NULL, 0),
+                              hgl_buf_bytes(&from), false, match_deal, &visit, err);
+  } while (status > 0 && !search->ambiguous);
+  hgl_buf_deinit(&from);
+  return status < 0 ? status : 0;
+}
+
+/* Whoever knows a message's id can say others of the same id elsewhere: of a deal that is a thread,
+ * only what was said in it counts. *thread is left alone where the record does not tell. */
+static int thread_of(const struct search *search, struct evidence_thread *thread, bool *known,
+                     struct hgl_err *err)
+{
+  struct hgl_err ignored;
+  struct hgl_bytes field, text;
+  bool found;
+  *known = false;
+  if (hgl_id_parse(hgl_buf_bytes(&search->id), &thread->thid, &ignored)) return 0;
+  int status = hgl_value_field(hgl_buf_bytes(&search->deal), "counterparty", &field, &found, err);
+  if (status || !found) return status;
+  struct hgl_cbor_reader in = hgl_cbor_reader(field);
+  if (hgl_cbor_get_text(&in, "counterparty", HGL_DID_TEXT_SIZE, &text, &ignored) ||
+      hgl_did_parse(text, &thread->peer, &ignored))
+    return 0;
+  thread->agent = search->agent ? &search->agent->key : NULL;
+  *known = true;
+  return 0;
+}
+
+/* `thread` NULL: the one message of this id that was kept first. */
+static int export_message(struct hgl_host *host, const struct hgl_id *id, bool twins,
+                          const struct evidence_thread *thread, struct hgl_buf *out, size_t *count,
+                          struct hgl_err *err)
+{
+  struct hgl_buf found;
+  int status = evidence_kept(host, id, twins, thread, out, count, err);
   if (status != -HGL_NOT_FOUND) return status;
-  *count = 1;
-  return journal_find(host, id, out, err);
+  hgl_buf_init(&found, HGL_EVIDENCE_SIZE_MAX);
+  status = journal_find(host, id, 0, &found, err);
+  if (!status && !evidence_is_of(hgl_buf_bytes(&found), thread)) status = -HGL_NOT_FOUND;
+  if (!status) {
+    hgl_buf_append_bytes(out, hgl_buf_bytes(&found));
+    *count = 1;
+    status = hgl_buf_check(out, err);
+  }
+  hgl_buf_deinit(&found);
+  return status;
 }
 
 /* A list of the evidence of every message that the deal names and this host still has. */
-static int export_deal(struct hgl_host *host, struct hgl_bytes deal, struct hgl_buf *out,
+static int export_deal(struct hgl_host *host, const struct search *deal, struct hgl_buf *out,
                        struct hgl_err *err)
 {
-  struct hgl_bytes field, text;
+  struct evidence_thread thread;
+  struct hgl_bytes field = {0}, text;
   struct hgl_buf all;
   struct hgl_id id;
-  bool found;
+  bool found = false, known;
   size_t count = 0, held = 0, rows;
   hgl_buf_init(&all, HGL_STORE_VALUE_SIZE_MAX);
-  int status = hgl_value_field(deal, "messages", &field, &found, err);
+  int status = thread_of(deal, &thread, &known, err);
+  if (!status)
+    status = hgl_value_field(hgl_buf_bytes(&deal->deal), "messages", &field, &found, err);
   struct hgl_cbor_reader in = hgl_cbor_reader(field);
   if (!status && found) status = hgl_cbor_get_list(&in, "messages", 64, &count, err);
   for (size_t i = 0; i < count && !status; i++) {
     if ((status = hgl_cbor_get_text(&in, "message id", 2 * HGL_ID_SIZE, &text, err)) ||
         (status = hgl_id_parse(text, &id, err)))
       break;
-    status = export_message(host, &id, true, &all, &rows, err);
+    status = export_message(host, &id, true, known ? &thread : NULL, &all, &rows, err);
     if (!status) held += rows;
     if (status == -HGL_NOT_FOUND) status = 0;
   }
@@ -267,20 +378,22 @@ int hgl_host_export(struct hgl_host *host, const char *text, struct hgl_buf *out
 {
   struct search search = {.beginning = hgl_text(text)};
   struct hgl_id id;
+  struct hgl_key subject;
   struct hgl_err ignored;
+  if (hgl_did_parse(hgl_text(text), &subject, &ignored) == 0)
+    return proofs_export(host, &subject, out, err);
   size_t count;
   hgl_buf_init(&search.deal, HGL_STORE_VALUE_SIZE_MAX);
   hgl_buf_init(&search.id, HGL_STORE_KEY_SIZE_MAX);
   int status = search.beginning.size < 4
                    ? hgl_fail(err, HGL_INVALID, "an id, or at least 4 characters of a deal's")
-                   : hgl_store_scan(host->config.store, HGL_DB_DEALS, hgl_bytes(NULL, 0),
-                                    hgl_bytes(NULL, 0), false, match_deal, &search, err);
+                   : search_deals(host, &search, err);
   if (search.ambiguous)
     status = hgl_fail(err, HGL_INVALID, "several deals begin with %s: give more of the id", text);
   if (!status && search.deal.size)
-    status = export_deal(host, hgl_buf_bytes(&search.deal), out, err);
+    status = export_deal(host, &search, out, err);
   else if (!status && hgl_id_parse(hgl_text(text), &id, &ignored) == 0)
-    status = export_message(host, &id, false, out, &count, err);
+    status = export_message(host, &id, false, NULL, out, &count, err);
   else if (!status)
     status = hgl_fail(err, HGL_NOT_FOUND, "no deal or message %s", text);
   hgl_buf_deinit(&search.deal);

@@ -198,7 +198,7 @@ static int learn(struct hgl_host *host, const struct hgl_key *from, struct hgl_b
   host->counts.verifications++;
   if ((status = hgl_delegation_verify(bytes, &claims, err))) return status;
   if (old && old->claims.sequence == claims.sequence) {
-    proof_keep(host, "delegation_conflict", &claims.agent, hgl_buf_bytes(&old->bytes), bytes);
+    proof_keep(host, PROOF_DELEGATION_CONFLICT, &claims.agent, hgl_buf_bytes(&old->bytes), bytes);
     return hgl_fail(err, HGL_DELEGATION_CONFLICT, "two delegations share sequence %llu",
                     (unsigned long long)claims.sequence);
   }
@@ -329,30 +329,4 @@ int delegation_at(struct hgl_host *host, const struct hgl_key *key, int64_t time
     if (!status) return hgl_fail(err, HGL_NO_DELEGATION, "the author's delegation is gone");
   }
   return hgl_buf_check(out, err);
-}
-
-/* ---- proofs ---- */
-
-/* [what, a, b] under what ‖ subject. */
-void proof_keep(struct hgl_host *host, const char *what, const struct hgl_key *subject,
-                struct hgl_bytes a, struct hgl_bytes b)
-{
-  struct hgl_buf row, key;
-  struct hgl_err err;
-  hgl_buf_init(&row, 8192);
-  hgl_buf_init(&key, HGL_STORE_KEY_SIZE_MAX);
-  hgl_buf_append_text(&key, what);
-  hgl_buf_append_bytes(&key, hgl_key_bytes(subject));
-  hgl_cbor_put_list(&row, 3);
-  hgl_cbor_put_literal(&row, what);
-  hgl_cbor_put_bytes(&row, a);
-  hgl_cbor_put_bytes(&row, b);
-  if (hgl_buf_check(&row, &err) || hgl_buf_check(&key, &err) ||
-      hgl_writeset_put(host_writes(host), HGL_DB_PROOFS, hgl_buf_bytes(&key), hgl_buf_bytes(&row),
-                       &err))
-    host_log(host, HGL_LOG_ERROR, "a proof of %s could not be kept: %s", what, err.message);
-  else
-    host_log(host, HGL_LOG_WARN, "%s: the proof is kept", what);
-  hgl_buf_deinit(&row);
-  hgl_buf_deinit(&key);
 }

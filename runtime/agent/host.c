@@ -107,6 +107,7 @@ static int load(struct hgl_host *host, struct hgl_err *err)
   int status;
   if ((status = peers_load(host, err)) || (status = outbox_load(host, err)) ||
       (status = chain_load(host, err)) || (status = dead_load(host, err)) ||
+      (status = proofs_load(host, err)) ||
       (status = hgl_directory_create(host->config.signer, host->config.clock, host->config.random,
                                      &events, host, &host->directory, err)) ||
       (status = hgl_store_scan(store, HGL_DB_DIRECTORY, none, none, false, load_advert, host,

@@ -144,6 +144,8 @@ int hgl_host_list_agents(struct hgl_host *host, json_t **out, struct hgl_err *er
 int hgl_host_list_peers(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_list_deals(struct hgl_host *host, size_t limit, json_t **out,
                         struct hgl_err *err) HGL_NODISCARD;
+/* Of which hosts and agents a proof is kept that they contradicted themselves. */
+int hgl_host_list_proofs(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 /* The newest HGL_DEAD_LISTED_MAX, oldest first. */
 int hgl_host_list_dead(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 /* `query` is the text form of protocol/query.h. */
@@ -157,8 +159,9 @@ int hgl_host_send(struct hgl_host *host, const char *to, const char *type, struc
                   void *answer_user, struct hgl_id *id, struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_dead_resend(struct hgl_host *host, uint64_t row, struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_dead_drop(struct hgl_host *host, uint64_t row, struct hgl_err *err) HGL_NODISCARD;
-/* Evidence of a message (32 hex digits), or all of a deal (its id, or a unique beginning): appends
- * one evidence, or a list of them. HGL_NOT_FOUND. */
+/* Evidence of a message (32 hex digits), or all of a deal (its id, or a unique beginning), or what
+ * proves that a host or agent (did:key) contradicted itself: appends one evidence or conflict, or a
+ * list of them. HGL_NOT_FOUND. */
 int hgl_host_export(struct hgl_host *host, const char *id, struct hgl_buf *out,
                     struct hgl_err *err) HGL_NODISCARD;
 

@@ -326,7 +326,7 @@ static int refuse_fork(struct hgl_host *host, struct peer *peer, struct hgl_byte
   struct hgl_header header;
   int status = hgl_header_verify(bytes, &header, err);
   if (status) return status;
-  proof_keep(host, "fork", &peer->key, hgl_buf_bytes(&peer->in_header), bytes);
+  proof_keep(host, PROOF_FORK, &peer->key, hgl_buf_bytes(&peer->in_header), bytes);
   return hgl_fail(err, HGL_FORK, "two headers of sequence %llu",
                   (unsigned long long)peer->in_sequence);
 }

@@ -71,10 +71,11 @@ int hgl_host_list_peers(struct hgl_host *host, json_t **out, struct hgl_err *err
     const struct peer *peer = slot->value;
     if (peer == host->self) continue;
     json_array_append_new(
-        list, json_pack("{s:s, s:b, s:b, s:b, s:s?, s:s?, s:I, s:I, s:I, s:I, s:I, s:I}", "did",
-                        peer->did, "linked", peer->ready, "dialled", peer->dialled, "restored",
-                        peer->restored, "url", peer->url, "software", peer->software, "skew_ms",
-                        (json_int_t)peer->skew_ms, "unacknowledged",
+        list, json_pack("{s:s, s:b, s:b, s:b, s:b, s:s?, s:s?, s:I, s:I, s:I, s:I, s:I, s:I}",
+                        "did", peer->did, "linked", peer->ready, "dialled", peer->dialled,
+                        "restored", peer->restored, "forked",
+                        proof_kept(host, PROOF_FORK, &peer->key), "url", peer->url, "software",
+                        peer->software, "skew_ms", (json_int_t)peer->skew_ms, "unacknowledged",
                         (json_int_t)(peer->out_next - 1 - peer->out_acked), "unacknowledged_bytes",
                         (json_int_t)peer->out_bytes, "said", (json_int_t)(peer->out_next - 1),
                         "heard", (json_int_t)(peer->in_next ? peer->in_next - 1 : 0), "violations",

@@ -350,6 +350,8 @@ struct tick_record {
 
 /* ---- the host ---- */
 
+enum proof_kind { PROOF_FORK, PROOF_DELEGATION_CONFLICT, PROOF_KINDS }; /* proofs.c */
+
 struct hgl_host {
   struct hgl_host_config config;
   struct hgl_key key;
@@ -391,8 +393,9 @@ struct hgl_host {
 
   uint64_t next_row;             /* of all databases with growing keys */
   size_t dead_count, dead_bytes; /* rows of dead letters */
-  bool dead_dropped;             /* some went for want of room */
-  uint64_t journal_first_row;    /* what is kept before it is not acknowledged yet */
+  size_t proof_counts[PROOF_KINDS];
+  bool dead_dropped;          /* some went for want of room */
+  uint64_t journal_first_row; /* what is kept before it is not acknowledged yet */
   int64_t journal_bytes;
 
   uint64_t tick, committed_tick;
@@ -560,10 +563,17 @@ int delegation_archive(struct hgl_host *host, const struct hgl_delegation *claim
 /* Appends the agent's delegation that was in force at this time. HGL_NO_DELEGATION. */
 int delegation_at(struct hgl_host *host, const struct hgl_key *agent, int64_t time_ms,
                   struct hgl_buf *out, struct hgl_err *err) HGL_NODISCARD;
-/* Two signed objects of `subject` that contradict each other; one proof of a kind is kept of each.
- */
-void proof_keep(struct hgl_host *host, const char *what, const struct hgl_key *subject,
+
+/* proofs.c */
+/* Two signed objects of `subject` that contradict each other; one proof of a kind is kept of each,
+ * the first. Failing is logged: what they prove is refused either way. */
+void proof_keep(struct hgl_host *host, enum proof_kind kind, const struct hgl_key *subject,
                 struct hgl_bytes a, struct hgl_bytes b);
+bool proof_kept(struct hgl_host *host, enum proof_kind kind, const struct hgl_key *subject);
+/* Appends a conflict, or a list of two. HGL_NOT_FOUND. */
+int proofs_export(struct hgl_host *host, const struct hgl_key *subject, struct hgl_buf *out,
+                  struct hgl_err *err) HGL_NODISCARD;
+int proofs_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 
 /* seal.c */
 int outbox_say(struct hgl_host *host, struct peer *peer, struct message *message,
@@ -675,18 +685,27 @@ int journal_release(struct hgl_host *host, uint64_t row, size_t frame_size,
 /* *found: this header of ours is in the journal. HGL_LIMIT: not found among the latest. */
 int journal_has_header(struct hgl_host *host, struct hgl_bytes header, int64_t time_ms, bool *found,
                        struct hgl_err *err) HGL_NODISCARD;
-/* The message with this id, newest first; evidence is appended. */
-int journal_find(struct hgl_host *host, const struct hgl_id *id, struct hgl_buf *evidence,
-                 struct hgl_err *err) HGL_NODISCARD;
+/* The message with this id, newest first; evidence is appended. HGL_NOT_FOUND; HGL_LIMIT: not among
+ * the latest `bytes_max` bytes of rows (0: all are looked through). */
+int journal_find(struct hgl_host *host, const struct hgl_id *id, size_t bytes_max,
+                 struct hgl_buf *evidence, struct hgl_err *err) HGL_NODISCARD;
 
 /* keep.c: evidence kept for good */
 /* Puts it in the set, unless the same message is kept already. */
 int evidence_keep(struct hgl_host *host, struct hgl_writeset *set, const struct hgl_id *id,
                   struct hgl_bytes evidence, struct hgl_err *err) HGL_NODISCARD;
-/* Appends what is kept of this id: what was kept first and, with `twins`, different messages of the
- * same id behind it. HGL_NOT_FOUND fills no message. */
-int evidence_kept(struct hgl_host *host, const struct hgl_id *id, bool twins, struct hgl_buf *out,
-                  size_t *count, struct hgl_err *err) HGL_NODISCARD;
+struct evidence_thread {
+  struct hgl_id thid;
+  struct hgl_key peer;
+  const struct hgl_key *agent; /* NULL: any */
+};
+/* Whether the message was said in this thread, by either side; NULL: any thread. */
+bool evidence_is_of(struct hgl_bytes evidence, const struct evidence_thread *thread);
+/* Appends what is kept of this id in the thread: what was kept first and, with `twins`, different
+ * messages of the same id behind it. HGL_NOT_FOUND fills no message. */
+int evidence_kept(struct hgl_host *host, const struct hgl_id *id, bool twins,
+                  const struct evidence_thread *thread, struct hgl_buf *out, size_t *count,
+                  struct hgl_err *err) HGL_NODISCARD;
 
 /* dead.c */
 int dead_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;

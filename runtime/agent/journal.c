@@ -133,6 +133,7 @@ struct search {
   struct hgl_host *host;
   const struct hgl_id *id;
   struct hgl_buf *evidence;
+  size_t bytes, bytes_max; /* looked through; 0: no limit */
 };
 
 /* 1: found. Only the envelope that matches is decoded; its key 1 comes first, right behind the
@@ -145,6 +146,10 @@ static int search_row(void *user, struct hgl_bytes key, struct hgl_bytes value, 
   struct hgl_frame_envelope item;
   int status = journal_decode(value, &row, err);
   if (status) return status;
+  if (search->bytes_max && search->bytes >= search->bytes_max)
+    return hgl_fail(err, HGL_LIMIT, "not among the latest %zu MiB of what was said and heard",
+                    search->bytes_max >> 20);
+  search->bytes += value.size;
   if (!memmem(row.frame.data, row.frame.size, search->id->bytes, HGL_ID_SIZE)) return 0;
   if ((status = hgl_frame_decode(row.frame, &frame, err))) return status;
   struct hgl_run run = frame.batch.envelopes;
@@ -181,10 +186,10 @@ static int search_row(void *user, struct hgl_bytes key, struct hgl_bytes value, 
   return status;
 }
 
-int journal_find(struct hgl_host *host, const struct hgl_id *id, struct hgl_buf *evidence,
-                 struct hgl_err *err)
+int journal_find(struct hgl_host *host, const struct hgl_id *id, size_t bytes_max,
+                 struct hgl_buf *evidence, struct hgl_err *err)
 {
-  struct search search = {host, id, evidence};
+  struct search search = {host, id, evidence, 0, bytes_max};
   int status = hgl_store_scan(host->config.store, HGL_DB_JOURNAL, hgl_bytes(NULL, 0),
                               hgl_bytes(NULL, 0), true, search_row, &search, err);
   if (status > 0) return 0;

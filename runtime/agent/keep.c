@@ -39,7 +39,24 @@ int evidence_keep(struct hgl_host *host, struct hgl_writeset *set, const struct 
   return status;
 }
 
+bool evidence_is_of(struct hgl_bytes bytes, const struct evidence_thread *thread)
+{
+  struct hgl_evidence evidence;
+  struct hgl_envelope envelope;
+  struct hgl_err ignored;
+  if (!thread) return true;
+  if (hgl_evidence_decode(bytes, &evidence, &ignored) ||
+      hgl_envelope_decode(evidence.envelope, &envelope, &ignored) ||
+      !hgl_id_equal(&envelope.thid, &thread->thid))
+    return false;
+  const struct hgl_key *other = hgl_key_equal(&envelope.from, &thread->peer) ? &envelope.to
+                                : hgl_key_equal(&envelope.to, &thread->peer) ? &envelope.from
+                                                                             : NULL;
+  return other && (!thread->agent || hgl_key_equal(other, thread->agent));
+}
+
 struct collecting {
+  const struct evidence_thread *thread;
   struct hgl_buf *out;
   size_t count, limit;
 };
@@ -47,14 +64,16 @@ struct collecting {
 static int collect(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
 {
   struct collecting *collecting = user;
+  if (!evidence_is_of(value, collecting->thread)) return 0;
   hgl_buf_append_bytes(collecting->out, value);
   return ++collecting->count == collecting->limit;
 }
 
-int evidence_kept(struct hgl_host *host, const struct hgl_id *id, bool twins, struct hgl_buf *out,
-                  size_t *count, struct hgl_err *err)
+int evidence_kept(struct hgl_host *host, const struct hgl_id *id, bool twins,
+                  const struct evidence_thread *thread, struct hgl_buf *out, size_t *count,
+                  struct hgl_err *err)
 {
-  struct collecting collecting = {.out = out, .limit = twins ? TWINS_MAX : 1};
+  struct collecting collecting = {.thread = thread, .out = out, .limit = twins ? TWINS_MAX : 1};
   int status = hgl_store_scan(host->config.store, HGL_DB_EVIDENCE,
                               hgl_bytes(id->bytes, HGL_ID_SIZE), hgl_bytes(NULL, 0), false, collect,
                               &collecting, err);

@@ -4,7 +4,10 @@
 
 #include <assert.h>
 
-enum { STRETCH_MESSAGES_MAX = 65536 };
+enum {
+  STRETCH_MESSAGES_MAX = 65536,
+  KEEP_SEARCH_BYTES = 16 << 20, /* of the journal, for a message of an earlier stretch */
+};
 
 void stretch_begin(struct hgl_host *host, struct agent *agent, struct mail *mail,
                    struct agent_run *run)
@@ -138,10 +141,10 @@ int stretch_keep(struct hgl_host *host, const struct hgl_id *id, struct hgl_err 
     stretch->keeps[stretch->keep_count++] = message_hold(message);
     return 0;
   }
-  /* Said or heard earlier: while the journal still has it. */
+  /* Said or heard earlier: while it is among the latest. The others of this host wait meanwhile. */
   struct hgl_buf evidence;
   hgl_buf_init(&evidence, HGL_EVIDENCE_SIZE_MAX);
-  int status = journal_find(host, id, &evidence, err);
+  int status = journal_find(host, id, KEEP_SEARCH_BYTES, &evidence, err);
   if (!status) status = evidence_keep(host, stretch->writes, id, hgl_buf_bytes(&evidence), err);
   hgl_buf_deinit(&evidence);
   return status;

@@ -141,6 +141,11 @@ static int call_deals(const struct call *call, json_t **result, struct hgl_err *
   return status ? status : hgl_host_list_deals(call->api->host, (size_t)limit, result, err);
 }
 
+static int call_proofs(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  return hgl_host_list_proofs(call->api->host, result, err);
+}
+
 static int call_dead_list(const struct call *call, json_t **result, struct hgl_err *err)
 {
   return hgl_host_list_dead(call->api->host, result, err);
@@ -405,19 +410,13 @@ static const struct {
   int (*now)(const struct call *call, json_t **result, struct hgl_err *err);
   int (*later)(const struct call *call, struct hgl_err *err); /* answers by itself */
 } calls[] = {
-    {"describe", call_describe, NULL},
-    {"agents", call_agents, NULL},
-    {"peers", call_peers, NULL},
-    {"find", call_find, NULL},
-    {"send", call_send, NULL},
-    {"ask", NULL, call_ask},
-    {"tail", call_tail, NULL},
-    {"deals", call_deals, NULL},
-    {"dead.list", call_dead_list, NULL},
-    {"dead.show", call_dead_show, NULL},
-    {"dead.resend", call_dead_resend, NULL},
-    {"dead.drop", call_dead_drop, NULL},
-    {"export", call_export, NULL},
+    {"describe", call_describe, NULL},   {"agents", call_agents, NULL},
+    {"peers", call_peers, NULL},         {"find", call_find, NULL},
+    {"send", call_send, NULL},           {"ask", NULL, call_ask},
+    {"tail", call_tail, NULL},           {"deals", call_deals, NULL},
+    {"proofs", call_proofs, NULL},       {"dead.list", call_dead_list, NULL},
+    {"dead.show", call_dead_show, NULL}, {"dead.resend", call_dead_resend, NULL},
+    {"dead.drop", call_dead_drop, NULL}, {"export", call_export, NULL},
     {"stop", call_stop, NULL},
 };
 enum { CALL_COUNT = sizeof calls / sizeof *calls };

@@ -1,4 +1,4 @@
-/* The verbs that show what a running host knows: agents, peers, find, deals. */
+/* The verbs that show what a running host knows: agents, peers, find, deals, proofs. */
 #include "base/mem.h"
 #include "host/client.h"
 #include "host/text.h"
@@ -51,10 +51,21 @@ static int peers_main(const struct hgl_verb *verb, int argc, char **argv)
                                               {"linked", "linked", HGL_COLUMN_TEXT},
                                               {"waiting", "unacknowledged", HGL_COLUMN_NUMBER},
                                               {"skew ms", "skew_ms", HGL_COLUMN_NUMBER},
+                                              {"forked", "forked", HGL_COLUMN_TEXT},
                                               {"address", "url", HGL_COLUMN_TEXT},
                                               {0}};
   return list_main(verb, argc, argv, "peers", columns,
                    "no peers; join one with `haggle run --join URL`");
+}
+
+static int proofs_main(const struct hgl_verb *verb, int argc, char **argv)
+{
+  static const struct hgl_column columns[] = {{"kind", "kind", HGL_COLUMN_TEXT},
+                                              {"by", "by", HGL_COLUMN_TEXT},
+                                              {"sequence", "sequence", HGL_COLUMN_NUMBER},
+                                              {"subject", "subject", HGL_COLUMN_TEXT},
+                                              {0}};
+  return list_main(verb, argc, argv, "proofs", columns, "nobody is proved to contradict itself");
 }
 
 static int deals_main(const struct hgl_verb *verb, int argc, char **argv)
@@ -138,9 +149,22 @@ const struct hgl_verb hgl_verb_peers = {
     .summary = "the other hosts it knows",
     .help =
         "Lists other hosts: whether a link is up, what waits to be acknowledged, how far their\n"
-        "clock is off.\n\n"
+        "clock is off, and whether they are proved to have signed two histories (see\n"
+        "`haggle proofs`).\n\n"
         "  haggle peers",
     .main = peers_main,
+};
+
+const struct hgl_verb hgl_verb_proofs = {
+    .name = "proofs",
+    .usage = "[--data DIR] [--json]",
+    .summary = "who is proved to have contradicted itself",
+    .help = "Lists hosts that signed two different histories (fork) and agents that signed two\n"
+            "different delegations of one number (delegation_conflict). Each can be exported to a\n"
+            "file that convinces anyone:\n\n"
+            "  haggle proofs\n"
+            "  haggle export did:key:z6Mk… --out fork.evidence && haggle verify fork.evidence",
+    .main = proofs_main,
 };
 
 const struct hgl_verb hgl_verb_deals = {

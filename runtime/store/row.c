@@ -6,14 +6,23 @@
 const char *hgl_db_name(enum hgl_db db)
 {
   static const char *const names[HGL_DB_COUNT] = {
-      [HGL_DB_META] = "meta",           [HGL_DB_STATE] = "state",
-      [HGL_DB_MAILBOX] = "mailbox",     [HGL_DB_OUTBOX] = "outbox",
-      [HGL_DB_JOURNAL] = "journal",     [HGL_DB_RUNS] = "runs",
-      [HGL_DB_TIMERS] = "timers",       [HGL_DB_DIALOGUES] = "dialogues",
-      [HGL_DB_PEERS] = "peers",         [HGL_DB_DELEGATIONS] = "delegations",
-      [HGL_DB_DIRECTORY] = "directory", [HGL_DB_DEALS] = "deals",
-      [HGL_DB_EVIDENCE] = "evidence",   [HGL_DB_DEAD] = "dead",
-      [HGL_DB_AGENTS] = "agents",       [HGL_DB_PROOFS] = "proofs",
+      [HGL_DB_META] = "meta",
+      [HGL_DB_STATE] = "state",
+      [HGL_DB_MAILBOX] = "mailbox",
+      [HGL_DB_OUTBOX] = "outbox",
+      [HGL_DB_JOURNAL] = "journal",
+      [HGL_DB_RUNS] = "runs",
+      [HGL_DB_TIMERS] = "timers",
+      [HGL_DB_DIALOGUES] = "dialogues",
+      [HGL_DB_PEERS] = "peers",
+      [HGL_DB_DELEGATIONS] = "delegations",
+      [HGL_DB_DIRECTORY] = "directory",
+      [HGL_DB_DEALS] = "deals",
+      [HGL_DB_EVIDENCE] = "evidence",
+      [HGL_DB_DEAD] = "dead",
+      [HGL_DB_AGENTS] = "agents",
+      [HGL_DB_PROOFS] = "proofs",
+      [HGL_DB_DEAL_TIMES] = "deal_times",
   };
   assert(db >= 0 && db < HGL_DB_COUNT);
   return names[db];

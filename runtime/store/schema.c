@@ -1,9 +1,44 @@
 #include "store/schema.h"
 
 #include "base/mem.h"
+#include "protocol/cbor.h"
+
+/* A deal's row begins with when it was written: [time ms, record]. */
+static int put_deal_time(struct hgl_writeset *changes, const struct hgl_entry *deal,
+                         struct hgl_err *err)
+{
+  uint8_t key[HGL_STORE_KEY_SIZE_MAX];
+  struct hgl_cbor_reader in = hgl_cbor_reader(deal->value);
+  size_t count;
+  int64_t time_ms;
+  if (hgl_cbor_get_list(&in, "deal", 2, &count, err) ||
+      hgl_cbor_get_int(&in, "deal.time", &time_ms, err) || deal->key.size > sizeof key - 8)
+    return hgl_fail(err, HGL_CORRUPT, "a deal's row is damaged");
+  hgl_put_be64(key, (uint64_t)time_ms);
+  memcpy(key + 8, deal->key.data, deal->key.size);
+  return hgl_writeset_put(changes, HGL_DB_DEAL_TIMES, hgl_bytes(key, 8 + deal->key.size),
+                          hgl_bytes(NULL, 0), err);
+}
+
+/* Version 1 did not have DEAL_TIMES. */
+static int index_deals(struct hgl_backend *backend, struct hgl_writeset *changes,
+                       struct hgl_err *err)
+{
+  struct hgl_cursor cursor = {.backend = backend, .db = HGL_DB_DEALS};
+  struct hgl_entry deal;
+  int status = backend->calls->open_cursor(&cursor, err);
+  if (status) return status;
+  status = backend->calls->first(&cursor, hgl_bytes(NULL, 0), &deal, err);
+  while (status > 0) {
+    status = put_deal_time(changes, &deal, err);
+    if (!status) status = backend->calls->next(&cursor, &deal, err);
+  }
+  backend->calls->close_cursor(&cursor);
+  return status;
+}
 
 /* Version 0 had no schema row, and was otherwise like version 1. */
-const struct hgl_migration hgl_migrations[HGL_STORE_SCHEMA] = {{NULL}};
+const struct hgl_migration hgl_migrations[HGL_STORE_SCHEMA] = {{NULL}, {index_deals}};
 
 static struct hgl_bytes schema_key(void)
 {

@@ -17,7 +17,7 @@
 #include "base/seam.h"
 #include "store/writeset.h"
 
-enum { HGL_STORE_SCHEMA = 1, HGL_STORE_KEY_SIZE_MAX = 500, HGL_STORE_VALUE_SIZE_MAX = 16 << 20 };
+enum { HGL_STORE_SCHEMA = 2, HGL_STORE_KEY_SIZE_MAX = 500, HGL_STORE_VALUE_SIZE_MAX = 16 << 20 };
 
 struct hgl_store;
 

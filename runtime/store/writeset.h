@@ -27,6 +27,8 @@ enum hgl_db {
   HGL_DB_DEAD,        /* row (8) → dead letter */
   HGL_DB_AGENTS,      /* agent name → number, key, versions */
   HGL_DB_PROOFS,      /* kind | key (32) → forks and delegation conflicts, both sides of each */
+  HGL_DB_DEAL_TIMES, /* time in ms (8) | key in DEALS → nothing: deal records by their last change
+                      */
   HGL_DB_COUNT
 };
 

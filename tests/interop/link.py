@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Talks to a real host with the host of second_host.py: first honestly, then as badly as it can."""
 
+import json
 import os
 import random
 import sys
@@ -274,6 +275,72 @@ def refusals(check, a, target):
         link.close()
 
 
+def proofs(check, a, target):
+    """Who contradicts itself is named, and what it signed convinces anyone."""
+    def batch(me, link, delegation, **changes):
+        return me.batch(link.host, [me.envelope(target, "echo/1.0/say", {"text": "two ways"})],
+                        delegations=[delegation], **changes)
+
+    def said(done):
+        return done.stdout + done.stderr
+
+    forker = SecondHost()
+    link = forker.link(a.port)
+    link.expect(HELLO)
+    signed = batch(forker, link, forker.delegation())
+    link.send(BATCH, signed)
+    link.expect(ACK, lambda ack: ack[2] >= 1)
+    forker.sequence, forker.header_hash = 0, NO_HASH
+    forked = batch(forker, link, forker.delegation())
+    link.send(BATCH, forked)
+    link.expect(ERROR)
+    link.close()
+
+    twofold = SecondHost()
+    link = twofold.link(a.port)
+    link.expect(HELLO)
+    link.send(BATCH, batch(twofold, link, twofold.delegation(sequence=7)))
+    link.expect(ACK, lambda ack: ack[2] >= 1)
+    link.send(BATCH, batch(twofold, link, twofold.delegation(sequence=7, ends=7200)))
+    link.expect(ACK, lambda ack: ack[2] >= 2)
+    link.close()
+
+    host, agent = did_of(forker.key), did_of(twofold.agent_key)
+    listed = {(proof["kind"], proof["subject"]) for proof in a.call("proofs")}
+    check.that({("fork", host), ("delegation_conflict", agent)} <= listed, "both are listed", listed)
+    shown = check.haggle("proofs", "--data", a.data)
+    check.that(host in shown.stdout and agent in shown.stdout, "by haggle proofs", shown)
+    marked = {peer["did"]: peer["forked"] for peer in a.call("peers")}
+    check.that(marked[host] and not marked[did_of(twofold.key)], "the forked peer is marked", marked)
+    for subject, words, objects in (
+        (host, f"host {host} signed two different headers of sequence 1", [signed[1], forked[1]]),
+        (agent, f"agent {agent} signed two different delegations of sequence 7", None),
+    ):
+        done = check.haggle("export", subject, "--data", a.data, "--out", "conflict")
+        check.that(done.returncode == 0, "the proof is exported", done)
+        done = check.haggle("verify", "conflict")
+        check.that(done.returncode == 0 and words in done.stdout, "and says what it proves", done)
+        done = check.haggle("verify", "conflict", "--json", "--agent", subject)
+        check.that(done.returncode == 0 and words.endswith(json.loads(done.stdout)["proves"][-20:]),
+                   "in JSON, too", done)
+        done = check.haggle("verify", "conflict", "--agent", a.did)
+        check.that(done.returncode == 1, "against nobody else", done)
+        data = open("conflict", "rb").read()
+        content = cbor2.loads(data)
+        check.that(list(content) == [0, 1, 2] and content[0] == "haggle-conflict/1", "its shape",
+                   content)
+        check.that(objects is None or [content[1], content[2]] == objects,
+                   "it holds the two, as they were signed")
+        for at in range(0, len(data), 11):
+            changed = bytearray(data)
+            changed[at] ^= 1
+            with open("changed", "wb") as file:
+                file.write(changed)
+            done = check.haggle("verify", "changed")
+            check.that(done.returncode == 1 and "proved:" not in said(done),
+                       f"refused with byte {at} changed", done)
+
+
 def hostile(check, a, target, chance):
     # Words that would cost us dearly if they were believed
     me = SecondHost()
@@ -412,6 +479,7 @@ with Checks() as check:
     link.close()
     proof(check, a, target)
     refusals(check, a, target)
+    proofs(check, a, target)
     hostile(check, a, target, random.Random(SEED))
     flood(check)
     # After all that an honest one still gets through

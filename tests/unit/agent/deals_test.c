@@ -20,6 +20,12 @@ static const char opener_format[] = "agent.on('go/1.0/now', function()\n"
                                     "end)\n"
                                     "agent.on('x/1.0/z', function() end)\n";
 
+static int count_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
+{
+  ++*(size_t *)user;
+  return 0;
+}
+
 struct scene {
   struct world world;
   struct node *a, *b;
@@ -241,6 +247,90 @@ static void what_was_agreed_cannot_be_recorded_otherwise(void **state)
   world_deinit(&world);
 }
 
+static const char *const ledger =
+    "agent.on('note/1.0/deal', function(message)\n"
+    "  agent.deal { id = message.body.id, status = message.body.status }\n"
+    "end)\n";
+
+static void note(struct node *node, const char *agent, const char *id, const char *status)
+{
+  char body[100];
+  snprintf(body, sizeof body, "{\"id\":\"%s\",\"status\":\"%s\"}", id, status);
+  world_say(node, agent, "note/1.0/deal", body);
+  world_advance(node->world, 10);
+}
+
+static void assert_listed(struct node *node, size_t limit, const char *expected)
+{
+  struct hgl_err err;
+  json_t *deals, *deal;
+  size_t index;
+  char listed[200] = "";
+  assert_ok(hgl_host_list_deals(node->host, limit, &deals, &err));
+  json_array_foreach(deals, index, deal)
+  {
+    size_t size = strlen(listed);
+    snprintf(listed + size, sizeof listed - size, "%s/%s ",
+             json_string_value(json_object_get(deal, "agent")),
+             json_string_value(json_object_get(deal, "id")));
+  }
+  json_decref(deals);
+  assert_string_equal(listed, expected);
+}
+
+static size_t places(struct node *node)
+{
+  struct hgl_err err;
+  size_t count = 0;
+  const struct hgl_bytes none = {0};
+  assert_ok(
+      hgl_store_scan(node->store, HGL_DB_DEAL_TIMES, none, none, false, count_row, &count, &err));
+  return count;
+}
+
+static void deals_are_listed_by_their_last_change_newest_first(void **state)
+{
+  struct world world;
+  world_init(&world, 41);
+  struct node *a = world_node(&world);
+  world_agent(a, "operator", "", NULL);
+  world_agent(a, "one", ledger, NULL);
+  world_agent(a, "two", ledger, NULL);
+  world_run(&world);
+  assert_listed(a, 10, "");
+  note(a, "two", "z", "agreed");
+  note(a, "one", "b", "agreed");
+  note(a, "one", "a", "agreed");
+  assert_listed(a, 10, "one/a one/b two/z ");
+  assert_listed(a, 2, "one/a one/b ");
+  assert_listed(a, 0, "one/a one/b two/z ");
+  note(a, "two", "z", "delivered"); /* its place moves */
+  assert_listed(a, 1, "two/z ");
+  assert_listed(a, 10, "two/z one/a one/b ");
+  assert_int_equal(places(a), 3);
+  world_crash(a);
+  world_restart(a);
+  assert_listed(a, 1, "(not running)/z ");
+  world_deinit(&world);
+}
+
+static void a_deal_recorded_twice_in_one_stretch_has_one_place(void **state)
+{
+  struct world world;
+  world_init(&world, 42);
+  struct node *a = world_node(&world);
+  world_agent(a, "books",
+              "agent.on_start(function()\n"
+              "  agent.deal { id = 'one', status = 'agreed' }\n"
+              "  agent.deal { id = 'one', status = 'delivered' }\n"
+              "end)\n",
+              NULL);
+  world_run(&world);
+  assert_listed(a, 10, "books/one ");
+  assert_int_equal(places(a), 1);
+  world_deinit(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -250,6 +340,8 @@ int main(void)
       cmocka_unit_test(a_deal_is_listed_and_exported_by_the_beginning_of_its_id),
       cmocka_unit_test(a_message_kept_first_is_not_displaced_by_another_with_its_id),
       cmocka_unit_test(what_was_agreed_cannot_be_recorded_otherwise),
+      cmocka_unit_test(deals_are_listed_by_their_last_change_newest_first),
+      cmocka_unit_test(a_deal_recorded_twice_in_one_stretch_has_one_place),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

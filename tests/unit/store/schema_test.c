@@ -115,14 +115,70 @@ static void newer_schema_is_refused(void **state)
   backend->calls->close(backend);
 }
 
-static void migration_from_version_0_keeps_the_rows(void **state)
+/* Deals as they stood in version 1: agent number ‖ id → [time ms, record]. */
+static const char *const old_deals[][2] = {
+    {"agent--1early", "\x82\x19\x03\xe8\xa0"}, /* 1000, {} */
+    {"agent--1late", "\x82\x19\x0b\xb8\xa0"},  /* 3000 */
+    {"agent--2one", "\x82\x19\x07\xd0\xa0"},   /* 2000 */
+};
+
+static void expect_place(struct hgl_backend *backend, uint64_t time_ms, const char *deal)
 {
-  struct hgl_backend *backend = backend_with(one_deal, 1);
+  uint8_t key[64];
+  struct hgl_buf out;
+  hgl_put_be64(key, time_ms);
+  memcpy(key + 8, deal, strlen(deal));
+  hgl_buf_init(&out, 100);
+  assert_ok(backend->calls->get(backend, HGL_DB_DEAL_TIMES, hgl_bytes(key, 8 + strlen(deal)), &out,
+                                &err));
+  assert_int_equal(out.size, 0);
+  hgl_buf_deinit(&out);
+}
+
+static size_t count_places(struct hgl_backend *backend)
+{
+  struct hgl_cursor cursor = {.backend = backend, .db = HGL_DB_DEAL_TIMES};
+  struct hgl_entry entry;
+  size_t count = 0;
+  assert_ok(backend->calls->open_cursor(&cursor, &err));
+  for (int found = backend->calls->first(&cursor, hgl_bytes(NULL, 0), &entry, &err); found;
+       found = backend->calls->next(&cursor, &entry, &err)) {
+    assert_int_equal(found, 1);
+    count++;
+  }
+  backend->calls->close_cursor(&cursor);
+  return count;
+}
+
+static void migration_from_versions_0_and_1_keeps_deals_and_orders_them_by_time(void **state)
+{
+  for (uint32_t from = 0; from < 2; from++) {
+    struct hgl_backend *backend = backend_with(old_deals, 3);
+    uint32_t was = 99;
+    assert_ok(hgl_schema_migrate(backend, hgl_migrations, from, &was, &err));
+    assert_ok(hgl_schema_migrate(backend, hgl_migrations, HGL_STORE_SCHEMA, &was, &err));
+    assert_int_equal(was, from);
+    expect_version(backend, HGL_STORE_SCHEMA);
+    for (size_t i = 0; i < 3; i++)
+      expect_row(backend, HGL_DB_DEALS, old_deals[i][0], hgl_text(old_deals[i][1]));
+    expect_place(backend, 1000, "agent--1early");
+    expect_place(backend, 2000, "agent--2one");
+    expect_place(backend, 3000, "agent--1late");
+    assert_int_equal(count_places(backend), 3);
+    backend->calls->close(backend);
+  }
+}
+
+static void migration_refuses_a_damaged_deal_and_changes_nothing(void **state)
+{
+  struct hgl_backend *backend = backend_with(one_deal, 1); /* no record at all */
   uint32_t was = 99;
-  assert_ok(hgl_schema_migrate(backend, hgl_migrations, HGL_STORE_SCHEMA, &was, &err));
-  assert_int_equal(was, 0);
-  expect_version(backend, HGL_STORE_SCHEMA);
+  assert_fails(HGL_CORRUPT,
+               hgl_schema_migrate(backend, hgl_migrations, HGL_STORE_SCHEMA, &was, &err));
+  assert_int_equal(was, 99);
+  expect_version(backend, 1);
   expect_row(backend, HGL_DB_DEALS, "a", hgl_text("deal"));
+  assert_int_equal(count_places(backend), 0);
   backend->calls->close(backend);
 }
 
@@ -132,7 +188,8 @@ int main(void)
       cmocka_unit_test(migration_runs_each_step_once_and_in_order),
       cmocka_unit_test(migration_goes_on_where_it_was_cut_short),
       cmocka_unit_test(newer_schema_is_refused),
-      cmocka_unit_test(migration_from_version_0_keeps_the_rows),
+      cmocka_unit_test(migration_from_versions_0_and_1_keeps_deals_and_orders_them_by_time),
+      cmocka_unit_test(migration_refuses_a_damaged_deal_and_changes_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
