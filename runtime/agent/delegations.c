@@ -5,9 +5,11 @@
 
 enum {
   DELEGATIONS_MAX = 200000, /* in memory; each has a row of its own */
-  SHARE_MAX = 4096,         /* of them for one host */
-  ARCHIVED_MAX = 16,        /* older ones of one agent */
-  SWEEP_ROWS = 128,         /* looked at by one upkeep */
+  /* Of them for one host. Counted as they are met: after a restart a host may show as many new ones
+   * again, until the sweep has taken what ended; both bounds are of memory, the sweep's of rows. */
+  SHARE_MAX = 4096,
+  ARCHIVED_MAX = 16, /* older ones of one agent */
+  SWEEP_ROWS = 128,  /* looked at by one upkeep */
   DAY_S = 24 * 3600,
   KEPT_DAYS = 7,      /* after its end: a lower one is refused that long */
   ARCHIVED_DAYS = 14, /* the same of one that gave way */

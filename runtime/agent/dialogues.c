@@ -9,7 +9,7 @@ enum {
 
 struct dialogue {
   struct hgl_dialogue state; /* first member */
-  int64_t active_ms;         /* Unix time of its last step, or of its loading */
+  int64_t active_ms;         /* Unix time of its last step */
 };
 
 /* How many there are with one peer. */
@@ -32,7 +32,7 @@ static void forget(struct agent *agent, struct hgl_bytes key)
     hgl_free(hgl_map_remove(&agent->dialogue_peers, hgl_bytes(key.data, HGL_KEY_SIZE)));
 }
 
-static int remember(struct agent *agent, struct hgl_bytes key, const struct hgl_dialogue *state,
+static int remember(struct agent *agent, struct hgl_bytes key, const struct dialogue *dialogue,
                     struct hgl_err *err)
 {
   struct partner *partner = partner_of(agent, key), *fresh = NULL;
@@ -48,7 +48,7 @@ static int remember(struct agent *agent, struct hgl_bytes key, const struct hgl_
     hgl_free(fresh);
     return status;
   }
-  *held = (struct dialogue){*state, hgl_wall_ms(agent->host->config.clock)};
+  *held = *dialogue;
   partner->count++;
   return 0;
 }
@@ -61,18 +61,23 @@ static struct hgl_bytes dialogue_key(const struct hgl_envelope *envelope, bool o
   return hgl_bytes(out, HGL_KEY_SIZE + HGL_ID_SIZE);
 }
 
-static int save(struct agent *agent, struct hgl_bytes key, const struct hgl_dialogue *dialogue,
+/* The row: the state, then the time of the last step (8): so that a dialogue grows old also at a
+ * host that is started again and again. */
+static int save(struct agent *agent, struct hgl_bytes key, const struct dialogue *dialogue,
                 struct hgl_err *err)
 {
+  uint8_t active[8];
   uint8_t row[8 + HGL_KEY_SIZE + HGL_ID_SIZE] = {0};
   struct hgl_bytes row_bytes = hgl_bytes(row, sizeof row);
   hgl_put_be64(row, agent->number);
   memcpy(row + 8, key.data, key.size);
-  if (!dialogue || dialogue->ended)
+  if (!dialogue || dialogue->state.ended)
     return hgl_writeset_delete(host_writes(agent->host), HGL_DB_DIALOGUES, row_bytes, err);
   struct hgl_buf value;
   hgl_buf_init(&value, 256);
-  hgl_dialogue_encode(dialogue, &value);
+  hgl_dialogue_encode(&dialogue->state, &value);
+  hgl_put_be64(active, (uint64_t)dialogue->active_ms);
+  hgl_buf_append(&value, active, sizeof active);
   int status = hgl_buf_check(&value, err);
   if (!status)
     status = hgl_writeset_put(host_writes(agent->host), HGL_DB_DIALOGUES, row_bytes,
@@ -94,12 +99,12 @@ static int check_opening(const struct hgl_definition *definition,
 
 /* An ended dialogue is forgotten: its thread can neither go on nor be opened again by accident,
  * because an opening always makes a new thread id. */
-static int set(struct agent *agent, struct hgl_bytes key, const struct hgl_dialogue *next,
+static int set(struct agent *agent, struct hgl_bytes key, const struct dialogue *next,
                struct hgl_err *err)
 {
   struct dialogue *held = hgl_map_get(&agent->dialogues, key);
   const struct partner *partner = partner_of(agent, key);
-  bool opens = !held && next && !next->ended;
+  bool ends = !next || next->state.ended, opens = !held && !ends;
   if (opens && agent->dialogues.count >= DIALOGUES_MAX)
     return hgl_fail(err, HGL_LIMIT, "%s has %d open dialogues", agent->name, DIALOGUES_MAX);
   if (opens && partner && partner->count >= DIALOGUES_PEER_MAX)
@@ -107,12 +112,12 @@ static int set(struct agent *agent, struct hgl_bytes key, const struct hgl_dialo
                     DIALOGUES_PEER_MAX);
   int status = save(agent, key, next, err);
   if (status) return status;
-  if (!next || next->ended) {
+  if (ends) {
     forget(agent, key);
     return 0;
   }
   if (!held) return remember(agent, key, next, err);
-  *held = (struct dialogue){*next, agent->host->now_ms};
+  *held = *next;
   return 0;
 }
 
@@ -121,12 +126,13 @@ int dialogue_step(struct agent *agent, const struct hgl_envelope *envelope, bool
 {
   uint8_t key_bytes[HGL_KEY_SIZE + HGL_ID_SIZE];
   struct hgl_bytes key = dialogue_key(envelope, ours, key_bytes);
-  const struct hgl_dialogue *held = hgl_map_get(&agent->dialogues, key);
-  struct hgl_dialogue next = held ? *held : (struct hgl_dialogue){0};
+  const struct dialogue *held = hgl_map_get(&agent->dialogues, key);
+  struct dialogue next = {.active_ms = agent->host->now_ms};
+  if (held) next.state = held->state;
   int status;
   if (hgl_bytes_is(envelope->type, "haggle/1.0/refuse")) {
     if (!held) return 0;
-    if ((status = hgl_dialogue_refuse(&next, err))) return status;
+    if ((status = hgl_dialogue_refuse(&next.state, err))) return status;
     return set(agent, key, &next, err);
   }
   const struct hgl_definition *definition = agent_definition(agent, envelope->protocol,
@@ -137,22 +143,23 @@ int dialogue_step(struct agent *agent, const struct hgl_envelope *envelope, bool
                     "%.*s continues a dialogue that is not open between these two",
                     HGL_STR(envelope->type));
   if (!held && !ours && (status = check_opening(definition, envelope, err))) return status;
-  if (held && !ours && held->deadline_ms && held->deadline_ms < agent->host->now_ms)
+  if (held && !ours && held->state.deadline_ms && held->state.deadline_ms < agent->host->now_ms)
     return hgl_fail(err, HGL_PROTOCOL_VIOLATION, "%.*s comes after the deadline of its dialogue",
                     HGL_STR(envelope->type));
   if ((status = hgl_definition_check_body(definition, envelope->performative, envelope->body, err)))
     return status;
-  if ((status = hgl_dialogue_step(definition, &next, envelope->performative, ours,
+  if ((status = hgl_dialogue_step(definition, &next.state, envelope->performative, ours,
                                   agent->host->now_ms, err)))
     return status;
-  if (!held && next.ended) return 0;
+  if (!held && next.state.ended) return 0;
   return set(agent, key, &next, err);
 }
 
 void dialogue_restore(struct agent *agent, const struct dialogue_undo *undo)
 {
   struct hgl_err err;
-  if (set(agent, hgl_bytes(undo->key, sizeof undo->key), undo->existed ? &undo->was : NULL, &err))
+  struct dialogue was = {undo->was, agent->host->now_ms};
+  if (set(agent, hgl_bytes(undo->key, sizeof undo->key), undo->existed ? &was : NULL, &err))
     host_fatal(agent->host, &err);
 }
 
@@ -183,9 +190,19 @@ static int load_dialogue(void *user, struct hgl_bytes key, struct hgl_bytes valu
   struct agent *agent = user;
   if (key.size != 8 + HGL_KEY_SIZE + HGL_ID_SIZE)
     return hgl_fail(err, HGL_CORRUPT, "a stored dialogue has a bad key");
-  struct hgl_dialogue state;
-  int status = hgl_dialogue_decode(value, &state, err);
-  return status ? status : remember(agent, hgl_bytes(key.data + 8, key.size - 8), &state, err);
+  struct dialogue dialogue;
+  enum { TIME_SIZE = 8 };
+  if (value.size < TIME_SIZE) return hgl_fail(err, HGL_CORRUPT, "a stored dialogue is cut off");
+  struct hgl_bytes state = hgl_bytes(value.data, value.size - TIME_SIZE);
+  int status = hgl_dialogue_decode(state, &dialogue.state, err);
+  if (status) return status;
+  dialogue.active_ms = (int64_t)hgl_get_be64(value.data + state.size);
+  struct hgl_bytes name = hgl_bytes(key.data + 8, key.size - 8);
+  if (dialogue.active_ms == 0) { /* of an older schema: from now on */
+    dialogue.active_ms = hgl_wall_ms(agent->host->config.clock);
+    if ((status = save(agent, name, &dialogue, err))) return status;
+  }
+  return remember(agent, name, &dialogue, err);
 }
 
 int dialogues_load(struct agent *agent, struct hgl_err *err)

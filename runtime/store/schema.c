@@ -20,25 +20,49 @@ static int put_deal_time(struct hgl_writeset *changes, const struct hgl_entry *d
                           hgl_bytes(NULL, 0), err);
 }
 
-/* Version 1 did not have DEAL_TIMES. */
-static int index_deals(struct hgl_backend *backend, struct hgl_writeset *changes,
-                       struct hgl_err *err)
+/* A dialogue's row ends with the time of its last step: not known, 0. */
+static int put_dialogue_time(struct hgl_writeset *changes, const struct hgl_entry *dialogue,
+                             struct hgl_err *err)
 {
-  struct hgl_cursor cursor = {.backend = backend, .db = HGL_DB_DEALS};
-  struct hgl_entry deal;
+  struct hgl_buf value;
+  uint8_t unknown[8] = {0};
+  hgl_buf_init(&value, HGL_STORE_VALUE_SIZE_MAX);
+  hgl_buf_append_bytes(&value, dialogue->value);
+  hgl_buf_append(&value, unknown, sizeof unknown);
+  int status = hgl_buf_check(&value, err);
+  if (!status)
+    status = hgl_writeset_put(changes, HGL_DB_DIALOGUES, dialogue->key, hgl_buf_bytes(&value), err);
+  hgl_buf_deinit(&value);
+  return status;
+}
+
+static int each_row(struct hgl_backend *backend, enum hgl_db db, struct hgl_writeset *changes,
+                    int (*put)(struct hgl_writeset *changes, const struct hgl_entry *row,
+                               struct hgl_err *err),
+                    struct hgl_err *err)
+{
+  struct hgl_cursor cursor = {.backend = backend, .db = db};
+  struct hgl_entry row;
   int status = backend->calls->open_cursor(&cursor, err);
   if (status) return status;
-  status = backend->calls->first(&cursor, hgl_bytes(NULL, 0), &deal, err);
+  status = backend->calls->first(&cursor, hgl_bytes(NULL, 0), &row, err);
   while (status > 0) {
-    status = put_deal_time(changes, &deal, err);
-    if (!status) status = backend->calls->next(&cursor, &deal, err);
+    status = put(changes, &row, err);
+    status = status ? status : backend->calls->next(&cursor, &row, err);
   }
   backend->calls->close_cursor(&cursor);
   return status;
 }
 
+/* Version 1 did not have DEAL_TIMES, and did not know when a dialogue was last stepped. */
+static int add_times(struct hgl_backend *backend, struct hgl_writeset *changes, struct hgl_err *err)
+{
+  int status = each_row(backend, HGL_DB_DEALS, changes, put_deal_time, err);
+  return status ? status : each_row(backend, HGL_DB_DIALOGUES, changes, put_dialogue_time, err);
+}
+
 /* Version 0 had no schema row, and was otherwise like version 1. */
-const struct hgl_migration hgl_migrations[HGL_STORE_SCHEMA] = {{NULL}, {index_deals}};
+const struct hgl_migration hgl_migrations[HGL_STORE_SCHEMA] = {{NULL}, {add_times}};
 
 static struct hgl_bytes schema_key(void)
 {

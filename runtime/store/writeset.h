@@ -17,7 +17,8 @@ enum hgl_db {
   HGL_DB_JOURNAL,     /* row (8) → what was said and heard, kept a while for evidence */
   HGL_DB_RUNS,        /* agent number (8) | run (8) → handlers that are suspended */
   HGL_DB_TIMERS,      /* agent number (8) | name → due time and payload */
-  HGL_DB_DIALOGUES,   /* agent number (8) | peer (32) | thid (16) → state of the dialogue */
+  HGL_DB_DIALOGUES,   /* agent number (8) | peer (32) | thid (16) → state of the dialogue,
+                         time of its last step (8) */
   HGL_DB_PEERS,       /* host key (32) | kind (1) … → numbers, leaves, addresses, exceptions */
   HGL_DB_DELEGATIONS, /* agent key (32) → highest delegation seen; | sequence (8) → older ones */
   HGL_DB_DIRECTORY,   /* agent key (32) → advert */

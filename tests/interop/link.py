@@ -281,9 +281,6 @@ def proofs(check, a, target):
         return me.batch(link.host, [me.envelope(target, "echo/1.0/say", {"text": "two ways"})],
                         delegations=[delegation], **changes)
 
-    def said(done):
-        return done.stdout + done.stderr
-
     forker = SecondHost()
     link = forker.link(a.port)
     link.expect(HELLO)
@@ -331,13 +328,13 @@ def proofs(check, a, target):
                    content)
         check.that(objects is None or [content[1], content[2]] == objects,
                    "it holds the two, as they were signed")
-        for at in range(0, len(data), 11):
+        for at in range(0, len(data), 41):
             changed = bytearray(data)
             changed[at] ^= 1
             with open("changed", "wb") as file:
                 file.write(changed)
             done = check.haggle("verify", "changed")
-            check.that(done.returncode == 1 and "proved:" not in said(done),
+            check.that(done.returncode == 1 and not done.stdout,
                        f"refused with byte {at} changed", done)
 
 

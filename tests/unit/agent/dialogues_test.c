@@ -253,6 +253,32 @@ static void dialogues_with_one_peer_are_bounded_and_idle_ones_end(void **state)
   world_deinit(&world);
 }
 
+static void an_idle_dialogue_grows_old_over_restarts(void **state)
+{
+  static const char idle[] = "agent.protocol { name = 'idle', version = '1.0',\n"
+                             "  messages = { open = { replies = { 'close' } }, close = {} } }\n"
+                             "agent.on('idle/1.0/open', function() end)\n"
+                             "agent.on('idle/1.0/close', function() end)\n"
+                             "agent.on('go/1.0/now', function(message)\n"
+                             "  agent.send('server', 'idle/1.0/open', {})\n"
+                             "end)\n";
+  struct world world;
+  world_init(&world, 10);
+  struct node *a = world_node(&world);
+  for (int day = 0; day <= 8; day++) {
+    world_agent(a, "operator", "", NULL);
+    world_agent(a, "server", idle, NULL);
+    world_agent(a, "client", idle, NULL);
+    if (day == 0) world_say(a, "client", "go/1.0/now", NULL);
+    world_run(&world); /* upkeep */
+    assert_int_equal(open_dialogues(a), day < 8 ? 2 : 0);
+    hgl_clock_advance(&world.time, INT64_C(24) * 3600 * 1000);
+    world_crash(a);
+    world_restart(a);
+  }
+  world_deinit(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -265,6 +291,7 @@ int main(void)
       cmocka_unit_test(a_refusal_ends_the_dialogue_on_both_sides),
       cmocka_unit_test(a_stretch_that_raises_puts_its_dialogues_back),
       cmocka_unit_test(dialogues_with_one_peer_are_bounded_and_idle_ones_end),
+      cmocka_unit_test(an_idle_dialogue_grows_old_over_restarts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -150,11 +150,23 @@ static size_t count_places(struct hgl_backend *backend)
   return count;
 }
 
-static void migration_from_versions_0_and_1_keeps_deals_and_orders_them_by_time(void **state)
+static void put_old_dialogue(struct hgl_backend *backend)
+{
+  struct hgl_writeset *set;
+  const struct hgl_row *sorted[1];
+  assert_ok(hgl_writeset_create(&set, &err));
+  assert_ok(hgl_writeset_put(set, HGL_DB_DIALOGUES, hgl_text("thread"), hgl_text("state"), &err));
+  hgl_writeset_sorted(set, sorted);
+  assert_ok(backend->calls->apply(backend, sorted, 1, &err));
+  hgl_writeset_destroy(set);
+}
+
+static void migration_from_versions_0_and_1_keeps_rows_and_adds_their_times(void **state)
 {
   for (uint32_t from = 0; from < 2; from++) {
     struct hgl_backend *backend = backend_with(old_deals, 3);
     uint32_t was = 99;
+    put_old_dialogue(backend);
     assert_ok(hgl_schema_migrate(backend, hgl_migrations, from, &was, &err));
     assert_ok(hgl_schema_migrate(backend, hgl_migrations, HGL_STORE_SCHEMA, &was, &err));
     assert_int_equal(was, from);
@@ -165,6 +177,7 @@ static void migration_from_versions_0_and_1_keeps_deals_and_orders_them_by_time(
     expect_place(backend, 2000, "agent--2one");
     expect_place(backend, 3000, "agent--1late");
     assert_int_equal(count_places(backend), 3);
+    expect_row(backend, HGL_DB_DIALOGUES, "thread", hgl_bytes("state\0\0\0\0\0\0\0\0", 13));
     backend->calls->close(backend);
   }
 }
@@ -188,7 +201,7 @@ int main(void)
       cmocka_unit_test(migration_runs_each_step_once_and_in_order),
       cmocka_unit_test(migration_goes_on_where_it_was_cut_short),
       cmocka_unit_test(newer_schema_is_refused),
-      cmocka_unit_test(migration_from_versions_0_and_1_keeps_deals_and_orders_them_by_time),
+      cmocka_unit_test(migration_from_versions_0_and_1_keeps_rows_and_adds_their_times),
       cmocka_unit_test(migration_refuses_a_damaged_deal_and_changes_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
