@@ -188,7 +188,7 @@ static const char *match_captured(struct matcher *m, const char *s, char digit)
     return NULL;
   }
   ptrdiff_t size = m->captures[i].size;
-  if (size == POSITION) size = 0;
+  if (size == POSITION) return NULL; /* a place, not a text: as Lua's own */
   if (m->text_end - s < size) return NULL;
   spend(m, (size_t)size / COMPARED_BYTES_PER_STEP);
   return memcmp(m->captures[i].start, s, (size_t)size) == 0 ? s + size : NULL;

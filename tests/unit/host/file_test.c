@@ -1,0 +1,173 @@
+#include "support/check.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "host/file.h"
+
+static struct hgl_err err;
+static char folder[64], path[96], link_path[96];
+
+static int set_up(void **state)
+{
+  strcpy(folder, "/tmp/haggle-file-XXXXXX");
+  if (!mkdtemp(folder)) return -1;
+  snprintf(path, sizeof path, "%s/file", folder);
+  snprintf(link_path, sizeof link_path, "%s/link", folder);
+  return 0;
+}
+
+static int tear_down(void **state)
+{
+  unlink(path);
+  unlink(link_path);
+  return rmdir(folder); /* nothing else is left there */
+}
+
+static void assert_holds(const char *name, struct hgl_bytes expected)
+{
+  struct hgl_buf out;
+  hgl_buf_init(&out, 1 << 20);
+  assert_ok(hgl_file_read(name, 1 << 20, &out, &err));
+  assert_true(hgl_bytes_equal(hgl_buf_bytes(&out), expected));
+  hgl_buf_deinit(&out);
+}
+
+static int read_of(const char *name, size_t size_max)
+{
+  struct hgl_buf out;
+  hgl_buf_init(&out, 1 << 20);
+  int status = hgl_file_read(name, size_max, &out, &err);
+  hgl_buf_deinit(&out);
+  return status;
+}
+
+static int mode_of(const char *name)
+{
+  struct stat info;
+  assert_int_equal(stat(name, &info), 0);
+  return info.st_mode & 0777;
+}
+
+static void a_file_comes_back_as_it_was_written(void **state)
+{
+  struct hgl_bytes bytes = hgl_bytes("a\0b\n\xff", 5);
+  assert_ok(hgl_file_create(path, bytes, 0600, &err));
+  assert_holds(path, bytes);
+  assert_int_equal(mode_of(path), 0600);
+  assert_ok(hgl_file_replace(path, hgl_bytes(NULL, 0), 0644, &err));
+  assert_holds(path, hgl_bytes(NULL, 0));
+  assert_int_equal(mode_of(path), 0644);
+}
+
+static void a_file_that_is_there_is_not_made_anew(void **state)
+{
+  assert_ok(hgl_file_create(path, hgl_text("first"), 0600, &err));
+  assert_fails(HGL_EXISTS, hgl_file_create(path, hgl_text("second"), 0600, &err));
+  assert_holds(path, hgl_text("first"));
+}
+
+static void a_file_is_replaced_whole(void **state)
+{
+  assert_ok(hgl_file_replace(path, hgl_text("first, and long"), 0600, &err));
+  int reader = open(path, O_RDONLY); /* who has it open goes on reading the old one */
+  assert_ok(hgl_file_replace(path, hgl_text("second"), 0600, &err));
+  char text[32] = "";
+  assert_int_equal(read(reader, text, sizeof text), 15);
+  close(reader);
+  assert_string_equal(text, "first, and long");
+  assert_holds(path, hgl_text("second"));
+}
+
+static void where_no_file_can_be_written_nothing_is_left(void **state)
+{
+  char deep[128];
+  snprintf(deep, sizeof deep, "%s/none/file", folder);
+  assert_fails(HGL_NOT_FOUND, hgl_file_create(deep, hgl_text("x"), 0600, &err));
+  assert_fails(HGL_NOT_FOUND, hgl_file_replace(deep, hgl_text("x"), 0600, &err));
+  assert_true(hgl_file_replace(folder, hgl_text("x"), 0600, &err) < 0); /* a folder */
+}
+
+static void the_limit_of_a_read_is_exact(void **state)
+{
+  char bytes[40000]; /* more than is read in one piece */
+  memset(bytes, 'x', sizeof bytes);
+  assert_ok(hgl_file_create(path, hgl_bytes(bytes, sizeof bytes), 0600, &err));
+  assert_int_equal(read_of(path, sizeof bytes), 0);
+  assert_fails(HGL_TOO_LARGE, read_of(path, sizeof bytes - 1));
+  assert_fails(HGL_TOO_LARGE, read_of(path, 0));
+}
+
+static void what_is_no_ordinary_file_is_told_and_not_waited_for(void **state)
+{
+  assert_fails(HGL_NOT_FOUND, read_of(path, 10));
+  assert_fails(HGL_INVALID, read_of(folder, 10));
+  assert_non_null(strstr(err.message, "is a folder"));
+  assert_fails(HGL_INVALID, read_of("/dev/zero", 10));
+  assert_int_equal(mkfifo(path, 0600), 0);
+  assert_fails(HGL_INVALID, read_of(path, 10)); /* nobody writes to it */
+}
+
+static void a_secret_is_for_its_owner_only(void **state)
+{
+  static const int bad[] = {0640, 0604, 0620, 0602, 0660, 0644};
+  struct hgl_buf out;
+  hgl_buf_init(&out, 100);
+  assert_ok(hgl_file_create(path, hgl_text("secret"), 0600, &err));
+  assert_ok(hgl_file_read_secret(path, 100, &out, &err));
+  assert_true(hgl_bytes_is(hgl_buf_bytes(&out), "secret"));
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    hgl_buf_clear(&out);
+    assert_int_equal(chmod(path, (mode_t)bad[i]), 0);
+    assert_fails(HGL_DENIED, hgl_file_read_secret(path, 100, &out, &err));
+    assert_non_null(strstr(err.message, "chmod 600"));
+    assert_int_equal(out.size, 0);
+  }
+  hgl_buf_deinit(&out);
+}
+
+static int confined(const char *name)
+{
+  struct hgl_buf out;
+  hgl_buf_init(&out, 1 << 20);
+  int status = hgl_file_read_confined(name, 1 << 20, &out, &err);
+  hgl_buf_deinit(&out);
+  return status;
+}
+
+static void the_links_of_proc_lead_nowhere_for_agents(void **state)
+{
+  char name[128];
+  assert_ok(hgl_file_create(path, hgl_text("x"), 0600, &err));
+  int fd = open(path, O_RDONLY);
+  snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+  assert_int_equal(read_of(name, 100), 0);
+  assert_fails(HGL_DENIED, confined(name));
+  close(fd);
+  snprintf(name, sizeof name, "/proc/self/root%s", path);
+  assert_fails(HGL_DENIED, confined(name));
+  assert_ok(confined("/proc/self/status"));
+  assert_ok(confined(path));
+  assert_int_equal(symlink(path, link_path), 0); /* an ordinary link is the operator's business */
+  assert_ok(confined(link_path));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      TEST(a_file_comes_back_as_it_was_written),
+      TEST(a_file_that_is_there_is_not_made_anew),
+      TEST(a_file_is_replaced_whole),
+      TEST(where_no_file_can_be_written_nothing_is_left),
+      TEST(the_limit_of_a_read_is_exact),
+      TEST(what_is_no_ordinary_file_is_told_and_not_waited_for),
+      TEST(a_secret_is_for_its_owner_only),
+      TEST(the_links_of_proc_lead_nowhere_for_agents),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
