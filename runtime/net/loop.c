@@ -180,7 +180,11 @@ void hgl_loop_stop(struct hgl_loop *loop)
   uv_stop(&loop->uv);
 }
 
-static void patience_ended(uv_timer_t *timer) {}
+/* Also when it ends before the loop begins to wait, which would then be for ever. */
+static void patience_ended(uv_timer_t *timer)
+{
+  uv_stop(timer->loop);
+}
 
 void hgl_loop_run_once(struct hgl_loop *loop, int timeout_ms)
 {

@@ -13,7 +13,7 @@ check 2 'name a script to run' run
 check 2 '--within needs' ask x echo/1.0/say --within
 check 2 'takes no value' agents --json=yes
 check 0 'runs autonomous agents' help
-for verb in run new test agents peers find send ask tail deals dead export verify keys version; do
+for verb in run new test agents peers find send ask tail deals proofs dead export verify keys version; do
   check 0 'Options:' "$verb" --help
 done
 

@@ -26,6 +26,15 @@ static int count_row(void *user, struct hgl_bytes key, struct hgl_bytes value, s
   return 0;
 }
 
+static size_t rows(struct node *node, enum hgl_db db)
+{
+  struct hgl_err err;
+  size_t count = 0;
+  const struct hgl_bytes none = {0};
+  assert_ok(hgl_store_scan(node->store, db, none, none, false, count_row, &count, &err));
+  return count;
+}
+
 struct scene {
   struct world world;
   struct node *a, *b;
@@ -210,6 +219,50 @@ static void a_message_kept_first_is_not_displaced_by_another_with_its_id(void **
   world_deinit(&world);
 }
 
+/* Someone else says another message of the same id, in a thread of the same id: it is kept too, and
+ * is no part of the deal. */
+static void a_message_of_others_with_its_id_is_no_part_of_a_deal(void **state)
+{
+  static const char dealer[] =
+      "agent.on('x/1.0/y', function(message)\n"
+      "  assert(agent.keep(message.id))\n"
+      "  if state.done then return end\n"
+      "  state.done = true\n"
+      "  agent.deal { id = message.thid, status = 'agreed', counterparty = message.from,\n"
+      "    messages = { message.id } }\n"
+      "end)\n";
+  struct world world;
+  struct fake fakes[2];
+  struct hgl_key to;
+  struct hgl_buf out;
+  struct hgl_err err;
+  struct hgl_proof proof;
+  size_t count;
+  world_init(&world, 6);
+  struct node *node = world_node(&world);
+  world_agent(node, "dealer", dealer, NULL);
+  assert_ok(hgl_did_parse(hgl_text(world_did(node, "dealer")), &to, &err));
+  for (int i = 0; i < 2; i++) {
+    fake_init(&fakes[i], world_stranger(&world), node);
+    fake_delegate(&fakes[i], world.time.wall_ms / 1000 - 10, 3600, 1, NULL);
+    fake_link(&fakes[i]);
+    fake_say(&fakes[i], &to, "x/1.0/y", &(struct lie){0});
+    world_run(&world);
+  }
+  delete_journal(node);
+  hgl_buf_init(&out, HGL_STORE_VALUE_SIZE_MAX);
+  assert_int_equal(rows(node, HGL_DB_EVIDENCE), 2); /* both are kept */
+  assert_ok(hgl_host_export(node->host, "0101", &out, &err));
+  struct hgl_cbor_reader in = hgl_cbor_reader(hgl_buf_bytes(&out));
+  assert_ok(hgl_cbor_get_list(&in, "deal", 64, &count, &err));
+  assert_int_equal(count, 1);
+  assert_ok(hgl_evidence_verify(hgl_bytes(in.at, (size_t)(in.end - in.at)), NULL, &proof, &err));
+  assert_true(hgl_key_equal(&proof.envelope.from, hgl_signer_key(fakes[0].agent)));
+  hgl_buf_deinit(&out);
+  for (int i = 0; i < 2; i++) fake_deinit(&fakes[i]);
+  world_deinit(&world);
+}
+
 static void what_was_agreed_cannot_be_recorded_otherwise(void **state)
 {
   struct world world;
@@ -278,16 +331,6 @@ static void assert_listed(struct node *node, size_t limit, const char *expected)
   assert_string_equal(listed, expected);
 }
 
-static size_t places(struct node *node)
-{
-  struct hgl_err err;
-  size_t count = 0;
-  const struct hgl_bytes none = {0};
-  assert_ok(
-      hgl_store_scan(node->store, HGL_DB_DEAL_TIMES, none, none, false, count_row, &count, &err));
-  return count;
-}
-
 static void deals_are_listed_by_their_last_change_newest_first(void **state)
 {
   struct world world;
@@ -307,7 +350,7 @@ static void deals_are_listed_by_their_last_change_newest_first(void **state)
   note(a, "two", "z", "delivered"); /* its place moves */
   assert_listed(a, 1, "two/z ");
   assert_listed(a, 10, "two/z one/a one/b ");
-  assert_int_equal(places(a), 3);
+  assert_int_equal(rows(a, HGL_DB_DEAL_TIMES), 3);
   world_crash(a);
   world_restart(a);
   assert_listed(a, 1, "(not running)/z ");
@@ -327,7 +370,7 @@ static void a_deal_recorded_twice_in_one_stretch_has_one_place(void **state)
               NULL);
   world_run(&world);
   assert_listed(a, 10, "books/one ");
-  assert_int_equal(places(a), 1);
+  assert_int_equal(rows(a, HGL_DB_DEAL_TIMES), 1);
   world_deinit(&world);
 }
 
@@ -339,6 +382,7 @@ int main(void)
       cmocka_unit_test(a_message_can_be_proved_after_its_authors_delegation_was_renewed),
       cmocka_unit_test(a_deal_is_listed_and_exported_by_the_beginning_of_its_id),
       cmocka_unit_test(a_message_kept_first_is_not_displaced_by_another_with_its_id),
+      cmocka_unit_test(a_message_of_others_with_its_id_is_no_part_of_a_deal),
       cmocka_unit_test(what_was_agreed_cannot_be_recorded_otherwise),
       cmocka_unit_test(deals_are_listed_by_their_last_change_newest_first),
       cmocka_unit_test(a_deal_recorded_twice_in_one_stretch_has_one_place),

@@ -122,6 +122,12 @@ static void loop_hands_on_signals_and_stops(void **state)
   assert_int_equal(f->signal, SIGTERM);
 }
 
+static void loop_waits_no_longer_than_asked(void **state)
+{
+  struct fixture *f = *state;
+  for (int i = 0; i < 500; i++) hgl_loop_run_once(f->loop, 1); /* not once for ever */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -133,6 +139,7 @@ int main(void)
       TEST(loop_is_woken_from_another_thread),
       TEST(loop_ticks_at_its_deadline_and_not_before),
       TEST(loop_hands_on_signals_and_stops),
+      TEST(loop_waits_no_longer_than_asked),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
