@@ -71,7 +71,7 @@ static int get_field(const struct hgl_proof *proof, const char *name, struct hgl
 static int get_text(const struct hgl_proof *proof, const char *name, size_t size_max,
                     struct hgl_bytes *out, struct hgl_err *err)
 {
-  struct hgl_bytes field;
+  struct hgl_bytes field = {0};
   int status = get_field(proof, name, &field, err);
   struct hgl_cbor_reader in = hgl_cbor_reader(field);
   if (status) return status;
@@ -84,7 +84,7 @@ static int get_text(const struct hgl_proof *proof, const char *name, size_t size
 static int get_number(const struct hgl_proof *proof, const char *name, int64_t least, int64_t most,
                       int64_t *out, struct hgl_err *err)
 {
-  struct hgl_bytes field;
+  struct hgl_bytes field = {0};
   int64_t number;
   int status = get_field(proof, name, &field, err);
   struct hgl_cbor_reader in = hgl_cbor_reader(field);
