@@ -102,7 +102,7 @@ static void long_url(char *out, size_t size, const char *end)
   size_t letters = size - 5 - strlen(end);
   memcpy(out, "ws://", 5);
   memset(out + 5, 'a', letters);
-  strcpy(out + 5 + letters, end);
+  memcpy(out + 5 + letters, end, strlen(end) + 1);
 }
 
 static void a_url_has_its_limit_and_so_has_what_it_is_completed_to(void **state)

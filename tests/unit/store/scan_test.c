@@ -62,7 +62,7 @@ static int see(void *user, struct hgl_bytes key, struct hgl_bytes value, struct 
   size_t size = strlen(seen->text);
   snprintf(seen->text + size, sizeof seen->text - size, "%.*s=%.*s ", HGL_STR(key), HGL_STR(value));
   if (seen->set && key.data[0] == 'c') set_rows(seen->set, seen->change);
-  if (seen->stop_at && key.data[0] == seen->stop_at) return 7;
+  if (seen->stop_at && key.data[0] == (uint8_t)seen->stop_at) return 7;
   return 0;
 }
 
@@ -157,7 +157,7 @@ static void a_walk_agrees_with_a_model(void **state)
   for (int round = 0; round < 300; round++) {
     char layer[3][64] = {"", "", ""}, model[128] = "", reverse[128] = "";
     struct layers layers;
-    for (char key = 'a'; key <= 'h'; key++) {
+    for (int key = 'a'; key <= 'h'; key++) {
       char value = 0;
       for (int i = 0; i < 3; i++) {
         seed = seed * 1664525 + 1013904223;
@@ -168,11 +168,12 @@ static void a_walk_agrees_with_a_model(void **state)
         if (choice == 1) value = (char)('0' + i);
         if (choice == 2 && i > 0) value = 0;
       }
-      char entry[8] = "", rest[128];
+      char entry[8] = "", before[128], after[128];
       if (value) snprintf(entry, sizeof entry, "%c=%c ", key, value);
-      strcat(model, entry);
-      strcpy(rest, reverse);
-      snprintf(reverse, sizeof reverse, "%s%s", entry, rest);
+      snprintf(before, sizeof before, "%s%s", model, entry);
+      snprintf(after, sizeof after, "%s%s", entry, reverse);
+      memcpy(model, before, sizeof model);
+      memcpy(reverse, after, sizeof reverse);
     }
     begin(&layers, layer[0], layer[1], layer[2]);
     expect_walk(&layers, false, "", model);
