@@ -44,7 +44,9 @@ static bool push_digit(uint8_t number[PAYLOAD_SIZE], unsigned digit)
 int hgl_did_parse(struct hgl_bytes text, struct hgl_key *out, struct hgl_err *err)
 {
   if (text.size != HGL_DID_TEXT_SIZE - 1 || memcmp(text.data, scheme, sizeof scheme - 1) != 0)
-    return hgl_fail(err, HGL_MALFORMED, "not a did:key of an Ed25519 key (\"did:key:z6Mk…\")");
+    return hgl_fail(err, HGL_MALFORMED,
+                    "\"%.*s\" is no did:key of an Ed25519 key (\"did:key:z6Mk…\")",
+                    (int)(text.size < 80 ? text.size : 80), (const char *)text.data);
   uint8_t number[PAYLOAD_SIZE] = {0};
   for (size_t i = sizeof scheme - 1; i < text.size; i++) {
     const char *digit = text.data[i] ? strchr(alphabet, text.data[i]) : NULL;

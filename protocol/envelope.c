@@ -56,8 +56,9 @@ int hgl_type_parse(struct hgl_bytes type, struct hgl_bytes *protocol, struct hgl
   struct hgl_bytes first = split(&rest), second = split(&rest), third = rest;
   if (type.size > HGL_TYPE_SIZE_MAX || !is_name(first) || !is_version(second) || !is_name(third))
     return hgl_fail(err, HGL_MALFORMED,
-                    "a type is protocol/version/performative in lower case, as in "
-                    "\"weather/1.0/request\"");
+                    "\"%.*s\" is no type: protocol/version/performative in lower case, as in "
+                    "\"weather/1.0/request\"",
+                    (int)(type.size < 80 ? type.size : 80), (const char *)type.data);
   *protocol = first;
   *version = second;
   *performative = third;

@@ -332,6 +332,7 @@ static int create(struct hgl_host *host, const struct hgl_agent_config *config, 
                                                    : HGL_MAILBOX_BYTES_DEFAULT;
   agent->mailbox_sender_max = config->mailbox_per_sender ? config->mailbox_per_sender
                                                          : agent->mailbox_count_max / 2;
+  agent->outbox_bytes_max = config->outbox_bytes ? config->outbox_bytes : HGL_OUTBOX_BYTES_DEFAULT;
   const char *path = config->script_path ? config->script_path : "";
   agent->name = hgl_strndup(config->name, strlen(config->name));
   agent->script_path = hgl_strndup(path, strlen(path));

@@ -1,5 +1,6 @@
 /* Groups that were said to a peer and are not acknowledged: their frames, their authors, and what
  * becomes of those that expire. Their rows in the journal are the outbox. */
+#include "agent/accounts.h"
 #include "agent/holds.h"
 #include "agent/waits.h"
 
@@ -9,11 +10,14 @@ static void expires_at(struct hgl_host *host, struct group *group, int64_t expir
   if (expires_ms < host->expiry_due_ms) host->expiry_due_ms = expires_ms;
 }
 
-static bool has_author(const struct group *group, const struct hgl_key *key)
+/* Its place among the authors; their number when it is none. */
+static size_t author_at(const struct group *group, const struct agent *author,
+                        const struct hgl_key *key)
 {
-  for (size_t i = 0; i < group->author_count; i++)
-    if (hgl_key_equal(&group->authors[i], key)) return true;
-  return false;
+  if (author) return author->author_of == group->row ? author->author_at : group->author_count;
+  size_t at = 0;
+  while (at < group->author_count && !hgl_key_equal(&group->authors[at].key, key)) at++;
+  return at;
 }
 
 int group_add_authors(struct hgl_host *host, struct group *group, struct message *const *messages,
@@ -27,17 +31,31 @@ int group_add_authors(struct hgl_host *host, struct group *group, struct message
     if (envelope->expires_time_ms && !messages[i]->asked)
       expires_at(host, group, envelope->expires_time_ms);
     struct agent *author = agent_by_key(host, &envelope->from);
-    if (author ? author->author_of == group->row : has_author(group, &envelope->from)) continue;
-    if (author) author->author_of = group->row;
-    if (!HGL_GROW(group->authors, group->author_count, capacity))
-      return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-    group->authors[group->author_count++] = envelope->from;
+    size_t at = author_at(group, author, &envelope->from);
+    if (at == group->author_count) {
+      if (!HGL_GROW(group->authors, group->author_count, capacity))
+        return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+      group->authors[group->author_count++] = (struct group_author){envelope->from, 0};
+      if (author) author->author_of = group->row, author->author_at = at;
+    }
+    group->authors[at].bytes += messages[i]->bytes.size;
   }
   return 0;
 }
 
-static void group_destroy(struct group *group)
+int group_charge(struct hgl_host *host, const struct group *group, struct hgl_err *err)
 {
+  int status = 0;
+  for (size_t i = 0; i < group->author_count && !status; i++)
+    status = account_charge(host, &group->authors[i].key, group->authors[i].bytes, err);
+  return status;
+}
+
+static void group_destroy(struct hgl_host *host, struct group *group)
+{
+  for (size_t i = 0; i < group->author_count; i++)
+    account_discharge(host, &group->authors[i].key, group->authors[i].bytes);
+  host->frames_bytes -= group->frame.size;
   hgl_buf_deinit(&group->frame);
   hgl_free(group->authors);
   hgl_free(group);
@@ -93,7 +111,7 @@ void group_drop(struct hgl_host *host, struct peer *peer)
   if (peer->cursor == group) peer->cursor = group->next;
   peer->out_bytes -= group->size;
   peer->under_way -= group->under_way;
-  group_destroy(group);
+  group_destroy(host, group);
 }
 
 /* ---- loading ---- */
@@ -111,7 +129,7 @@ int group_load_authors(struct hgl_host *host, struct group *group, struct hgl_ru
     status = group_add_authors(host, group, &message, 1, err);
     message_release(message);
   }
-  return status;
+  return status ? status : group_charge(host, group, err);
 }
 
 static int load_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
@@ -156,16 +174,16 @@ int outbox_load(struct hgl_host *host, struct hgl_err *err)
   return status;
 }
 
-void outbox_deinit(struct peer *peer)
+void outbox_deinit(struct hgl_host *host, struct peer *peer)
 {
   for (struct group *group; (group = peer->groups);) {
     peer->groups = group->next;
-    group_destroy(group);
+    group_destroy(host, group);
   }
   for (size_t i = 0; i < peer->spoken_count; i++) message_release(peer->spoken[i]);
   hgl_free(peer->spoken);
-  holds_deinit(peer);
-  waits_deinit(peer);
+  holds_deinit(host, peer);
+  waits_deinit(host, peer);
 }
 
 /* ---- expiry: the author is told, what may have been handled stays open ---- */

@@ -6,6 +6,7 @@
  * Nothing overtakes: while messages of the pair are still on their way, they can only be refused as
  * well (the settle frame names the number from which on the pair is open), and nothing is said
  * again before all of them have been answered. */
+#include "agent/accounts.h"
 #include "agent/holds.h"
 #include "agent/waits.h"
 
@@ -36,8 +37,8 @@ static struct hold_pair *find(struct peer *peer, const struct hgl_envelope *enve
   return pair;
 }
 
-static int insert(struct peer *peer, struct hold_pair *pair, struct message *message, bool refused,
-                  uint64_t row, struct hgl_err *err)
+static int insert(struct hgl_host *host, struct peer *peer, struct hold_pair *pair,
+                  struct message *message, bool refused, uint64_t row, struct hgl_err *err)
 {
   struct held *held = hgl_zalloc(sizeof *held);
   if (!held) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
@@ -50,7 +51,7 @@ static int insert(struct peer *peer, struct hold_pair *pair, struct message *mes
   if (!held->next) pair->last = held;
   if (refused) pair->last_refused = held;
   peer->held_bytes += message->bytes.size;
-  return 0;
+  return account_charge(host, &message->envelope.from, message->bytes.size, err);
 }
 
 /* [host key, refused, envelope], and true behind it in one that waits for a delegation. */
@@ -97,7 +98,7 @@ static int hold(struct hgl_host *host, struct peer *peer, struct hold_pair *pair
 {
   uint64_t row;
   int status = hold_save(host, peer, message, refused ? HOLD_REFUSED : HOLD_BEHIND, &row, err);
-  if (!status) status = insert(peer, pair, message, refused, row, err);
+  if (!status) status = insert(host, peer, pair, message, refused, row, err);
   if (pair->retry_ms < host->holds_due_ms) host->holds_due_ms = pair->retry_ms;
   return status;
 }
@@ -159,6 +160,7 @@ static int say(struct hgl_host *host, struct peer *peer, struct hold_pair *pair,
     if (status) break;
     pair->first = held->next;
     peer->held_bytes -= held->message->bytes.size;
+    account_discharge(host, &held->message->envelope.from, held->message->bytes.size);
     message_release(held->message);
     hgl_free(held);
   }
@@ -226,7 +228,7 @@ static int load_hold(void *user, struct hgl_bytes key, struct hgl_bytes value, s
     status = wait_load(host, peer, message, row, err);
   } else if (!(status = pair_get(host, peer, &message->envelope, &pair, err))) {
     pair->after = peer->out_next - 1;
-    status = insert(peer, pair, message, refused, row, err);
+    status = insert(host, peer, pair, message, refused, row, err);
   }
   message_release(message);
   return status;
@@ -244,12 +246,13 @@ void holds_renumber(struct peer *peer)
   for (struct hold_pair *pair = peer->holds; pair; pair = pair->next) pair->after = 0;
 }
 
-void holds_deinit(struct peer *peer)
+void holds_deinit(struct hgl_host *host, struct peer *peer)
 {
   for (struct hold_pair *pair; (pair = peer->holds);) {
     peer->holds = pair->next;
     for (struct held *held; (held = pair->first);) {
       pair->first = held->next;
+      account_discharge(host, &held->message->envelope.from, held->message->bytes.size);
       message_release(held->message);
       hgl_free(held);
     }

@@ -22,6 +22,6 @@ int holds_release(struct hgl_host *host, struct peer *peer, int64_t *due_ms,
                   struct hgl_err *err) HGL_NODISCARD;
 int holds_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 void holds_renumber(struct peer *peer);
-void holds_deinit(struct peer *peer);
+void holds_deinit(struct hgl_host *host, struct peer *peer);
 
 #endif

@@ -1,4 +1,4 @@
-#include "agent/internal.h"
+#include "agent/accounts.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -129,7 +129,7 @@ int hgl_host_create(const struct hgl_host_config *config, struct hgl_host **out,
   hgl_did_format(&host->key, host->did);
   struct hgl_map *maps[] = {&host->agents_by_name, &host->agents_by_key,     &host->peers,
                             &host->delegations,    &host->delegation_shares, &host->addresses,
-                            &host->waiting_authors};
+                            &host->accounts};
   for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
     hgl_map_init(maps[i], hgl_random_u64(config->random), hgl_random_u64(config->random));
   hgl_heap_init(&host->wall_heap);
@@ -159,11 +159,10 @@ void hgl_host_destroy(struct hgl_host *host)
     host->records_first = record->next;
     hgl_free(record);
   }
-  for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) peer_destroy(slot->value);
+  for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) peer_destroy(host, slot->value);
   stretch_deinit(&host->stretch);
   delegations_deinit(host);
-  for (size_t i = 0; (slot = hgl_map_next(&host->waiting_authors, &i));) hgl_free(slot->value);
-  hgl_map_deinit(&host->waiting_authors);
+  accounts_deinit(host);
   hgl_directory_destroy(host->directory);
   hgl_heap_deinit(&host->wall_heap);
   hgl_heap_deinit(&host->mono_heap);

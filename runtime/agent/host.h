@@ -39,6 +39,7 @@ enum {
   HGL_TICK_ENVELOPES_MAX = 4096,         /* taken in by one tick */
   HGL_TICK_RUN_MS = 20,                  /* spent on handlers by one tick */
   HGL_OUTBOX_BYTES_MAX = 64 << 20,       /* unacknowledged towards one host */
+  HGL_OUTBOX_BYTES_DEFAULT = 32 << 20,   /* unacknowledged of one agent */
   HGL_JOURNAL_BYTES_DEFAULT = 256 << 20, /* kept of what was said and heard */
 };
 
@@ -107,6 +108,7 @@ struct hgl_agent_config {
   const char *const *grants;       /* "read=/proc/loadavg", … NULL-terminated, or NULL */
   struct hgl_vm_limits limits;     /* zero fields: defaults */
   size_t mailbox_count, mailbox_bytes, mailbox_per_sender; /* 0: defaults; half of it for one */
+  size_t outbox_bytes; /* said to other hosts and not acknowledged; 0: the default */
 };
 /* Runs the script's top level now; on_start runs in the next tick. HGL_SCRIPT, HGL_EXISTS. */
 int hgl_host_add_agent(struct hgl_host *host, const struct hgl_agent_config *config,

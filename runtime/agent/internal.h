@@ -183,6 +183,10 @@ struct agent {
   struct agent *next_dirty;
   struct operator_ask *operator_asks;
   uint64_t author_of; /* the row of the last group that holds a message of its */
+  size_t author_at;   /* its place among that group's authors */
+  size_t outbox_bytes_max;
+  uint64_t said_tick; /* see accounts.c */
+  size_t said_bytes;
   uint64_t handled, sent, raised, refused;
   char *last_error;
   bool stopped;
@@ -237,15 +241,20 @@ enum {
   LINK_INBOUND_BYTES = 16 << 20, /* heard and not yet routed */
 };
 
+struct group_author {
+  struct hgl_key key;
+  size_t bytes; /* of its envelopes */
+};
+
 /* A signed group on its way; its bytes stand in JOURNAL under `row`. */
 struct group {
   struct group *next;
   uint64_t row, tick;
   uint64_t first_number, count;
-  size_t size;             /* of the frame */
-  size_t under_way;        /* bytes of it that were sent on this link; 0: it is yet to be sent */
-  struct hgl_buf frame;    /* the encoded batch frame without delegations; empty: read the row */
-  struct hgl_key *authors; /* agents whose delegation the link must have carried */
+  size_t size;          /* of the frame */
+  size_t under_way;     /* bytes of it that were sent on this link; 0: it is yet to be sent */
+  struct hgl_buf frame; /* the encoded batch frame without delegations; empty: read the row */
+  struct group_author *authors; /* agents whose delegation the link must have carried */
   size_t author_count;
   int64_t first_expiry_ms; /* of its messages */
   int64_t expires_ms;      /* the same, of those whose author is not told yet */
@@ -411,7 +420,8 @@ struct hgl_host {
   struct hgl_map delegations;       /* agent key → struct seen_delegation */
   struct hgl_map delegation_shares; /* host key → how many of them name it */
   struct hgl_heap delegation_ends;
-  struct hgl_map waiting_authors;              /* agent key → how much of it waits; see waits.c */
+  struct hgl_map accounts; /* agent key → what it said and is not acknowledged */
+  size_t frames_bytes;     /* of unacknowledged groups, in memory */
   uint8_t delegation_cursor[HGL_KEY_SIZE + 8]; /* where the next sweep begins */
   size_t delegation_cursor_size;
   char **urls;
@@ -588,6 +598,9 @@ struct group *group_create(uint64_t row, uint64_t first, uint64_t count, size_t 
 void group_append(struct peer *peer, struct group *group);
 int group_add_authors(struct hgl_host *host, struct group *group, struct message *const *messages,
                       size_t count, struct hgl_err *err) HGL_NODISCARD;
+/* All its authors are there: what they said counts as theirs until the group is dropped. */
+int group_charge(struct hgl_host *host, const struct group *group,
+                 struct hgl_err *err) HGL_NODISCARD;
 int group_load_authors(struct hgl_host *host, struct group *group, struct hgl_run envelopes,
                        struct hgl_err *err) HGL_NODISCARD;
 /* The group's batch frame, from memory or from its row, which `row` then holds. */
@@ -599,7 +612,7 @@ int group_tell_expired(struct hgl_host *host, struct group *group,
 void group_drop(struct hgl_host *host, struct peer *peer); /* the first: it is acknowledged */
 int outbox_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 void outbox_due(struct hgl_host *host); /* held pairs, expired messages */
-void outbox_deinit(struct peer *peer);
+void outbox_deinit(struct hgl_host *host, struct peer *peer);
 
 /* outbox.c */
 void outbox_pump(struct hgl_host *host, struct peer *peer); /* phase 7 */
@@ -649,7 +662,7 @@ void peer_dirty(struct hgl_host *host, struct peer *peer);
 int peers_persist(struct hgl_host *host, struct tick_record **record,
                   struct hgl_err *err) HGL_NODISCARD;
 int peers_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
-void peer_destroy(struct peer *peer);
+void peer_destroy(struct hgl_host *host, struct peer *peer);
 bool peer_is_owed(const struct peer *peer);                            /* something waits for it */
 void peer_want(struct hgl_host *host, struct peer *peer, bool wanted); /* a link */
 void peer_refuse(struct hgl_host *host, struct peer *peer, const struct hgl_err *why);

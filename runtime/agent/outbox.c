@@ -38,7 +38,7 @@ static size_t unannounced(struct hgl_host *host, struct peer *peer, const struct
 {
   size_t count = 0;
   for (size_t i = 0; i < group->author_count; i++) {
-    const struct agent *author = agent_by_key(host, &group->authors[i]);
+    const struct agent *author = agent_by_key(host, &group->authors[i].key);
     if (!author || hgl_map_get(&peer->announced, hgl_key_bytes(&author->key))) continue;
     hgl_run_put_delegation(delegations, hgl_buf_bytes(&author->delegation_bytes));
     count++;
@@ -51,7 +51,7 @@ static int announced(struct hgl_host *host, struct peer *peer, const struct grou
 {
   int status = 0;
   for (size_t i = 0; !status && i < group->author_count; i++) {
-    struct agent *author = agent_by_key(host, &group->authors[i]);
+    struct agent *author = agent_by_key(host, &group->authors[i].key);
     if (author) status = hgl_map_put(&peer->announced, hgl_key_bytes(&author->key), author, err);
   }
   return status;
@@ -109,6 +109,7 @@ static int send_group(struct hgl_host *host, struct peer *peer, struct group *gr
   }
   if (!status) status = announced(host, peer, group, err);
   if (status) goto done;
+  host->frames_bytes -= group->frame.size;
   hgl_buf_deinit(&group->frame);
   group->under_way = group->size + (go_ahead(&delegations) ? 0 : delegations.size);
   peer->under_way += group->under_way;

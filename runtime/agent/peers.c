@@ -13,9 +13,9 @@ static const char software[] = "haggle/0.1";
 
 /* ---- remembering ---- */
 
-void peer_destroy(struct peer *peer)
+void peer_destroy(struct hgl_host *host, struct peer *peer)
 {
-  outbox_deinit(peer);
+  outbox_deinit(host, peer);
   inbox_deinit(peer);
   hgl_buf_deinit(&peer->in_header);
   hgl_map_deinit(&peer->announced);
@@ -43,7 +43,7 @@ static void forget_blank(struct hgl_host *host, struct peer *peer)
                !peer->wanted && !peer->is_dirty && !peer->records && !peer->in_inbound;
   if (!blank || peer == host->self) return;
   hgl_map_remove(&host->peers, hgl_key_bytes(&peer->key));
-  peer_destroy(peer);
+  peer_destroy(host, peer);
 }
 
 void peer_dirty(struct hgl_host *host, struct peer *peer)
@@ -257,7 +257,7 @@ static struct peer *create(struct hgl_host *host, const struct hgl_key *key, str
   hgl_map_init(&peer->full_pairs, hgl_random_u64(random), hgl_random_u64(random));
   hgl_map_init(&peer->waits, hgl_random_u64(random), hgl_random_u64(random));
   if (hgl_map_put(&host->peers, hgl_key_bytes(key), peer, err)) {
-    peer_destroy(peer);
+    peer_destroy(host, peer);
     return NULL;
   }
   return peer;
@@ -266,7 +266,7 @@ static struct peer *create(struct hgl_host *host, const struct hgl_key *key, str
 static void drop(struct hgl_host *host, struct peer *peer)
 {
   hgl_map_remove(&host->peers, hgl_key_bytes(&peer->key));
-  peer_destroy(peer);
+  peer_destroy(host, peer);
 }
 
 /* Nothing points to it, nothing waits for it, and its rows say all that is known of it. One that we

@@ -2,7 +2,8 @@
 #include "agent/holds.h"
 #include "agent/waits.h"
 
-enum { MEMORY_BYTES = 16 << 20 }; /* of unacknowledged frames kept in memory, per peer */
+/* Of unacknowledged frames kept in memory; what exceeds it is read back from its row. */
+enum { MEMORY_BYTES = 64 << 20, MEMORY_PEER_BYTES = 16 << 20 };
 
 /* ---- saying ---- */
 
@@ -164,8 +165,10 @@ static int record_group(struct hgl_host *host, const struct seal *seal, size_t i
       group->tick = host->tick;
       group_append(peer, group);
       status = group_add_authors(host, group, sealed->messages, sealed->count, err);
-      if (peer->out_bytes <= MEMORY_BYTES) {
+      if (!status) status = group_charge(host, group, err);
+      if (peer->out_bytes <= MEMORY_PEER_BYTES && host->frames_bytes <= MEMORY_BYTES) {
         group->frame = encoded;
+        host->frames_bytes += encoded.size;
         hgl_buf_init(&encoded, 0);
       }
     }

@@ -1,5 +1,6 @@
 /* The effects of the stretch that runs now. They become true together, when it is accepted, or not
  * at all. */
+#include "agent/accounts.h"
 #include "agent/waits.h"
 
 #include <assert.h>
@@ -67,10 +68,12 @@ int stretch_send(struct hgl_host *host, const struct hgl_vm_send *send, struct h
     envelope.has_definition = true;
   }
   size_t waiting = peer->out_bytes + peer->spoken_bytes + peer->held_bytes + stretch->spoken_bytes;
-  if (waiting > HGL_OUTBOX_BYTES_MAX || stretch->spoken_count >= STRETCH_MESSAGES_MAX)
+  if (stretch->spoken_count >= STRETCH_MESSAGES_MAX)
+    return hgl_fail(err, HGL_LIMIT, "more than %d messages of one stretch", STRETCH_MESSAGES_MAX);
+  if (waiting > HGL_OUTBOX_BYTES_MAX)
     return hgl_fail(err, HGL_LIMIT, "%zu bytes towards %s are not acknowledged yet", waiting,
                     peer->did);
-  if ((status = wait_admit(host, peer, &envelope.from, &envelope.to, stretch->spoken_bytes, err)))
+  if (peer != host->self && (status = account_admit(agent, stretch->spoken_bytes, err)))
     return status;
   if (!HGL_GROW(stretch->spoken, stretch->spoken_count, stretch->spoken_capacity))
     return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
@@ -200,6 +203,7 @@ int stretch_accept(struct hgl_host *host, struct hgl_err *err)
     status = hgl_writeset_merge(host_writes(host), stretch->writes, err);
   for (size_t i = 0; i < stretch->spoken_count && !status; i++)
     status = outbox_say(host, stretch->spoken[i].peer, stretch->spoken[i].message, err);
+  account_said(agent, stretch->spoken_bytes);
   agent->sent += stretch->spoken_count;
   host->counts.sent += stretch->spoken_count;
   /* Routing may start nothing by itself, it only queues; so the stretch is still ours to read. */

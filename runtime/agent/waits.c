@@ -6,12 +6,12 @@
  *
  * Order of a pair: what its full mailbox refused (holds.c) was said before, so it is not said again
  * while the recipient waits here, and what leaves here goes behind it. */
+#include "agent/accounts.h"
 #include "agent/holds.h"
 #include "agent/waits.h"
 
 enum {
   WAITS_MAX = HGL_FRAME_KEYS_MAX, /* agents of one host: one WANT names them all */
-  AUTHOR_BYTES_MAX = 32 << 20,    /* waiting for one author, in memory */
   MESSAGE_BYTES = 512,            /* what one takes beside its envelope */
   AGAIN_MS = 30000,
 };
@@ -31,39 +31,9 @@ struct wait {
   bool leaving;     /* what it holds is being said */
 };
 
-/* How much of one author waits. */
-struct author {
-  size_t bytes;
-};
-
 static size_t cost(const struct message *message)
 {
   return message->bytes.size + MESSAGE_BYTES;
-}
-
-static int charge(struct hgl_host *host, const struct message *message, struct hgl_err *err)
-{
-  struct hgl_bytes key = hgl_key_bytes(&message->envelope.from);
-  struct author *author = hgl_map_get(&host->waiting_authors, key);
-  if (!author) {
-    author = hgl_zalloc(sizeof *author);
-    if (!author) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-    int status = hgl_map_put(&host->waiting_authors, key, author, err);
-    if (status) {
-      hgl_free(author);
-      return status;
-    }
-  }
-  author->bytes += cost(message);
-  return 0;
-}
-
-static void discharge(struct hgl_host *host, const struct message *message)
-{
-  struct hgl_bytes key = hgl_key_bytes(&message->envelope.from);
-  struct author *author = hgl_map_get(&host->waiting_authors, key);
-  author->bytes -= cost(message);
-  if (!author->bytes) hgl_free(hgl_map_remove(&host->waiting_authors, key));
 }
 
 static struct wait *find(const struct peer *peer, const struct hgl_key *agent)
@@ -102,22 +72,12 @@ int wait_expect(struct hgl_host *host, struct peer *peer, const struct hgl_key *
   return 0;
 }
 
-int wait_admit(struct hgl_host *host, const struct peer *peer, const struct hgl_key *author,
-               const struct hgl_key *to, size_t more, struct hgl_err *err)
-{
-  if (!find(peer, to)) return 0;
-  const struct author *waits = hgl_map_get(&host->waiting_authors, hgl_key_bytes(author));
-  if ((waits ? waits->bytes : 0) + more <= AUTHOR_BYTES_MAX) return 0;
-  return hgl_fail(err, HGL_LIMIT,
-                  "more than %d bytes wait for hosts to show that they speak for their agents",
-                  AUTHOR_BYTES_MAX);
-}
-
 static int insert(struct hgl_host *host, struct peer *peer, struct wait *wait,
                   struct message *message, uint64_t row, struct hgl_err *err)
 {
   struct waiting *waiting = hgl_zalloc(sizeof *waiting);
-  int status = waiting ? charge(host, message, err) : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  int status = waiting ? account_charge(host, &message->envelope.from, cost(message), err)
+                       : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   if (status) {
     hgl_free(waiting);
     return status;
@@ -208,7 +168,7 @@ static int release(struct hgl_host *host, struct peer *peer, struct wait *wait, 
     if (status) break;
     *at = waiting->next;
     peer->held_bytes -= waiting->message->bytes.size;
-    discharge(host, waiting->message);
+    account_discharge(host, &waiting->message->envelope.from, cost(waiting->message));
     drop(waiting);
   }
   wait->leaving = false;
@@ -323,11 +283,12 @@ int wait_refused(struct hgl_host *host, struct peer *peer, const struct hgl_key 
   return status;
 }
 
-void waits_deinit(struct peer *peer)
+void waits_deinit(struct hgl_host *host, struct peer *peer)
 {
   while (peer->waits_first) {
     for (struct waiting *waiting; (waiting = peer->waits_first->first);) {
       peer->waits_first->first = waiting->next;
+      account_discharge(host, &waiting->message->envelope.from, cost(waiting->message));
       drop(waiting);
     }
     forget(peer, &peer->waits_first);

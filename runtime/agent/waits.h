@@ -12,9 +12,6 @@
 /* What is said to this agent from now on waits. HGL_LIMIT: too many agents of this host do. */
 int wait_expect(struct hgl_host *host, struct peer *peer, const struct hgl_key *agent,
                 struct hgl_err *err) HGL_NODISCARD;
-/* Whether `more` bytes of this author may wait, if the recipient is waited for. HGL_LIMIT. */
-int wait_admit(struct hgl_host *host, const struct peer *peer, const struct hgl_key *author,
-               const struct hgl_key *to, size_t more, struct hgl_err *err) HGL_NODISCARD;
 /* *held: the recipient is waited for, and the message (held) with it. */
 int wait_message(struct hgl_host *host, struct peer *peer, struct message *message, bool *held,
                  struct hgl_err *err) HGL_NODISCARD;
@@ -32,6 +29,6 @@ void wait_learned(struct hgl_host *host, const struct hgl_delegation *claims);
 /* The peer was asked and does not show a delegation: what waits for the agent ends with this. */
 int wait_refused(struct hgl_host *host, struct peer *peer, const struct hgl_key *agent,
                  enum hgl_code code, const char *why, struct hgl_err *err) HGL_NODISCARD;
-void waits_deinit(struct peer *peer);
+void waits_deinit(struct hgl_host *host, struct peer *peer);
 
 #endif

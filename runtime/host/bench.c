@@ -210,7 +210,10 @@ static int bench_main(const struct hgl_verb *verb, int argc, char **argv)
           verb, "there is no benchmark '%.40s': remote, local, latency, start", words.items[i]);
       goto done;
     }
-  if (bench.seconds < 1) bench.seconds = 1;
+  if (bench.seconds < 1) {
+    exit_status = hgl_usage_fail(verb, "--seconds is at least 1");
+    goto done;
+  }
   for (size_t i = 0; i < BENCHMARK_COUNT && !status; i++) {
     bool wanted = words.count == 0;
     for (size_t k = 0; k < words.count; k++) wanted |= find(words.items[k]) == &benchmarks[i];

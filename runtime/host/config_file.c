@@ -202,13 +202,16 @@ static int read_mailbox(struct reader *reader, const json_t *value, struct hgl_e
   return status;
 }
 
+static int read_outbox(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  return get_size(value, &reader->agent->outbox_bytes, err);
+}
+
 static int read_limits(struct reader *reader, const json_t *value, struct hgl_err *err)
 {
-  static const struct field fields[] = {{"memory", read_memory},
-                                        {"stretch", read_stretch},
-                                        {"state", read_state},
-                                        {"mailbox", read_mailbox},
-                                        {0}};
+  static const struct field fields[] = {{"memory", read_memory}, {"stretch", read_stretch},
+                                        {"state", read_state},   {"mailbox", read_mailbox},
+                                        {"outbox", read_outbox}, {0}};
   return read_table(reader, value, fields, err);
 }
 

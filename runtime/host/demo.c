@@ -285,7 +285,7 @@ static int default_data(char out[PATH_MAX], struct hgl_err *err)
 
 static int demo_main(const struct hgl_verb *verb, int argc, char **argv)
 {
-  struct demo demo = {0};
+  struct demo demo = {.seconds = -1};
   struct hgl_texts words = {0};
   struct hgl_err err = {0};
   char data[PATH_MAX];
@@ -304,6 +304,8 @@ static int demo_main(const struct hgl_verb *verb, int argc, char **argv)
   bool extra = words.count > 0;
   hgl_texts_deinit(&words);
   if (extra) return hgl_usage_fail(verb, "the demo takes options only");
+  if (demo.seconds == 0) return hgl_usage_fail(verb, "--seconds is at least 1");
+  if (demo.seconds < 0) demo.seconds = 0;
   int status = demo.data ? 0 : default_data(data, &err);
   if (!demo.data) demo.data = data;
   if (!status) status = run(&demo, &err);

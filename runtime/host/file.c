@@ -137,7 +137,9 @@ static int write_file(const char *path, struct hgl_bytes bytes, int mode, bool r
   if (snprintf(made, sizeof made, "%s.%ld.new", path, (long)getpid()) >= (int)sizeof made)
     return hgl_fail(err, HGL_INVALID, "the path %s is too long", path);
   int fd = open(made, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-  if (fd < 0) return fail_errno(err, made);
+  if (fd < 0 && errno == ENOENT)
+    return hgl_fail(err, HGL_NOT_FOUND, "%s cannot be written: its folder does not exist", path);
+  if (fd < 0) return fail_errno(err, path);
   int status = write_all(fd, bytes, made, err);
   close(fd);
   /* A link, unlike a rename, fails when the name is taken. */

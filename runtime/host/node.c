@@ -306,7 +306,7 @@ static bool allows_private(const struct hgl_node_config *config)
   return config->allow_private || (config->listen_address && is_private(config->listen_address));
 }
 
-static bool is_wildcard(const char *address)
+bool hgl_listens_everywhere(const char *address)
 {
   return strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
 }
@@ -332,9 +332,11 @@ static int find_certificate(const struct hgl_node_config *config, struct certifi
   return status == -HGL_EXISTS ? 0 : status;
 }
 
+/* Of a listener on every address, what this machine itself can dial. */
 static void note_urls(struct hgl_node *node, const struct hgl_node_config *config, bool secure)
 {
   const char *address = config->listen_address;
+  if (hgl_listens_everywhere(address)) address = strchr(address, ':') ? "::1" : "127.0.0.1";
   bool ipv6 = strchr(address, ':') != NULL;
   snprintf(node->url, sizeof node->url, "%s://%s%.200s%s:%d", secure ? "wss" : "ws",
            ipv6 ? "[" : "", address, ipv6 ? "]" : "", hgl_net_port(node->net));
@@ -459,7 +461,8 @@ static int add_agent(struct hgl_node *node, const struct hgl_node_agent *agent, 
                                       .config = agent->config,
                                       .grants = agent->grants.items,
                                       .limits = agent->limits,
-                                      .mailbox_count = agent->mailbox_count};
+                                      .mailbox_count = agent->mailbox_count,
+                                      .outbox_bytes = agent->outbox_bytes};
     status = hgl_host_add_agent(node->host, &config, err);
   }
   hgl_buf_deinit(&source);
@@ -485,7 +488,7 @@ static int open_links(struct hgl_node *node, const struct hgl_node_config *confi
   int status = 0;
   if (config->urls.count)
     status = hgl_host_set_urls(node->host, config->urls.items, err);
-  else if (config->listen_address && !is_wildcard(config->listen_address))
+  else if (config->listen_address && !hgl_listens_everywhere(config->listen_address))
     status = hgl_host_set_urls(node->host, own, err);
   for (size_t i = 0; status == 0 && i < config->joins.count; i++)
     status = hgl_net_join(node->net, config->joins.items[i], err);

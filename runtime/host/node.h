@@ -17,6 +17,7 @@ struct hgl_node_agent {
   const char *delegation;  /* path of one that was issued elsewhere: the key is not here; or NULL */
   struct hgl_vm_limits limits;
   size_t mailbox_count; /* 0: the default */
+  size_t outbox_bytes;  /* 0: the default */
 };
 
 /* Everything is borrowed until hgl_node_create returns, clock, random and log for the node's
@@ -53,6 +54,9 @@ void hgl_node_destroy(struct hgl_node *node);
 int hgl_node_run(struct hgl_node *node);
 /* Agents stop, what they did is made durable, hgl_node_run returns. */
 void hgl_node_stop(struct hgl_node *node);
+
+/* "0.0.0.0" and "::" stand for every address of the machine, and are none to be dialled. */
+bool hgl_listens_everywhere(const char *address);
 
 struct hgl_host *hgl_node_host(struct hgl_node *node);
 struct hgl_loop *hgl_node_loop(struct hgl_node *node);

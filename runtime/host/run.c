@@ -106,6 +106,10 @@ static int announce(struct hgl_node *node, const struct hgl_config *config, stru
   if (status) return status;
   print_line("host", hgl_node_did(node));
   print_line("join", hgl_node_join_url(node) ? hgl_node_join_url(node) : "no listener");
+  if (config->node.listen_address && hgl_listens_everywhere(config->node.listen_address) &&
+      !config->node.urls.count)
+    print_line("",
+               "from elsewhere with this machine's address there, which peers learn from --url");
   print_line("data", config->node.data);
   for (size_t i = 0; i < config->node.agent_count && i < AGENTS_SHOWN; i++) {
     const char *name = config->agents[i].name, *did = did_of(agents, name);

@@ -492,7 +492,7 @@ static void tens_of_thousands_of_refused_messages_all_come_back(void **state)
            "end)\n",
            world_did(b, "sink"));
   world_agent(a, "operator", "", NULL);
-  world_agent(a, "source", script, NULL);
+  world_agent_with(a, "source", script, (struct hgl_agent_config){.outbox_bytes = 64 << 20});
   world_agent(b, "sink", sink, NULL);
   world_link(a, b);
   world_run(&world);
