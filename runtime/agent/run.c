@@ -677,11 +677,14 @@ void run_agents(struct hgl_host *host)
     host->ready_first = agent->next_ready;
     if (!host->ready_first) host->ready_last = NULL;
     agent->is_ready = false;
-    bool more = true;
-    for (int i = 0; more && i < MAILS_PER_TURN && !agent->stopped && !host->failed; i++, steps++)
+    bool more = true, late = false;
+    for (int i = 0; more && !late && i < MAILS_PER_TURN && !agent->stopped && !host->failed; i++) {
       more = step(agent);
+      steps++;
+      late = hgl_mono_ns(host->config.clock) > until;
+    }
     if (more && !agent->stopped) agent_ready(agent);
-    if (hgl_mono_ns(host->config.clock) > until) break;
+    if (late) break;
   }
 }
 

@@ -217,7 +217,7 @@ const struct hgl_verb hgl_verb_run = {
         "    join = { \"ws://198.51.100.7:7001#did:key:z6Mk…\" },\n"
         "    agents = { { name = \"kiosk\", script = \"kiosk/agent.lua\",\n"
         "      allow = { \"read=/proc/loadavg\" }, config = { region = \"at\" },\n"
-        "      limits = { memory = \"16MB\", stretch = \"1s\", state = \"64MB\", mailbox = 1000 } "
+        "      limits = { memory = \"16MB\", stretch = \"20ms\", state = \"64MB\", mailbox = 1000 } "
         "} } }\n\n"
         "Every key of it, such as `count` for many instances, is in stdlib/README.md.\n\n"
         "An agent is named after its folder (kiosk/agent.lua) or file (kiosk.lua); its identity\n"

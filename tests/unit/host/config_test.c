@@ -71,7 +71,7 @@ static void config_reads_every_setting(void **state)
   assert_int_equal(kiosk->limits.memory_bytes, 16 << 20);
   assert_int_equal(kiosk->limits.stretch_ms, 2000);
   assert_int_equal(kiosk->limits.state_bytes, 1000);
-  assert_int_equal(kiosk->mailbox_count, 9);
+  assert_int_equal(kiosk->limits.mailbox_count, 9);
   struct hgl_bytes field;
   bool found;
   assert_ok(hgl_value_field(kiosk->config, "f", &field, &found, &err));
