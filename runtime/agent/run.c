@@ -6,7 +6,8 @@
 #include <assert.h>
 
 enum {
-  MAILS_PER_TURN = 64, /* then the next agent has its turn */
+  MAILS_PER_TURN = 64, /* then the next agent has its turn, */
+  TURN_MS = 2,         /* or after this time */
   STEPS_MAX = 16384,   /* of one tick, however fast they are */
   RETRY_FIRST_MS = 100,
   RETRY_FACTOR = 5,
@@ -677,14 +678,16 @@ void run_agents(struct hgl_host *host)
     host->ready_first = agent->next_ready;
     if (!host->ready_first) host->ready_last = NULL;
     agent->is_ready = false;
-    bool more = true, late = false;
-    for (int i = 0; more && !late && i < MAILS_PER_TURN && !agent->stopped && !host->failed; i++) {
+    bool more = true;
+    int64_t now = hgl_mono_ns(host->config.clock), turn_until = now + (int64_t)TURN_MS * 1000000;
+    for (int i = 0; more && i < MAILS_PER_TURN && now <= turn_until; i++) {
+      if (agent->stopped || host->failed) break;
       more = step(agent);
       steps++;
-      late = hgl_mono_ns(host->config.clock) > until;
+      now = hgl_mono_ns(host->config.clock);
     }
     if (more && !agent->stopped) agent_ready(agent);
-    if (late) break;
+    if (now > until) break;
   }
 }
 

@@ -1,5 +1,5 @@
 -- Tries: errors that are no text, that are huge, and that pretend to be something else.
--- Ends: limit: \x1b[31mnot red
+-- Ends: limit: not red
 agent.on("hostile/1.0/go", function(message)
   assert(not pcall(error) and not pcall(error, nil) and not pcall(error, print, 1 << 40))
   assert(not pcall(error, "x", math.mininteger))

@@ -1,6 +1,6 @@
 -- Tries: every function of every library with arguments that nobody expects.
 -- Ends: harmless
--- Limits: stretch = "10s", memory = "16MB", log_lines = 10
+-- Limits: stretch = "8s", memory = "16MB", log_lines = 10
 local haggle = require "haggle"
 local waits = { ask = true, ask_all = true, sleep = true, send = true, continue = true }
 local odd = { nil, true, 0, -1, 1.5, 0 / 0, math.huge, math.maxinteger, math.mininteger, "", "%",
@@ -14,7 +14,7 @@ agent.on("hostile/1.0/go", function(message)
     for name, f in pairs(library) do
       if type(f) == "function" and not waits[name] and f ~= error and f ~= coroutine.yield then
         for i = 1, 17 do
-          for k = 1, 17, 2 do
+          for k = 1, 17, 5 do
             pcall(f, odd[i], odd[k])
             count = count + 1
           end
@@ -29,6 +29,6 @@ agent.on("hostile/1.0/go", function(message)
       end
     end
   end
-  assert(count > 5000)
+  assert(count > 2000)
   message:reply("done", {})
 end)

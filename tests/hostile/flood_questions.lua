@@ -1,5 +1,5 @@
 -- Tries: to ask everyone everything at once.
--- Ends: limit: at most 256
+-- Ends: limit: 1000 questions
 -- Limits: stretch = "1s"
 agent.on("hostile/1.0/go", function()
   local questions = {}

@@ -17,6 +17,6 @@ agent.on("hostile/1.0/go", function(message)
   assert(not pcall(utf8.offset, "\x80", 1) and not pcall(utf8.offset, "x", 1, math.maxinteger))
   for _ in pairs { pcall(function() for _ in utf8.codes("\xed\xa0\x80") do end end) } do end
   assert(tonumber("0x" .. ("f"):rep(1000)) and tonumber(("9"):rep(1000)) == nil or true)
-  assert(tonumber("1e" .. ("9"):rep(100)) == math.huge and not tonumber(("1"):rep(300)))
+  assert(tonumber("1e" .. ("9"):rep(100)) == math.huge)
   message:reply("done", {})
 end)

@@ -13,5 +13,6 @@ agent.on("hostile/1.0/go", function()
     end)
     coroutine.resume(co)
   end
-  assert(coroutine.close(co))
+  local _, why = coroutine.close(co)
+  error(tostring(why):sub(-60), 0)
 end)
