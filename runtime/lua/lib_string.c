@@ -60,14 +60,15 @@ void hgl_lib_string_open(lua_State *L)
       {"format", string_format},
       {NULL, NULL},
   };
+  static const char *const kept[] = {"byte",     "char",    "format", "len",   "lower", "pack",
+                                     "packsize", "reverse", "unpack", "upper", NULL};
   lua_pushcfunction(L, luaopen_string);
   lua_call(L, 0, 1);
+  hgl_lib_keep(L, kept);
   lua_getfield(L, -1, "format");
   hgl_vm_of(L)->string_format = lua_tocfunction(L, -1);
   lua_pop(L, 1);
   luaL_setfuncs(L, ours, 0);
-  lua_pushnil(L);
-  lua_setfield(L, -2, "dump");
   lua_pushliteral(L, "");
   lua_getmetatable(L, -1); /* scripts cannot reach it */
   lua_pushvalue(L, -3);

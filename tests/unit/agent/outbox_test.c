@@ -492,7 +492,8 @@ static void tens_of_thousands_of_refused_messages_all_come_back(void **state)
            "end)\n",
            world_did(b, "sink"));
   world_agent(a, "operator", "", NULL);
-  world_agent(a, "source", script, NULL);
+  world_agent_with(a, "source", script,
+                   (struct hgl_agent_config){.limits = {.messages = 1000000}});
   world_agent(b, "sink", sink, NULL);
   world_link(a, b);
   world_run(&world);
