@@ -60,8 +60,8 @@ void hgl_lib_string_open(lua_State *L)
       {"format", string_format},
       {NULL, NULL},
   };
-  static const char *const kept[] = {"byte",     "char",    "format", "len",   "lower", "pack",
-                                     "packsize", "reverse", "unpack", "upper", NULL};
+  static const char *const kept[] = {"byte",     "char",    "format", "len",    "lower", "pack",
+                                     "packsize", "reverse", "sub",    "unpack", "upper", NULL};
   lua_pushcfunction(L, luaopen_string);
   lua_call(L, 0, 1);
   hgl_lib_keep(L, kept);

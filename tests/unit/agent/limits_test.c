@@ -62,6 +62,41 @@ static void a_bucket_holds_one_second_and_fills_again(void **state)
   assert_int_equal(hgl_bucket_left(&bucket, INT64_C(1000000000), INT64_MAX / 2), 0);
 }
 
+static void format_default(const struct hgl_limit *limit, char *out, size_t size)
+{
+  if (limit->of)
+    snprintf(out, size, "half of `%s`", limit->of);
+  else if (limit->kind == HGL_LIMIT_DURATION)
+    snprintf(out, size, "%lldms", (long long)limit->usual);
+  else if (limit->kind == HGL_LIMIT_SIZE && limit->usual % (1 << 20) == 0)
+    snprintf(out, size, "%lldMB", (long long)limit->usual >> 20);
+  else if (limit->kind == HGL_LIMIT_SIZE)
+    snprintf(out, size, "%lldKB", (long long)limit->usual >> 10);
+  else
+    snprintf(out, size, limit->usual ? "%lld" : "none", (long long)limit->usual);
+}
+
+static void the_page_for_writers_names_every_limit_with_its_default(void **state)
+{
+  char page[65536], row[256];
+  FILE *file = fopen(HGL_SOURCE_DIR "/stdlib/README.md", "rb");
+  assert_non_null(file);
+  size_t size = fread(page, 1, sizeof page - 1, file);
+  fclose(file);
+  page[size] = 0;
+  const char *table = strstr(page, "| Limit | Default |"), *end = strstr(table, "\n\n");
+  assert_non_null(end);
+  size_t rows = 0;
+  for (const char *at = table; at && at < end; at = strchr(at + 1, '\n')) rows++;
+  assert_int_equal(rows, hgl_limit_count + 2);
+  for (size_t i = 0; i < hgl_limit_count; i++) {
+    char usual[64];
+    format_default(&hgl_limit_list[i], usual, sizeof usual);
+    snprintf(row, sizeof row, "\n| `%s` | %s | ", hgl_limit_list[i].name, usual);
+    if (!strstr(table, row)) fail_msg("not in stdlib/README.md: %s", row);
+  }
+}
+
 /* ---- messages a second ---- */
 
 static const char talker[] =
@@ -339,6 +374,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(what_is_not_set_has_its_default_and_what_is_set_stays),
+      cmocka_unit_test(the_page_for_writers_names_every_limit_with_its_default),
       cmocka_unit_test(a_bucket_holds_one_second_and_fills_again),
       cmocka_unit_test(an_agent_says_as_many_messages_a_second_as_it_may),
       cmocka_unit_test(what_a_raise_took_back_was_not_said),
