@@ -4,8 +4,7 @@
 
 enum { LINE_SIZE_MAX = 8192 };
 
-/* As UTF-8, whatever the script made of it: what is none is replaced by U+FFFD. */
-static void put_text(struct hgl_buf *out, struct hgl_bytes text)
+void put_clean(struct hgl_buf *out, struct hgl_bytes text)
 {
   size_t size = text.size < LINE_SIZE_MAX ? text.size : LINE_SIZE_MAX;
   for (size_t at = 0; at < size;) {
@@ -85,7 +84,7 @@ void agent_log(struct agent *agent, enum hgl_log_level level, struct hgl_bytes t
   struct hgl_buf clean;
   if (!admit(agent, text.size + fields.size)) return;
   hgl_buf_init(&clean, 3 * LINE_SIZE_MAX + 8);
-  put_text(&clean, text);
+  put_clean(&clean, text);
   hgl_buf_append_byte(&clean, 0); /* there are bytes to point to, also of an empty line */
   if (hgl_buf_check(&clean, &err) == 0)
     write_line(agent, level, hgl_bytes(clean.data, clean.size - 1), fields);

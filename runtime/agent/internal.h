@@ -462,6 +462,9 @@ extern const struct hgl_state_rows agent_state_rows;
 /* agent_log.c: a line of the agent's, within its limits */
 void agent_log(struct agent *agent, enum hgl_log_level level, struct hgl_bytes text,
                struct hgl_bytes fields);
+/* Appends a script's text as UTF-8, whatever the script made of it: what is none is replaced by
+ * U+FFFD, and after 8 KB it is cut. */
+void put_clean(struct hgl_buf *out, struct hgl_bytes text);
 
 /* mailbox.c */
 /* Whether one more message from `from` of `size` bytes fits. */

@@ -18,7 +18,7 @@ enum {
   HGL_MEMORY_DEFAULT = 16 << 20,
   HGL_STATE_DEFAULT = 64 << 20,
   HGL_STRETCH_MS_DEFAULT = 10,
-  HGL_TOP_LEVEL_MS_LEAST = 500,  /* the top level, which runs once, is given at least this */
+  HGL_TOP_LEVEL_MS_LEAST = 500, /* the top level, which runs once, is given at least this */
   HGL_HANDLERS_DEFAULT = 1000,
   HGL_MAILBOX_COUNT_DEFAULT = 16384,
   HGL_MAILBOX_BYTES_DEFAULT = 64 << 20,

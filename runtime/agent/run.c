@@ -157,7 +157,13 @@ static void run_finish(struct agent_run *run)
 
 static void remember_error(struct agent *agent, const char *text)
 {
-  char *copy = hgl_strndup(text, strlen(text));
+  struct hgl_buf clean;
+  struct hgl_err err;
+  hgl_buf_init(&clean, 4 * HGL_ERR_MESSAGE_SIZE); /* each byte may need three for its replacement */
+  put_clean(&clean, hgl_text(text));
+  char *copy = hgl_buf_check(&clean, &err) == 0 ? hgl_strndup((const char *)clean.data, clean.size)
+                                                : NULL;
+  hgl_buf_deinit(&clean);
   if (!copy) return;
   hgl_free(agent->last_error);
   agent->last_error = copy;

@@ -6,5 +6,5 @@ agent.on("hostile/1.0/go", function(message)
   assert(#select(2, pcall(error, ("x"):rep(1000000), 0)) == 1000000)
   if message.attempt == 1 then error(nil) end
   if message.attempt == 2 then error(("x"):rep(1000000)) end
-  error("\27[31mnot red\n00:00:00.000 error witness  FORGED LINE\r\0")
+  error("\27[31mnot red\n00:00:00.000 error witness  FORGED LINE\r\xff\xe2\x82" .. ("ä"):rep(1000) .. "\0")
 end)
