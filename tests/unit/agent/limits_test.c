@@ -243,6 +243,7 @@ static void a_line_is_shown_cut_and_as_text_whatever_it_was(void **state)
                          "  if message.body.n == 1 then log.info('a\\xff\\xc3z') end\n"
                          "  if message.body.n == 2 then log.info(('x'):rep(8191) .. 'ä') end\n"
                          "  if message.body.n == 3 then log.info('') end\n"
+                         "  if message.body.n == 4 then error('raised \\xff') end\n"
                          "end)",
                          (struct hgl_agent_limits){0});
   struct seen seen = {0};
@@ -255,6 +256,15 @@ static void a_line_is_shown_cut_and_as_text_whatever_it_was(void **state)
   go(a, 3);
   assert_string_equal(seen.text, "");
   assert_int_equal(seen.count, 3);
+  go(a, 4);
+  assert_non_null(strstr(seen.text, "raised \xef\xbf\xbd"));
+  json_t *agents, *agent;
+  struct hgl_err err;
+  size_t index, whole = 0;
+  assert_ok(hgl_host_list_agents(a->host, &agents, &err));
+  json_array_foreach(agents, index, agent) whole += json_is_object(agent);
+  assert_int_equal(whole, 3);
+  json_decref(agents);
   hgl_host_watch(a->host, NULL);
   world_deinit(&world);
 }
