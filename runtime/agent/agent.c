@@ -32,13 +32,21 @@ struct hgl_definition *agent_definition(const struct agent *agent, struct hgl_by
 }
 
 /* A grant that ends in a star covers everything that begins so; else it must be equal. */
-bool agent_granted(const struct agent *agent, const char *kind, struct hgl_bytes value)
+static size_t folder_of(struct hgl_bytes path)
+{
+  const uint8_t *slash = memrchr(path.data, '/', path.size);
+  return slash ? (size_t)(slash - path.data) + 1 : 0;
+}
+
+bool agent_granted(const struct agent *agent, const char *kind, struct hgl_bytes value,
+                   size_t *folder_size)
 {
   size_t kind_size = strlen(kind);
   for (char **grant = agent->grants; grant && *grant; grant++) {
     if (strncmp(*grant, kind, kind_size) != 0 || (*grant)[kind_size] != '=') continue;
     struct hgl_bytes allowed = hgl_text(*grant + kind_size + 1);
     bool prefix = allowed.size && allowed.data[allowed.size - 1] == '*';
+    *folder_size = prefix ? folder_of(allowed) : 0;
     if (prefix ? value.size >= allowed.size - 1 &&
                      memcmp(value.data, allowed.data, allowed.size - 1) == 0 &&
                      !memmem(value.data, value.size, "/../", 4)
@@ -326,13 +334,8 @@ static int create(struct hgl_host *host, const struct hgl_agent_config *config, 
   hgl_buf_init(&agent->offers, ADVERT_BODY_SIZE_MAX);
   hgl_buf_init(&agent->delegation_bytes, HGL_DELEGATION_SIZE_MAX);
   agent->version = agent->stored_version = 1;
-  agent->mailbox_count_max = config->mailbox_count ? config->mailbox_count
-                                                   : HGL_MAILBOX_COUNT_DEFAULT;
-  agent->mailbox_bytes_max = config->mailbox_bytes ? config->mailbox_bytes
-                                                   : HGL_MAILBOX_BYTES_DEFAULT;
-  agent->mailbox_sender_max = config->mailbox_per_sender ? config->mailbox_per_sender
-                                                         : agent->mailbox_count_max / 2;
-  agent->outbox_bytes_max = config->outbox_bytes ? config->outbox_bytes : HGL_OUTBOX_BYTES_DEFAULT;
+  agent->limits = config->limits;
+  hgl_limits_complete(&agent->limits);
   const char *path = config->script_path ? config->script_path : "";
   agent->name = hgl_strndup(config->name, strlen(config->name));
   agent->script_path = hgl_strndup(path, strlen(path));
@@ -364,11 +367,14 @@ static int create_vm(struct agent *agent, const struct hgl_agent_config *config,
 {
   struct hgl_host *host = agent->host;
   if (!config->source.size) return 0;
-  struct hgl_vm_limits limits = config->limits;
-  if (!limits.memory_bytes) limits.memory_bytes = HGL_VM_MEMORY_DEFAULT;
-  if (!limits.stretch_ms && host->config.watchdog) limits.stretch_ms = HGL_VM_STRETCH_MS_DEFAULT;
-  if (!limits.state_bytes) limits.state_bytes = HGL_VM_STATE_DEFAULT;
-  if (!limits.runs_max) limits.runs_max = HGL_VM_RUNS_DEFAULT;
+  const struct hgl_vm_limits limits = {
+      .memory_bytes = (size_t)agent->limits.memory_bytes,
+      .stretch_ms = host->config.watchdog ? agent->limits.stretch_ms : 0,
+      .top_level_ms = HGL_TOP_LEVEL_MS_LEAST * HGL_SLOWNESS,
+      .instructions = (uint64_t)agent->limits.instructions,
+      .state_bytes = (size_t)agent->limits.state_bytes,
+      .runs_max = (size_t)agent->limits.runs_max,
+  };
   struct hgl_vm_config vm = {
       .agent_name = agent->name,
       .agent_key = agent->key,

@@ -1,10 +1,6 @@
 /* The dialogues of an agent: for each thread of a declared protocol, where it stands. */
 #include "agent/internal.h"
 
-enum {
-  DIALOGUES_MAX = 100000,   /* of one agent */
-  DIALOGUES_PEER_MAX = 1000 /* of them with one peer */
-};
 #define IDLE_MAX_MS (INT64_C(7) * 24 * 3600 * 1000) /* of one without a deadline */
 
 struct dialogue {
@@ -105,11 +101,12 @@ static int set(struct agent *agent, struct hgl_bytes key, const struct dialogue 
   struct dialogue *held = hgl_map_get(&agent->dialogues, key);
   const struct partner *partner = partner_of(agent, key);
   bool ends = !next || next->state.ended, opens = !held && !ends;
-  if (opens && agent->dialogues.count >= DIALOGUES_MAX)
-    return hgl_fail(err, HGL_LIMIT, "%s has %d open dialogues", agent->name, DIALOGUES_MAX);
-  if (opens && partner && partner->count >= DIALOGUES_PEER_MAX)
-    return hgl_fail(err, HGL_LIMIT, "%s has %d open dialogues with this peer", agent->name,
-                    DIALOGUES_PEER_MAX);
+  if (opens && agent->dialogues.count >= (size_t)agent->limits.dialogues)
+    return hgl_fail(err, HGL_LIMIT, "%s has %zu open dialogues", agent->name,
+                    agent->dialogues.count);
+  if (opens && partner && partner->count >= (size_t)agent->limits.dialogues_per_peer)
+    return hgl_fail(err, HGL_LIMIT, "%s has %zu open dialogues with this peer", agent->name,
+                    partner->count);
   int status = save(agent, key, next, err);
   if (status) return status;
   if (ends) {

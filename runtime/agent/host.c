@@ -13,10 +13,14 @@ void host_log(struct hgl_host *host, enum hgl_log_level level, const char *forma
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
   hgl_log(host->config.log, level, "host", "%s", text);
-  if (host->watcher && level > HGL_LOG_DEBUG)
-    watch_event(host, "log",
-                json_pack("{s:s, s:s, s:s}", "agent", "host", "level", hgl_log_level_name(level),
-                          "text", text));
+  if (!host->watcher || level <= HGL_LOG_DEBUG) return;
+  struct hgl_buf clean; /* it may hold words of a script */
+  hgl_buf_init(&clean, 4 * sizeof text);
+  put_clean(&clean, hgl_text(text));
+  watch_event(host, "log",
+              json_pack("{s:s, s:s, s:s%}", "agent", "host", "level", hgl_log_level_name(level),
+                        "text", clean.data ? (const char *)clean.data : "", clean.size));
+  hgl_buf_deinit(&clean);
 }
 
 /* The host cannot go on. What is not committed is as if it had not happened. */

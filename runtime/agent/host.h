@@ -18,6 +18,7 @@
 #include <jansson.h>
 
 #include "agent/directory.h"
+#include "agent/limits.h"
 #include "base/log.h"
 #include "base/seam.h"
 #include "lua/vm.h"
@@ -28,18 +29,13 @@ struct hgl_host;
 
 enum {
   HGL_AGENTS_MAX = 100000,
-  HGL_MAILBOX_COUNT_DEFAULT = 16384, /* messages waiting for one agent */
-  HGL_MAILBOX_BYTES_DEFAULT = 64 << 20,
-  HGL_TIMERS_DEFAULT = 1000,         /* set by one agent */
-  HGL_TIMER_BYTES_DEFAULT = 1 << 20, /* of their values */
-  HGL_ATTEMPTS_DEFAULT = 3,          /* runs of a handler before its message is dead */
-  HGL_DEAD_MAX = 10000,              /* dead letters; the oldest go first */
+  HGL_ATTEMPTS_DEFAULT = 3, /* runs of a handler before its message is dead */
+  HGL_DEAD_MAX = 10000,     /* dead letters; the oldest go first */
   HGL_DEAD_BYTES_MAX = 256 << 20,
   HGL_DEAD_LISTED_MAX = 1000,            /* the newest */
   HGL_TICK_ENVELOPES_MAX = 4096,         /* taken in by one tick */
   HGL_TICK_RUN_MS = 20,                  /* spent on handlers by one tick */
   HGL_OUTBOX_BYTES_MAX = 64 << 20,       /* unacknowledged towards one host */
-  HGL_OUTBOX_BYTES_DEFAULT = 32 << 20,   /* unacknowledged of one agent */
   HGL_JOURNAL_BYTES_DEFAULT = 256 << 20, /* kept of what was said and heard */
 };
 
@@ -57,9 +53,10 @@ struct hgl_transport {
 /* Files that agents are granted, and scripts' modules. */
 struct hgl_files {
   /* The whole file; HGL_TOO_LARGE above size_max. Pseudo files of /proc have no size: read to the
-   * end. */
-  int (*read)(void *user, const char *path, size_t size_max, struct hgl_buf *out,
-              struct hgl_err *err);
+   * end. The first `folder_size` bytes of the path name a folder that no link may lead out of
+   * (HGL_DENIED); 0: wherever it leads. */
+  int (*read)(void *user, const char *path, size_t folder_size, size_t size_max,
+              struct hgl_buf *out, struct hgl_err *err);
   void *user;
 };
 
@@ -106,9 +103,7 @@ struct hgl_agent_config {
   struct hgl_bytes delegation;     /* issued elsewhere, or empty: the host issues with `signer` */
   struct hgl_bytes config;         /* encoded map, or empty */
   const char *const *grants;       /* "read=/proc/loadavg", … NULL-terminated, or NULL */
-  struct hgl_vm_limits limits;     /* zero fields: defaults */
-  size_t mailbox_count, mailbox_bytes, mailbox_per_sender; /* 0: defaults; half of it for one */
-  size_t outbox_bytes; /* said to other hosts and not acknowledged; 0: the default */
+  struct hgl_agent_limits limits;  /* zero fields: defaults */
 };
 /* Runs the script's top level now; on_start runs in the next tick. HGL_SCRIPT, HGL_EXISTS. */
 int hgl_host_add_agent(struct hgl_host *host, const struct hgl_agent_config *config,

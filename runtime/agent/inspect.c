@@ -44,15 +44,15 @@ static json_t *describe_agent(const struct agent *agent)
   const char *status = agent->stopped                 ? "stopped"
                        : agent->created || !agent->vm ? "running"
                                                       : "starting";
-  return json_pack("{s:s, s:o, s:s, s:s, s:s?, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?}",
-                   "name", agent->name, "did", json_did(&agent->key), "status", status, "script",
-                   agent->script_path, "about", agent->description, "version",
-                   (json_int_t)agent->version, "protocols", protocols, "mailbox",
-                   (json_int_t)agent->mailbox.count, "runs", (json_int_t)agent->run_count, "timers",
-                   (json_int_t)agent->timers.count, "memory_bytes",
-                   (json_int_t)(agent->vm ? hgl_vm_memory(agent->vm) : 0), "handled",
-                   (json_int_t)agent->handled, "sent", (json_int_t)agent->sent, "raised",
-                   (json_int_t)agent->raised, "last_error", agent->last_error);
+  return json_pack(
+      "{s:s, s:o, s:s, s:s, s:s?, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?}", "name",
+      agent->name, "did", json_did(&agent->key), "status", status, "script", agent->script_path,
+      "about", agent->description, "version", (json_int_t)agent->version, "protocols", protocols,
+      "mailbox", (json_int_t)agent->mailbox.count, "runs", (json_int_t)agent->run_count, "timers",
+      (json_int_t)agent->timers.count, "memory_bytes",
+      (json_int_t)(agent->vm ? hgl_vm_memory(agent->vm) : 0), "handled", (json_int_t)agent->handled,
+      "sent", (json_int_t)agent->sent, "raised", (json_int_t)agent->raised, "log_left_out",
+      (json_int_t)agent->log_left_out_total, "last_error", agent->last_error);
 }
 
 int hgl_host_list_agents(struct hgl_host *host, json_t **out, struct hgl_err *err)

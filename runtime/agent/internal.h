@@ -163,7 +163,7 @@ struct agent {
   struct hgl_buf offers;    /* encoded maps, one after the other */
   size_t offer_count;
   char **grants;
-  size_t mailbox_count_max, mailbox_bytes_max, mailbox_sender_max;
+  struct hgl_agent_limits limits; /* complete */
   struct mail_queue mailbox;
   size_t waiting_count, waiting_bytes; /* messages not consumed, held ones included; notices too */
   uint64_t notices_dropped;            /* of undelivered messages, for want of room */
@@ -184,9 +184,12 @@ struct agent {
   struct operator_ask *operator_asks;
   uint64_t author_of; /* the row of the last group that holds a message of its */
   size_t author_at;   /* its place among that group's authors */
-  size_t outbox_bytes_max;
   uint64_t said_tick; /* see accounts.c */
   size_t said_bytes;
+  struct hgl_bucket said, logged, logged_bytes; /* of this second */
+  bool log_full;         /* the surplus of its log is left out, which has been said */
+  uint64_t log_left_out; /* lines, since then; and in all: */
+  uint64_t log_left_out_total;
   uint64_t handled, sent, raised, refused;
   char *last_error;
   bool stopped;
@@ -455,7 +458,10 @@ int agent_advertise(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 /* Takes back what agents offer that were here once and are not now. */
 int agents_withdraw_absent(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 int agent_store_row(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
-bool agent_granted(const struct agent *agent, const char *kind, struct hgl_bytes value);
+/* *folder_size: of the value, what names the folder that the grant is about; 0: it is about this
+ * value alone. */
+bool agent_granted(const struct agent *agent, const char *kind, struct hgl_bytes value,
+                   size_t *folder_size);
 struct hgl_definition *agent_definition(const struct agent *agent, struct hgl_bytes protocol,
                                         struct hgl_bytes version);
 void agent_destroy(struct agent *agent);
@@ -464,6 +470,13 @@ int agent_renew(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 /* ops.c: what the VM calls */
 extern const struct hgl_vm_ops agent_ops;
 extern const struct hgl_state_rows agent_state_rows;
+
+/* agent_log.c: a line of the agent's, within its limits */
+void agent_log(struct agent *agent, enum hgl_log_level level, struct hgl_bytes text,
+               struct hgl_bytes fields);
+/* Appends a script's text as UTF-8, whatever the script made of it: what is none is replaced by
+ * U+FFFD, and after 8 KB it is cut. */
+void put_clean(struct hgl_buf *out, struct hgl_bytes text);
 
 /* mailbox.c */
 /* Whether one more message from `from` of `size` bytes fits. */

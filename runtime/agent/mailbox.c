@@ -4,7 +4,7 @@
 
 /* What one sender has waiting in one mailbox. */
 struct sender {
-  size_t count;
+  size_t count, bytes;
 };
 
 /* ---- queues ---- */
@@ -85,12 +85,16 @@ void mail_destroy(struct mail *mail)
 int mailbox_admit(struct agent *agent, const struct hgl_key *from, size_t size, struct hgl_err *err)
 {
   const struct sender *sender = hgl_map_get(&agent->senders, hgl_key_bytes(from));
-  if (agent->waiting_count >= agent->mailbox_count_max ||
-      agent->waiting_bytes + size > agent->mailbox_bytes_max)
+  const struct hgl_agent_limits *limits = &agent->limits;
+  if (agent->waiting_count >= (size_t)limits->mailbox_count ||
+      agent->waiting_bytes + size > (size_t)limits->mailbox_bytes)
     return hgl_fail(err, HGL_MAILBOX_FULL, "the mailbox of %s is full", agent->name);
-  if (sender && sender->count >= agent->mailbox_sender_max)
-    return hgl_fail(err, HGL_MAILBOX_FULL, "the mailbox of %s holds %zu messages of this sender",
-                    agent->name, sender->count);
+  /* Of a sender who has nothing waiting, one message of any size is taken: it could never pass. */
+  if (sender && (sender->count >= (size_t)limits->mailbox_per_sender ||
+                 sender->bytes + size > (size_t)limits->mailbox_bytes_per_sender))
+    return hgl_fail(err, HGL_MAILBOX_FULL,
+                    "the mailbox of %s holds %zu messages of this sender, of %zu bytes",
+                    agent->name, sender->count, sender->bytes);
   return 0;
 }
 
@@ -115,6 +119,7 @@ static int take_place(struct agent *agent, const struct message *message, struct
     }
   }
   sender->count++;
+  sender->bytes += message->bytes.size;
   agent->waiting_count++;
   agent->waiting_bytes += message->bytes.size;
   return 0;
@@ -127,6 +132,7 @@ static void give_place(struct agent *agent, const struct message *message)
   agent->waiting_count--;
   agent->waiting_bytes -= message->bytes.size;
   assert(sender && sender->count);
+  sender->bytes -= message->bytes.size;
   if (--sender->count == 0) hgl_free(hgl_map_remove(&agent->senders, from));
 }
 

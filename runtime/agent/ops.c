@@ -5,6 +5,8 @@
 
 #include "base/duration.h"
 
+enum { CHANGES_PER_TIMER = 4 }; /* of as many as there may be, by one stretch */
+
 /* ---- declarations ---- */
 
 static int declare_describe(struct agent *agent, struct hgl_bytes value, struct hgl_err *err)
@@ -100,16 +102,17 @@ static int check_timers(const struct agent *agent, const struct timer *old, bool
                         size_t size, struct hgl_err *err)
 {
   const struct stretch *stretch = &agent->host->stretch;
-  if (stretch->timer_count >= 4 * HGL_TIMERS_DEFAULT)
-    return hgl_fail(err, HGL_LIMIT, "%s changes more than %d timers at once", agent->name,
-                    4 * HGL_TIMERS_DEFAULT);
+  size_t timers_max = (size_t)agent->limits.timers;
+  if (stretch->timer_count >= CHANGES_PER_TIMER * timers_max)
+    return hgl_fail(err, HGL_LIMIT, "%s changes more than %zu timers at once", agent->name,
+                    CHANGES_PER_TIMER * timers_max);
   if (cancel) return 0;
-  if (!old && agent->timers.count + stretch->timer_count >= HGL_TIMERS_DEFAULT)
-    return hgl_fail(err, HGL_LIMIT, "%s has %d timers", agent->name, HGL_TIMERS_DEFAULT);
+  if (!old && agent->timers.count + stretch->timer_count >= timers_max)
+    return hgl_fail(err, HGL_LIMIT, "%s has %zu timers", agent->name, timers_max);
   size_t held = agent->timer_bytes + stretch->timer_bytes - (old ? old->value.size : 0);
-  if (held + size > HGL_TIMER_BYTES_DEFAULT)
-    return hgl_fail(err, HGL_LIMIT, "the values of the timers of %s take %zu bytes, limit %d",
-                    agent->name, held + size, HGL_TIMER_BYTES_DEFAULT);
+  if (held + size > (size_t)agent->limits.timer_bytes)
+    return hgl_fail(err, HGL_LIMIT, "the values of the timers of %s take %zu bytes, limit %lld",
+                    agent->name, held + size, (long long)agent->limits.timer_bytes);
   return 0;
 }
 
@@ -195,14 +198,15 @@ static int call_read_file(struct agent *agent, struct hgl_cbor_reader *in, struc
   struct hgl_buf content;
   int status = hgl_cbor_get_text(in, "path", 4096, &path, err);
   if (status) return hgl_fail(err, HGL_INVALID, "read: %s", err->message);
-  if (!agent_granted(agent, "read", path))
+  size_t folder_size;
+  if (!agent_granted(agent, "read", path, &folder_size))
     return hgl_fail(err, HGL_DENIED, "%s may not read it: grant --allow %s:read=%.*s", agent->name,
                     agent->name, HGL_STR(path));
   if (memchr(path.data, 0, path.size)) return hgl_fail(err, HGL_INVALID, "a path with a NUL");
   char *text = hgl_strndup((const char *)path.data, path.size);
   if (!text) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   hgl_buf_init(&content, HGL_BODY_SIZE_MAX);
-  status = files->read(files->user, text, HGL_BODY_SIZE_MAX, &content, err);
+  status = files->read(files->user, text, folder_size, HGL_BODY_SIZE_MAX, &content, err);
   if (!status && hgl_utf8_valid(hgl_buf_bytes(&content)))
     hgl_cbor_put_text(result, hgl_buf_bytes(&content));
   else if (!status)
@@ -223,7 +227,8 @@ static int call_granted(struct agent *agent, struct hgl_cbor_reader *in, struct 
   char name[HGL_NAME_SIZE_MAX + 1];
   memcpy(name, kind.data, kind.size);
   name[kind.size] = 0;
-  hgl_cbor_put_bool(result, agent_granted(agent, name, value));
+  size_t folder_size;
+  hgl_cbor_put_bool(result, agent_granted(agent, name, value, &folder_size));
   return 0;
 }
 
@@ -255,27 +260,7 @@ static int call(void *user, const char *name, struct hgl_bytes arguments, struct
 static void log_line(void *user, enum hgl_log_level level, struct hgl_bytes text,
                      struct hgl_bytes fields)
 {
-  struct agent *agent = user;
-  struct hgl_host *host = agent->host;
-  struct hgl_buf line;
-  struct hgl_err err;
-  json_t *json = NULL;
-  hgl_buf_init(&line, 4096);
-  if (fields.size && hgl_value_to_json(fields, &json, &err) == 0 && json_object_size(json)) {
-    hgl_buf_append_text(&line, "  ");
-    if (hgl_json_print(json, &line, &err)) hgl_buf_clear(&line);
-  }
-  hgl_log(host->config.log, level, agent->name, "%.*s%.*s", HGL_STR(text), (int)line.size,
-          line.data ? (const char *)line.data : "");
-  if (host->watcher) {
-    json_t *event = json_pack("{s:s, s:s, s:s%}", "agent", agent->name, "level",
-                              hgl_log_level_name(level), "text", (const char *)text.data,
-                              text.size);
-    if (event && json) json_object_set(event, "fields", json);
-    watch_event(host, "log", event);
-  }
-  json_decref(json);
-  hgl_buf_deinit(&line);
+  agent_log(user, level, text, fields);
 }
 
 /* "haggle.market" comes from the stdlib, everything else from beside the script: "x.y" → x/y.lua.
@@ -303,7 +288,7 @@ static int module(void *user, struct hgl_bytes name, struct hgl_buf *source,
     hgl_buf_append_byte(&path, name.data[i] == '.' ? '/' : name.data[i]);
   hgl_buf_append(&path, ".lua", 5);
   int status = hgl_buf_check(&path, err);
-  if (!status) status = files->read(files->user, (const char *)path.data, 1 << 20, source, err);
+  if (!status) status = files->read(files->user, (const char *)path.data, 0, 1 << 20, source, err);
   if (status == -HGL_NOT_FOUND || status == -HGL_IO)
     status = hgl_fail(err, HGL_NOT_FOUND, "module '%.*s' not found at %s", HGL_STR(name),
                       (const char *)path.data);

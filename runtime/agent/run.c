@@ -6,7 +6,8 @@
 #include <assert.h>
 
 enum {
-  MAILS_PER_TURN = 64, /* then the next agent has its turn */
+  MAILS_PER_TURN = 64, /* then the next agent has its turn, */
+  TURN_MS = 2,         /* or after this time */
   STEPS_MAX = 16384,   /* of one tick, however fast they are */
   RETRY_FIRST_MS = 100,
   RETRY_FACTOR = 5,
@@ -156,7 +157,13 @@ static void run_finish(struct agent_run *run)
 
 static void remember_error(struct agent *agent, const char *text)
 {
-  char *copy = hgl_strndup(text, strlen(text));
+  struct hgl_buf clean;
+  struct hgl_err err;
+  hgl_buf_init(&clean, 4 * HGL_ERR_MESSAGE_SIZE); /* each byte may need three for its replacement */
+  put_clean(&clean, hgl_text(text));
+  char *copy = hgl_buf_check(&clean, &err) == 0 ? hgl_strndup((const char *)clean.data, clean.size)
+                                                : NULL;
+  hgl_buf_deinit(&clean);
   if (!copy) return;
   hgl_free(agent->last_error);
   agent->last_error = copy;
@@ -678,10 +685,15 @@ void run_agents(struct hgl_host *host)
     if (!host->ready_first) host->ready_last = NULL;
     agent->is_ready = false;
     bool more = true;
-    for (int i = 0; more && i < MAILS_PER_TURN && !agent->stopped && !host->failed; i++, steps++)
+    int64_t now = hgl_mono_ns(host->config.clock), turn_until = now + (int64_t)TURN_MS * 1000000;
+    for (int i = 0; more && i < MAILS_PER_TURN && now <= turn_until; i++) {
+      if (agent->stopped || host->failed) break;
       more = step(agent);
+      steps++;
+      now = hgl_mono_ns(host->config.clock);
+    }
     if (more && !agent->stopped) agent_ready(agent);
-    if (hgl_mono_ns(host->config.clock) > until) break;
+    if (now > until) break;
   }
 }
 

@@ -38,6 +38,17 @@ static int undo_dialogue(struct stretch *stretch, const struct hgl_envelope *env
   return 0;
 }
 
+/* Refusals that the host says in the agent's name belong to no handler and are not the agent's. */
+static int check_rate(struct agent *agent, struct hgl_err *err)
+{
+  const struct stretch *stretch = &agent->host->stretch;
+  if (!agent->vm || (!stretch->mail && !stretch->run)) return 0;
+  int64_t left = hgl_bucket_left(&agent->said, agent->limits.messages, agent->host->mono_ms);
+  if (left > (int64_t)stretch->spoken_count) return 0;
+  return hgl_fail(err, HGL_LIMIT, "%s says more than %lld messages a second", agent->name,
+                  (long long)agent->limits.messages);
+}
+
 int stretch_send(struct hgl_host *host, const struct hgl_vm_send *send, struct hgl_id *id,
                  struct hgl_key *to, struct hgl_err *err)
 {
@@ -51,9 +62,11 @@ int stretch_send(struct hgl_host *host, const struct hgl_vm_send *send, struct h
       .body = send->body,
   };
   struct peer *peer;
+  int status = check_rate(agent, err);
+  if (status) return status;
   if (send->to_key) envelope.to = *send->to_key;
-  int status = send->to_key ? route_key(host, send->to_key, &peer, err)
-                            : route_address(host, send->to, &envelope.to, &peer, err);
+  status = send->to_key ? route_key(host, send->to_key, &peer, err)
+                        : route_address(host, send->to, &envelope.to, &peer, err);
   if (status) return status;
   if ((status = hgl_type_parse(envelope.type, &envelope.protocol, &envelope.version,
                                &envelope.performative, err)))
@@ -205,6 +218,8 @@ int stretch_accept(struct hgl_host *host, struct hgl_err *err)
     status = outbox_say(host, stretch->spoken[i].peer, stretch->spoken[i].message, err);
   account_said(agent, stretch->spoken_bytes);
   agent->sent += stretch->spoken_count;
+  hgl_bucket_take(&agent->said, agent->limits.messages, host->mono_ms,
+                  (int64_t)stretch->spoken_count);
   host->counts.sent += stretch->spoken_count;
   /* Routing may start nothing by itself, it only queues; so the stretch is still ours to read. */
   for (size_t i = 0; i < stretch->spoken_count && !status; i++) {

@@ -1,7 +1,10 @@
 #include "base/log.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 const char *hgl_log_level_name(enum hgl_log_level level)
@@ -22,6 +25,28 @@ void hgl_log(const struct hgl_log *log, enum hgl_log_level level, const char *wh
   log->write(log->user, level, who, text);
 }
 
+/* The length of the UTF-8 sequence that `text` begins with, 0 where there is none; *point: what it
+ * stands for. Ends before a NUL. */
+static size_t decode(const unsigned char *text, uint32_t *point)
+{
+  size_t size = text[0] < 0x80 ? 1 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
+  *point = size == 1 ? text[0] : text[0] & (0x7fu >> size);
+  if (size > 1 && (text[0] < 0xc2 || text[0] > 0xf4)) return 0;
+  for (size_t i = 1; i < size; i++) {
+    if ((text[i] & 0xc0) != 0x80) return 0;
+    *point = *point << 6 | (text[i] & 0x3f);
+  }
+  return size;
+}
+
+/* What moves the cursor, ends a line or turns the direction of the text around. */
+static bool is_control(uint32_t point)
+{
+  return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x061c ||
+         (point >= 0x200e && point <= 0x200f) || (point >= 0x2028 && point <= 0x202e) ||
+         (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
+}
+
 static void write_stderr(void *user, enum hgl_log_level level, const char *who, const char *text)
 {
   struct timespec now;
@@ -33,15 +58,22 @@ static void write_stderr(void *user, enum hgl_log_level level, const char *who, 
                       parts.tm_min, parts.tm_sec, now.tv_nsec / 1000000, hgl_log_level_name(level),
                       who);
   size_t size = used < 0 ? 0 : (size_t)used < sizeof line ? (size_t)used : sizeof line - 1;
-  /* What peers and scripts said must not move the cursor of the terminal it is shown on. */
-  for (; *text && size < sizeof line - 6; text++) {
-    unsigned char c = (unsigned char)*text;
-    if (c == '\t')
+  /* What peers and scripts said must not move the cursor of the terminal it is shown on, nor look
+   * like a line of its own. */
+  for (const unsigned char *at = (const unsigned char *)text; *at && size < sizeof line - 18;) {
+    uint32_t point;
+    size_t length = decode(at, &point);
+    if (*at == '\t') {
       line[size++] = ' ';
-    else if (c >= 0x20 && c != 0x7f)
-      line[size++] = (char)c;
-    else
-      size += (size_t)snprintf(line + size, 5, "\\x%02x", c);
+    } else if (length > 0 && !is_control(point)) {
+      memcpy(line + size, at, length);
+      size += length;
+    } else {
+      length = length ? length : 1;
+      for (size_t i = 0; i < length; i++)
+        size += (size_t)snprintf(line + size, 5, "\\x%02x", at[i]);
+    }
+    at += length;
   }
   line[size++] = '\n';
   fwrite(line, 1, size, stderr);

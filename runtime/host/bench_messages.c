@@ -92,7 +92,8 @@ static int start_child(const struct hgl_bench *bench, struct setting *setting, c
   int status = hgl_bench_write(bench, text, script, path, err);
   if (status) return status;
   snprintf(text, sizeof text,
-           "return { agents = { { name = '%s', script = '%s', limits = { mailbox = 65536 }, "
+           "return { agents = { { name = '%s', script = '%s', "
+           "limits = { mailbox = 65536, messages = 10000000, stretch = '1s' }, "
            "config = { credit = %d, payload = %d, rally = %d } } } }\n",
            name, path, CREDIT, PAYLOAD, RALLY);
   if ((status = hgl_bench_write(bench, "host.lua", text, config, err))) return status;
@@ -126,6 +127,12 @@ static int put_config(struct hgl_buf *out, const char *sink, struct hgl_err *err
 }
 
 /* The measuring host, with one agent or two. */
+#define LIMITS                                                                                     \
+  (struct hgl_agent_limits)                                                                        \
+  {                                                                                                \
+    .mailbox_count = 65536, .messages = 10000000, .stretch_ms = 1000                               \
+  }
+
 static int start_node(const struct hgl_bench *bench, struct setting *setting, const char *name,
                       const char *script, const char *sink_name, const char *sink,
                       struct hgl_err *err)
@@ -140,13 +147,11 @@ static int start_node(const struct hgl_bench *bench, struct setting *setting, co
   int status = hgl_bench_write(bench, file, script, paths[0], err);
   if (!status) status = put_config(&config, sink ? sink_name : setting->peer, err);
   agents[0] = (struct hgl_node_agent){
-      .name = name, .script = paths[0], .config = hgl_buf_bytes(&config), .mailbox_count = 65536};
+      .name = name, .script = paths[0], .config = hgl_buf_bytes(&config), .limits = LIMITS};
   if (!status && sink) {
     status = hgl_bench_write(bench, "second.lua", sink, paths[1], err);
-    agents[1] = (struct hgl_node_agent){.name = sink_name,
-                                        .script = paths[1],
-                                        .config = hgl_buf_bytes(&config),
-                                        .mailbox_count = 65536};
+    agents[1] = (struct hgl_node_agent){
+        .name = sink_name, .script = paths[1], .config = hgl_buf_bytes(&config), .limits = LIMITS};
   }
   if (!status && setting->child.pid) status = hgl_texts_add(&joins, setting->child.join_url, err);
   struct hgl_node_config node = {.data = data,

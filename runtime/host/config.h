@@ -22,9 +22,9 @@ void hgl_config_deinit(struct hgl_config *config);
  * BOOLEAN, tls = { certificate = FILE, key = FILE } or { self_signed = true }, trust = FILE,
  *   durability = "strict" | "relaxed 50ms",
  *   agents = { { name, script, count, config = {…}, allow = { "read=PATH"… }, delegation = FILE,
- *                limits = { memory = "16MB", stretch = "1s", state = "64MB", mailbox = 1000,
- *                           outbox = "32MB" } }… }
- * Paths are relative to the file's folder. Unknown keys are errors that suggest the nearest. */
+ *                limits = { memory = "16MB", stretch = "10ms", … } }… }; the limits are those of
+ * agent/limits.h Paths are relative to the file's folder. Unknown keys are errors that suggest the
+ * nearest. */
 int hgl_config_read(struct hgl_config *config, const char *path, struct hgl_err *err) HGL_NODISCARD;
 
 /* An agent from a script alone; its name is that of the folder for agent.lua, else the file's. */

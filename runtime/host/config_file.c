@@ -7,7 +7,7 @@
 #include "host/config.h"
 #include "protocol/value.h"
 
-enum { INSTANCES_MAX = HGL_AGENTS_MAX };
+enum { INSTANCES_MAX = HGL_AGENTS_MAX, COUNT_MAX = 1000000000 };
 
 struct reader {
   struct hgl_config *config;
@@ -21,23 +21,29 @@ struct field {
   int (*read)(struct reader *reader, const json_t *value, struct hgl_err *err);
 };
 
-enum { FIELDS_MAX = 16 };
+enum { FIELDS_MAX = 16, LIMITS_MAX = 32 };
 
-static int fail_unknown(const char *key, const struct field *fields, struct hgl_err *err)
+/* `known`: NULL-terminated. */
+static int fail_unknown(const char *key, const char *const *known, struct hgl_err *err)
+{
+  const char *nearest = hgl_nearest(hgl_text(key), known);
+  if (nearest)
+    return hgl_fail(err, HGL_INVALID, "unknown key %.60s; did you mean %s?", key, nearest);
+  char list[300] = "";
+  for (size_t i = 0; known[i]; i++) {
+    strncat(list, i ? ", " : "", sizeof list - strlen(list) - 1);
+    strncat(list, known[i], sizeof list - strlen(list) - 1);
+  }
+  return hgl_fail(err, HGL_INVALID, "unknown key %.60s; known are %s", key, list);
+}
+
+static int fail_unknown_field(const char *key, const struct field *fields, struct hgl_err *err)
 {
   const char *known[FIELDS_MAX + 1];
   size_t count = 0;
   for (; fields[count].key && count < FIELDS_MAX; count++) known[count] = fields[count].key;
   known[count] = NULL;
-  const char *nearest = hgl_nearest(hgl_text(key), known);
-  if (nearest)
-    return hgl_fail(err, HGL_INVALID, "unknown key %.60s; did you mean %s?", key, nearest);
-  char list[200] = "";
-  for (size_t i = 0; i < count; i++) {
-    strncat(list, i ? ", " : "", sizeof list - strlen(list) - 1);
-    strncat(list, known[i], sizeof list - strlen(list) - 1);
-  }
-  return hgl_fail(err, HGL_INVALID, "unknown key %.60s; known are %s", key, list);
+  return fail_unknown(key, known, err);
 }
 
 static int read_table(struct reader *reader, const json_t *table, const struct field *fields,
@@ -50,7 +56,7 @@ static int read_table(struct reader *reader, const json_t *table, const struct f
   {
     const struct field *field = fields;
     while (field->key && strcmp(field->key, key) != 0) field++;
-    if (!field->key) return fail_unknown(key, fields, err);
+    if (!field->key) return fail_unknown_field(key, fields, err);
     if (field->read(reader, value, err)) return hgl_fail_in(err, "%s", key);
   }
   return 0;
@@ -172,17 +178,7 @@ static int read_delegation(struct reader *reader, const json_t *value, struct hg
   return get_path(reader, value, &reader->agent->delegation, err);
 }
 
-static int read_memory(struct reader *reader, const json_t *value, struct hgl_err *err)
-{
-  return get_size(value, &reader->agent->limits.memory_bytes, err);
-}
-
-static int read_state(struct reader *reader, const json_t *value, struct hgl_err *err)
-{
-  return get_size(value, &reader->agent->limits.state_bytes, err);
-}
-
-static int read_stretch(struct reader *reader, const json_t *value, struct hgl_err *err)
+static int get_duration(const json_t *value, int64_t *out, struct hgl_err *err)
 {
   const char *text;
   int64_t ms;
@@ -190,29 +186,52 @@ static int read_stretch(struct reader *reader, const json_t *value, struct hgl_e
   if (status == 0) status = hgl_duration_parse(hgl_text(text), &ms, err);
   if (status) return status;
   if (ms < 1) return hgl_fail(err, HGL_INVALID, "at least 1ms");
-  reader->agent->limits.stretch_ms = ms;
+  *out = ms;
   return 0;
 }
 
-static int read_mailbox(struct reader *reader, const json_t *value, struct hgl_err *err)
+static int get_limit(const json_t *value, enum hgl_limit_kind kind, int64_t *out,
+                     struct hgl_err *err)
 {
-  int64_t count;
-  int status = get_count(value, 1, 10000000, &count, err);
-  if (status == 0) reader->agent->mailbox_count = (size_t)count;
-  return status;
+  size_t size;
+  int status;
+  switch (kind) {
+  case HGL_LIMIT_DURATION:
+    return get_duration(value, out, err);
+  case HGL_LIMIT_SIZE:
+    if ((status = get_size(value, &size, err))) return status;
+    *out = (int64_t)size;
+    return 0;
+  default:
+    return get_count(value, 1, COUNT_MAX, out, err);
+  }
 }
 
-static int read_outbox(struct reader *reader, const json_t *value, struct hgl_err *err)
+static int fail_unknown_limit(const char *key, struct hgl_err *err)
 {
-  return get_size(value, &reader->agent->outbox_bytes, err);
+  const char *known[LIMITS_MAX + 1];
+  size_t count = 0;
+  for (; count < hgl_limit_count && count < LIMITS_MAX; count++)
+    known[count] = hgl_limit_list[count].name;
+  known[count] = NULL;
+  return fail_unknown(key, known, err);
 }
 
-static int read_limits(struct reader *reader, const json_t *value, struct hgl_err *err)
+static int read_limits(struct reader *reader, const json_t *table, struct hgl_err *err)
 {
-  static const struct field fields[] = {{"memory", read_memory}, {"stretch", read_stretch},
-                                        {"state", read_state},   {"mailbox", read_mailbox},
-                                        {"outbox", read_outbox}, {0}};
-  return read_table(reader, value, fields, err);
+  const char *key;
+  json_t *value;
+  if (!json_is_object(table)) return hgl_fail(err, HGL_INVALID, "expected a table with named keys");
+  json_object_foreach((json_t *)table, key, value)
+  {
+    size_t i = 0;
+    while (i < hgl_limit_count && strcmp(hgl_limit_list[i].name, key) != 0) i++;
+    if (i == hgl_limit_count) return fail_unknown_limit(key, err);
+    const struct hgl_limit *limit = &hgl_limit_list[i];
+    int64_t *field = hgl_limit_field(&reader->agent->limits, limit);
+    if (get_limit(value, limit->kind, field, err)) return hgl_fail_in(err, "%s", key);
+  }
+  return 0;
 }
 
 static int read_instance(struct reader *reader, const json_t *table, const char *name,

@@ -84,12 +84,36 @@ int hgl_file_read(const char *path, size_t size_max, struct hgl_buf *out, struct
   return read_file(open(path, READ_FLAGS), path, false, size_max, out, err);
 }
 
-int hgl_file_read_confined(const char *path, size_t size_max, struct hgl_buf *out,
-                           struct hgl_err *err)
+static int open_how(int folder, const char *path, uint64_t flags, uint64_t resolve)
 {
-  struct open_how how = {.flags = READ_FLAGS, .resolve = RESOLVE_NO_MAGICLINKS};
-  int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
-  if (fd < 0 && errno == ELOOP)
+  struct open_how how = {.flags = flags, .resolve = resolve | RESOLVE_NO_MAGICLINKS};
+  return (int)syscall(SYS_openat2, folder, path, &how, sizeof how);
+}
+
+/* The file below the folder that the path begins with. */
+static int open_below(const char *path, size_t folder_size)
+{
+  char folder_path[PATH_MAX];
+  if (folder_size >= sizeof folder_path) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  memcpy(folder_path, path, folder_size);
+  folder_path[folder_size] = 0;
+  int folder = open_how(AT_FDCWD, folder_path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+  if (folder < 0) return -1;
+  int fd = open_how(folder, path + folder_size, READ_FLAGS, RESOLVE_BENEATH);
+  int problem = errno;
+  close(folder);
+  errno = problem;
+  return fd;
+}
+
+int hgl_file_read_confined(const char *path, size_t folder_size, size_t size_max,
+                           struct hgl_buf *out, struct hgl_err *err)
+{
+  int fd = folder_size ? open_below(path, folder_size) : open_how(AT_FDCWD, path, READ_FLAGS, 0);
+  if (fd < 0 && (errno == ELOOP || errno == EXDEV))
     return hgl_fail(err, HGL_DENIED, "%s leads through a link that agents may not follow", path);
   return read_file(fd, path, false, size_max, out, err);
 }

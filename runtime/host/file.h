@@ -9,9 +9,10 @@
 int hgl_file_read(const char *path, size_t size_max, struct hgl_buf *out,
                   struct hgl_err *err) HGL_NODISCARD;
 /* The same on behalf of an agent: HGL_DENIED for a path through a link of /proc to a place outside
- * of it (/proc/self/root, /proc/self/cwd, /proc/self/fd/N). */
-int hgl_file_read_confined(const char *path, size_t size_max, struct hgl_buf *out,
-                           struct hgl_err *err) HGL_NODISCARD;
+ * of it (/proc/self/root, /proc/self/cwd, /proc/self/fd/N), and through any link that leads out of
+ * the folder that the first `folder_size` bytes of the path name (0: such links are followed). */
+int hgl_file_read_confined(const char *path, size_t folder_size, size_t size_max,
+                           struct hgl_buf *out, struct hgl_err *err) HGL_NODISCARD;
 /* The same, for secrets: HGL_DENIED, with advice, when group or others may read or write it. */
 int hgl_file_read_secret(const char *path, size_t size_max, struct hgl_buf *out,
                          struct hgl_err *err) HGL_NODISCARD;

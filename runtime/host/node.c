@@ -170,10 +170,10 @@ static void transport_address(void *user, const struct hgl_key *peer, const char
     hgl_log(node->log, HGL_LOG_DEBUG, "net", "%s: %s", url, err.message);
 }
 
-static int read_file(void *user, const char *path, size_t size_max, struct hgl_buf *out,
-                     struct hgl_err *err)
+static int read_file(void *user, const char *path, size_t folder_size, size_t size_max,
+                     struct hgl_buf *out, struct hgl_err *err)
 {
-  return hgl_file_read_confined(path, size_max, out, err);
+  return hgl_file_read_confined(path, folder_size, size_max, out, err);
 }
 
 /* The tick ------------------------------------------------------------------------------------ */
@@ -460,9 +460,7 @@ static int add_agent(struct hgl_node *node, const struct hgl_node_agent *agent, 
                                       .delegation = hgl_buf_bytes(&delegation),
                                       .config = agent->config,
                                       .grants = agent->grants.items,
-                                      .limits = agent->limits,
-                                      .mailbox_count = agent->mailbox_count,
-                                      .outbox_bytes = agent->outbox_bytes};
+                                      .limits = agent->limits};
     status = hgl_host_add_agent(node->host, &config, err);
   }
   hgl_buf_deinit(&source);

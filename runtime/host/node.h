@@ -15,9 +15,7 @@ struct hgl_node_agent {
   struct hgl_texts grants; /* "read=/proc/loadavg", … */
   struct hgl_bytes config; /* encoded map, or empty */
   const char *delegation;  /* path of one that was issued elsewhere: the key is not here; or NULL */
-  struct hgl_vm_limits limits;
-  size_t mailbox_count; /* 0: the default */
-  size_t outbox_bytes;  /* 0: the default */
+  struct hgl_agent_limits limits; /* zero fields: defaults */
 };
 
 /* Everything is borrowed until hgl_node_create returns, clock, random and log for the node's

@@ -73,8 +73,8 @@ static bool ends_with(const char *text, const char *end)
 }
 
 /* Modules are real; any other file is one that the test has made. */
-static int read_file(void *user, const char *path, size_t size_max, struct hgl_buf *out,
-                     struct hgl_err *err)
+static int read_file(void *user, const char *path, size_t folder_size, size_t size_max,
+                     struct hgl_buf *out, struct hgl_err *err)
 {
   struct hgl_world *world = user;
   const struct hgl_buf *file = hgl_map_get(&world->files, hgl_text(path));

@@ -19,13 +19,12 @@ static int string_rep(lua_State *L)
       total > hgl_vm_of(L)->limits.memory_bytes)
     return luaL_error(L, "the resulting string is larger than the agent's memory limit");
   luaL_Buffer out;
-  char *at = luaL_buffinitsize(L, &out, total);
-  for (lua_Integer i = 0; i < count; i++) {
-    memcpy(at, text, size);
-    at += size;
-    if (i + 1 < count) memcpy(at, separator, separator_size);
-    at += separator_size;
-  }
+  char *start = luaL_buffinitsize(L, &out, total);
+  memcpy(start, text, size);
+  memcpy(start + size, separator, separator_size);
+  /* Twice as much each time: a piece at a time would take long, and nothing interrupts it. */
+  for (size_t made = size + separator_size; made < total; made *= 2)
+    memcpy(start + made, start, made < total - made ? made : total - made);
   luaL_pushresultsize(&out, total - separator_size);
   return 1;
 }
@@ -61,14 +60,15 @@ void hgl_lib_string_open(lua_State *L)
       {"format", string_format},
       {NULL, NULL},
   };
+  static const char *const kept[] = {"byte",     "char",    "format", "len",    "lower", "pack",
+                                     "packsize", "reverse", "sub",    "unpack", "upper", NULL};
   lua_pushcfunction(L, luaopen_string);
   lua_call(L, 0, 1);
+  hgl_lib_keep(L, kept);
   lua_getfield(L, -1, "format");
   hgl_vm_of(L)->string_format = lua_tocfunction(L, -1);
   lua_pop(L, 1);
   luaL_setfuncs(L, ours, 0);
-  lua_pushnil(L);
-  lua_setfield(L, -2, "dump");
   lua_pushliteral(L, "");
   lua_getmetatable(L, -1); /* scripts cannot reach it */
   lua_pushvalue(L, -3);

@@ -145,12 +145,15 @@ static int os_date(lua_State *L)
 
 int hgl_lib_math_push(lua_State *L)
 {
+  static const char *const kept[] = {
+      "abs",  "acos", "asin", "atan", "ceil",       "cos",  "deg",        "exp",  "floor",
+      "fmod", "huge", "log",  "max",  "maxinteger", "min",  "mininteger", "modf", "pi",
+      "rad",  "sin",  "sqrt", "tan",  "tointeger",  "type", "ult",        NULL};
   lua_pushcfunction(L, luaopen_math);
   lua_call(L, 0, 1);
+  hgl_lib_keep(L, kept);
   lua_pushcfunction(L, math_random);
   lua_setfield(L, -2, "random");
-  lua_pushnil(L);
-  lua_setfield(L, -2, "randomseed");
   hgl_freeze_wrap(L);
   return 1;
 }
@@ -165,8 +168,11 @@ int hgl_lib_os_push(lua_State *L)
 
 int hgl_lib_utf8_push(lua_State *L)
 {
+  static const char *const kept[] = {"char", "charpattern", "codepoint", "codes",
+                                     "len",  "offset",      NULL};
   lua_pushcfunction(L, luaopen_utf8);
   lua_call(L, 0, 1);
+  hgl_lib_keep(L, kept);
   hgl_freeze_wrap(L);
   return 1;
 }

@@ -73,6 +73,16 @@ void hgl_lib_push(lua_State *L, const struct hgl_lib_field *fields)
   hgl_freeze_wrap(L);
 }
 
+void hgl_lib_keep(lua_State *L, const char *const *names)
+{
+  lua_newtable(L);
+  for (; *names; names++) {
+    lua_getfield(L, -2, *names);
+    lua_setfield(L, -2, *names);
+  }
+  lua_remove(L, -2);
+}
+
 /* Misspelt names ---------------------------------------------------------------------------- */
 
 /* One character more, less or different, or two neighbours swapped. */

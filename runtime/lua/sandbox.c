@@ -99,6 +99,13 @@ void hgl_stretch_leave(struct hgl_vm *vm, lua_State *back)
   set_hook(vm, back);
 }
 
+static int64_t time_limit_ms(const struct hgl_vm *vm)
+{
+  const struct hgl_vm_limits *limits = &vm->limits;
+  bool more = vm->loading && limits->stretch_ms && limits->top_level_ms > limits->stretch_ms;
+  return more ? limits->top_level_ms : limits->stretch_ms;
+}
+
 void hgl_stretch_begin(struct hgl_vm *vm, lua_State *L)
 {
   vm->doomed = HGL_OK;
@@ -111,7 +118,7 @@ void hgl_stretch_begin(struct hgl_vm *vm, lua_State *L)
   vm->instructions = 0;
   hgl_stretch_enter(vm, L);
   if (vm->watchdog && vm->limits.stretch_ms)
-    hgl_watchdog_begin(vm->watchdog, vm->limits.stretch_ms, interrupt, vm);
+    hgl_watchdog_begin(vm->watchdog, time_limit_ms(vm), interrupt, vm);
 }
 
 void hgl_stretch_end(struct hgl_vm *vm)
@@ -127,7 +134,7 @@ void hgl_stretch_doom_text(const struct hgl_vm *vm, char *out, size_t size)
   else if (vm->too_many_runs)
     snprintf(out, size, "more than %zu handlers are waiting", vm->limits.runs_max);
   else if (vm->overrun)
-    snprintf(out, size, "the time limit of %lld ms was reached", (long long)vm->limits.stretch_ms);
+    snprintf(out, size, "the time limit of %lld ms was reached", (long long)time_limit_ms(vm));
   else
     snprintf(out, size, "the limit of %llu instructions was reached",
              (unsigned long long)vm->limits.instructions);

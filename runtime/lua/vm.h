@@ -125,17 +125,11 @@ struct hgl_vm_ops {
 
 struct hgl_vm_limits {
   size_t memory_bytes;   /* of the Lua state and its state tree in memory */
-  int64_t stretch_ms;    /* wall time of one stretch; 0: none */
+  int64_t stretch_ms;    /* processor time of one stretch; 0: none */
+  int64_t top_level_ms;  /* of the script's top level, where stretch_ms is less */
   uint64_t instructions; /* of one stretch, counted (simulation); 0: not counted */
   size_t state_bytes;
   size_t runs_max; /* suspended handlers */
-};
-
-enum {
-  HGL_VM_MEMORY_DEFAULT = 16 << 20,
-  HGL_VM_STRETCH_MS_DEFAULT = 1000,
-  HGL_VM_STATE_DEFAULT = 64 << 20,
-  HGL_VM_RUNS_DEFAULT = 1000,
 };
 
 /* The watchdog: one per host; a thread that interrupts the loop thread's Lua when a stretch

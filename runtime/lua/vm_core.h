@@ -119,6 +119,9 @@ struct hgl_lib_field {
 void hgl_lib_extend(lua_State *L, const struct hgl_lib_field *fields);
 /* Pushes a constant table of these fields. */
 void hgl_lib_push(lua_State *L, const struct hgl_lib_field *fields);
+/* Puts a table with these fields of the library on top of the stack (the list ends with NULL) in
+ * its place: what another build or version of Lua has besides stays outside. */
+void hgl_lib_keep(lua_State *L, const char *const *names);
 /* Adds "; did you mean 'send'?" to what Lua says of a call of a field that is nil. */
 void hgl_lib_suggest(lua_State *L, struct hgl_err *err);
 

@@ -12,11 +12,12 @@
 /* SIGURG is ignored by default and unused by libuv: a stray one from outside does no harm. */
 #define INTERRUPT_SIGNAL SIGURG
 
-enum { POLL_MS = 5, QUIET_POLLS_MAX = 200 };
+enum { POLL_MS = 2, QUIET_POLLS_MAX = 500 };
 
 /* `turn` is odd while a stretch runs. The thread measures a stretch from where it first saw its
- * turn, so that a stretch needs no clock. A signal carries the watchdog's address and is meant for
- * one turn: one that arrives late finds another turn and does nothing. */
+ * turn, so that a stretch needs no clock; by the processor time of the runner, so that a busy
+ * machine does not end handlers that have hardly run. A signal carries the watchdog's address and
+ * is meant for one turn: one that arrives late finds another turn and does nothing. */
 struct hgl_watchdog {
   atomic_uint_fast64_t turn;
   atomic_uint_fast64_t overrun_turn;
@@ -37,6 +38,16 @@ static void on_signal(int number, siginfo_t *info, void *context)
   uint64_t turn = atomic_load(&watchdog->turn);
   if (turn % 2 == 0 || turn != atomic_load(&watchdog->overrun_turn)) return;
   watchdog->interrupt(watchdog->user);
+}
+
+static int64_t runner_ns(const struct hgl_watchdog *watchdog)
+{
+  clockid_t clock;
+  struct timespec used;
+  pthread_t runner = __atomic_load_n(&watchdog->runner, __ATOMIC_RELAXED);
+  if (pthread_getcpuclockid(runner, &clock) != 0 || clock_gettime(clock, &used) != 0)
+    return hgl_mono_ns(&hgl_clock_system);
+  return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
 }
 
 /* Waits for the next look; without stretches for a while, until one begins. */
@@ -63,7 +74,7 @@ static void *watch(void *argument)
   int quiet_polls = 0;
   while (!atomic_load(&watchdog->stopping)) {
     uint64_t turn = atomic_load(&watchdog->turn);
-    int64_t now_ns = hgl_mono_ns(&hgl_clock_system);
+    int64_t now_ns = turn % 2 == 1 ? runner_ns(watchdog) : 0;
     quiet_polls = turn == seen && turn % 2 == 0 ? quiet_polls + 1 : 0;
     if (turn != seen) {
       seen = turn;

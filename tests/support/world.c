@@ -67,8 +67,8 @@ static void want(void *user, const struct hgl_key *peer, bool wanted)
 
 static void no_address(void *user, const struct hgl_key *peer, const char *url) {}
 
-static int read_file(void *user, const char *path, size_t size_max, struct hgl_buf *out,
-                     struct hgl_err *err)
+static int read_file(void *user, const char *path, size_t folder_size, size_t size_max,
+                     struct hgl_buf *out, struct hgl_err *err)
 {
   FILE *file = fopen(path, "rb");
   if (!file) return hgl_fail(err, HGL_NOT_FOUND, "no file %s", path);

@@ -31,7 +31,8 @@ struct scene {
 
 static void add_talkers(struct scene *scene)
 {
-  struct hgl_agent_config config = {.config = hgl_buf_bytes(&scene->config), .outbox_bytes = LIMIT};
+  struct hgl_agent_config config = {.config = hgl_buf_bytes(&scene->config),
+                                    .limits = {.outbox_bytes = LIMIT}};
   world_agent(scene->a, "operator", "", NULL);
   world_agent_with(scene->a, "first", talker, config);
   world_agent_with(scene->a, "second", talker, config);
@@ -124,7 +125,7 @@ static void what_a_full_mailbox_holds_back_is_still_owed(void **state)
   struct scene scene;
   begin(&scene);
   static const char slow[] = "agent.on('x/1.0/y', function() agent.sleep('1h') end)\n";
-  const struct hgl_agent_config config = {.limits = {.runs_max = 2}, .mailbox_count = 4};
+  const struct hgl_agent_config config = {.limits = {.runs_max = 2, .mailbox_count = 4}};
   world_crash(scene.b);
   world_restart(scene.b);
   world_agent_with(scene.b, "sink", slow, config);

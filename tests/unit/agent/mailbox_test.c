@@ -25,8 +25,10 @@ static const char sender[] =
 static void add_limited(struct node *node, const char *name, const char *source, size_t count,
                         size_t bytes, size_t per_sender)
 {
-  struct hgl_agent_config config = {
-      .mailbox_count = count, .mailbox_bytes = bytes, .mailbox_per_sender = per_sender};
+  struct hgl_agent_config config = {.limits = {.mailbox_count = (int64_t)count,
+                                               .mailbox_bytes = (int64_t)bytes,
+                                               .mailbox_bytes_per_sender = (int64_t)bytes,
+                                               .mailbox_per_sender = (int64_t)per_sender}};
   world_agent_with(node, name, source, config);
 }
 

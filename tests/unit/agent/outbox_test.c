@@ -434,7 +434,7 @@ static void a_full_mailbox_holds_one_pair_back_in_order_while_others_pass(void *
     world_agent(a, "operator", "", NULL);
     world_agent(a, "source", script, NULL);
     world_agent_with(b, "sink", sink,
-                     (struct hgl_agent_config){.limits = {.runs_max = 4}, .mailbox_count = 3});
+                     (struct hgl_agent_config){.limits = {.runs_max = 4, .mailbox_count = 3}});
     world_agent(b, "operator", "", NULL);
     world_agent(b, "other", sink, NULL);
     world_link(a, b);
@@ -457,7 +457,7 @@ static void a_full_mailbox_holds_one_pair_back_in_order_while_others_pass(void *
         world_crash(b);
         world_restart(b);
         world_agent_with(b, "sink", sink,
-                         (struct hgl_agent_config){.limits = {.runs_max = 4}, .mailbox_count = 3});
+                         (struct hgl_agent_config){.limits = {.runs_max = 4, .mailbox_count = 3}});
         world_agent(b, "operator", "", NULL);
         world_agent(b, "other", sink, NULL);
         world_link(a, b);
@@ -492,7 +492,9 @@ static void tens_of_thousands_of_refused_messages_all_come_back(void **state)
            "end)\n",
            world_did(b, "sink"));
   world_agent(a, "operator", "", NULL);
-  world_agent_with(a, "source", script, (struct hgl_agent_config){.outbox_bytes = 64 << 20});
+  world_agent_with(
+      a, "source", script,
+      (struct hgl_agent_config){.limits = {.messages = 1000000, .outbox_bytes = 64 << 20}});
   world_agent(b, "sink", sink, NULL);
   world_link(a, b);
   world_run(&world);
@@ -528,7 +530,7 @@ static void a_full_mailbox_under_load_loses_nothing_and_keeps_the_order(void **s
   world_agent(a, "operator", "", NULL);
   world_agent(a, "source", script, NULL);
   world_agent(b, "operator", "", NULL);
-  world_agent_with(b, "sink", sink, (struct hgl_agent_config){.mailbox_count = 3000});
+  world_agent_with(b, "sink", sink, (struct hgl_agent_config){.limits = {.mailbox_count = 3000}});
   world_link(a, b);
   world_run(&world);
   world_unlink(a, b);
@@ -572,7 +574,7 @@ static void more_full_pairs_than_are_remembered_keep_their_order(void **state)
                      "agent.on('report/1.0/ask', function(message)\n"
                      "  message:reply('told', { count = state.count or 0 })\n"
                      "end)\n",
-                     (struct hgl_agent_config){.mailbox_count = 6});
+                     (struct hgl_agent_config){.limits = {.mailbox_count = 6}});
   }
   snprintf(script + size, sizeof script - size,
            "}\n"

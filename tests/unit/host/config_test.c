@@ -48,7 +48,8 @@ static void config_reads_every_setting(void **state)
                 "  agents = {\n"
                 "    { name = 'kiosk', script = '/x/agent.lua', allow = { 'read=/proc/a' },\n"
                 "      config = { region = 'at', n = 3, f = 1.0 }, delegation = 'd',\n"
-                "      limits = { memory = '16MB', stretch = '2s', state = 1000, mailbox = 9 } },\n"
+                "      limits = { memory = '16MB', stretch = '2s', state = 1000, mailbox = 9,\n"
+                "        messages = 1, log_bytes = '1KB' } },\n"
                 "    { name = 'many', script = 'b.lua', count = 2, allow = {} },\n"
                 "  } }",
                 &err));
@@ -71,7 +72,10 @@ static void config_reads_every_setting(void **state)
   assert_int_equal(kiosk->limits.memory_bytes, 16 << 20);
   assert_int_equal(kiosk->limits.stretch_ms, 2000);
   assert_int_equal(kiosk->limits.state_bytes, 1000);
-  assert_int_equal(kiosk->mailbox_count, 9);
+  assert_int_equal(kiosk->limits.mailbox_count, 9);
+  assert_int_equal(kiosk->limits.messages, 1);
+  assert_int_equal(kiosk->limits.log_bytes, 1024);
+  assert_int_equal(kiosk->limits.timers, 0);
   struct hgl_bytes field;
   bool found;
   assert_ok(hgl_value_field(kiosk->config, "f", &field, &found, &err));

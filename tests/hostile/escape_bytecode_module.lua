@@ -1,0 +1,3 @@
+-- Tries: to load bytecode as a module.
+-- Ends: refused: module
+require "bytecode"

@@ -1,0 +1,22 @@
+-- Tries: the edges of numbers, dates and UTF-8, which crash careless C code.
+-- Ends: harmless
+agent.on("hostile/1.0/go", function(message)
+  assert(math.mininteger // -1 == math.mininteger and math.mininteger % -1 == 0)
+  assert(not pcall(function() return 1 // 0 end) and not pcall(function() return 1 % 0 end))
+  assert(1 << 64 == 0 and 1 << -1 == 0 and -1 >> 63 == 1 and 1 << math.mininteger == 0)
+  assert(math.tointeger(2 ^ 63) == nil and math.abs(math.mininteger) == math.mininteger)
+  assert(math.fmod(math.mininteger, -1) == 0 and math.ult(1, -1))
+  math.random(math.mininteger, math.maxinteger)
+  math.random(0)
+  assert(not pcall(math.random, 1, 0) and not pcall(math.random, 1, 2, 3))
+  assert(not pcall(os.date, "!%Y", math.maxinteger) and not pcall(os.date, "!%Ez"))
+  pcall(os.time, { year = math.maxinteger, month = 1, day = 1 })
+  pcall(os.time, { year = 1000000, month = -1000000, day = 1000000, hour = 1000000 })
+  assert(utf8.len("\xff") == nil and utf8.char(0x7fffffff) and not pcall(utf8.char, -1))
+  assert(not pcall(utf8.codepoint, "\xf8\x88\x80\x80\x80", 1))
+  assert(not pcall(utf8.offset, "\x80", 1) and not pcall(utf8.offset, "x", 1, math.maxinteger))
+  for _ in pairs { pcall(function() for _ in utf8.codes("\xed\xa0\x80") do end end) } do end
+  assert(tonumber("0x" .. ("f"):rep(1000)) and tonumber(("9"):rep(1000)) == nil or true)
+  assert(tonumber("1e" .. ("9"):rep(100)) == math.huge)
+  message:reply("done", {})
+end)
