@@ -77,7 +77,7 @@ def trade_and_kill(check, mode, chance):
             start(other)
             kills["both"] += 1
         start(side)
-        count = kills["left"] + kills["right"] + kills["both"] + kills["starting"]
+        count = kills["left"] + kills["right"]
         if not trade.look():
             print(f"after {kills}", flush=True)
             return

@@ -162,16 +162,16 @@ def sum_of(n):
 class Ledger:
     """Two hosts, "left" and "right", with tellers on each."""
 
-    def __init__(self, check, durability, binaries, prefix="", wrappers=((), ())):
+    def __init__(self, check, durability, binaries, prefix="", datas=(None, None)):
         self.check = check
         self.seen = {}    # (side, teller) -> the last report
         self.ordered = {}  # (side, teller) -> the last order, and the last one that was answered
         scripts = [check.script(f"{name}.lua", TELLER) for name in TELLERS]
         options = ["--durability", durability]
         self.right = check.host(prefix + "right", scripts, options=options, binary=binaries[1],
-                                wrapper=wrappers[1])
+                                data=datas[1])
         self.left = check.host(prefix + "left", scripts, options=options, binary=binaries[0],
-                               join=self.right.url, wrapper=wrappers[0])
+                               join=self.right.url, data=datas[0])
         self.sides = {"left": self.left, "right": self.right}
         self.right.join = [self.left.url]
 
@@ -208,9 +208,9 @@ class Ledger:
 
     # Checks ------------------------------------------------------------------------------------
 
-    def ask_all(self, type):
+    def ask_all(self, type, sides=("left", "right")):
         """The bodies of all tellers' answers: (side, teller) -> body."""
-        controls, bodies = {side: Control(self.sides[side].data) for side in self.sides}, {}
+        controls, bodies = {side: Control(self.sides[side].data) for side in sides}, {}
         try:
             for side, control in controls.items():
                 for name in TELLERS:
