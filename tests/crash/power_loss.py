@@ -57,14 +57,14 @@ class Cuts:
         self.trade = Ledger(check, MODES[mode], (BINARY, BINARY), prefix=f"{mode}-",
                             datas=(f"{self.folder}/data", None))
         self.host, self.peer = self.trade.left, self.trade.right
-        self.images = self.lost = self.cut = 0
+        self.images = self.lost = self.cut = self.sends = self.syncs = 0
         self.moments = {}
-        self.trade.begin()
 
     def record(self):
         """Trades with the recorder until the power goes; false: it did not."""
         host, chance = self.host, self.chance
         check = self.check
+        self.trade.begin()  # and it goes on when the host is started again
         check.that(host.stop() == 0, "the host stops before it is recorded", host.said()[-800:])
         self.disk = Disk(self.folder, f"{self.mode}.log")
         moment = chance.choice(list(MOMENTS))
@@ -99,6 +99,8 @@ class Cuts:
             wrong = self.disk.agrees(f"{self.mode}.agrees")
             check.that(wrong is None, "what was recorded is what the files hold", wrong)
         self.lost += self.disk.unsynced
+        self.sends += self.disk.counts.get("p", 0)
+        self.syncs += self.disk.counts.get("s", 0)
         self.cut += 1
 
     def peer_at_rest(self):
@@ -210,6 +212,8 @@ with Checks() as check:
                 break
             if not (given.full or given.cuts) and time.monotonic() > until:
                 break
-        print(f"{mode}: the power went {cuts.cut} times after {cuts.moments}; {cuts.lost} writes "
-              f"were not synced; {cuts.images} images", flush=True)
+        print(f"{mode}: the power went {cuts.cut} times after {cuts.moments}; {cuts.sends} sends, "
+              f"{cuts.syncs} syncs, {cuts.lost} writes not synced; {cuts.images} images; "
+              f"{cuts.trade.moved()} payments", flush=True)
+        check.that(cuts.sends > 10 * cuts.cut, "there was traffic worth the name", cuts.sends)
     check.stop_all()
