@@ -148,6 +148,7 @@ static void put_record(struct fixture *f, const void *plain, size_t size)
 {
   struct hgl_err err = {0};
   uint8_t *end = hgl_buf_reserve(&f->wire, 2 + size + 16);
+  assert_non_null(end);
   end[0] = (uint8_t)((size + 16) >> 8);
   end[1] = (uint8_t)(size + 16);
   assert_ok(hgl_noise_seal(&f->send, hgl_bytes(plain, size), end + 2, &err));
