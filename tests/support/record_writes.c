@@ -79,8 +79,8 @@ static void begin(void)
   const char *folder = getenv("RECORD_FOLDER"), *log = getenv("RECORD_LOG");
   const char *end = getenv("RECORD_KILL");
   if (!folder || !log || strlen(folder) >= sizeof record.folder) return;
-  strcpy(record.folder, folder);
   record.folder_size = strlen(folder);
+  memcpy(record.folder, folder, record.folder_size + 1);
   if (end && strlen(end) > 2) {
     char *rest;
     record.kill_kind = end[0];
@@ -138,7 +138,7 @@ static uint64_t note_and(struct event event, const struct iovec *payload, int co
   uint64_t number = record.number++;
   if (syscall(SYS_writev, record.log, pieces, 1 + count) != (long)total) abort();
   bool meta = event.kind == WRITE && event.flag && event.offset < 8192;
-  bool this_one = record.kill_kind == '*' || record.kill_kind == event.kind ||
+  bool this_one = record.kill_kind == '*' || record.kill_kind == (char)event.kind ||
                   (record.kill_kind == 'm' && meta);
   *die = this_one && now_ns() >= record.kill_from_ns && record.kill_skip-- <= 0;
   /* Whoever is to die holds the lock: nothing is noted after it. */
@@ -161,7 +161,7 @@ static uint64_t note(struct event event, const void *payload, size_t size)
   return number;
 }
 
-#define REAL(name) ((__typeof__(&name))real(#name))
+#define REAL(name) ((__typeof__(&(name)))real(#name))
 
 static void *real(const char *name)
 {
@@ -346,15 +346,15 @@ static uint64_t folder_of(const char *path, const char **name)
   char resolved[PATH_MAX];
   struct stat info;
   if (!recording() || strlen(path) >= sizeof folder) return 0;
-  strcpy(folder, path);
-  size_t size = strlen(folder);
+  size_t size = strlen(path);
+  memcpy(folder, path, size + 1);
   while (size > 1 && folder[size - 1] == '/') folder[--size] = 0;
   char *slash = strrchr(folder, '/');
   *name = slash ? path + (slash - folder) + 1 : path;
   if (slash)
     slash[slash == folder] = 0;
   else
-    strcpy(folder, ".");
+    memcpy(folder, ".", 2);
   if (!realpath(folder, resolved) || stat(resolved, &info)) return 0;
   snprintf(whole, sizeof whole, "%s/%s", resolved, *name);
   return matters(whole) ? info.st_ino : 0;

@@ -104,6 +104,7 @@ static void record_contents_come_back_up_to_the_limit_named(void **state)
     hgl_buf_clear(&f->wire);
     hgl_record_put(hgl_text("hello"), &f->wire);
     hgl_record_put(hgl_text("hello!"), &f->wire);
+    assert_ok(hgl_buf_check(&f->wire, &err));
     struct hgl_bytes content;
     bool whole = false;
     struct hgl_bytes input = hgl_bytes(f->wire.data, 7);
