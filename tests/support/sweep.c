@@ -46,7 +46,7 @@ static bool refuses(void)
   return true;
 }
 
-void sweep_refuse(uint64_t skip, bool forever)
+static void refuse(uint64_t skip, bool forever)
 {
   atomic_store(&refusing.refused, false);
   atomic_store(&refusing.forever, forever);
@@ -130,6 +130,12 @@ static bool looks(void)
 
 /* A test that has requests fail on its own looks for the point where they do no more, and would not
  * find it. */
+void sweep_refuse(uint64_t skip, bool forever)
+{
+  if (places) places->sweeps_itself = true;
+  refuse(skip, forever);
+}
+
 void __real_hgl_mem_fail_after(long count);
 void __wrap_hgl_mem_fail_after(long count);
 
@@ -147,7 +153,9 @@ static bool passed;
 /* cmocka ends the process of a test that failed; what that test still held is no leak of ours. */
 static void at_end(void)
 {
-  if (!passed) _exit(NOTICED);
+  if (passed) return;
+  fflush(NULL);
+  _exit(NOTICED);
 }
 
 #pragma weak json_set_alloc_funcs
@@ -186,7 +194,7 @@ static int run_once(const struct CMUnitTest *test, uint64_t skip, int mode, int 
     if (mode < 0)
       hgl_mem_ask(looks);
     else
-      sweep_refuse(skip, mode);
+      refuse(skip, mode);
     run_body(test);
   }
   int status;
