@@ -8,6 +8,7 @@ struct operator_ask {
   struct hgl_key peer;
   int64_t deadline_ms; /* monotonic */
   bool done;
+  uint64_t tick; /* in which it was done */
   json_t *reply; /* or: */
   struct hgl_err why;
   void (*answer)(void *user, json_t *reply, const struct hgl_err *why);
@@ -29,14 +30,28 @@ bool operator_expects(struct agent *agent, const struct hgl_envelope *envelope)
   return ask && hgl_key_equal(&ask->peer, &envelope->from);
 }
 
-/* What is answered here is told at the end of the tick: whoever asked may ask again from there. */
+/* Told later: an answer leaves the host, so it waits for the commit that holds what it speaks of;
+ * and whoever asked may ask again from there. */
+static void finish(struct agent *agent, struct operator_ask *ask)
+{
+  ask->done = true;
+  ask->tick = agent->host->tick;
+  host_request_tick(agent->host);
+}
+
+/* A tick in which nothing changed has no commit of its own. */
+static bool may_tell(const struct hgl_host *host, const struct operator_ask *ask)
+{
+  uint64_t needed = ask->tick < host->tick ? ask->tick + 1 : host->tick;
+  return ask->done && host->committed_tick + 1 >= needed;
+}
+
 bool operator_answer(struct agent *agent, struct message *message)
 {
   struct operator_ask *ask = find(agent, &message->envelope.thid);
   if (!ask || !hgl_key_equal(&ask->peer, &message->envelope.from)) return false;
   if (hgl_envelope_to_json(&message->envelope, &ask->reply, &ask->why)) ask->reply = NULL;
-  ask->done = true;
-  host_request_tick(agent->host);
+  finish(agent, ask);
   return true;
 }
 
@@ -46,8 +61,7 @@ bool operator_fail(struct agent *agent, const struct hgl_id *thid, enum hgl_code
   struct operator_ask *ask = find(agent, thid);
   if (!ask) return false;
   hgl_fail(&ask->why, code, "%s", why);
-  ask->done = true;
-  host_request_tick(agent->host);
+  finish(agent, ask);
   return true;
 }
 
@@ -65,7 +79,7 @@ void operator_due(struct hgl_host *host)
   for (struct operator_ask **at = agent ? &agent->operator_asks : &told, *ask; (ask = *at);) {
     if (!ask->done && ask->deadline_ms <= host->mono_ms)
       operator_fail(agent, &ask->thid, HGL_TIMEOUT, "no answer came in time");
-    if (!ask->done) {
+    if (!may_tell(host, ask)) {
       at = &ask->next;
       continue;
     }
@@ -84,7 +98,7 @@ int64_t operator_deadline_ms(const struct hgl_host *host)
   const struct agent *agent = hgl_map_get(&host->agents_by_name, hgl_text(name));
   int64_t first = INT64_MAX;
   for (const struct operator_ask *ask = agent ? agent->operator_asks : NULL; ask; ask = ask->next)
-    if (ask->deadline_ms < first) first = ask->deadline_ms;
+    if (!ask->done && ask->deadline_ms < first) first = ask->deadline_ms;
   return first;
 }
 

@@ -61,8 +61,9 @@ static int find_host(struct hgl_host *host, const struct hgl_key *agent, struct 
   struct hgl_bytes advertised = hgl_directory_delegation(host->directory, agent);
   const struct seen_delegation *seen = delegation_of(host, agent);
   if (advertised.size && (!seen || !hgl_bytes_equal(advertised, hgl_buf_bytes(&seen->bytes)))) {
-    struct hgl_err ignored; /* an older one than is known already */
-    (void)!delegation_learn(host, advertised, &ignored);
+    struct hgl_err why; /* else it is older than one that is known already */
+    if (delegation_learn(host, advertised, &why) == -HGL_NO_MEMORY)
+      return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
     seen = delegation_of(host, agent);
   }
   if (!seen) return hgl_fail(err, HGL_UNDELIVERABLE, "no host is known that speaks for this agent");

@@ -127,8 +127,10 @@ void hgl_host_tick(struct hgl_host *host)
   struct hgl_err err;
   if (host->failed) return;
   poll_store(host);
-  if (host->failed || host->intake_stopped || hgl_store_busy(host->config.store)) return;
+  if (host->failed) return;
   tick_now(host);
+  operator_due(host);
+  if (host->failed || host->intake_stopped || hgl_store_busy(host->config.store)) return;
   if (!host->complete && agents_withdraw_absent(host, &err)) {
     host_fatal(host, &err);
     return;

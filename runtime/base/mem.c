@@ -4,12 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The one piece of process-wide state: a seam for tests, off unless a test turns it on. */
+/* The one piece of process-wide state: seams for tests, off unless a test turns them on. */
 static atomic_long requests_left = -1;
+static bool (*_Atomic asked)(void);
 
 static bool refused(size_t size)
 {
   if (size > HGL_MEM_REQUEST_MAX) return true;
+  bool (*refuses)(void) = atomic_load_explicit(&asked, memory_order_relaxed);
+  if (refuses && refuses()) return true;
   if (atomic_load_explicit(&requests_left, memory_order_relaxed) < 0) return false;
   long left = atomic_fetch_sub(&requests_left, 1);
   if (left > 0) return false;
@@ -20,6 +23,11 @@ static bool refused(size_t size)
 void hgl_mem_fail_after(long count)
 {
   atomic_store(&requests_left, count < 0 ? -1 : count);
+}
+
+void hgl_mem_ask(bool (*refuses)(void))
+{
+  atomic_store(&asked, refuses);
 }
 
 void *hgl_alloc(size_t size)

@@ -29,5 +29,8 @@ bool hgl_grow(void *array_pointer, size_t count, size_t *capacity, size_t size) 
 /* For tests: the request after `count` more fails, and every later one; a negative count turns it
  * off. Counts requests on all threads. */
 void hgl_mem_fail_after(long count);
+/* For tests, too: this is asked at every request, on the thread that makes it, and refuses it by
+ * returning true. NULL: nobody is asked. */
+void hgl_mem_ask(bool (*refuses)(void));
 
 #endif

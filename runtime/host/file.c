@@ -140,7 +140,9 @@ static int write_all(int fd, struct hgl_bytes bytes, const char *path, struct hg
 int hgl_file_sync_folder(const char *path, struct hgl_err *err)
 {
   char folder[PATH_MAX];
-  const char *slash = strrchr(path, '/');
+  size_t length = strlen(path);
+  while (length > 1 && path[length - 1] == '/') length--;
+  const char *slash = memrchr(path, '/', length);
   int size = slash ? (int)(slash - path) : 0;
   if (snprintf(folder, sizeof folder, "%.*s%s", size, path,
                !slash ? "."

@@ -29,11 +29,14 @@ int hgl_agent_name_check(struct hgl_bytes name, struct hgl_err *err)
                   HGL_NAME_SIZE_MAX);
 }
 
+/* One that was there may have been made by a start that came no further. */
 static int make_folder(const char *path, struct hgl_err *err)
 {
-  if (mkdir(path, 0700) && errno != EEXIST)
+  bool made = mkdir(path, 0700) == 0;
+  if (!made && errno != EEXIST)
     return hgl_fail(err, HGL_IO, "%s cannot be made: %s", path, strerror(errno));
-  return 0;
+  int status = hgl_file_sync_folder(path, err);
+  return !made && status == -HGL_DENIED ? 0 : status;
 }
 
 int hgl_keys_open(struct hgl_keys *keys, const char *data, bool make, struct hgl_bytes passphrase,

@@ -57,7 +57,7 @@ void hgl_print_escaped(FILE *file, struct hgl_bytes text)
   struct hgl_buf buf;
   hgl_buf_init(&buf, LINE_SIZE_MAX);
   hgl_escape(text, &buf);
-  fwrite(buf.data, 1, buf.size, file);
+  if (buf.size) fwrite(buf.data, 1, buf.size, file);
   hgl_buf_deinit(&buf);
 }
 

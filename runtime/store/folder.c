@@ -72,14 +72,40 @@ static int lock(struct hgl_folder *folder, const char *path, struct hgl_err *err
   return 0;
 }
 
+static int sync_path(const char *path, struct hgl_err *err)
+{
+  int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return fail_errno(err, path);
+  int status = fsync(fd) ? fail_errno(err, path) : 0;
+  close(fd);
+  return status;
+}
+
+/* A new folder outlasts a loss of power once the one that holds it was synced; also if it was made
+ * by a start that did not come so far. A folder that was made for us may lie in one that we may not
+ * open. */
+static int make_folder(const char *path, struct hgl_err *err)
+{
+  char parent[PATH_MAX];
+  bool made = mkdir(path, 0700) == 0;
+  if (!made && errno != EEXIST) return fail_errno(err, path);
+  int size = snprintf(parent, sizeof parent, "%s", path);
+  while (size > 1 && parent[size - 1] == '/') parent[--size] = 0;
+  char *slash = strrchr(parent, '/');
+  if (slash)
+    slash[slash == parent] = 0;
+  else
+    strcpy(parent, ".");
+  return made || access(parent, R_OK) == 0 ? sync_path(parent, err) : 0;
+}
+
 int hgl_folder_open(struct hgl_folder *folder, const char *path, struct hgl_err *err)
 {
   folder->lock_fd = -1;
   int status = join_path(folder->data_path, path, "data.mdb", err);
   if (status == 0) status = join_path(folder->new_path, path, "data.mdb.new", err);
-  if (status) return status;
-  if (mkdir(path, 0700) && errno != EEXIST) return fail_errno(err, path);
-  return lock(folder, path, err);
+  if (status == 0) status = make_folder(path, err);
+  return status ? status : lock(folder, path, err);
 }
 
 void hgl_folder_close(struct hgl_folder *folder)
@@ -125,11 +151,7 @@ int hgl_folder_adopt_new(const struct hgl_folder *folder, struct hgl_err *err)
   size_t size = (size_t)(strrchr(folder->data_path, '/') - folder->data_path);
   memcpy(parent, folder->data_path, size);
   parent[size] = 0;
-  int fd = open(size ? parent : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return fail_errno(err, parent);
-  int status = fsync(fd) ? fail_errno(err, parent) : 0;
-  close(fd);
-  return status;
+  return sync_path(size ? parent : "/", err);
 }
 
 int hgl_folder_identity(const struct hgl_folder *folder, struct hgl_buf *out, struct hgl_err *err)

@@ -90,6 +90,26 @@ static void who_waits_for_an_answer_hears_that_the_host_stops(void **state)
   assert_int_equal(chain.answered, 1);
 }
 
+static void an_answer_waits_for_the_commit_of_what_it_tells(void **state)
+{
+  struct world world;
+  static const uint8_t empty[] = {0xa0};
+  struct hgl_err err;
+  struct hgl_id id;
+  struct chain chain = {begin(&world), 0, 0};
+  hgl_store_hold(chain.node->store, true);
+  assert_ok(hgl_host_send(chain.node->host, "echo", "echo/1.0/say", hgl_bytes(empty, 1), 1000,
+                          answered, &chain, &id, &err));
+  uint64_t handled = hgl_host_counts(chain.node->host).handled;
+  for (int i = 0; i < 4; i++) hgl_host_tick(chain.node->host);
+  assert_int_equal(hgl_host_counts(chain.node->host).handled, handled + 1);
+  assert_int_equal(chain.answered, 0);
+  hgl_store_hold(chain.node->store, false);
+  world_run(&world);
+  assert_int_equal(chain.answered, 1);
+  world_deinit(&world);
+}
+
 static void a_stranger_who_knows_the_thread_does_not_answer_an_ask(void **state)
 {
   /* The asked agent tells the thread's id to another, who speaks in it. */
@@ -183,6 +203,7 @@ int main(void)
       cmocka_unit_test(the_operator_asks_and_is_answered),
       cmocka_unit_test(every_way_to_no_answer_has_its_code),
       cmocka_unit_test(an_answer_may_ask_again),
+      cmocka_unit_test(an_answer_waits_for_the_commit_of_what_it_tells),
       cmocka_unit_test(who_waits_for_an_answer_hears_that_the_host_stops),
       cmocka_unit_test(a_stranger_who_knows_the_thread_does_not_answer_an_ask),
       cmocka_unit_test(the_host_and_its_agents_describe_themselves),

@@ -221,6 +221,7 @@ static void envelope_body_ends_at_its_limit(void **state)
   hgl_buf_init(&body, HGL_BODY_SIZE_MAX + 1);
   hgl_buf_init(&out, HGL_ENVELOPE_SIZE_MAX + 100);
   uint8_t *zeros = hgl_zalloc(HGL_BODY_SIZE_MAX);
+  assert_non_null(zeros);
   hgl_cbor_put_bytes(&body, hgl_bytes(zeros, HGL_BODY_SIZE_MAX - 5));
   assert_int_equal(body.size, HGL_BODY_SIZE_MAX);
   envelope.body = hgl_buf_bytes(&body);
@@ -247,6 +248,7 @@ static void envelope_size_ends_at_its_limit(void **state)
   struct hgl_buf out;
   struct hgl_envelope decoded;
   uint8_t *zeros = hgl_zalloc(HGL_ENVELOPE_SIZE_MAX);
+  assert_non_null(zeros);
   hgl_buf_init(&out, HGL_ENVELOPE_SIZE_MAX + 1);
   for (size_t size = HGL_ENVELOPE_SIZE_MAX; size <= HGL_ENVELOPE_SIZE_MAX + 1; size++) {
     begin(&out, 7, 10);

@@ -248,6 +248,7 @@ static void frame_decode_survives_every_truncation_and_altered_byte(void **state
   assert_ok(hgl_frame_encode(&frame, &f->out, &err));
   for (size_t size = 0; size < f->out.size; size++) {
     uint8_t *copy = hgl_memdup(f->out.data, size); /* exact, so that ASan sees an overrun */
+    assert_non_null(copy);
     assert_true(hgl_frame_decode(hgl_bytes(copy, size), &back, &err) < 0);
     hgl_free(copy);
   }

@@ -104,6 +104,7 @@ static void record_contents_come_back_up_to_the_limit_named(void **state)
     hgl_buf_clear(&f->wire);
     hgl_record_put(hgl_text("hello"), &f->wire);
     hgl_record_put(hgl_text("hello!"), &f->wire);
+    assert_ok(hgl_buf_check(&f->wire, &err));
     struct hgl_bytes content;
     bool whole = false;
     struct hgl_bytes input = hgl_bytes(f->wire.data, 7);
@@ -148,6 +149,7 @@ static void put_record(struct fixture *f, const void *plain, size_t size)
 {
   struct hgl_err err = {0};
   uint8_t *end = hgl_buf_reserve(&f->wire, 2 + size + 16);
+  assert_non_null(end);
   end[0] = (uint8_t)((size + 16) >> 8);
   end[1] = (uint8_t)(size + 16);
   assert_ok(hgl_noise_seal(&f->send, hgl_bytes(plain, size), end + 2, &err));

@@ -104,7 +104,8 @@ static void value_items_end_at_their_limit(void **state)
     hgl_buf_clear(&list);
     hgl_cbor_put_list(&list, count);
     for (size_t i = 0; i < count; i++) hgl_cbor_put_null(&list);
-    while (json_array_size(array) < count) json_array_append_new(array, json_null());
+    while (json_array_size(array) < count)
+      assert_int_equal(json_array_append_new(array, json_null()), 0);
     if (count < HGL_VALUE_ITEMS_MAX) {
       assert_ok(hgl_value_check(hgl_buf_bytes(&list), &err));
       hgl_buf_clear(&list);
@@ -293,7 +294,7 @@ static void json_depth_ends_at_its_limit(void **state)
     hgl_buf_init(&out, 4096);
     assert_ok(hgl_json_print(json, &out, &err));
     json_t *outer = json_array();
-    json_array_append_new(outer, json);
+    assert_int_equal(json_array_append_new(outer, json), 0);
     assert_fails(HGL_TOO_DEEP, hgl_json_print(outer, &out, &err));
     json_decref(outer);
     hgl_buf_deinit(&out);
@@ -313,6 +314,7 @@ static void json_doubles_survive_printing(void **state)
     memcpy(&number, &pattern, sizeof number);
     if (!isfinite(number)) continue;
     json_t *json = json_real(number);
+    assert_non_null(json);
     hgl_buf_clear(&out);
     assert_ok(hgl_json_print(json, &out, &err));
     hgl_buf_append_byte(&out, 0);

@@ -20,6 +20,7 @@ static json_t *load(const char *folder, const char *name)
   FILE *file = fopen(path, "rb");
   assert_non_null(file);
   char *text = hgl_alloc(FILE_SIZE_MAX);
+  assert_non_null(text);
   size_t size = fread(text, 1, FILE_SIZE_MAX, file);
   fclose(file);
   json_t *json = NULL;
@@ -41,6 +42,7 @@ static struct hgl_bytes bytes_of(const json_t *vector, const char *key)
   const char *hex = text_of(vector, key);
   size_t size = strlen(hex) / 2;
   uint8_t *bytes = hgl_alloc(size ? size : 1);
+  assert_non_null(bytes);
   assert_int_equal(from_hex(hex, bytes, size), size);
   return hgl_bytes(bytes, size);
 }
