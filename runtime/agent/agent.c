@@ -109,6 +109,27 @@ static int load_row(struct agent *agent, bool *found, struct hgl_err *err)
 
 /* ---- identity ---- */
 
+static int signer_of(const struct agent *agent, struct hgl_signer **out, struct hgl_err *err)
+{
+  const struct hgl_agent_keys *keys = &agent->host->config.keys;
+  return keys->signer(keys->user, agent->name, out, err);
+}
+
+static int sign_delegation(struct agent *agent, const struct hgl_delegation *delegation,
+                           struct hgl_err *err)
+{
+  struct hgl_signer *signer;
+  int status = signer_of(agent, &signer, err);
+  if (status) return hgl_fail_in(err, "%s: its key", agent->name);
+  if (!hgl_key_equal(hgl_signer_key(signer), &agent->key))
+    status = hgl_fail(err, HGL_BAD_KEY, "%s has another key now: start the host again to use it",
+                      agent->name);
+  hgl_buf_clear(&agent->delegation_bytes);
+  if (!status) status = hgl_delegation_sign(signer, delegation, &agent->delegation_bytes, err);
+  hgl_signer_destroy(signer);
+  return status;
+}
+
 static int issue_delegation(struct agent *agent, struct hgl_err *err)
 {
   struct hgl_host *host = agent->host;
@@ -126,8 +147,7 @@ static int issue_delegation(struct agent *agent, struct hgl_err *err)
                                         hgl_buf_bytes(&agent->delegation_bytes), err)
                    : 0;
   if (status) return status;
-  hgl_buf_clear(&agent->delegation_bytes);
-  status = hgl_delegation_sign(agent->signer, &delegation, &agent->delegation_bytes, err);
+  status = sign_delegation(agent, &delegation, err);
   if (!status) agent->delegation = delegation;
   outbox_unannounce(host, &agent->key);
   return status;
@@ -168,7 +188,7 @@ int agent_renew(struct agent *agent, struct hgl_err *err)
   bool ours = agent->delegation_bytes.size &&
               hgl_key_equal(&agent->delegation.host, &agent->host->key);
   if (ours && left_s > RENEW_BEFORE_S) return 0;
-  if (!agent->signer) {
+  if (!agent->has_key) {
     warn_of_end(agent, left_s);
     return 0;
   }
@@ -291,7 +311,6 @@ void agent_destroy(struct agent *agent)
   hgl_vm_destroy(agent->vm);
   hgl_buf_deinit(&agent->offers);
   hgl_buf_deinit(&agent->delegation_bytes);
-  hgl_signer_destroy(agent->signer);
   for (char **grant = agent->grants; grant && *grant; grant++) hgl_free(*grant);
   hgl_free(agent->grants);
   hgl_free(agent->script_path);
@@ -349,16 +368,26 @@ static int create(struct hgl_host *host, const struct hgl_agent_config *config, 
   return 0;
 }
 
+static int learn_key(struct agent *agent, struct hgl_err *err)
+{
+  struct hgl_signer *signer;
+  int status = signer_of(agent, &signer, err);
+  if (status) return status;
+  agent->key = *hgl_signer_key(signer);
+  hgl_signer_destroy(signer);
+  return 0;
+}
+
 static int load_stored(struct agent *agent, const struct hgl_agent_config *config, bool *found,
                        struct hgl_err *err)
 {
   struct hgl_host *host = agent->host;
   int status;
-  if (config->signer) agent->key = *hgl_signer_key(config->signer);
-  if (!config->signer && (status = use_delegation(agent, config->delegation, err))) return status;
-  if ((status = load_row(agent, found, err))) return status;
+  agent->has_key = !config->delegation.size;
+  status = agent->has_key ? learn_key(agent, err) : use_delegation(agent, config->delegation, err);
+  if (status || (status = load_row(agent, found, err))) return status;
   if (!*found) agent->number = ++host->next_agent_number;
-  if (!config->signer && (status = use_delegation(agent, config->delegation, err))) return status;
+  if (!agent->has_key && (status = use_delegation(agent, config->delegation, err))) return status;
   return timers_load(agent, err);
 }
 
@@ -465,12 +494,8 @@ int hgl_host_add_agent(struct hgl_host *host, const struct hgl_agent_config *con
   bool found = false;
   int status = check_name(host, config->name, err);
   if (!status) status = create(host, config, &agent, err);
-  if (status) {
-    hgl_signer_destroy((struct hgl_signer *)config->signer);
-    return status;
-  }
+  if (status) return status;
   status = load_stored(agent, config, &found, err);
-  agent->signer = (struct hgl_signer *)config->signer;
   if (!status && agent_by_key(host, &agent->key))
     status = hgl_fail(err, HGL_EXISTS, "%s has the identity of another agent here", agent->name);
   if (!status) status = create_vm(agent, config, err);

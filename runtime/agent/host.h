@@ -60,6 +60,14 @@ struct hgl_files {
   void *user;
 };
 
+/* The signing keys of agents. One is asked for when the agent comes and when its delegation has to
+ * be renewed, and given back at once: a host with many agents holds no key of theirs. */
+struct hgl_agent_keys {
+  /* The agent's, made when it has none yet. The caller destroys it. */
+  int (*signer)(void *user, const char *agent, struct hgl_signer **out, struct hgl_err *err);
+  void *user;
+};
+
 /* For `tail`, `demo`, the dashboard's feed and tests: what happened, as it happens. The JSON object
  * is borrowed for the call. Kinds: "log" "message" "deal" "agent" "peer" "dead" (field "kind"). */
 struct hgl_watcher {
@@ -76,6 +84,7 @@ struct hgl_host_config {
   const struct hgl_log *log;
   struct hgl_transport transport;
   struct hgl_files files;
+  struct hgl_agent_keys keys;
   const char *stdlib_folder;     /* holds haggle/market.lua … */
   struct hgl_watchdog *watchdog; /* NULL: no time limit */
   struct hgl_chunks *chunks;     /* compiled scripts */
@@ -99,11 +108,11 @@ struct hgl_agent_config {
   const char *name;        /* its identity follows the name */
   const char *script_path; /* as errors show it; modules are searched beside it */
   struct hgl_bytes source;
-  const struct hgl_signer *signer; /* taken (destroyed by the host), or NULL with a delegation: */
-  struct hgl_bytes delegation;     /* issued elsewhere, or empty: the host issues with `signer` */
-  struct hgl_bytes config;         /* encoded map, or empty */
-  const char *const *grants;       /* "read=/proc/loadavg", … NULL-terminated, or NULL */
-  struct hgl_agent_limits limits;  /* zero fields: defaults */
+  struct hgl_bytes
+      delegation;            /* issued elsewhere; empty: the host issues it with the agent's key */
+  struct hgl_bytes config;   /* encoded map, or empty */
+  const char *const *grants; /* "read=/proc/loadavg", … NULL-terminated, or NULL */
+  struct hgl_agent_limits limits; /* zero fields: defaults */
 };
 /* Runs the script's top level now; on_start runs in the next tick. HGL_SCRIPT, HGL_EXISTS. */
 int hgl_host_add_agent(struct hgl_host *host, const struct hgl_agent_config *config,

@@ -150,7 +150,7 @@ struct agent {
   char *name;
   uint64_t number;
   struct hgl_key key;
-  struct hgl_signer *signer; /* NULL: delegated from elsewhere */
+  bool has_key; /* host->config.keys has its key; else it is delegated from elsewhere */
   struct hgl_buf delegation_bytes;
   struct hgl_delegation delegation;
   int64_t warned_ms; /* monotonic: the next warning that the delegation ends not before this */

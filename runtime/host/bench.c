@@ -28,6 +28,7 @@ static const struct benchmark {
     {"start", "from starting the process to the first message handled", hgl_bench_start},
     {"pause", "the longest wait of an agent beside one that tries to stop its host",
      hgl_bench_pause},
+    {"density", "live agents per GiB of memory", hgl_bench_density},
 };
 enum { BENCHMARK_COUNT = sizeof benchmarks / sizeof *benchmarks };
 
@@ -209,8 +210,7 @@ static int bench_main(const struct hgl_verb *verb, int argc, char **argv)
   for (size_t i = 0; i < words.count; i++)
     if (!find(words.items[i])) {
       exit_status = hgl_usage_fail(
-          verb, "there is no benchmark '%.40s': remote, local, latency, start, pause",
-          words.items[i]);
+          verb, "there is no benchmark '%.40s'; haggle bench --help names them", words.items[i]);
       goto done;
     }
   if (bench.seconds < 1) {
@@ -229,8 +229,8 @@ done:
 }
 
 const struct hgl_verb hgl_verb_bench = {
-    "bench", "[OPTION…] [remote|local|latency|start|pause]…",
-    "measures this machine: messages a second, latency, start, pauses",
+    "bench", "[OPTION…] [BENCHMARK]…",
+    "measures this machine: messages a second, latency, start, memory, pauses",
     "Runs real hosts in scratch folders below $TMPDIR, or /var/tmp, and prints each figure beside "
     "the\n"
     "ceilings of the same run: signature verifications, signatures and durable commits a second "
@@ -243,6 +243,7 @@ const struct hgl_verb hgl_verb_bench = {
     "  latency  one message in flight between two hosts: a deal of 5 messages\n"
     "  start    from starting the process to the first message handled\n"
     "  pause    the longest wait of an agent beside one that tries to stop its host\n"
+    "  density  how many live agents fit into a GiB\n"
     "\n"
     "  haggle bench remote --seconds 10\n"
     "  haggle bench --json",

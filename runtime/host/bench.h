@@ -23,6 +23,8 @@ int hgl_bench_latency(const struct hgl_bench *bench, json_t **out,
                       struct hgl_err *err) HGL_NODISCARD;
 int hgl_bench_pause(const struct hgl_bench *bench, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 int hgl_bench_start(const struct hgl_bench *bench, json_t **out, struct hgl_err *err) HGL_NODISCARD;
+int hgl_bench_density(const struct hgl_bench *bench, json_t **out,
+                      struct hgl_err *err) HGL_NODISCARD;
 
 /* Per second, one after the other, on one core: what the machine could do at best. */
 struct hgl_ceilings {

@@ -176,6 +176,12 @@ static int read_file(void *user, const char *path, size_t folder_size, size_t si
   return hgl_file_read_confined(path, folder_size, size_max, out, err);
 }
 
+static int agent_signer(void *user, const char *agent, struct hgl_signer **out, struct hgl_err *err)
+{
+  struct hgl_node *node = user;
+  return hgl_keys_agent(&node->keys, agent, out, err);
+}
+
 /* The tick ------------------------------------------------------------------------------------ */
 
 static void request_tick(void *user)
@@ -392,6 +398,7 @@ static int open_host(struct hgl_node *node, const struct hgl_node_config *config
       .transport = {transport_send, transport_queued, transport_pause, transport_close,
                     transport_want, transport_address, node},
       .files = {read_file, NULL},
+      .keys = {agent_signer, node},
       .stdlib_folder = node->stdlib,
       .watchdog = node->watchdog,
       .chunks = node->chunks,
@@ -412,7 +419,6 @@ static int read_delegation(struct hgl_node *node, const char *path, struct hgl_b
   int status = hgl_file_read(path, HGL_DELEGATION_SIZE_MAX, out, err);
   if (status) return status;
   status = hgl_delegation_verify(hgl_buf_bytes(out), &claims, err);
-  if (status == 0) status = hgl_delegation_verify(hgl_buf_bytes(out), &claims, err);
   if (status == 0)
     status = hgl_delegation_check(&claims, hgl_signer_key(node->signer),
                                   hgl_wall_ms(&hgl_clock_system), err);
@@ -443,20 +449,16 @@ static int find_delegation(struct hgl_node *node, const struct hgl_node_agent *a
 static int add_agent(struct hgl_node *node, const struct hgl_node_agent *agent, struct hgl_err *err)
 {
   struct hgl_buf source, delegation;
-  struct hgl_signer *signer = NULL;
   hgl_buf_init(&source, SCRIPT_SIZE_MAX);
   hgl_buf_init(&delegation, HGL_DELEGATION_SIZE_MAX);
   int status = agent->script ? hgl_file_read(agent->script, SCRIPT_SIZE_MAX, &source, err) : 0;
   if (status == 0 && agent->script && source.size == 0)
     status = hgl_fail(err, HGL_SCRIPT, "%s is empty", agent->script);
   if (status == 0) status = find_delegation(node, agent, &delegation, err);
-  if (status == 0 && delegation.size == 0)
-    status = hgl_keys_agent(&node->keys, agent->name, &signer, err);
   if (status == 0) {
     struct hgl_agent_config config = {.name = agent->name,
                                       .script_path = agent->script,
                                       .source = hgl_buf_bytes(&source),
-                                      .signer = signer,
                                       .delegation = hgl_buf_bytes(&delegation),
                                       .config = agent->config,
                                       .grants = agent->grants.items,

@@ -18,7 +18,6 @@ enum {
 
 struct resident {
   struct resident *next;
-  uint8_t seed[HGL_SEED_SIZE];
   char *name, *path;
   struct hgl_buf source, config;
   char **grants;
@@ -34,6 +33,7 @@ struct hgl_world {
   char *stdlib_folder;
   struct hgl_map files; /* path → struct hgl_buf */
   struct hgl_signer *signer;
+  uint8_t agents_seed[HGL_SEED_SIZE]; /* what the agents' keys are made from */
   struct hgl_chunks *chunks;
   struct hgl_store *store;
   struct hgl_host *host;
@@ -104,16 +104,21 @@ static void want_nobody(void *user, const struct hgl_key *peer, bool wanted) {}
 
 static void address_nobody(void *user, const struct hgl_key *peer, const char *url) {}
 
+static int agent_signer(void *user, const char *agent, struct hgl_signer **out, struct hgl_err *err)
+{
+  const struct hgl_world *world = user;
+  const struct hgl_bytes pieces[] = {hgl_bytes(world->agents_seed, HGL_SEED_SIZE), hgl_text(agent)};
+  struct hgl_hash seed;
+  hgl_sha256(pieces, 2, &seed);
+  return hgl_signer_create(seed.bytes, out, err);
+}
+
 static int enter(struct hgl_world *world, const struct resident *resident, struct hgl_err *err)
 {
-  struct hgl_signer *signer;
-  int status = hgl_signer_create(resident->seed, &signer, err);
-  if (status) return status;
   const struct hgl_agent_config config = {
       .name = resident->name,
       .script_path = resident->path,
       .source = hgl_buf_bytes(&resident->source),
-      .signer = signer,
       .config = hgl_buf_bytes(&resident->config),
       .grants = (const char *const *)resident->grants,
       .limits.instructions = STRETCH_INSTRUCTIONS,
@@ -137,6 +142,7 @@ static int open_host(struct hgl_world *world, struct hgl_err *err)
                     .address = address_nobody,
                     .user = world},
       .files = {.read = read_file, .user = world},
+      .keys = {.signer = agent_signer, .user = world},
       .stdlib_folder = world->stdlib_folder,
       .chunks = world->chunks,
       .request_tick = want_tick,
@@ -166,6 +172,7 @@ int hgl_world_create(const struct hgl_world_config *config, struct hgl_world **o
   hgl_map_init(&world->files, hgl_random_u64(&world->random), hgl_random_u64(&world->random));
   world->stdlib_folder = hgl_strndup(config->stdlib_folder, strlen(config->stdlib_folder));
   hgl_random_fill(&world->random, seed, sizeof seed);
+  hgl_random_fill(&world->random, world->agents_seed, sizeof world->agents_seed);
   const struct hgl_store_config store = {
       .clock = &world->clock, .log = &world->log, .wake = want_tick, .wake_user = world};
   int status = world->lines && world->stdlib_folder ? hgl_signer_create(seed, &world->signer, err)
@@ -258,7 +265,6 @@ static struct resident *resident_create(struct hgl_world *world,
   hgl_buf_append_bytes(&resident->config, agent->config);
   resident->name = hgl_strndup(agent->name, strlen(agent->name));
   resident->path = hgl_strndup(path, strlen(path));
-  hgl_random_fill(&world->random, resident->seed, sizeof resident->seed);
   int status = resident->name && resident->path ? copy_grants(resident, agent->grants, err)
                                                 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   if (!status) status = hgl_buf_check(&resident->source, err);

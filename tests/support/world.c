@@ -118,6 +118,22 @@ void world_init(struct world *world, uint64_t seed)
   assert_ok(hgl_chunks_create(&world->chunks, &err));
 }
 
+static struct hgl_signer *signer_of(const struct node *node, const char *agent)
+{
+  struct hgl_err err;
+  struct hgl_signer *signer;
+  uint8_t seed[HGL_SEED_SIZE] = {(uint8_t)(node->index + 1)};
+  memcpy(seed + 1, agent, strlen(agent) < 30 ? strlen(agent) : 30);
+  assert_ok(hgl_signer_create(seed, &signer, &err));
+  return signer;
+}
+
+static int agent_signer(void *user, const char *agent, struct hgl_signer **out, struct hgl_err *err)
+{
+  *out = signer_of(user, agent);
+  return 0;
+}
+
 static int try_host(struct node *node, struct hgl_err *err)
 {
   struct world *world = node->world;
@@ -129,6 +145,7 @@ static int try_host(struct node *node, struct hgl_err *err)
       .log = &world->log,
       .transport = {link_send, link_queued, link_pause, link_close, want, no_address, node},
       .files = {read_file, NULL},
+      .keys = {agent_signer, node},
       .stdlib_folder = HGL_SOURCE_DIR "/stdlib",
       .chunks = world->chunks,
       .journal_bytes = world->journal_bytes,
@@ -168,16 +185,6 @@ struct node *world_node(struct world *world)
   return node;
 }
 
-static struct hgl_signer *signer_of(const struct node *node, const char *agent)
-{
-  struct hgl_err err;
-  struct hgl_signer *signer;
-  uint8_t seed[HGL_SEED_SIZE] = {(uint8_t)(node->index + 1)};
-  memcpy(seed + 1, agent, strlen(agent) < 30 ? strlen(agent) : 30);
-  assert_ok(hgl_signer_create(seed, &signer, &err));
-  return signer;
-}
-
 void world_agent_with(struct node *node, const char *name, const char *source,
                       struct hgl_agent_config config)
 {
@@ -187,7 +194,6 @@ void world_agent_with(struct node *node, const char *name, const char *source,
   config.name = name;
   config.script_path = path;
   config.source = hgl_text(source);
-  config.signer = signer_of(node, name);
   assert_ok(hgl_host_add_agent(node->host, &config, &err));
 }
 

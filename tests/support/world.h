@@ -71,7 +71,7 @@ struct link_frame *world_got(struct node *stranger);
 /* Adds an agent with this script; fails the test when it does not load. */
 void world_agent(struct node *node, const char *name, const char *source,
                  const char *const *grants);
-/* The same with limits and whatever else `config` says; its name, source and signer are set here.
+/* The same with limits and whatever else `config` says; its name and source are set here.
  */
 void world_agent_with(struct node *node, const char *name, const char *source,
                       struct hgl_agent_config config);

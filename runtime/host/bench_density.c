@@ -1,0 +1,71 @@
+/* How many agents fit into a GiB: a host with many instances of one script, and its memory. */
+#include <stdio.h>
+
+#include "host/bench.h"
+
+enum { AGENTS = 5000, READY_MS = 120000 };
+
+static const struct kind {
+  const char *name, *script;
+} kinds[] = {
+    {"minimal",
+     "agent.on('echo/1.0/say', function(message) message:reply('said', message.body) end)\n"},
+    {"market", "local market = require 'haggle.market'\n"
+               "market.sell { service = 'bench', asking = 5, floor = 3,\n"
+               "  deliver = function() return { reading = 1 } end }\n"},
+};
+enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
+
+/* Its own memory, resident; the pages of the data file that are mapped are the kernel's. */
+static int read_memory(pid_t pid, double *bytes, struct hgl_err *err)
+{
+  char path[64], line[256];
+  unsigned long long kib = 0;
+  snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
+  FILE *file = fopen(path, "r");
+  if (!file) return hgl_fail(err, HGL_IO, "cannot read %s", path);
+  while (fgets(line, sizeof line, file) && sscanf(line, "RssAnon: %llu kB", &kib) != 1) continue;
+  fclose(file);
+  *bytes = (double)kib * 1024;
+  return kib ? 0 : hgl_fail(err, HGL_IO, "%s names no RssAnon", path);
+}
+
+static int measure(const struct hgl_bench *bench, const struct kind *kind, double *bytes,
+                   struct hgl_err *err)
+{
+  char script[PATH_MAX], config[PATH_MAX], data[PATH_MAX], text[PATH_MAX + 256];
+  struct hgl_child child = {0};
+  snprintf(text, sizeof text, "%s.lua", kind->name);
+  int status = hgl_bench_write(bench, text, kind->script, script, err);
+  if (status) return status;
+  snprintf(text, sizeof text,
+           "return { agents = { { name = '%s', script = '%s', count = %d } } }\n", kind->name,
+           script, AGENTS);
+  if ((status = hgl_bench_write(bench, "host.lua", text, config, err))) return status;
+  const char *arguments[] = {"--config", config, "--listen", "127.0.0.1:0", NULL};
+  snprintf(data, sizeof data, "%s/%s", bench->folder, kind->name);
+  status = hgl_child_start(&child, data, arguments, err);
+  if (!status) status = hgl_child_wait_ready(&child, READY_MS, err);
+  json_t *answer = NULL;
+  if (!status) status = hgl_child_call(&child, "{\"call\":\"describe\"}", 60000, &answer, err);
+  json_decref(answer);
+  if (!status) status = read_memory(child.pid, bytes, err);
+  if (child.data) hgl_child_stop(&child, 20000);
+  return status;
+}
+
+int hgl_bench_density(const struct hgl_bench *bench, json_t **out, struct hgl_err *err)
+{
+  const double gib = 1024.0 * 1024 * 1024;
+  double bytes[KIND_COUNT];
+  for (int i = 0; i < KIND_COUNT; i++) {
+    int status = measure(bench, &kinds[i], &bytes[i], err);
+    if (status) return status;
+  }
+  *out = json_pack("{s:s, s:f, s:s, s:i, s:f, s:f, s:s}", "name", "density", "value",
+                   AGENTS * gib / bytes[0], "unit", "agents/GiB", "agents", AGENTS,
+                   "bytes_per_agent", bytes[0] / AGENTS, "market_agents_per_gib",
+                   AGENTS * gib / bytes[1], "note",
+                   "live isolated agents with a minimal script, the host's own memory included");
+  return *out ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+}
