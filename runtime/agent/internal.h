@@ -17,6 +17,7 @@
 
 struct agent;
 struct agent_run;
+struct child; /* supervise.h */
 struct peer;
 
 /* ---- messages and the batches that prove them (message.c) ---- */
@@ -145,12 +146,13 @@ struct wait;      /* waits.c */
 
 struct agent {
   struct hgl_host *host;
+  struct child *child; /* what it was made from */
   struct agent *next_ready;
   bool is_ready;
   char *name;
   uint64_t number;
   struct hgl_key key;
-  struct hgl_signer *signer; /* NULL: delegated from elsewhere */
+  const struct hgl_signer *signer; /* the child's; NULL: delegated from elsewhere */
   struct hgl_buf delegation_bytes;
   struct hgl_delegation delegation;
   int64_t warned_ms; /* monotonic: the next warning that the delegation ends not before this */
@@ -190,6 +192,7 @@ struct agent {
   uint64_t handled, sent, raised, refused;
   char *last_error;
   bool stopped;
+  bool held; /* paused, parked or waiting for its restart: no stretch begins */
 };
 
 /* ---- the stretch that runs now (stretch.c) ---- */
@@ -426,9 +429,18 @@ struct hgl_host {
   size_t delegation_cursor_size;
   char **urls;
   int64_t gossip_due_ms, upkeep_due_ms; /* monotonic */
+  int64_t advert_version;               /* of the latest advert of ours */
   int64_t holds_due_ms;                 /* monotonic; what is held back is looked at again */
   int64_t expiry_due_ms;                /* Unix time; an unacknowledged message expires */
   bool failed;
+
+  struct child *children, *children_last;
+  struct hgl_map children_by_name, groups, scripts; /* supervise.h */
+  struct hgl_heap restarts;                         /* children, by monotonic time in ms */
+  size_t errands;                                   /* children that have one */
+  struct settle_waiter *waiters;                    /* operate.c */
+  uint64_t *erasing;                                /* numbers of agents; erase.c */
+  size_t erasing_count, erasing_capacity;
 
   const struct hgl_watcher *watcher;
   struct hgl_host_counts counts;
@@ -460,6 +472,25 @@ struct hgl_definition *agent_definition(const struct agent *agent, struct hgl_by
                                         struct hgl_bytes version);
 void agent_destroy(struct agent *agent);
 int agent_renew(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+/* Makes an agent and runs its script's top level; what `config` holds is copied, but for its signer,
+ * which is borrowed for the agent's life. *found: it was here before. Nobody knows of it yet. */
+int agent_make(struct hgl_host *host, const struct hgl_agent_config *config, struct agent **out,
+               bool *found, struct hgl_err *err) HGL_NODISCARD;
+/* Messages find it. On failure it is as before. */
+int agent_enlist(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+void agent_unlist(struct agent *agent);
+/* It begins with what is stored for it. `reason`: of on_start, or NULL: created or restarted. After
+ * a failure half of it stands. */
+int agent_open(struct agent *agent, bool found, const char *reason,
+               struct hgl_err *err) HGL_NODISCARD;
+/* Queues a call of on_start, on_upgrade or on_stop. */
+int agent_notice(struct agent *agent, enum mail_kind kind, const char *why,
+                 struct hgl_err *err) HGL_NODISCARD;
+
+/* supervise.c */
+/* Nothing more is tried with a mail of this kind: whether that means that the agent failed. */
+void supervise_failed(struct agent *agent, enum mail_kind kind,
+                      const struct hgl_vm_failure *failure);
 
 /* ops.c: what the VM calls */
 extern const struct hgl_vm_ops agent_ops;

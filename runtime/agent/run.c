@@ -15,7 +15,7 @@ enum {
 void agent_ready(struct agent *agent)
 {
   struct hgl_host *host = agent->host;
-  if (agent->is_ready) return;
+  if (agent->is_ready || agent->held) return;
   agent->is_ready = true;
   agent->next_ready = NULL;
   if (host->ready_last)
@@ -242,10 +242,12 @@ static void try_again(struct agent *agent, struct mail *mail, struct agent_run *
   struct hgl_err err;
   log_failure(agent, mail, failure);
   if (mail->attempt >= HGL_ATTEMPTS_DEFAULT || mail->kind == MAIL_STOP) {
-    if (mail->kind == MAIL_STOP) agent->stopped = true;
+    enum mail_kind kind = mail->kind;
+    if (kind == MAIL_STOP) agent->stopped = true;
     mailbox_consume(agent, mail);
     give_up(agent, mail, HGL_HANDLER_FAILED, failure->error.message);
     finish(mail, run);
+    supervise_failed(agent, kind, failure);
     return;
   }
   int64_t delay = RETRY_FIRST_MS;
@@ -523,6 +525,7 @@ static void resume(struct agent_run *run)
     host->counts.raised++;
     log_failure(agent, run->mail, &failure);
     give_up(agent, run->mail, HGL_INTERRUPTED, failure.error.message);
+    supervise_failed(agent, run->mail->kind, &failure);
     run_finish(run);
     break;
   }
@@ -669,6 +672,11 @@ static bool step(struct agent *agent)
   return true;
 }
 
+static bool may_run(const struct agent *agent)
+{
+  return !agent->stopped && !agent->held;
+}
+
 void run_agents(struct hgl_host *host)
 {
   int64_t until = hgl_mono_ns(host->config.clock) + (int64_t)HGL_TICK_RUN_MS * 1000000;
@@ -678,9 +686,9 @@ void run_agents(struct hgl_host *host)
     if (!host->ready_first) host->ready_last = NULL;
     agent->is_ready = false;
     bool more = true;
-    for (int i = 0; more && i < MAILS_PER_TURN && !agent->stopped && !host->failed; i++, steps++)
+    for (int i = 0; more && i < MAILS_PER_TURN && may_run(agent) && !host->failed; i++, steps++)
       more = step(agent);
-    if (more && !agent->stopped) agent_ready(agent);
+    if (more && may_run(agent)) agent_ready(agent);
     if (hgl_mono_ns(host->config.clock) > until) break;
   }
 }
