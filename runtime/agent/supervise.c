@@ -161,9 +161,15 @@ static void restart(struct child *failed, const char *why)
   int64_t delay_ms = delay_of(policy, before);
   snprintf(text, sizeof text, "%s failed, of the same group", failed->name);
   child_hold(failed, true);
-  begin_later(failed, delay_ms, why);
-  for (struct child *child = first_concerned(failed); child; child = child->next_of_group)
-    if (child != failed) begin_later_with(child, delay_ms, text);
+  /* They begin in the order in which they wait: that of the group. */
+  struct child *first = first_concerned(failed);
+  if (!group || first != group->first) begin_later(failed, delay_ms, why);
+  for (struct child *child = first; child; child = child->next_of_group) {
+    if (child == failed)
+      begin_later(child, delay_ms, why);
+    else
+      begin_later_with(child, delay_ms, text);
+  }
 }
 
 static void stop(struct child *child, const char *why)
@@ -215,8 +221,8 @@ void supervise_failed(struct agent *agent, enum mail_kind kind,
   } else if (failure->exhausted) {
     snprintf(why, sizeof why, "%s", failure->error.message);
   } else if (too_many_dead_letters(child)) {
-    snprintf(why, sizeof why, "%zu dead letters within %lld s, the last: %s",
-             child->dead_letters.max, (long long)(child->restart.within_ms + 999) / 1000,
+    snprintf(why, sizeof why, "dead letters within %lld s: %zu, the last: %s",
+             (long long)(child->restart.within_ms + 999) / 1000, child->dead_letters.max,
              failure->error.message);
     window_deinit(&child->dead_letters);
   } else {
