@@ -453,8 +453,7 @@ int agent_open(struct agent *agent, bool found, const char *reason, struct hgl_e
   if (!found) agent->stored_version = agent->version;
   if ((status = agent_store_row(agent, err))) return status;
   if (!agent->created) reason = "created";
-  if (agent->vm &&
-      (status = agent_notice(agent, MAIL_START, reason ? reason : "restarted", err)))
+  if (agent->vm && (status = agent_notice(agent, MAIL_START, reason ? reason : "restarted", err)))
     return status;
   if ((status = run_recover(agent, err)) || (status = mailbox_load(agent, err))) return status;
   return agent_advertise(agent, err);

@@ -407,10 +407,9 @@ int child_send(struct child *child, enum errand errand, struct hgl_err *err)
   if (!began) host->errands++;
   child->errand = errand;
   host_request_tick(host);
-  if (began || !agent || agent->stopped) return 0;
   hgl_heap_remove(&host->restarts, &child->due);
-  if (agent->vm && !agent->held && !agent->starting)
-    return agent_notice(agent, MAIL_STOP, "", err);
+  if (began || !agent || agent->stopped) return 0;
+  if (agent->vm && !agent->held && !agent->starting) return agent_notice(agent, MAIL_STOP, "", err);
   agent->stopped = true;
   return 0;
 }

@@ -159,8 +159,9 @@ int hgl_host_add_agent(struct hgl_host *host, const struct hgl_agent_config *con
 void hgl_host_stop_agents(struct hgl_host *host);
 
 /* What the operator decides about one agent. Each takes effect between two stretches and lasts
- * over restarts of the host; hgl_host_when_settled tells when it is done and durable. HGL_NOT_FOUND;
- * HGL_INVALID for the operator's own agent and for what the agent's state does not permit. */
+ * over restarts of the host; hgl_host_when_settled tells when it is done and durable.
+ * HGL_NOT_FOUND; HGL_INVALID for the operator's own agent and for what the agent's state does not
+ * permit. */
 
 /* Nothing of it runs; messages wait in its mailbox. */
 int hgl_host_pause_agent(struct hgl_host *host, const char *name,

@@ -472,8 +472,9 @@ struct hgl_definition *agent_definition(const struct agent *agent, struct hgl_by
                                         struct hgl_bytes version);
 void agent_destroy(struct agent *agent);
 int agent_renew(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
-/* Makes an agent and runs its script's top level; what `config` holds is copied, but for its signer,
- * which is borrowed for the agent's life. *found: it was here before. Nobody knows of it yet. */
+/* Makes an agent and runs its script's top level; what `config` holds is copied, but for its
+ * signer, which is borrowed for the agent's life. *found: it was here before. Nobody knows of it
+ * yet. */
 int agent_make(struct hgl_host *host, const struct hgl_agent_config *config, struct agent **out,
                bool *found, struct hgl_err *err) HGL_NODISCARD;
 /* Messages find it. On failure it is as before. */

@@ -49,7 +49,7 @@ struct child {
   struct child *next; /* all of a host, in the order in which they were added */
   struct child *next_of_group;
   struct agent_group *group; /* or NULL */
-  struct agent *agent; /* NULL: stopped */
+  struct agent *agent;       /* NULL: stopped */
   /* as it was described */
   char *name, *script_path;
   struct script *script;     /* NULL: none, the operator */

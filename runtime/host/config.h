@@ -9,10 +9,10 @@
 
 struct hgl_config {
   struct hgl_node_config node;
-  struct hgl_node_agent *agents; /* node.agents, growing */
+  struct hgl_node_agent *agents;   /* node.agents, growing */
   struct hgl_group_config *groups; /* node.groups, growing */
-  json_t *tree;                  /* the host file */
-  json_t *kept;                  /* texts made on the way */
+  json_t *tree;                    /* the host file */
+  json_t *kept;                    /* texts made on the way */
 };
 
 void hgl_config_init(struct hgl_config *config);

@@ -60,8 +60,8 @@ static int get_word(const json_t *table, const char *key, const char *const *wor
     *out = i;
     return 0;
   }
-  return hgl_fail(err, HGL_INVALID, "%s: expected \"%s\", \"%s\" or \"%s\"", key, words[0], words[1],
-                  words[2]);
+  return hgl_fail(err, HGL_INVALID, "%s: expected \"%s\", \"%s\" or \"%s\"", key, words[0],
+                  words[1], words[2]);
 }
 
 int hgl_config_restart(const json_t *table, struct hgl_restart *out, struct hgl_err *err)

@@ -45,7 +45,8 @@ static int add_agent(struct change *change, struct hgl_err *err)
   hgl_config_init(&config);
   int status = tree ? hgl_config_apply(&config, tree, "", err)
                     : hgl_fail(err, HGL_INVALID, "\"agent\" must describe an agent");
-  if (status == 0 && (config.node.agent_count != 1 || json_object_get(json_object_get(change->request, "agent"), "count")))
+  if (status == 0 && (config.node.agent_count != 1 ||
+                      json_object_get(json_object_get(change->request, "agent"), "count")))
     status = hgl_fail(err, HGL_INVALID, "agents are added one by one");
   if (status == 0) {
     config.agents[0].resume = true;
@@ -73,9 +74,9 @@ int hgl_control_change_agent(struct hgl_host *host, const struct hgl_control_act
   static const struct {
     const char *call;
     int (*make)(struct change *change, struct hgl_err *err);
-  } changes[] = {{"agent.pause", pause_agent},     {"agent.resume", resume_agent},
-                 {"agent.stop", stop_agent},       {"agent.restart", restart_agent},
-                 {"agent.remove", remove_agent},   {"agent.add", add_agent}};
+  } changes[] = {{"agent.pause", pause_agent},   {"agent.resume", resume_agent},
+                 {"agent.stop", stop_agent},     {"agent.restart", restart_agent},
+                 {"agent.remove", remove_agent}, {"agent.add", add_agent}};
   const char *call = json_string_value(json_object_get(request, "call"));
   struct change change = {.host = host, .actions = actions, .request = request};
   int status = get_name(&change, err);

@@ -57,13 +57,18 @@ static int explain_agents(json_t *rows, struct hgl_err *err)
 
 static int show_agents(const struct hgl_verb *verb, const char *data, bool json)
 {
-  static const struct hgl_column columns[] = {
-      {"name", "name", HGL_COLUMN_TEXT},           {"status", "shown", HGL_COLUMN_TEXT},
-      {"restarts", "restarts", HGL_COLUMN_NUMBER}, {"version", "version", HGL_COLUMN_NUMBER},
-      {"waiting", "mailbox", HGL_COLUMN_NUMBER},   {"handled", "handled", HGL_COLUMN_NUMBER},
-      {"sent", "sent", HGL_COLUMN_NUMBER},         {"raised", "raised", HGL_COLUMN_NUMBER},
-      {"memory", "memory_bytes", HGL_COLUMN_NUMBER}, {"did", "did", HGL_COLUMN_TEXT},
-      {"why", "why", HGL_COLUMN_TEXT},             {0}};
+  static const struct hgl_column columns[] = {{"name", "name", HGL_COLUMN_TEXT},
+                                              {"status", "shown", HGL_COLUMN_TEXT},
+                                              {"restarts", "restarts", HGL_COLUMN_NUMBER},
+                                              {"version", "version", HGL_COLUMN_NUMBER},
+                                              {"waiting", "mailbox", HGL_COLUMN_NUMBER},
+                                              {"handled", "handled", HGL_COLUMN_NUMBER},
+                                              {"sent", "sent", HGL_COLUMN_NUMBER},
+                                              {"raised", "raised", HGL_COLUMN_NUMBER},
+                                              {"memory", "memory_bytes", HGL_COLUMN_NUMBER},
+                                              {"did", "did", HGL_COLUMN_TEXT},
+                                              {"why", "why", HGL_COLUMN_TEXT},
+                                              {0}};
   struct hgl_err err = {0};
   json_t *rows = NULL;
   int status = hgl_client_once(data, json_pack("{s:s}", "call", "agents"), HGL_CLIENT_TIMEOUT_MS,
@@ -182,10 +187,11 @@ const struct hgl_verb hgl_verb_agents = {
     .name = "agents",
     .usage = "[--data DIR] [--json]",
     .summary = "the agents of a running host",
-    .help = "Lists agents: whether each runs, or why not (paused, parked, stopped, starting in N s),\n"
-            "what waits for it, what it did, and its last error. `haggle agent` changes one.\n\n"
-            "  haggle agents\n"
-            "  haggle agents --json | jq '.[].did'",
+    .help =
+        "Lists agents: whether each runs, or why not (paused, parked, stopped, starting in N s),\n"
+        "what waits for it, what it did, and its last error. `haggle agent` changes one.\n\n"
+        "  haggle agents\n"
+        "  haggle agents --json | jq '.[].did'",
     .main = agents_main,
 };
 

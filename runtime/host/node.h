@@ -61,8 +61,8 @@ void hgl_node_destroy(struct hgl_node *node);
  * once), or by a failure. The exit status. */
 int hgl_node_run(struct hgl_node *node);
 /* Nothing more is taken in, agents have their on_stop, what they did is made durable, what is
- * queued towards peers is sent; then, or when the grace time is over, hgl_node_run returns. A commit
- * that is not over by then ends the process: nothing is lost that anyone was told of. */
+ * queued towards peers is sent; then, or when the grace time is over, hgl_node_run returns. A
+ * commit that is not over by then ends the process: nothing is lost that anyone was told of. */
 void hgl_node_stop(struct hgl_node *node);
 
 /* "0.0.0.0" and "::" stand for every address of the machine, and are none to be dialled. */

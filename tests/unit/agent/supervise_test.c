@@ -227,12 +227,11 @@ static void a_dead_letter_too_many_is_a_failure_and_mail_waits_in_order(void **s
 
 static void memory_is_a_failure_and_too_many_waiting_handlers_are_none(void **state)
 {
-  static const char script[] =
-      "agent.on('x/1.0/fill', function()\n"
-      "  local all = {}\n"
-      "  for i = 1, 1000000 do all[i] = string.rep('x', 1000) .. i end\n"
-      "end)\n"
-      "agent.on('x/1.0/wait', function() agent.sleep('1h') end)\n";
+  static const char script[] = "agent.on('x/1.0/fill', function()\n"
+                               "  local all = {}\n"
+                               "  for i = 1, 1000000 do all[i] = string.rep('x', 1000) .. i end\n"
+                               "end)\n"
+                               "agent.on('x/1.0/wait', function() agent.sleep('1h') end)\n";
   struct world world;
   struct node *a;
   begin(&world, &a);
@@ -475,6 +474,70 @@ static void a_pause_lasts_over_a_restart_of_the_host(void **state)
   world_deinit(&world);
 }
 
+static void one_that_waits_for_its_restart_can_be_paused_resumed_and_stopped(void **state)
+{
+  struct hgl_err err;
+  struct world world;
+  struct node *a;
+  begin(&world, &a);
+  add_three(a, HGL_ONE_FOR_ALL, 0);
+  world_run(&world);
+  write_text(a, "a", "boom");
+  world_advance(&world, 600);
+  assert_status(a, "a", "starting");
+  assert_status(a, "c", "starting");
+  assert_ok(hgl_host_pause_agent(a->host, "a", &err));
+  assert_ok(hgl_host_stop_agent(a->host, "b", &err)); /* it had its on_stop */
+  assert_ok(hgl_host_resume_agent(a->host, "c", &err));
+  world_run(&world);
+  assert_status(a, "c", "running");
+  assert_status(a, "b", "stopped");
+  world_advance(&world, 5000);
+  assert_status(a, "a", "paused");
+  assert_int_equal(world_count_logged(&world, "b: stop\n"), 1);
+  assert_int_equal(world_count_logged(&world, "start restarted"), 1);
+  assert_ok(hgl_host_resume_agent(a->host, "a", &err));
+  assert_ok(hgl_host_resume_agent(a->host, "b", &err));
+  world_run(&world);
+  assert_int_equal(world_count_logged(&world, "start restarted"), 3);
+  world_deinit(&world);
+}
+
+static void want_of_memory_when_an_agent_is_added_leaves_nothing_behind(void **state)
+{
+  struct hgl_err err;
+  struct world world;
+  struct node *a;
+  begin(&world, &a);
+  const struct hgl_group_config group = {"g", HGL_ONE_FOR_ALL, 3, 1000};
+  assert_ok(hgl_host_add_group(a->host, &group, &err));
+  world_run(&world);
+  static const char *const grants[] = {"read=/proc/loadavg", "read=/proc/stat", NULL};
+  for (long k = 0; k < 12; k++) { /* as far as the script is not loaded yet */
+    uint8_t seed[HGL_SEED_SIZE] = {9};
+    struct hgl_agent_config config = {.name = "x",
+                                      .script_path = "x.lua",
+                                      .source = hgl_text(writer),
+                                      .grants = grants,
+                                      .group = "g",
+                                      .restart = {.restarts_max = 2}};
+    struct hgl_signer *signer;
+    assert_ok(hgl_signer_create(seed, &signer, &err));
+    config.signer = signer;
+    hgl_mem_fail_after(k);
+    int status = hgl_host_add_agent(a->host, &config, &err);
+    hgl_mem_fail_after(-1);
+    assert_true(status < 0);
+    assert_false(a->failed);
+    assert_null(describe(a, "x"));
+  }
+  world_agent(a, "x", writer, grants);
+  write_text(a, "x", "one");
+  world_run(&world);
+  assert_int_equal(written(a, "x"), 1);
+  world_deinit(&world);
+}
+
 static const char sender[] =
     "agent.on('send/1.0/many', function(message)\n"
     "  for i = 1, message.body.count do\n"
@@ -562,8 +625,8 @@ static void a_stopped_agent_is_not_here_until_it_is_resumed(void **state)
   assert_int_equal(world_count_logged(&world, "undelivered not_here"), 2);
   assert_int_equal(-HGL_INVALID, hgl_host_pause_agent(a->host, "x", &err));
   struct hgl_id id;
-  assert_int_equal(-HGL_NOT_HERE, hgl_host_send(a->host, "x", "x/1.0/write", hgl_bytes("\xa0", 1), 0,
-                                                NULL, NULL, &id, &err));
+  assert_int_equal(-HGL_NOT_HERE, hgl_host_send(a->host, "x", "x/1.0/write", hgl_bytes("\xa0", 1),
+                                                0, NULL, NULL, &id, &err));
   begin_again(a);
   world_agent(a, "x", script, NULL);
   world_advance(&world, 1000);
@@ -807,8 +870,7 @@ static void every_message_takes_effect_once_and_in_order_whatever_is_done(void *
     }
     (void)!hgl_host_resume_agent(a->host, "x", &ignored);
     world_advance(&world, 120000);
-    if (written(a, "x") != 40)
-      fail_msg("seed %d: %d of 40", (int)first, (int)written(a, "x"));
+    if (written(a, "x") != 40) fail_msg("seed %d: %d of 40", (int)first, (int)written(a, "x"));
     const char *at = world.logged;
     for (int i = 1; i <= 40; i++) { /* what was rolled back and tried again is logged twice */
       char text[32];
@@ -836,6 +898,8 @@ int main(void)
       cmocka_unit_test(a_group_that_fails_too_often_in_all_is_parked_whole),
       cmocka_unit_test(a_paused_agent_does_nothing_and_goes_on_where_it_was),
       cmocka_unit_test(a_pause_lasts_over_a_restart_of_the_host),
+      cmocka_unit_test(one_that_waits_for_its_restart_can_be_paused_resumed_and_stopped),
+      cmocka_unit_test(want_of_memory_when_an_agent_is_added_leaves_nothing_behind),
       cmocka_unit_test(a_full_mailbox_of_a_paused_agent_holds_the_sender_back_in_order),
       cmocka_unit_test(a_stopped_agent_is_not_here_until_it_is_resumed),
       cmocka_unit_test(a_restart_reads_the_script_anew_and_keeps_what_is_durable),
