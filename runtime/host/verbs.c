@@ -4,6 +4,7 @@
 #include "host/options.h"
 #include "host/text.h"
 
+/* clang-format off */
 const struct hgl_verb *const hgl_verbs[] = {
     &hgl_verb_run,
     &hgl_verb_new,
@@ -27,6 +28,7 @@ const struct hgl_verb *const hgl_verbs[] = {
     &hgl_verb_help,
     NULL,
 };
+/* clang-format on */
 
 int hgl_verb_fail(const struct hgl_verb *verb, const struct hgl_err *err)
 {

@@ -150,7 +150,7 @@ static void config_names_what_is_wrong(void **state)
       {"return { agents = { { name = 'a', script = 'a', limits = { stretch = '0s' } } } }",
        HGL_INVALID, "at least 1ms"},
       {"return { agents = { { name = 'a', script = 'a', restart = { restarst = 1 } } } }",
-       HGL_INVALID, "did you mean restarts?"},
+       HGL_INVALID, "did you mean restarts"},
       {"return { agents = { { name = 'a', script = 'a', restart = { restarts = 0 } } } }",
        HGL_INVALID, "restarts: expected an integer from 1 to 1000"},
       {"return { agents = { { name = 'a', script = 'a', restart = { restarts = 1001 } } } }",
