@@ -1,5 +1,6 @@
 /* An agent's life: identity and delegation, its script's declarations, its advert, its rows. */
-#include "agent/internal.h"
+#include "agent/operator.h"
+#include "agent/supervise.h"
 
 #include <assert.h>
 

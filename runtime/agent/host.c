@@ -129,10 +129,10 @@ int hgl_host_create(const struct hgl_host_config *config, struct hgl_host **out,
   if (!host->config.journal_bytes) host->config.journal_bytes = HGL_JOURNAL_BYTES_DEFAULT;
   host->key = *hgl_signer_key(config->signer);
   hgl_did_format(&host->key, host->did);
-  struct hgl_map *maps[] = {&host->agents_by_name, &host->agents_by_key,     &host->peers,
-                            &host->delegations,    &host->delegation_shares, &host->addresses,
-                            &host->accounts, &host->scripts, &host->children_by_name,
-                            &host->groups};
+  struct hgl_map *maps[] = {
+      &host->agents_by_name,    &host->agents_by_key, &host->peers,           &host->delegations,
+      &host->delegation_shares, &host->addresses,     &host->accounts, &host->scripts,
+      &host->children_by_name,  &host->groups};
   for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
     hgl_map_init(maps[i], hgl_random_u64(config->random), hgl_random_u64(config->random));
   hgl_heap_init(&host->wall_heap);

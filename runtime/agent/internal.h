@@ -17,7 +17,6 @@
 
 struct agent;
 struct agent_run;
-struct child; /* supervise.h */
 struct peer;
 
 /* ---- messages and the batches that prove them (message.c) ---- */
@@ -433,14 +432,12 @@ struct hgl_host {
   int64_t holds_due_ms;                 /* monotonic; what is held back is looked at again */
   int64_t expiry_due_ms;                /* Unix time; an unacknowledged message expires */
   bool failed;
-
-  struct child *children, *children_last;
-  struct hgl_map children_by_name, groups, scripts; /* supervise.h */
-  struct hgl_heap restarts;                         /* children, by monotonic time in ms */
-  size_t errands;                                   /* children that have one */
-  struct settle_waiter *waiters;                    /* operate.c */
-  uint64_t *erasing;                                /* numbers of agents; erase.c */
-  size_t erasing_count, erasing_capacity;
+  struct child *children, *children_last; /* supervise.h, as what follows */
+  struct hgl_map children_by_name, groups, scripts;
+  struct hgl_heap restarts; /* children, by monotonic time in ms */
+  struct settle_waiter *waiters;
+  uint64_t *erasing; /* numbers of agents */
+  size_t erasing_count, erasing_capacity, errands;
 
   const struct hgl_watcher *watcher;
   struct hgl_host_counts counts;
@@ -472,26 +469,6 @@ struct hgl_definition *agent_definition(const struct agent *agent, struct hgl_by
                                         struct hgl_bytes version);
 void agent_destroy(struct agent *agent);
 int agent_renew(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
-/* Makes an agent and runs its script's top level; what `config` holds is copied, but for its
- * signer, which is borrowed for the agent's life. *found: it was here before. Nobody knows of it
- * yet. */
-int agent_make(struct hgl_host *host, const struct hgl_agent_config *config, struct agent **out,
-               bool *found, struct hgl_err *err) HGL_NODISCARD;
-/* Messages find it. On failure it is as before. */
-int agent_enlist(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
-void agent_unlist(struct agent *agent);
-/* It begins with what is stored for it. `reason`: of on_start, or NULL: created or restarted. After
- * a failure half of it stands. */
-int agent_open(struct agent *agent, bool found, const char *reason,
-               struct hgl_err *err) HGL_NODISCARD;
-/* Queues a call of on_start, on_upgrade or on_stop. */
-int agent_notice(struct agent *agent, enum mail_kind kind, const char *why,
-                 struct hgl_err *err) HGL_NODISCARD;
-
-/* supervise.c */
-/* Nothing more is tried with a mail of this kind: whether that means that the agent failed. */
-void supervise_failed(struct agent *agent, enum mail_kind kind,
-                      const struct hgl_vm_failure *failure);
 
 /* ops.c: what the VM calls */
 extern const struct hgl_vm_ops agent_ops;
@@ -537,15 +514,6 @@ bool run_fail_ask(struct agent *agent, const struct hgl_id *thid, enum hgl_code 
 /* At start: what was suspended when the host stopped becomes dead letters. */
 int run_recover(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 void run_destroy(struct agent_run *run);
-
-/* operator.c: the agent without a script, through which people speak */
-bool operator_expects(struct agent *agent, const struct hgl_envelope *envelope);
-bool operator_answer(struct agent *agent, struct message *message);
-bool operator_fail(struct agent *agent, const struct hgl_id *thid, enum hgl_code code,
-                   const char *why);
-void operator_due(struct hgl_host *host); /* tells what has been answered or is late */
-int64_t operator_deadline_ms(const struct hgl_host *host);
-void operator_deinit(struct agent *agent);
 
 /* stretch.c */
 void stretch_begin(struct hgl_host *host, struct agent *agent, struct mail *mail,

@@ -1,7 +1,8 @@
 /* Phase 4: handlers, stretch by stretch. A handler starts with a mail; when it suspends or is to be
  * tried again, a struct agent_run remembers it and holds its thread, so that messages of one thread
  * are handled one at a time, in the order they were sent. */
-#include "agent/internal.h"
+#include "agent/operator.h"
+#include "agent/supervise.h"
 
 #include <assert.h>
 

@@ -70,6 +70,24 @@ struct child {
   uint64_t restarted; /* times since the host started */
 };
 
+/* ---- agent.c: the running form ---- */
+
+/* Makes an agent and runs its script's top level; what `config` holds is copied, but for its
+ * signer, which is borrowed for the agent's life. *found: it was here before. Nobody knows of it
+ * yet. */
+int agent_make(struct hgl_host *host, const struct hgl_agent_config *config, struct agent **out,
+               bool *found, struct hgl_err *err) HGL_NODISCARD;
+/* Messages find it. On failure it is as before. */
+int agent_enlist(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+void agent_unlist(struct agent *agent);
+/* It begins with what is stored for it. `reason`: of on_start, or NULL: created or restarted. After
+ * a failure half of it stands. */
+int agent_open(struct agent *agent, bool found, const char *reason,
+               struct hgl_err *err) HGL_NODISCARD;
+/* Queues a call of on_start, on_upgrade or on_stop. */
+int agent_notice(struct agent *agent, enum mail_kind kind, const char *why,
+                 struct hgl_err *err) HGL_NODISCARD;
+
 /* ---- children.c: what agents are made of; making, replacing and ending them ---- */
 
 struct child *child_by_name(struct hgl_host *host, struct hgl_bytes name);
@@ -97,6 +115,9 @@ int64_t children_deadline_ms(const struct hgl_host *host); /* monotonic; INT64_M
 
 /* ---- supervise.c: failures ---- */
 
+/* Nothing more is tried with a mail of this kind: whether that means that the agent failed. */
+void supervise_failed(struct agent *agent, enum mail_kind kind,
+                      const struct hgl_vm_failure *failure);
 /* The window holds one time more; how many of them are younger than `within_ms`. */
 int window_add(struct window *window, int64_t now_ms, struct hgl_err *err) HGL_NODISCARD;
 size_t window_count(struct window *window, int64_t now_ms, int64_t within_ms);

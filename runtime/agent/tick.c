@@ -1,5 +1,5 @@
 /* The tick: see host.h for its phases. Nothing leaves the host before the commit that holds it. */
-#include "agent/internal.h"
+#include "agent/operator.h"
 #include "agent/supervise.h"
 
 enum { UPKEEP_EVERY_MS = 60000, WALL_CHECK_MS = 1000 };
