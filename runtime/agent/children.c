@@ -161,6 +161,7 @@ static int create(struct hgl_host *host, const struct hgl_agent_config *config, 
   child->mailbox_count = config->mailbox_count;
   child->mailbox_bytes = config->mailbox_bytes;
   child->mailbox_per_sender = config->mailbox_per_sender;
+  child->outbox_bytes = config->outbox_bytes;
   child->restart = config->restart;
   restart_complete(&child->restart);
   child->restarts.max = (size_t)child->restart.restarts_max;
@@ -303,6 +304,7 @@ static struct hgl_agent_config config_of(const struct child *child)
       .mailbox_count = child->mailbox_count,
       .mailbox_bytes = child->mailbox_bytes,
       .mailbox_per_sender = child->mailbox_per_sender,
+      .outbox_bytes = child->outbox_bytes,
   };
 }
 

@@ -130,7 +130,7 @@ int hgl_host_create(const struct hgl_host_config *config, struct hgl_host **out,
   host->key = *hgl_signer_key(config->signer);
   hgl_did_format(&host->key, host->did);
   struct hgl_map *maps[] = {
-      &host->agents_by_name,    &host->agents_by_key, &host->peers,           &host->delegations,
+      &host->agents_by_name,    &host->agents_by_key, &host->peers,    &host->delegations,
       &host->delegation_shares, &host->addresses,     &host->accounts, &host->scripts,
       &host->children_by_name,  &host->groups};
   for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)

@@ -58,7 +58,7 @@ struct child {
   struct hgl_buf config;
   char **grants;
   struct hgl_vm_limits limits;
-  size_t mailbox_count, mailbox_bytes, mailbox_per_sender;
+  size_t mailbox_count, mailbox_bytes, mailbox_per_sender, outbox_bytes;
   struct hgl_restart restart; /* without zeros */
   /* as it stands */
   enum standing standing;
