@@ -1,5 +1,6 @@
 /* An agent's life: identity and delegation, its script's declarations, its advert, its rows. */
-#include "agent/internal.h"
+#include "agent/operator.h"
+#include "agent/supervise.h"
 
 #include <assert.h>
 
@@ -235,6 +236,14 @@ static int say_advert(struct hgl_host *host, const struct hgl_key *agent,
   return status;
 }
 
+/* Each is higher than the one before it, however soon it comes. */
+static int64_t next_advert_version(struct hgl_host *host)
+{
+  int64_t version = hgl_wall_ms(host->config.clock);
+  if (version <= host->advert_version) version = host->advert_version + 1;
+  return host->advert_version = version;
+}
+
 /* The keys of the map stand in the order of deterministic encoding: name, offers, version,
  * protocols. */
 int agent_advertise(struct agent *agent, struct hgl_err *err)
@@ -248,7 +257,7 @@ int agent_advertise(struct agent *agent, struct hgl_err *err)
   hgl_cbor_put_list(&body, agent->offer_count);
   hgl_buf_append_bytes(&body, hgl_buf_bytes(&agent->offers));
   hgl_cbor_put_literal(&body, "version");
-  hgl_cbor_put_int(&body, hgl_wall_ms(agent->host->config.clock));
+  hgl_cbor_put_int(&body, next_advert_version(agent->host));
   put_protocols(agent, &body);
   int status = say_advert(agent->host, &agent->key, &body, err);
   hgl_buf_deinit(&body);
@@ -272,7 +281,7 @@ static int withdraw_absent(void *user, const struct hgl_key *key, struct hgl_err
   hgl_buf_init(&body, 64);
   hgl_cbor_put_map(&body, 2);
   hgl_cbor_put_literal(&body, "version");
-  hgl_cbor_put_int(&body, hgl_wall_ms(host->config.clock));
+  hgl_cbor_put_int(&body, next_advert_version(host));
   hgl_cbor_put_literal(&body, "withdrawn");
   hgl_cbor_put_bool(&body, true);
   status = say_advert(host, key, &body, err);
@@ -421,7 +430,7 @@ static int create_vm(struct agent *agent, const struct hgl_agent_config *config,
   return hgl_vm_create(&vm, &agent->vm, err);
 }
 
-static int notice(struct agent *agent, enum mail_kind kind, const char *why, struct hgl_err *err)
+int agent_notice(struct agent *agent, enum mail_kind kind, const char *why, struct hgl_err *err)
 {
   struct mail *mail = hgl_zalloc(sizeof *mail);
   char *copy = hgl_strndup(why, strlen(why));
@@ -439,7 +448,7 @@ static int notice(struct agent *agent, enum mail_kind kind, const char *why, str
   return 0;
 }
 
-static int enlist(struct agent *agent, struct hgl_err *err)
+int agent_enlist(struct agent *agent, struct hgl_err *err)
 {
   struct hgl_host *host = agent->host;
   if (!HGL_GROW(host->agents, host->agent_count, host->agent_capacity))
@@ -454,61 +463,56 @@ static int enlist(struct agent *agent, struct hgl_err *err)
   return 0;
 }
 
-static int begin(struct agent *agent, bool found, struct hgl_err *err)
+void agent_unlist(struct agent *agent)
+{
+  struct hgl_host *host = agent->host;
+  struct agent *before = NULL, *ready = host->ready_first;
+  size_t at = 0;
+  for (; agent->is_ready && ready != agent; ready = ready->next_ready) before = ready;
+  if (agent->is_ready) {
+    *(before ? &before->next_ready : &host->ready_first) = agent->next_ready;
+    if (host->ready_last == agent) host->ready_last = before;
+  }
+  agent->is_ready = false;
+  hgl_map_remove(&host->agents_by_name, hgl_text(agent->name));
+  hgl_map_remove(&host->agents_by_key, hgl_key_bytes(&agent->key));
+  while (host->agents[at] != agent) at++;
+  host->agents[at] = host->agents[--host->agent_count];
+}
+
+int agent_open(struct agent *agent, bool found, const char *reason, struct hgl_err *err)
 {
   int status;
   if ((status = agent_renew(agent, err)) || (status = dialogues_load(agent, err))) return status;
   if (found && agent->created && agent->version != agent->stored_version &&
-      (status = notice(agent, MAIL_UPGRADE, "", err)))
+      (status = agent_notice(agent, MAIL_UPGRADE, "", err)))
     return status;
   if (!found) agent->stored_version = agent->version;
   if ((status = agent_store_row(agent, err))) return status;
-  if (agent->vm &&
-      (status = notice(agent, MAIL_START, agent->created ? "restarted" : "created", err)))
+  if (!agent->created) reason = "created";
+  if (agent->vm && (status = agent_notice(agent, MAIL_START, reason ? reason : "restarted", err)))
     return status;
   if ((status = run_recover(agent, err)) || (status = mailbox_load(agent, err))) return status;
   return agent_advertise(agent, err);
 }
 
-static int check_name(struct hgl_host *host, const char *name, struct hgl_err *err)
+/* The order matters: the stored row gives the number under which rows are found, and stored timers
+ * come before the schedules that the VM's top level declares. */
+int agent_make(struct hgl_host *host, const struct hgl_agent_config *config, struct agent **out,
+               bool *found, struct hgl_err *err)
 {
-  size_t size = strlen(name);
-  if (!size || size > HGL_NAME_SIZE_MAX ||
-      strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != size)
-    return hgl_fail(err, HGL_INVALID,
-                    "'%.80s' is no agent's name: 1 to %d letters, digits, '.', '_' and '-'", name,
-                    HGL_NAME_SIZE_MAX);
-  if (agent_by_name(host, hgl_text(name)))
-    return hgl_fail(err, HGL_EXISTS, "there is already an agent named %s", name);
-  if (host->agent_count >= HGL_AGENTS_MAX)
-    return hgl_fail(err, HGL_LIMIT, "more than %d agents", HGL_AGENTS_MAX);
-  return 0;
-}
-
-/* The order matters: the stored row gives the number under which rows are found, stored timers come
- * before the schedules that the VM's top level declares, and only a complete agent is enlisted. */
-int hgl_host_add_agent(struct hgl_host *host, const struct hgl_agent_config *config,
-                       struct hgl_err *err)
-{
-  struct agent *agent = NULL;
-  bool found = false;
-  int status = check_name(host, config->name, err);
-  if (!status) status = create(host, config, &agent, err);
+  struct agent *agent;
+  int status = create(host, config, &agent, err);
   if (status) return status;
-  status = load_stored(agent, config, &found, err);
-  if (!status && agent_by_key(host, &agent->key))
-    status = hgl_fail(err, HGL_EXISTS, "%s has the identity of another agent here", agent->name);
+  *found = false;
+  status = load_stored(agent, config, found, err);
   if (!status) status = create_vm(agent, config, err);
-  if (!status) status = enlist(agent, err);
   if (status) {
     agent_destroy(agent);
     return status;
   }
-  host->changed = true;
-  host_request_tick(host);
-  tick_now(host);
-  if ((status = begin(agent, found, err))) host_fatal(host, err); /* half of it stands */
-  return status;
+  *out = agent;
+  return 0;
 }
 
 void hgl_host_stop_agents(struct hgl_host *host)
@@ -520,7 +524,8 @@ void hgl_host_stop_agents(struct hgl_host *host)
   for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) inbox_drop(host, slot->value);
   for (size_t i = 0; i < host->agent_count; i++) {
     struct agent *agent = host->agents[i];
-    if (agent->vm && notice(agent, MAIL_STOP, "", &err)) host_fatal(host, &err);
+    if (!agent->vm || agent->held || agent->stopped) continue;
+    if (agent_notice(agent, MAIL_STOP, "", &err)) host_fatal(host, &err);
   }
   host_request_tick(host);
 }

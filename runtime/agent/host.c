@@ -1,4 +1,5 @@
 #include "agent/accounts.h"
+#include "agent/supervise.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -117,7 +118,8 @@ static int load(struct hgl_host *host, struct hgl_err *err)
       (status = hgl_store_scan(store, HGL_DB_DIRECTORY, none, none, false, load_advert, host,
                                err)) ||
       (status = hgl_store_scan(store, HGL_DB_AGENTS, none, none, false, load_agent_number, host,
-                               err)))
+                               err)) ||
+      (status = erase_load(host, err)))
     return status;
   return 0;
 }
@@ -131,13 +133,15 @@ int hgl_host_create(const struct hgl_host_config *config, struct hgl_host **out,
   if (!host->config.journal_bytes) host->config.journal_bytes = HGL_JOURNAL_BYTES_DEFAULT;
   host->key = *hgl_signer_key(config->signer);
   hgl_did_format(&host->key, host->did);
-  struct hgl_map *maps[] = {&host->agents_by_name, &host->agents_by_key,     &host->peers,
-                            &host->delegations,    &host->delegation_shares, &host->addresses,
-                            &host->accounts};
+  struct hgl_map *maps[] = {
+      &host->agents_by_name,    &host->agents_by_key, &host->peers,    &host->delegations,
+      &host->delegation_shares, &host->addresses,     &host->accounts, &host->scripts,
+      &host->children_by_name,  &host->groups};
   for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
     hgl_map_init(maps[i], hgl_random_u64(config->random), hgl_random_u64(config->random));
   hgl_heap_init(&host->wall_heap);
   hgl_heap_init(&host->mono_heap);
+  hgl_heap_init(&host->restarts);
   hgl_heap_init(&host->delegation_ends);
   host->tick = 1;
   host->holds_due_ms = host->expiry_due_ms = INT64_MAX;
@@ -157,7 +161,10 @@ void hgl_host_destroy(struct hgl_host *host)
 {
   struct hgl_map_slot *slot;
   if (!host) return;
+  operate_deinit(host);
   for (size_t i = 0; i < host->agent_count; i++) agent_destroy(host->agents[i]);
+  children_deinit(host);
+  erase_deinit(host);
   for (size_t i = 0; i < host->kept_count; i++) message_release(host->kept[i]);
   for (struct tick_record *record; (record = host->records_first);) {
     host->records_first = record->next;
@@ -170,6 +177,7 @@ void hgl_host_destroy(struct hgl_host *host)
   hgl_directory_destroy(host->directory);
   hgl_heap_deinit(&host->wall_heap);
   hgl_heap_deinit(&host->mono_heap);
+  hgl_heap_deinit(&host->restarts);
   route_forget_addresses(host);
   hgl_map_deinit(&host->agents_by_name);
   hgl_map_deinit(&host->agents_by_key);

@@ -10,6 +10,8 @@
  *   5 sign     all that was said: groups, one header, one signature        (seal.c)
  *   6 commit   one write set to the store                                  (tick.c)
  *   7 send     when the commit is durable: acknowledgements and batches    (outbox.c, peers.c)
+ * Behind the commit, when all that waits has its row, agents are restarted, stopped and removed
+ * (children.c); what that writes belongs to the next tick.
  *
  * Loop thread only. */
 #ifndef HGL_AGENT_HOST_H
@@ -37,6 +39,15 @@ enum {
   HGL_TICK_RUN_MS = 20,                  /* spent on handlers by one tick */
   HGL_OUTBOX_BYTES_MAX = 64 << 20,       /* unacknowledged towards one host */
   HGL_JOURNAL_BYTES_DEFAULT = 256 << 20, /* kept of what was said and heard */
+  /* of a restart policy */
+  HGL_RESTARTS_DEFAULT = 5,
+  HGL_RESTARTS_MAX = 1000,
+  HGL_RESTART_WITHIN_MS_DEFAULT = 60000,
+  HGL_RESTART_DELAY_MS_DEFAULT = 1000,
+  HGL_RESTART_DELAY_MAX_MS_DEFAULT = 60000,
+  HGL_RESTART_DEAD_LETTERS_DEFAULT = 100,
+  HGL_RESTART_DEAD_LETTERS_MAX = 10000,
+  HGL_GROUPS_MAX = 10000,
 };
 
 /* How frames leave. `link` is the transport's own pointer, given in hgl_host_link_up. */
@@ -104,6 +115,33 @@ void hgl_host_destroy(struct hgl_host *host);
 
 /* ---- agents ---- */
 
+/* What becomes of an agent that fails (supervise.c says what that is). Zero fields: defaults. */
+enum hgl_on_failure { HGL_ON_FAILURE_RESTART, HGL_ON_FAILURE_PARK, HGL_ON_FAILURE_STOP };
+
+struct hgl_restart {
+  enum hgl_on_failure on_failure;
+  int restarts_max;     /* within the time below; the failure that follows them parks */
+  int64_t within_ms;    /* also of dead letters */
+  int64_t delay_ms;     /* before a restart, doubled by each one within the time */
+  int64_t delay_max_ms; /* ... up to this */
+  int dead_letters_max; /* so many within the time are a failure of the agent */
+};
+
+/* Whom else the failure of one agent of a group restarts: nobody, all others, or those that were
+ * added after it. */
+enum hgl_strategy { HGL_ONE_FOR_ONE, HGL_ONE_FOR_ALL, HGL_REST_FOR_ONE };
+
+struct hgl_group_config {
+  const char *name;
+  enum hgl_strategy strategy;
+  int restarts_max; /* of all its agents together, the failure that follows parks them all; 0: only
+                       those of each are counted */
+  int64_t within_ms;
+};
+/* Before the agents that name it. HGL_EXISTS, HGL_LIMIT. */
+int hgl_host_add_group(struct hgl_host *host, const struct hgl_group_config *config,
+                       struct hgl_err *err) HGL_NODISCARD;
+
 struct hgl_agent_config {
   const char *name;        /* its identity follows the name */
   const char *script_path; /* as errors show it; modules are searched beside it */
@@ -113,12 +151,46 @@ struct hgl_agent_config {
   struct hgl_bytes config;   /* encoded map, or empty */
   const char *const *grants; /* "read=/proc/loadavg", … NULL-terminated, or NULL */
   struct hgl_agent_limits limits; /* zero fields: defaults */
+  struct hgl_restart restart;
+  const char *group; /* that was added, or NULL */
+  bool resume;       /* also if it was paused, parked or stopped when it last ran */
 };
-/* Runs the script's top level now; on_start runs in the next tick. HGL_SCRIPT, HGL_EXISTS. */
+/* Runs the script's top level now; on_start runs in the next tick. One that is stopped is only
+ * remembered, one that is paused or parked does not begin. HGL_SCRIPT, HGL_EXISTS. */
 int hgl_host_add_agent(struct hgl_host *host, const struct hgl_agent_config *config,
                        struct hgl_err *err) HGL_NODISCARD;
 /* on_stop of every agent (each may still send), then no more handlers. Call ticks until idle. */
 void hgl_host_stop_agents(struct hgl_host *host);
+
+/* What the operator decides about one agent. Each takes effect between two stretches and lasts
+ * over restarts of the host; hgl_host_when_settled tells when it is done and durable.
+ * HGL_NOT_FOUND; HGL_INVALID for the operator's own agent and for what the agent's state does not
+ * permit. */
+
+/* Nothing of it runs; messages wait in its mailbox. */
+int hgl_host_pause_agent(struct hgl_host *host, const char *name,
+                         struct hgl_err *err) HGL_NODISCARD;
+/* It goes on: one that was paused where it was, one that was parked or stopped from the start. */
+int hgl_host_resume_agent(struct hgl_host *host, const char *name,
+                          struct hgl_err *err) HGL_NODISCARD;
+/* on_stop, then messages for it are refused with HGL_NOT_HERE; what waits in its mailbox stays. */
+int hgl_host_stop_agent(struct hgl_host *host, const char *name, struct hgl_err *err) HGL_NODISCARD;
+/* on_stop, then its script runs anew. `source`: its text as it is now, or empty: as it was. The
+ * agent stays as it is when that does not load: HGL_SCRIPT. */
+int hgl_host_restart_agent(struct hgl_host *host, const char *name, struct hgl_bytes source,
+                           struct hgl_err *err) HGL_NODISCARD;
+/* Stops it and forgets that it was here; what is stored of it waits for an agent of that name.
+ * `forget`: is erased, but for what it said and heard (journal, evidence, dead letters). */
+int hgl_host_remove_agent(struct hgl_host *host, const char *name, bool forget,
+                          struct hgl_err *err) HGL_NODISCARD;
+/* `settled` is called once, from a tick or the host's end: with what hgl_host_list_agents says of
+ * the agent (borrowed), NULL when it was removed, or HGL_CLOSED. */
+int hgl_host_when_settled(struct hgl_host *host, const char *name,
+                          void (*settled)(void *user, json_t *agent, const struct hgl_err *why),
+                          void *user, struct hgl_err *err) HGL_NODISCARD;
+/* The path of an agent's script as it was given; good until the agent is removed. */
+int hgl_host_agent_script(struct hgl_host *host, const char *name, const char **out,
+                          struct hgl_err *err) HGL_NODISCARD;
 
 /* ---- the tick ---- */
 

@@ -1,5 +1,6 @@
 /* The host described in JSON, for the control API. */
 #include "agent/internal.h"
+#include "agent/supervise.h"
 
 static int give(json_t *json, json_t **out, struct hgl_err *err)
 {
@@ -35,31 +36,72 @@ int hgl_host_describe(struct hgl_host *host, json_t **out, struct hgl_err *err)
       out, err);
 }
 
+static const char *status_of(const struct child *child)
+{
+  static const char *const standings[] = {"running", "paused", "parked", "stopped"};
+  const struct agent *agent = child->agent;
+  if (child->standing != RUNNING) return standings[child->standing];
+  if (child->due.index || !agent) return "starting";
+  if (agent->stopped) return "stopped";
+  return agent->created || !agent->vm ? "running" : "starting";
+}
+
 static json_t *describe_agent(const struct agent *agent)
 {
   json_t *protocols = json_array();
   struct hgl_map_slot *slot;
   for (size_t i = 0; (slot = hgl_map_next(&agent->protocols, &i));)
     json_array_append_new(protocols, json_stringn((const char *)slot->key, slot->key_size));
-  const char *status = agent->stopped                 ? "stopped"
-                       : agent->created || !agent->vm ? "running"
-                                                      : "starting";
   return json_pack(
-      "{s:s, s:o, s:s, s:s, s:s?, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?}", "name",
-      agent->name, "did", json_did(&agent->key), "status", status, "script", agent->script_path,
-      "about", agent->description, "version", (json_int_t)agent->version, "protocols", protocols,
-      "mailbox", (json_int_t)agent->mailbox.count, "runs", (json_int_t)agent->run_count, "timers",
-      (json_int_t)agent->timers.count, "memory_bytes",
+      "{s:o, s:s?, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?}", "did",
+      json_did(&agent->key), "about", agent->description, "version", (json_int_t)agent->version,
+      "protocols", protocols, "mailbox", (json_int_t)agent->mailbox.count, "runs",
+      (json_int_t)agent->run_count, "timers", (json_int_t)agent->timers.count, "memory_bytes",
       (json_int_t)(agent->vm ? hgl_vm_memory(agent->vm) : 0), "handled", (json_int_t)agent->handled,
       "sent", (json_int_t)agent->sent, "raised", (json_int_t)agent->raised, "log_left_out",
       (json_int_t)agent->log_left_out_total, "last_error", agent->last_error);
 }
 
+/* NULL: its key cannot be read. */
+static json_t *did_of_stopped(const struct child *child)
+{
+  const struct hgl_agent_keys *keys = &child->host->config.keys;
+  struct hgl_delegation claims;
+  struct hgl_signer *signer;
+  struct hgl_err ignored;
+  if (child->delegation.size)
+    return hgl_delegation_decode(hgl_buf_bytes(&child->delegation), &claims, &ignored)
+               ? NULL
+               : json_did(&claims.agent);
+  if (!child->script || keys->signer(keys->user, child->name, &signer, &ignored)) return NULL;
+  json_t *did = json_did(hgl_signer_key(signer));
+  hgl_signer_destroy(signer);
+  return did;
+}
+
+json_t *describe_child(const struct child *child)
+{
+  bool waits = child->due.index && child->standing == RUNNING;
+  int64_t left_ms = child->due.due - hgl_mono_ns(child->host->config.clock) / 1000000;
+  json_t *object = json_pack("{s:s, s:s, s:s, s:I, s:s*, s:s*}", "name", child->name, "status",
+                             status_of(child), "script", child->script_path, "restarts",
+                             (json_int_t)child->restarted, "reason",
+                             waits || child->standing != RUNNING ? child->reason : NULL, "group",
+                             child->group ? child->group->name : NULL);
+  json_t *agent = child->agent ? describe_agent(child->agent) : NULL;
+  if (object && agent) json_object_update(object, agent);
+  if (object && !agent) json_object_set_new(object, "did", did_of_stopped(child));
+  if (object && waits)
+    json_object_set_new(object, "starts_in_ms", json_integer(left_ms > 0 ? left_ms : 0));
+  json_decref(agent);
+  return object;
+}
+
 int hgl_host_list_agents(struct hgl_host *host, json_t **out, struct hgl_err *err)
 {
   json_t *list = json_array();
-  for (size_t i = 0; i < host->agent_count; i++)
-    json_array_append_new(list, describe_agent(host->agents[i]));
+  for (const struct child *child = host->children; child; child = child->next)
+    json_array_append_new(list, describe_child(child));
   return give(list, out, err);
 }
 

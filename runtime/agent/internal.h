@@ -145,6 +145,7 @@ struct wait;      /* waits.c */
 
 struct agent {
   struct hgl_host *host;
+  struct child *child; /* what it was made from */
   struct agent *next_ready;
   bool is_ready;
   char *name;
@@ -193,6 +194,7 @@ struct agent {
   uint64_t handled, sent, raised, refused;
   char *last_error;
   bool stopped;
+  bool held; /* paused, parked or waiting for its restart: no stretch begins */
 };
 
 /* ---- the stretch that runs now (stretch.c) ---- */
@@ -429,9 +431,16 @@ struct hgl_host {
   size_t delegation_cursor_size;
   char **urls;
   int64_t gossip_due_ms, upkeep_due_ms; /* monotonic */
+  int64_t advert_version;               /* of the latest advert of ours */
   int64_t holds_due_ms;                 /* monotonic; what is held back is looked at again */
   int64_t expiry_due_ms;                /* Unix time; an unacknowledged message expires */
   bool failed;
+  struct child *children, *children_last; /* supervise.h, as what follows */
+  struct hgl_map children_by_name, groups, scripts;
+  struct hgl_heap restarts; /* children, by monotonic time in ms */
+  struct settle_waiter *waiters;
+  uint64_t *erasing; /* numbers of agents */
+  size_t erasing_count, erasing_capacity, errands;
 
   const struct hgl_watcher *watcher;
   struct hgl_host_counts counts;
@@ -518,15 +527,6 @@ bool run_fail_ask(struct agent *agent, const struct hgl_id *thid, enum hgl_code 
 /* At start: what was suspended when the host stopped becomes dead letters. */
 int run_recover(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 void run_destroy(struct agent_run *run);
-
-/* operator.c: the agent without a script, through which people speak */
-bool operator_expects(struct agent *agent, const struct hgl_envelope *envelope);
-bool operator_answer(struct agent *agent, struct message *message);
-bool operator_fail(struct agent *agent, const struct hgl_id *thid, enum hgl_code code,
-                   const char *why);
-void operator_due(struct hgl_host *host); /* tells what has been answered or is late */
-int64_t operator_deadline_ms(const struct hgl_host *host);
-void operator_deinit(struct agent *agent);
 
 /* stretch.c */
 void stretch_begin(struct hgl_host *host, struct agent *agent, struct mail *mail,

@@ -1,6 +1,6 @@
 /* The operator: an agent without a script, on every host, through which people and programs speak
  * over the control socket. */
-#include "agent/internal.h"
+#include "agent/operator.h"
 
 struct operator_ask {
   struct operator_ask *next;

@@ -1,5 +1,6 @@
 /* From an address as scripts write it ("kiosk", "did:key:…", "did:key:…@did:key:…") to the agent's
  * key and the host that speaks for it. */
+#include "agent/supervise.h"
 #include "agent/waits.h"
 
 #include <stdlib.h>
@@ -177,6 +178,8 @@ int route_address(struct hgl_host *host, struct hgl_bytes to, struct hgl_key *ag
     return 0;
   }
   struct known_address known;
+  const struct child *stopped = child_by_name(host, to);
+  if (stopped) return hgl_fail(err, HGL_NOT_HERE, "%s is stopped", stopped->name);
   int status = find_address(host, to, &known, err);
   if (status) return status;
   *agent = known.agent;

@@ -1,7 +1,8 @@
 /* Phase 4: handlers, stretch by stretch. A handler starts with a mail; when it suspends or is to be
  * tried again, a struct agent_run remembers it and holds its thread, so that messages of one thread
  * are handled one at a time, in the order they were sent. */
-#include "agent/internal.h"
+#include "agent/operator.h"
+#include "agent/supervise.h"
 
 #include <assert.h>
 
@@ -16,7 +17,7 @@ enum {
 void agent_ready(struct agent *agent)
 {
   struct hgl_host *host = agent->host;
-  if (agent->is_ready) return;
+  if (agent->is_ready || agent->held) return;
   agent->is_ready = true;
   agent->next_ready = NULL;
   if (host->ready_last)
@@ -249,10 +250,12 @@ static void try_again(struct agent *agent, struct mail *mail, struct agent_run *
   struct hgl_err err;
   log_failure(agent, mail, failure);
   if (mail->attempt >= HGL_ATTEMPTS_DEFAULT || mail->kind == MAIL_STOP) {
-    if (mail->kind == MAIL_STOP) agent->stopped = true;
+    enum mail_kind kind = mail->kind;
+    if (kind == MAIL_STOP) agent->stopped = true;
     mailbox_consume(agent, mail);
     give_up(agent, mail, HGL_HANDLER_FAILED, failure->error.message);
     finish(mail, run);
+    supervise_failed(agent, kind, failure);
     return;
   }
   int64_t delay = RETRY_FIRST_MS;
@@ -530,6 +533,7 @@ static void resume(struct agent_run *run)
     host->counts.raised++;
     log_failure(agent, run->mail, &failure);
     give_up(agent, run->mail, HGL_INTERRUPTED, failure.error.message);
+    supervise_failed(agent, run->mail->kind, &failure);
     run_finish(run);
     break;
   }
@@ -676,6 +680,11 @@ static bool step(struct agent *agent)
   return true;
 }
 
+static bool may_run(const struct agent *agent)
+{
+  return !agent->stopped && !agent->held;
+}
+
 void run_agents(struct hgl_host *host)
 {
   int64_t until = hgl_mono_ns(host->config.clock) + (int64_t)HGL_TICK_RUN_MS * 1000000;
@@ -687,12 +696,12 @@ void run_agents(struct hgl_host *host)
     bool more = true;
     int64_t now = hgl_mono_ns(host->config.clock), turn_until = now + (int64_t)TURN_MS * 1000000;
     for (int i = 0; more && i < MAILS_PER_TURN && now <= turn_until; i++) {
-      if (agent->stopped || host->failed) break;
+      if (!may_run(agent) || host->failed) break;
       more = step(agent);
       steps++;
       now = hgl_mono_ns(host->config.clock);
     }
-    if (more && !agent->stopped) agent_ready(agent);
+    if (more && may_run(agent)) agent_ready(agent);
     if (now > until) break;
   }
 }

@@ -1,5 +1,6 @@
 /* The tick: see host.h for its phases. Nothing leaves the host before the commit that holds it. */
-#include "agent/internal.h"
+#include "agent/operator.h"
+#include "agent/supervise.h"
 
 enum { UPKEEP_EVERY_MS = 60000, WALL_CHECK_MS = 1000 };
 
@@ -144,6 +145,8 @@ void hgl_host_tick(struct hgl_host *host)
   run_agents(host);
   peers_gossip(host);
   if (host->changed && !host->failed && seal_and_commit(host, &err)) host_fatal(host, &err);
+  if (!host->failed) children_settle(host);
+  operate_tell(host);
   operator_due(host);
   if (host->ready_first) host_request_tick(host);
 }
@@ -166,6 +169,8 @@ int64_t hgl_host_deadline(const struct hgl_host *host)
   if (host->expiry_due_ms != INT64_MAX && now_ms + WALL_CHECK_MS < due)
     due = now_ms + WALL_CHECK_MS;
   if (host->holds_due_ms < due) due = host->holds_due_ms;
+  int64_t restart_due_ms = children_deadline_ms(host);
+  if (restart_due_ms < due) due = restart_due_ms;
   int64_t operator_due_ms = operator_deadline_ms(host);
   if (operator_due_ms < due) due = operator_due_ms;
   return due * 1000000;

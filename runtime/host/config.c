@@ -7,6 +7,7 @@
 #include "base/duration.h"
 #include "base/mem.h"
 #include "host/config_lua.h"
+#include "host/config_restart.h"
 #include "host/file.h"
 #include "host/keys.h"
 
@@ -24,6 +25,7 @@ void hgl_config_deinit(struct hgl_config *config)
     hgl_free((void *)config->agents[i].config.data);
   }
   hgl_free(config->agents);
+  hgl_free(config->groups);
   hgl_texts_deinit(&config->node.urls);
   hgl_texts_deinit(&config->node.joins);
   json_decref(config->tree);
@@ -210,6 +212,17 @@ int hgl_config_durability(struct hgl_config *config, const char *text, struct hg
   return 0;
 }
 
+int hgl_config_grace(struct hgl_config *config, const char *text, struct hgl_err *err)
+{
+  int64_t ms;
+  int status = hgl_duration_parse(hgl_text(text), &ms, err);
+  if (status) return status;
+  if (ms < 1 || ms > HGL_GRACE_MS_MAX)
+    return hgl_fail(err, HGL_INVALID, "a grace time is 1ms to 1h, not \"%s\"", text);
+  config->node.grace_ms = ms;
+  return 0;
+}
+
 int hgl_config_read(struct hgl_config *config, const char *path, struct hgl_err *err)
 {
   struct hgl_buf source;
@@ -222,5 +235,6 @@ int hgl_config_read(struct hgl_config *config, const char *path, struct hgl_err 
   const char *folder = slash ? hgl_config_keep(config, "%.*s", (int)(slash - path) + 1, path) : "";
   if (!folder) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   status = hgl_config_apply(config, config->tree, folder, err);
+  if (status == 0) status = hgl_config_check_groups(config, err);
   return status ? hgl_fail_in(err, "%s", path) : 0;
 }

@@ -9,9 +9,10 @@
 
 struct hgl_config {
   struct hgl_node_config node;
-  struct hgl_node_agent *agents; /* node.agents, growing */
-  json_t *tree;                  /* the host file */
-  json_t *kept;                  /* texts made on the way */
+  struct hgl_node_agent *agents;   /* node.agents, growing */
+  struct hgl_group_config *groups; /* node.groups, growing */
+  json_t *tree;                    /* the host file */
+  json_t *kept;                    /* texts made on the way */
 };
 
 void hgl_config_init(struct hgl_config *config);
@@ -22,9 +23,11 @@ void hgl_config_deinit(struct hgl_config *config);
  * BOOLEAN, tls = { certificate = FILE, key = FILE } or { self_signed = true }, trust = FILE,
  *   durability = "strict" | "relaxed 50ms",
  *   agents = { { name, script, count, config = {…}, allow = { "read=PATH"… }, delegation = FILE,
- *                limits = { memory = "16MB", stretch = "10ms", … } }… }; the limits are those of
- * agent/limits.h Paths are relative to the file's folder. Unknown keys are errors that suggest the
- * nearest. */
+ *                limits = { memory = "16MB", stretch = "10ms", … } (those of agent/limits.h),
+ *                group, restart = { on_failure = "restart", restarts = 5, within = "1m",
+ *                delay = "1s", delay_max = "1m", dead_letters = 100 } }… },
+ *   groups = { NAME = { strategy = "one_for_one", restarts, within } }, grace = "10s" }
+ * Paths are relative to the file's folder. Unknown keys are errors that suggest the nearest. */
 int hgl_config_read(struct hgl_config *config, const char *path, struct hgl_err *err) HGL_NODISCARD;
 
 /* An agent from a script alone; its name is that of the folder for agent.lua, else the file's. */
@@ -42,6 +45,10 @@ int hgl_config_listen(struct hgl_config *config, const char *text,
 /* "strict" or "relaxed 50ms". */
 int hgl_config_durability(struct hgl_config *config, const char *text,
                           struct hgl_err *err) HGL_NODISCARD;
+
+/* "10s": how long a host that stops may take. */
+int hgl_config_grace(struct hgl_config *config, const char *text,
+                     struct hgl_err *err) HGL_NODISCARD;
 
 /* config_file.c: what config.c reads a tree with. */
 int hgl_config_apply(struct hgl_config *config, const json_t *tree, const char *folder,

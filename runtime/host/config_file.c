@@ -5,6 +5,7 @@
 #include "base/duration.h"
 #include "base/mem.h"
 #include "host/config.h"
+#include "host/config_restart.h"
 #include "protocol/value.h"
 
 enum { INSTANCES_MAX = HGL_AGENTS_MAX, COUNT_MAX = 1000000000 };
@@ -234,13 +235,24 @@ static int read_limits(struct reader *reader, const json_t *table, struct hgl_er
   return 0;
 }
 
+static int read_restart(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  return hgl_config_restart(value, &reader->agent->restart, err);
+}
+
+static int read_group(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  return get_text(value, &reader->agent->group, err);
+}
+
 static int read_instance(struct reader *reader, const json_t *table, const char *name,
                          const char *script, struct hgl_err *err)
 {
   static const struct field fields[] = {{"name", read_ignored},          {"script", read_ignored},
                                         {"count", read_ignored},         {"config", read_config},
                                         {"allow", read_allow},           {"limits", read_limits},
-                                        {"delegation", read_delegation}, {0}};
+                                        {"delegation", read_delegation}, {"group", read_group},
+                                        {"restart", read_restart},       {0}};
   int status = hgl_config_add_agent(reader->config, name, script, &reader->agent, err);
   return status ? status : read_table(reader, table, fields, err);
 }
@@ -359,6 +371,18 @@ static int read_durability(struct reader *reader, const json_t *value, struct hg
   return status ? status : hgl_config_durability(reader->config, text, err);
 }
 
+static int read_groups(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  return hgl_config_groups(reader->config, value, err);
+}
+
+static int read_grace(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  const char *text;
+  int status = get_text(value, &text, err);
+  return status ? status : hgl_config_grace(reader->config, text, err);
+}
+
 int hgl_config_apply(struct hgl_config *config, const json_t *tree, const char *folder,
                      struct hgl_err *err)
 {
@@ -371,6 +395,8 @@ int hgl_config_apply(struct hgl_config *config, const json_t *tree, const char *
                                         {"agents", read_agents},
                                         {"allow_private", read_allow_private},
                                         {"durability", read_durability},
+                                        {"groups", read_groups},
+                                        {"grace", read_grace},
                                         {0}};
   struct reader reader = {config, folder, NULL};
   return read_table(&reader, tree, fields, err);

@@ -33,8 +33,7 @@ struct hgl_control_api {
   struct hgl_socket_path path;
   struct hgl_control *control;
   struct hgl_host *host;
-  void (*stop)(void *user);
-  void *stop_user;
+  struct hgl_control_actions actions;
   struct hgl_watcher watcher;
   struct ask *asks;
   size_t ask_count;
@@ -206,7 +205,7 @@ static int call_dead_drop(const struct call *call, json_t **result, struct hgl_e
 
 static int call_stop(const struct call *call, json_t **result, struct hgl_err *err)
 {
-  call->api->stop(call->api->stop_user);
+  call->api->actions.stop(call->api->actions.user);
   return 0;
 }
 
@@ -295,6 +294,24 @@ static int call_ask(const struct call *call, struct hgl_err *err)
     if (status) forget_ask(ask);
   }
   hgl_buf_deinit(&body);
+  return status;
+}
+
+/* Answers when the agent has come to rest and the change is durable. */
+static int call_agent(const struct call *call, struct hgl_err *err)
+{
+  struct hgl_host *host = call->api->host;
+  struct hgl_buf name;
+  struct ask *ask = remember_ask(call, err);
+  if (!ask) return -(int)err->code;
+  hgl_buf_init(&name, HGL_NAME_SIZE_MAX + 1);
+  int status = hgl_control_change_agent(host, &call->api->actions, call->request, &name, err);
+  hgl_buf_append_byte(&name, 0);
+  if (status == 0) status = hgl_buf_check(&name, err);
+  if (status == 0)
+    status = hgl_host_when_settled(host, (const char *)name.data, answer_came, ask, err);
+  if (status) forget_ask(ask);
+  hgl_buf_deinit(&name);
   return status;
 }
 
@@ -417,6 +434,9 @@ static const struct {
     {"proofs", call_proofs, NULL},       {"dead.list", call_dead_list, NULL},
     {"dead.show", call_dead_show, NULL}, {"dead.resend", call_dead_resend, NULL},
     {"dead.drop", call_dead_drop, NULL}, {"export", call_export, NULL},
+    {"agent.pause", NULL, call_agent},   {"agent.resume", NULL, call_agent},
+    {"agent.stop", NULL, call_agent},    {"agent.restart", NULL, call_agent},
+    {"agent.remove", NULL, call_agent},  {"agent.add", NULL, call_agent},
     {"stop", call_stop, NULL},
 };
 enum { CALL_COUNT = sizeof calls / sizeof *calls };
@@ -467,15 +487,14 @@ static void client_gone(void *user, struct hgl_control_client *client)
 /* Life ---------------------------------------------------------------------------------------- */
 
 int hgl_control_api_open(struct hgl_loop *loop, struct hgl_host *host, const char *data,
-                         void (*stop)(void *user), void *stop_user, struct hgl_control_api **out,
+                         const struct hgl_control_actions *actions, struct hgl_control_api **out,
                          struct hgl_err *err)
 {
   static const struct hgl_control_events events = {line_came, client_gone};
   struct hgl_control_api *api = hgl_zalloc(sizeof *api);
   if (!api) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   api->host = host;
-  api->stop = stop;
-  api->stop_user = stop_user;
+  api->actions = *actions;
   api->watcher = (struct hgl_watcher){.event = event, .user = api};
   api->path.folder_fd = -1;
   int status = hgl_socket_path_open(&api->path, data, err);

@@ -3,19 +3,33 @@
 #ifndef HGL_HOST_CONTROL_API_H
 #define HGL_HOST_CONTROL_API_H
 
-#include "agent/host.h"
+#include "host/node.h"
 #include "net/control.h"
 
 struct hgl_control_api;
 
-/* Opens `<data>/control.sock`. `stop` ends the host. */
+/* What the host object cannot do by itself. */
+struct hgl_control_actions {
+  void (*stop)(void *user);
+  int (*add)(void *user, const struct hgl_node_agent *agent, struct hgl_err *err);
+  int (*restart)(void *user, const char *name, struct hgl_err *err);
+  void *user;
+};
+
+/* Opens `<data>/control.sock`. */
 int hgl_control_api_open(struct hgl_loop *loop, struct hgl_host *host, const char *data,
-                         void (*stop)(void *user), void *stop_user, struct hgl_control_api **out,
+                         const struct hgl_control_actions *actions, struct hgl_control_api **out,
                          struct hgl_err *err) HGL_NODISCARD;
 /* Hangs up on everyone. Before the host is destroyed; the memory stays, because answers to an ask
  * may still come until then. NULL is allowed. */
 void hgl_control_api_close(struct hgl_control_api *api);
 /* After the host is destroyed. NULL is allowed. */
 void hgl_control_api_destroy(struct hgl_control_api *api);
+
+/* control_agents.c: the calls "agent.…". Changes the agent that the request names, whose name is
+ * appended to `name`; hgl_host_when_settled tells when it is done. */
+int hgl_control_change_agent(struct hgl_host *host, const struct hgl_control_actions *actions,
+                             const json_t *request, struct hgl_buf *name,
+                             struct hgl_err *err) HGL_NODISCARD;
 
 #endif

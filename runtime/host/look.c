@@ -34,15 +34,65 @@ static int list_main(const struct hgl_verb *verb, int argc, char **argv, const c
   return status;
 }
 
+/* For people: "starting in 4 s", and why one does not run or what its last error was. */
+static int explain_agents(json_t *rows, struct hgl_err *err)
+{
+  size_t index;
+  json_t *row;
+  json_array_foreach(rows, index, row)
+  {
+    const char *status = json_string_value(json_object_get(row, "status"));
+    const json_t *left = json_object_get(row, "starts_in_ms");
+    json_t *why = json_object_get(row, "reason");
+    if (!why) why = json_object_get(row, "last_error");
+    json_t *shown = json_is_integer(left)
+                        ? json_sprintf("%s in %lld s", status ? status : "starting",
+                                       (long long)(json_integer_value(left) + 999) / 1000)
+                        : json_string(status ? status : "");
+    if (json_object_set_new(row, "shown", shown) || (why && json_object_set(row, "why", why)))
+      return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  }
+  return 0;
+}
+
+static int show_agents(const struct hgl_verb *verb, const char *data, bool json)
+{
+  static const struct hgl_column columns[] = {{"name", "name", HGL_COLUMN_TEXT},
+                                              {"status", "shown", HGL_COLUMN_TEXT},
+                                              {"restarts", "restarts", HGL_COLUMN_NUMBER},
+                                              {"version", "version", HGL_COLUMN_NUMBER},
+                                              {"waiting", "mailbox", HGL_COLUMN_NUMBER},
+                                              {"handled", "handled", HGL_COLUMN_NUMBER},
+                                              {"sent", "sent", HGL_COLUMN_NUMBER},
+                                              {"raised", "raised", HGL_COLUMN_NUMBER},
+                                              {"memory", "memory_bytes", HGL_COLUMN_NUMBER},
+                                              {"did", "did", HGL_COLUMN_TEXT},
+                                              {"why", "why", HGL_COLUMN_TEXT},
+                                              {0}};
+  struct hgl_err err = {0};
+  json_t *rows = NULL;
+  int status = hgl_client_once(data, json_pack("{s:s}", "call", "agents"), HGL_CLIENT_TIMEOUT_MS,
+                               &rows, &err);
+  if (status == 0 && json) status = hgl_print_json(rows, &err);
+  if (status == 0 && !json && (status = explain_agents(rows, &err)) == 0)
+    status = hgl_print_table(rows, columns, "no agents", &err);
+  json_decref(rows);
+  return status ? hgl_verb_fail(verb, &err) : HGL_EXIT_OK;
+}
+
 static int agents_main(const struct hgl_verb *verb, int argc, char **argv)
 {
-  static const struct hgl_column columns[] = {
-      {"name", "name", HGL_COLUMN_TEXT},         {"status", "status", HGL_COLUMN_TEXT},
-      {"version", "version", HGL_COLUMN_NUMBER}, {"waiting", "mailbox", HGL_COLUMN_NUMBER},
-      {"handled", "handled", HGL_COLUMN_NUMBER}, {"sent", "sent", HGL_COLUMN_NUMBER},
-      {"raised", "raised", HGL_COLUMN_NUMBER},   {"memory", "memory_bytes", HGL_COLUMN_NUMBER},
-      {"did", "did", HGL_COLUMN_TEXT},           {0}};
-  return list_main(verb, argc, argv, "agents", columns, "no agents");
+  const char *data = HGL_DATA_DEFAULT;
+  bool json = false;
+  const struct hgl_option options[] = {HGL_CLIENT_OPTIONS(&data, &json)};
+  struct hgl_texts words = {0};
+  int status;
+  if (hgl_options_parse(verb, options, 2, argc, argv, &words, &status))
+    status = words.count ? hgl_usage_fail(verb, "\"%s\" is too much; one agent: haggle agent",
+                                          words.items[0])
+                         : show_agents(verb, data, json);
+  hgl_texts_deinit(&words);
+  return status;
 }
 
 static int peers_main(const struct hgl_verb *verb, int argc, char **argv)
@@ -137,9 +187,11 @@ const struct hgl_verb hgl_verb_agents = {
     .name = "agents",
     .usage = "[--data DIR] [--json]",
     .summary = "the agents of a running host",
-    .help = "Lists agents with what waits for them and what they did.\n\n"
-            "  haggle agents\n"
-            "  haggle agents --json | jq '.[].did'",
+    .help =
+        "Lists agents: whether each runs, or why not (paused, parked, stopped, starting in N s),\n"
+        "what waits for it, what it did, and its last error. `haggle agent` changes one.\n\n"
+        "  haggle agents\n"
+        "  haggle agents --json | jq '.[].did'",
     .main = agents_main,
 };
 

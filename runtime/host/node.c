@@ -18,7 +18,7 @@
 
 enum {
   SCRIPT_SIZE_MAX = 4 << 20,
-  STOP_GRACE_MS = 10000,
+  STOP_LOOK_MS = 20, /* how often a host that stops looks whether it may end */
   URL_SIZE = HGL_URL_SIZE_MAX + HGL_DID_TEXT_SIZE + 2,
 };
 
@@ -42,6 +42,7 @@ struct hgl_node {
   char stdlib[PATH_MAX];
   char url[HGL_URL_SIZE_MAX + 1], join_url[URL_SIZE]; /* empty: no listener */
   bool stopping, failed;
+  int64_t grace_ms;
   int64_t stop_deadline; /* monotonic ns */
   int exit_status;
   char last_dial_failure[HGL_ERR_MESSAGE_SIZE]; /* said once, not at every attempt */
@@ -189,6 +190,20 @@ static void request_tick(void *user)
   hgl_loop_request_tick(((struct hgl_node *)user)->loop);
 }
 
+/* All is done, or the time for it is over. */
+static bool may_end(struct hgl_node *node)
+{
+  struct hgl_err err;
+  if (hgl_mono_ns(&hgl_clock_system) >= node->stop_deadline) {
+    hgl_log(node->log, HGL_LOG_WARN, "host",
+            "the grace time is over; what is not done goes on at the next start");
+    return true;
+  }
+  /* A relaxed commit does not wait for others any more; its trouble, if any, is the next tick's. */
+  if (hgl_store_drain(node->store, STOP_LOOK_MS, &err)) return false;
+  return hgl_host_idle(node->host) && hgl_net_queued(node->net) == 0;
+}
+
 static void tick(void *user)
 {
   struct hgl_node *node = user;
@@ -197,11 +212,12 @@ static void tick(void *user)
   if (node->failed) return;
   int64_t deadline = hgl_host_deadline(node->host);
   if (node->stopping) {
-    if (hgl_host_idle(node->host) || hgl_mono_ns(&hgl_clock_system) >= node->stop_deadline) {
+    if (may_end(node)) {
       hgl_loop_stop(node->loop);
       return;
     }
-    if (node->stop_deadline < deadline) deadline = node->stop_deadline;
+    int64_t look = hgl_mono_ns(&hgl_clock_system) + INT64_C(1000000) * STOP_LOOK_MS;
+    if (look < deadline) deadline = look;
   }
   hgl_loop_set_deadline(node->loop, deadline);
 }
@@ -221,7 +237,7 @@ void hgl_node_stop(struct hgl_node *node)
 {
   if (node->stopping) return;
   node->stopping = true;
-  node->stop_deadline = hgl_mono_ns(&hgl_clock_system) + INT64_C(1000000) * STOP_GRACE_MS;
+  node->stop_deadline = hgl_mono_ns(&hgl_clock_system) + INT64_C(1000000) * node->grace_ms;
   hgl_host_stop_agents(node->host);
   hgl_loop_request_tick(node->loop);
 }
@@ -248,12 +264,14 @@ int hgl_node_run(struct hgl_node *node)
     hgl_loop_request_tick(node->loop);
     hgl_loop_run(node->loop);
   }
-  if (status == 0 && !node->failed) status = hgl_store_drain(node->store, STOP_GRACE_MS, &err);
+  if (status == 0 && !node->failed) status = hgl_store_drain(node->store, STOP_LOOK_MS, &err);
   if (status) {
     hgl_log(node->log, HGL_LOG_ERROR, "host", "%s", err.message);
     node->exit_status = err.code == HGL_IO || err.code == HGL_CORRUPT ? HGL_EXIT_STORE
                                                                       : HGL_EXIT_FAILED;
   }
+  /* Waiting for the writer could take for ever; it has told nobody of what it has not written. */
+  if (status == -HGL_TIMEOUT) _exit(node->exit_status);
   return node->exit_status;
 }
 
@@ -446,14 +464,32 @@ static int find_delegation(struct hgl_node *node, const struct hgl_node_agent *a
   return status ? status : hgl_file_replace(kept, hgl_buf_bytes(out), 0600, err);
 }
 
-static int add_agent(struct hgl_node *node, const struct hgl_node_agent *agent, struct hgl_err *err)
+static int read_script(const char *path, struct hgl_buf *out, struct hgl_err *err)
+{
+  int status = hgl_file_read(path, SCRIPT_SIZE_MAX, out, err);
+  return status || out->size ? status : hgl_fail(err, HGL_SCRIPT, "%s is empty", path);
+}
+
+int hgl_node_restart_agent(struct hgl_node *node, const char *name, struct hgl_err *err)
+{
+  const char *path;
+  struct hgl_buf source;
+  int status = hgl_host_agent_script(node->host, name, &path, err);
+  if (status) return status;
+  hgl_buf_init(&source, SCRIPT_SIZE_MAX);
+  status = read_script(path, &source, err);
+  if (!status) status = hgl_host_restart_agent(node->host, name, hgl_buf_bytes(&source), err);
+  hgl_buf_deinit(&source);
+  return status;
+}
+
+int hgl_node_add_agent(struct hgl_node *node, const struct hgl_node_agent *agent,
+                       struct hgl_err *err)
 {
   struct hgl_buf source, delegation;
   hgl_buf_init(&source, SCRIPT_SIZE_MAX);
   hgl_buf_init(&delegation, HGL_DELEGATION_SIZE_MAX);
-  int status = agent->script ? hgl_file_read(agent->script, SCRIPT_SIZE_MAX, &source, err) : 0;
-  if (status == 0 && agent->script && source.size == 0)
-    status = hgl_fail(err, HGL_SCRIPT, "%s is empty", agent->script);
+  int status = agent->script ? read_script(agent->script, &source, err) : 0;
   if (status == 0) status = find_delegation(node, agent, &delegation, err);
   if (status == 0) {
     struct hgl_agent_config config = {.name = agent->name,
@@ -462,7 +498,10 @@ static int add_agent(struct hgl_node *node, const struct hgl_node_agent *agent, 
                                       .delegation = hgl_buf_bytes(&delegation),
                                       .config = agent->config,
                                       .grants = agent->grants.items,
-                                      .limits = agent->limits};
+                                      .limits = agent->limits,
+                                      .restart = agent->restart,
+                                      .group = agent->group,
+                                      .resume = agent->resume};
     status = hgl_host_add_agent(node->host, &config, err);
   }
   hgl_buf_deinit(&source);
@@ -474,9 +513,11 @@ static int add_agents(struct hgl_node *node, const struct hgl_node_config *confi
                       struct hgl_err *err)
 {
   static const struct hgl_node_agent people = {.name = "operator"};
-  int status = add_agent(node, &people, err);
+  int status = hgl_node_add_agent(node, &people, err);
+  for (size_t i = 0; status == 0 && i < config->group_count; i++)
+    status = hgl_host_add_group(node->host, &config->groups[i], err);
   for (size_t i = 0; status == 0 && i < config->agent_count; i++)
-    if ((status = add_agent(node, &config->agents[i], err)) != 0)
+    if ((status = hgl_node_add_agent(node, &config->agents[i], err)) != 0)
       return hgl_fail_in(err, "agent %s", config->agents[i].name);
   return status;
 }
@@ -495,11 +536,22 @@ static int open_links(struct hgl_node *node, const struct hgl_node_config *confi
   return status;
 }
 
+static int add(void *user, const struct hgl_node_agent *agent, struct hgl_err *err)
+{
+  return hgl_node_add_agent(user, agent, err);
+}
+
+static int restart(void *user, const char *name, struct hgl_err *err)
+{
+  return hgl_node_restart_agent(user, name, err);
+}
+
 static int open_control(struct hgl_node *node, const struct hgl_node_config *config,
                         struct hgl_err *err)
 {
+  const struct hgl_control_actions actions = {stop, add, restart, node};
   return config->no_control ? 0
-                            : hgl_control_api_open(node->loop, node->host, config->data, stop, node,
+                            : hgl_control_api_open(node->loop, node->host, config->data, &actions,
                                                    &node->control, err);
 }
 
@@ -513,6 +565,7 @@ int hgl_node_create(const struct hgl_node_config *config, struct hgl_node **out,
   struct hgl_node *node = hgl_zalloc(sizeof *node);
   if (!node) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   node->log = config->log;
+  node->grace_ms = config->grace_ms ? config->grace_ms : HGL_GRACE_MS_DEFAULT;
   node->random = hgl_random_from_source(&node->randomness, &hgl_random_system);
   int status = hgl_loop_create(&hgl_clock_system, &node->loop, err);
   for (size_t i = 0; status == 0 && i < sizeof steps / sizeof *steps; i++)

@@ -16,6 +16,9 @@ struct hgl_node_agent {
   struct hgl_bytes config; /* encoded map, or empty */
   const char *delegation;  /* path of one that was issued elsewhere: the key is not here; or NULL */
   struct hgl_agent_limits limits; /* zero fields: defaults */
+  struct hgl_restart restart;
+  const char *group; /* one of the node's, or NULL */
+  bool resume;       /* also if it was paused, parked or stopped when it last ran */
 };
 
 /* Everything is borrowed until hgl_node_create returns, clock, random and log for the node's
@@ -37,8 +40,13 @@ struct hgl_node_config {
   bool no_control;    /* no control socket */
   const struct hgl_node_agent *agents;
   size_t agent_count;
+  const struct hgl_group_config *groups;
+  size_t group_count;
+  int64_t grace_ms; /* of stopping; 0: HGL_GRACE_MS_DEFAULT */
   const struct hgl_log *log;
 };
+
+enum { HGL_GRACE_MS_DEFAULT = 10000, HGL_GRACE_MS_MAX = 3600 * 1000 };
 
 struct hgl_node;
 
@@ -50,11 +58,20 @@ void hgl_node_destroy(struct hgl_node *node);
 /* Runs until stopped: by hgl_node_stop, SIGINT or SIGTERM (a second one ends the process at
  * once), or by a failure. The exit status. */
 int hgl_node_run(struct hgl_node *node);
-/* Agents stop, what they did is made durable, hgl_node_run returns. */
+/* Nothing more is taken in, agents have their on_stop, what they did is made durable, what is
+ * queued towards peers is sent; then, or when the grace time is over, hgl_node_run returns. A
+ * commit that is not over by then ends the process: nothing is lost that anyone was told of. */
 void hgl_node_stop(struct hgl_node *node);
 
 /* "0.0.0.0" and "::" stand for every address of the machine, and are none to be dialled. */
 bool hgl_listens_everywhere(const char *address);
+
+/* While it runs. Everything is borrowed for the call. HGL_EXISTS, HGL_SCRIPT, HGL_NOT_FOUND… */
+int hgl_node_add_agent(struct hgl_node *node, const struct hgl_node_agent *agent,
+                       struct hgl_err *err) HGL_NODISCARD;
+/* With its script as the file is now; as hgl_host_restart_agent. */
+int hgl_node_restart_agent(struct hgl_node *node, const char *name,
+                           struct hgl_err *err) HGL_NODISCARD;
 
 struct hgl_host *hgl_node_host(struct hgl_node *node);
 struct hgl_loop *hgl_node_loop(struct hgl_node *node);

@@ -13,7 +13,7 @@
 
 struct run_options {
   const char *config, *data, *listen, *tls, *certificate, *key, *trust, *durability,
-      *passphrase_file;
+      *passphrase_file, *grace;
   struct hgl_texts joins, urls, allows, delegations, scripts;
   bool allow_private, json, verbose;
 };
@@ -37,6 +37,8 @@ static int apply(struct hgl_config *config, const struct run_options *given, str
     status = hgl_texts_add(&node->urls, given->urls.items[i], err);
   if (status == 0 && given->durability)
     status = hgl_config_durability(config, given->durability, err);
+  if (status == 0 && given->grace && (status = hgl_config_grace(config, given->grace, err)))
+    status = hgl_fail_in(err, "--grace");
   if (status == 0 && (given->listen || !node->listen_address))
     status = hgl_config_listen(config, given->listen ? given->listen : "127.0.0.1:0", err);
   if (given->data) node->data = given->data;
@@ -167,6 +169,8 @@ static int run_main(const struct hgl_verb *verb, int argc, char **argv)
       {"trust", "FILE", HGL_OPTION_TEXT, &given.trust, "further authorities for wss (PEM)"},
       {"durability", "MODE", HGL_OPTION_TEXT, &given.durability,
        "strict (default), or \"relaxed 50ms\": fewer commits,\nlater acknowledgements"},
+      {"grace", "DURATION", HGL_OPTION_TEXT, &given.grace,
+       "how long stopping may take (default 10s)"},
       {"passphrase-file", "FILE", HGL_OPTION_TEXT, &given.passphrase_file,
        "seals new keys, opens sealed ones (also: HAGGLE_PASSPHRASE)"},
       {"allow-private", NULL, HGL_OPTION_FLAG, &given.allow_private,
@@ -225,6 +229,9 @@ const struct hgl_verb hgl_verb_run = {
         "} "
         "} } }\n\n"
         "Every key of it, such as `count` for many instances, is in stdlib/README.md.\n\n"
+        "Ctrl-C or SIGTERM stops it: nothing more is taken in, agents have their on_stop, all is\n"
+        "committed and sent. A second one, or the end of the grace time, ends it at once, without\n"
+        "loss.\n\n"
         "An agent is named after its folder (kiosk/agent.lua) or file (kiosk.lua); its identity\n"
         "follows the name.",
     .main = run_main,

@@ -361,6 +361,7 @@ static enum hgl_vm_outcome do_stretch(struct stretch *stretch, struct hgl_vm_wai
     hgl_state_roll_back(vm->state);
     hgl_state_roll_back(vm->cache);
     failure->error = stretch->error;
+    failure->exhausted = vm->doomed && !vm->too_many_runs;
     struct hgl_err ignored;
     bool whole = vm->traceback.size > 0 && hgl_buf_check(&vm->traceback, &ignored) == 0;
     failure->traceback = whole ? (const char *)vm->traceback.data : "";
@@ -376,6 +377,7 @@ enum hgl_vm_outcome hgl_vm_start(struct hgl_vm *vm, const struct hgl_vm_call *ca
   if (!stretch.run) {
     hgl_fail(&failure->error, HGL_NO_MEMORY, "no memory for a handler's run");
     failure->traceback = "";
+    failure->exhausted = false;
     return HGL_VM_RAISED;
   }
   hgl_buf_init(&stretch.run->ask_data, HGL_VM_ASKS_SIZE_MAX);

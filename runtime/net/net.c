@@ -420,6 +420,11 @@ void hgl_net_destroy(struct hgl_net *net)
   hgl_free(net);
 }
 
+size_t hgl_net_queued(const struct hgl_net *net)
+{
+  return net->queued;
+}
+
 int hgl_net_port(const struct hgl_net *net)
 {
   return net->port;

@@ -80,6 +80,8 @@ int hgl_net_add_address(struct hgl_net *net, const struct hgl_key *peer, const c
 /* While wanted, a peer without a session is dialled with backoff at its known addresses. */
 int hgl_net_want(struct hgl_net *net, const struct hgl_key *peer, bool wanted,
                  struct hgl_err *err) HGL_NODISCARD;
+/* Bytes towards all peers that the kernel has not taken yet. */
+size_t hgl_net_queued(const struct hgl_net *net);
 /* The live session with this peer, or NULL. */
 struct hgl_session *hgl_net_session(struct hgl_net *net, const struct hgl_key *peer);
 

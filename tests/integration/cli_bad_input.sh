@@ -6,14 +6,15 @@
 echo 'agent.on("echo/1.0/say", function(message) message:reply("said", message.body) end)' >echo.lua
 
 # verbs and options
-check 2 'did you mean agents?' agent
+check 2 'did you mean agents?' agenst
+check 2 'say what is to become' agent
 check 2 'unknown option --lisen; did you mean --listen?' run --lisen 127.0.0.1:0 echo.lua
 check 2 '--listen needs ADDR:PORT' run echo.lua --listen
 check 2 'name a script to run' run
 check 2 '--within needs' ask x echo/1.0/say --within
 check 2 'takes no value' agents --json=yes
 check 0 'runs autonomous agents' help
-for verb in run new test agents peers find send ask tail deals proofs dead export verify keys version; do
+for verb in run new test agents agent peers find send ask tail deals proofs dead export verify keys version; do
   check 0 'Options:' "$verb" --help
 done
 

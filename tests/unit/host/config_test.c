@@ -87,6 +87,40 @@ static void config_reads_every_setting(void **state)
   hgl_config_deinit(&config);
 }
 
+static void config_reads_what_becomes_of_agents_that_fail(void **state)
+{
+  struct hgl_err err = {0};
+  struct hgl_config config;
+  assert_ok(read_text(&config,
+                      "return { grace = '3s',\n"
+                      "  groups = { shop = { strategy = 'rest_for_one', restarts = 7,\n"
+                      "    within = '2m' }, plain = {} },\n"
+                      "  agents = {\n"
+                      "    { name = 'a', script = 'a.lua', group = 'shop',\n"
+                      "      restart = { on_failure = 'park', restarts = 3, within = '1h',\n"
+                      "        delay = 200, delay_max = '5s', dead_letters = 9 } },\n"
+                      "    { name = 'b', script = 'b.lua', group = 'plain' } } }",
+                      &err));
+  const struct hgl_node_config *node = &config.node;
+  const struct hgl_restart *restart = &node->agents[0].restart;
+  assert_int_equal(node->grace_ms, 3000);
+  assert_int_equal(node->group_count, 2);
+  const struct hgl_group_config *shop = &node->groups[strcmp(node->groups[0].name, "shop") != 0];
+  assert_string_equal(shop->name, "shop");
+  assert_int_equal(shop->strategy, HGL_REST_FOR_ONE);
+  assert_int_equal(shop->restarts_max, 7);
+  assert_int_equal(shop->within_ms, 120000);
+  assert_string_equal(node->agents[0].group, "shop");
+  assert_int_equal(restart->on_failure, HGL_ON_FAILURE_PARK);
+  assert_int_equal(restart->restarts_max, 3);
+  assert_int_equal(restart->within_ms, 3600000);
+  assert_int_equal(restart->delay_ms, 200);
+  assert_int_equal(restart->delay_max_ms, 5000);
+  assert_int_equal(restart->dead_letters_max, 9);
+  assert_int_equal(node->agents[1].restart.restarts_max, 0); /* the default */
+  hgl_config_deinit(&config);
+}
+
 static void config_names_what_is_wrong(void **state)
 {
   static const struct {
@@ -119,6 +153,20 @@ static void config_names_what_is_wrong(void **state)
        HGL_INVALID, "limits: memory: expected a size"},
       {"return { agents = { { name = 'a', script = 'a', limits = { stretch = '0s' } } } }",
        HGL_INVALID, "at least 1ms"},
+      {"return { agents = { { name = 'a', script = 'a', restart = { restarst = 1 } } } }",
+       HGL_INVALID, "did you mean restarts"},
+      {"return { agents = { { name = 'a', script = 'a', restart = { restarts = 0 } } } }",
+       HGL_INVALID, "restarts: expected an integer from 1 to 1000"},
+      {"return { agents = { { name = 'a', script = 'a', restart = { restarts = 1001 } } } }",
+       HGL_INVALID, "restarts: expected an integer from 1 to 1000"},
+      {"return { agents = { { name = 'a', script = 'a', restart = { delay = '8d' } } } }",
+       HGL_INVALID, "delay: expected a duration from 1ms to 7d"},
+      {"return { agents = { { name = 'a', script = 'a', restart = { on_failure = 'die' } } } }",
+       HGL_INVALID, "on_failure: expected \"restart\", \"park\" or \"stop\""},
+      {"return { agents = { { name = 'a', script = 'a', group = 'g' } } }", HGL_NOT_FOUND,
+       "no group named g"},
+      {"return { groups = { g = { strategy = 'all' } } }", HGL_INVALID, "g: strategy: expected"},
+      {"return { grace = '2h' }", HGL_INVALID, "1ms to 1h"},
       {"return { listen = os.getenv 'X' }", HGL_SCRIPT, ":1:"},
       {"return {\n  a b\n}", HGL_SCRIPT, ":2:"},
       {"return 5", HGL_SCRIPT, "one table"},
@@ -203,6 +251,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(config_reads_every_setting),
+      cmocka_unit_test(config_reads_what_becomes_of_agents_that_fail),
       cmocka_unit_test(config_names_what_is_wrong),
       cmocka_unit_test(a_bare_table_is_a_host_file_too),
       cmocka_unit_test(scripts_name_their_agents),
