@@ -129,11 +129,11 @@ static void a_secret_is_for_its_owner_only(void **state)
   hgl_buf_deinit(&out);
 }
 
-static int confined(const char *name)
+static int confined(const char *name, size_t folder_size)
 {
   struct hgl_buf out;
   hgl_buf_init(&out, 1 << 20);
-  int status = hgl_file_read_confined(name, 1 << 20, &out, &err);
+  int status = hgl_file_read_confined(name, folder_size, 1 << 20, &out, &err);
   hgl_buf_deinit(&out);
   return status;
 }
@@ -145,14 +145,26 @@ static void the_links_of_proc_lead_nowhere_for_agents(void **state)
   int fd = open(path, O_RDONLY);
   snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
   assert_int_equal(read_of(name, 100), 0);
-  assert_fails(HGL_DENIED, confined(name));
+  assert_fails(HGL_DENIED, confined(name, 0));
   close(fd);
   snprintf(name, sizeof name, "/proc/self/root%s", path);
-  assert_fails(HGL_DENIED, confined(name));
-  assert_ok(confined("/proc/self/status"));
-  assert_ok(confined(path));
+  assert_fails(HGL_DENIED, confined(name, 0));
+  assert_ok(confined("/proc/self/status", 0));
+  assert_ok(confined(path, 0));
   assert_int_equal(symlink(path, link_path), 0); /* an ordinary link is the operator's business */
-  assert_ok(confined(link_path));
+  assert_ok(confined(link_path, 0));
+}
+
+static void no_link_leads_out_of_the_folder_that_is_granted(void **state)
+{
+  size_t folder_size = strlen(folder) + 1; /* with its slash */
+  assert_ok(hgl_file_create(path, hgl_text("x"), 0600, &err));
+  assert_ok(confined(path, folder_size));
+  assert_int_equal(symlink("file", link_path), 0); /* within it */
+  assert_ok(confined(link_path, folder_size));
+  unlink(link_path);
+  assert_int_equal(symlink("/etc/hostname", link_path), 0);
+  assert_fails(HGL_DENIED, confined(link_path, folder_size));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -168,6 +180,7 @@ int main(void)
       TEST(what_is_no_ordinary_file_is_told_and_not_waited_for),
       TEST(a_secret_is_for_its_owner_only),
       TEST(the_links_of_proc_lead_nowhere_for_agents),
+      TEST(no_link_leads_out_of_the_folder_that_is_granted),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
