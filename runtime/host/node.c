@@ -193,6 +193,7 @@ static void tick(void *user)
 {
   struct hgl_node *node = user;
   if (!node->host) return; /* being torn down */
+  hgl_control_api_poll(node->control);
   hgl_host_tick(node->host);
   if (node->failed) return;
   int64_t deadline = hgl_host_deadline(node->host);
@@ -498,9 +499,12 @@ static int open_links(struct hgl_node *node, const struct hgl_node_config *confi
 static int open_control(struct hgl_node *node, const struct hgl_node_config *config,
                         struct hgl_err *err)
 {
-  return config->no_control ? 0
-                            : hgl_control_api_open(node->loop, node->host, config->data, stop, node,
-                                                   &node->control, err);
+  if (config->no_control) return 0;
+  int status = hgl_control_api_open(node->loop, node->host, config->data, stop, node,
+                                    &node->control, err);
+  return status ? status
+                : hgl_control_api_allow_backup(node->control, node->store, config->data,
+                                               hgl_loop_wake, node->loop, err);
 }
 
 int hgl_node_create(const struct hgl_node_config *config, struct hgl_node **out,

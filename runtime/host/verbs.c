@@ -5,10 +5,13 @@
 #include "host/text.h"
 
 const struct hgl_verb *const hgl_verbs[] = {
-    &hgl_verb_run,   &hgl_verb_new,    &hgl_verb_test,    &hgl_verb_demo,   &hgl_verb_agents,
-    &hgl_verb_peers, &hgl_verb_find,   &hgl_verb_send,    &hgl_verb_ask,    &hgl_verb_tail,
-    &hgl_verb_deals, &hgl_verb_proofs, &hgl_verb_dead,    &hgl_verb_export, &hgl_verb_verify,
-    &hgl_verb_keys,  &hgl_verb_bench,  &hgl_verb_version, &hgl_verb_help,   NULL,
+    &hgl_verb_run,     &hgl_verb_new,    &hgl_verb_test,
+    &hgl_verb_demo,    &hgl_verb_agents, &hgl_verb_peers,
+    &hgl_verb_find,    &hgl_verb_send,   &hgl_verb_ask,
+    &hgl_verb_tail,    &hgl_verb_deals,  &hgl_verb_proofs,
+    &hgl_verb_dead,    &hgl_verb_backup, &hgl_verb_export,
+    &hgl_verb_verify,  &hgl_verb_keys,   &hgl_verb_bench,
+    &hgl_verb_version, &hgl_verb_help,   NULL,
 };
 
 int hgl_verb_fail(const struct hgl_verb *verb, const struct hgl_err *err)
