@@ -7,6 +7,7 @@
 #define HGL_AGENT_INTERNAL_H
 
 #include "agent/host.h"
+#include "agent/journal_age.h"
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -191,7 +192,7 @@ struct agent {
   uint64_t log_left_out; /* lines, since then; and in all: */
   uint64_t log_left_out_total;
   uint64_t handled, sent, raised, refused;
-  char *last_error;
+  char *last_error, *last_traceback;
   bool stopped;
 };
 
@@ -409,10 +410,14 @@ struct hgl_host {
   bool dead_dropped;          /* some went for want of room */
   uint64_t journal_first_row; /* what is kept before it is not acknowledged yet */
   int64_t journal_bytes;
+  struct journal_age age;
 
   uint64_t tick, committed_tick;
   bool changed;        /* this tick has something to commit */
   bool intake_stopped; /* the disk is full */
+  bool space_low;      /* or nearly so */
+  uint64_t space;      /* when it was looked at last */
+  int64_t space_due_ms;
   struct tick_record *records_first, *records_last;
   struct stretch stretch;
 
@@ -683,6 +688,10 @@ int peer_send(struct peer *peer, struct hgl_host *host, const struct hgl_frame *
               struct hgl_err *err) HGL_NODISCARD;
 void peers_gossip(struct hgl_host *host); /* when due: digests, and news of ours */
 
+/* space.c */
+bool space_is_low(struct hgl_host *host);           /* looks at the disk now and then */
+const char *host_held(const struct hgl_host *host); /* why ticks are held, or NULL */
+
 /* tick.c */
 void tick_now(struct hgl_host *host); /* takes the time */
 
@@ -705,6 +714,7 @@ struct journal_row {
 int journal_decode(struct hgl_bytes value, struct journal_row *out,
                    struct hgl_err *err) HGL_NODISCARD;
 int journal_trim(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+bool journal_overdue(const struct hgl_host *host); /* there are rows that are too old */
 /* The row of a group that is acknowledged now; it goes if trimming has passed it over. */
 int journal_release(struct hgl_host *host, uint64_t row, size_t frame_size,
                     struct hgl_err *err) HGL_NODISCARD;

@@ -131,6 +131,7 @@ void hgl_host_tick(struct hgl_host *host)
   tick_now(host);
   operator_due(host);
   if (host->failed || host->intake_stopped || hgl_store_busy(host->config.store)) return;
+  if (space_is_low(host) && !host->stopping) return;
   if (!host->complete && agents_withdraw_absent(host, &err)) {
     host_fatal(host, &err);
     return;
@@ -143,6 +144,7 @@ void hgl_host_tick(struct hgl_host *host)
   inbox_process(host);
   run_agents(host);
   peers_gossip(host);
+  if (journal_overdue(host)) host->changed = true;
   if (host->changed && !host->failed && seal_and_commit(host, &err)) host_fatal(host, &err);
   operator_due(host);
   if (host->ready_first) host_request_tick(host);
@@ -152,6 +154,7 @@ int64_t hgl_host_deadline(const struct hgl_host *host)
 {
   /* Ticks wait for the store, which wakes the loop after every commit and every attempt at one. */
   if (host->intake_stopped || hgl_store_busy(host->config.store)) return INT64_MAX;
+  if (host->space_low && !host->stopping) return host->space_due_ms * 1000000;
   int64_t now_ms = hgl_mono_ns(host->config.clock) / 1000000;
   int64_t due = host->gossip_due_ms;
   const struct hgl_heap_entry *run = hgl_heap_first(&host->mono_heap);

@@ -162,17 +162,8 @@ static int call_dead_list(const struct call *call, json_t **result, struct hgl_e
 static int call_dead_show(const struct call *call, json_t **result, struct hgl_err *err)
 {
   int64_t row;
-  json_t *list = NULL, *item;
-  size_t index;
   int status = get_integer(call, "row", 0, INT64_MAX, -1, &row, err);
-  if (status == 0) status = hgl_host_list_dead(call->api->host, &list, err);
-  if (status) return status;
-  json_array_foreach(list, index, item)
-  {
-    if (json_integer_value(json_object_get(item, "row")) == row) *result = json_incref(item);
-  }
-  json_decref(list);
-  return *result ? 0 : hgl_fail(err, HGL_NOT_FOUND, "there is no dead letter %lld", (long long)row);
+  return status ? status : hgl_host_show_dead(call->api->host, (uint64_t)row, result, err);
 }
 
 static int call_export(const struct call *call, json_t **result, struct hgl_err *err)
@@ -198,18 +189,40 @@ static int call_export(const struct call *call, json_t **result, struct hgl_err 
 
 /* Commanding ---------------------------------------------------------------------------------- */
 
+/* {"row": N} or {"all": true}. */
+static int get_rows(const struct call *call, bool *all, int64_t *row, struct hgl_err *err)
+{
+  const json_t *value = json_object_get(call->request, "all");
+  *all = json_is_true(value);
+  if (*all && !json_object_get(call->request, "row")) return 0;
+  if (value) return hgl_fail(err, HGL_INVALID, "give either \"row\" or \"all\": true");
+  return get_integer(call, "row", 0, INT64_MAX, -1, row, err);
+}
+
 static int call_dead_resend(const struct call *call, json_t **result, struct hgl_err *err)
 {
-  int64_t row;
-  int status = get_integer(call, "row", 0, INT64_MAX, -1, &row, err);
-  return status ? status : hgl_host_dead_resend(call->api->host, (uint64_t)row, err);
+  int64_t row = -1;
+  bool all;
+  size_t done, left;
+  int status = get_rows(call, &all, &row, err);
+  if (status == 0 && !all) return hgl_host_dead_resend(call->api->host, (uint64_t)row, err);
+  if (status == 0) status = hgl_host_dead_resend_all(call->api->host, &done, &left, err);
+  if (status) return status;
+  *result = json_pack("{s:I, s:I}", "resent", (json_int_t)done, "left", (json_int_t)left);
+  return *result ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
 }
 
 static int call_dead_drop(const struct call *call, json_t **result, struct hgl_err *err)
 {
-  int64_t row;
-  int status = get_integer(call, "row", 0, INT64_MAX, -1, &row, err);
-  return status ? status : hgl_host_dead_drop(call->api->host, (uint64_t)row, err);
+  int64_t row = -1;
+  bool all;
+  size_t done;
+  int status = get_rows(call, &all, &row, err);
+  if (status == 0 && !all) return hgl_host_dead_drop(call->api->host, (uint64_t)row, err);
+  if (status == 0) status = hgl_host_dead_drop_all(call->api->host, &done, err);
+  if (status) return status;
+  *result = json_pack("{s:I}", "dropped", (json_int_t)done);
+  return *result ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
 }
 
 static int call_stop(const struct call *call, json_t **result, struct hgl_err *err)

@@ -149,6 +149,7 @@ static int try_host(struct node *node, struct hgl_err *err)
       .stdlib_folder = HGL_SOURCE_DIR "/stdlib",
       .chunks = world->chunks,
       .journal_bytes = world->journal_bytes,
+      .journal_age_ms = world->journal_age_ms,
       .allow_private = true,
       .fatal = failed,
       .user = node,
