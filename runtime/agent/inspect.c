@@ -31,7 +31,8 @@ int hgl_host_describe(struct hgl_host *host, json_t **out, struct hgl_err *err)
       (json_int_t)counts->refused, "raised", (json_int_t)counts->raised, "dead",
       (json_int_t)counts->dead, "deals", (json_int_t)counts->deals, "known_hosts",
       (int)directory.hosts, "known_agents", (int)directory.adverts);
-  json_object_set_new(json, "held", host_held(host) ? json_string(host_held(host)) : json_null());
+  json_object_set_new(json, "held",
+                      hgl_host_held(host) ? json_string(hgl_host_held(host)) : json_null());
   json_object_set_new(json, "disk_free",
                       json_integer((json_int_t)(hgl_store_space(host->config.store) & INT64_MAX)));
   json_object_set_new(json, "disk_reserve",
@@ -48,7 +49,7 @@ static json_t *describe_agent(const struct agent *agent)
   for (size_t i = 0; (slot = hgl_map_next(&agent->protocols, &i));)
     json_array_append_new(protocols, json_stringn((const char *)slot->key, slot->key_size));
   const char *status = agent->stopped                 ? "stopped"
-                       : host_held(agent->host)       ? "held"
+                       : hgl_host_held(agent->host)   ? "held"
                        : agent->created || !agent->vm ? "running"
                                                       : "starting";
   return json_pack(

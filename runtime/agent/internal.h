@@ -390,6 +390,7 @@ struct hgl_host {
   struct peer *inbound_first, *inbound_last; /* with batches to be routed, each in its turn */
 
   struct hgl_heap wall_heap; /* durable timers, by Unix time */
+  int64_t timers_ms;         /* Unix time when they were looked at last */
   struct hgl_heap mono_heap; /* runs, by monotonic time */
 
   /* the header chain */
@@ -689,8 +690,7 @@ int peer_send(struct peer *peer, struct hgl_host *host, const struct hgl_frame *
 void peers_gossip(struct hgl_host *host); /* when due: digests, and news of ours */
 
 /* space.c */
-bool space_is_low(struct hgl_host *host);           /* looks at the disk now and then */
-const char *host_held(const struct hgl_host *host); /* why ticks are held, or NULL */
+bool space_is_low(struct hgl_host *host); /* looks at the disk now and then */
 
 /* tick.c */
 void tick_now(struct hgl_host *host); /* takes the time */
@@ -714,7 +714,7 @@ struct journal_row {
 int journal_decode(struct hgl_bytes value, struct journal_row *out,
                    struct hgl_err *err) HGL_NODISCARD;
 int journal_trim(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
-bool journal_overdue(const struct hgl_host *host); /* there are rows that are too old */
+bool journal_overdue(const struct hgl_host *host); /* its age wants a commit */
 /* The row of a group that is acknowledged now; it goes if trimming has passed it over. */
 int journal_release(struct hgl_host *host, uint64_t row, size_t frame_size,
                     struct hgl_err *err) HGL_NODISCARD;

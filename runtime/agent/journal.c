@@ -97,7 +97,7 @@ int journal_trim(struct hgl_host *host, struct hgl_err *err)
 
 bool journal_overdue(const struct hgl_host *host)
 {
-  return journal_age_cut(host) > host->journal_first_row;
+  return journal_age_due(host) || journal_age_cut(host) > host->journal_first_row;
 }
 
 int journal_release(struct hgl_host *host, uint64_t row, size_t frame_size, struct hgl_err *err)

@@ -71,18 +71,24 @@ int journal_age_load(struct hgl_host *host, struct hgl_err *err)
   return status == -HGL_NOT_FOUND ? 0 : status;
 }
 
+bool journal_age_due(const struct hgl_host *host)
+{
+  const struct journal_age *age = &host->age;
+  const struct journal_mark *last = age->count ? &age->marks[age->count - 1] : NULL;
+  int64_t interval_ms = host->config.journal_age_ms / JOURNAL_MARKS_WANTED;
+  if (!host->config.journal_age_ms) return false;
+  if (interval_ms < INTERVAL_LEAST_MS) interval_ms = INTERVAL_LEAST_MS;
+  return !last || (last->row < host->next_row && clock_ms(host) - last->clock_ms >= interval_ms);
+}
+
 int journal_age_mark(struct hgl_host *host, struct hgl_err *err)
 {
   struct journal_age *age = &host->age;
-  const struct journal_mark *last = age->count ? &age->marks[age->count - 1] : NULL;
-  int64_t interval_ms = host->config.journal_age_ms / JOURNAL_MARKS_WANTED, now = clock_ms(host);
-  if (!host->config.journal_age_ms) return 0;
-  if (interval_ms < INTERVAL_LEAST_MS) interval_ms = INTERVAL_LEAST_MS;
-  if (last && (now - last->clock_ms < interval_ms || last->row == host->next_row)) return 0;
+  if (!journal_age_due(host)) return 0;
   /* The oldest that is passed has been dealt with once the next one is. */
   while (age->count > 1 && age->marks[1].row <= host->journal_first_row)
     memmove(age->marks, age->marks + 1, --age->count * sizeof *age->marks);
-  add(age, host->next_row, now);
+  add(age, host->next_row, clock_ms(host));
   return save(host, err);
 }
 

@@ -7,6 +7,10 @@
 #ifndef HGL_AGENT_JOURNAL_AGE_H
 #define HGL_AGENT_JOURNAL_AGE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/err.h"
 
 struct hgl_host;
@@ -25,6 +29,8 @@ struct journal_age {
 };
 
 int journal_age_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+/* Rows have come since the last mark, and it is time for another. */
+bool journal_age_due(const struct hgl_host *host);
 /* With a tick's commit: a mark when one is due. */
 int journal_age_mark(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 /* Rows below this one are too old; 0: none. */

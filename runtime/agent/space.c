@@ -33,7 +33,8 @@ bool space_is_low(struct hgl_host *host)
   return low;
 }
 
-const char *host_held(const struct hgl_host *host)
+const char *hgl_host_held(const struct hgl_host *host)
 {
-  return host->intake_stopped ? "disk_full" : host->space_low ? "disk_low" : NULL;
+  if (host->intake_stopped) return "disk_full";
+  return host->space_low && !host->stopping ? "disk_low" : NULL;
 }

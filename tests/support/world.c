@@ -317,7 +317,7 @@ void world_run(struct world *world)
       struct node *node = &world->nodes[i];
       if (!node->host || node->failed) continue;
       hgl_host_tick(node->host);
-      busy = busy || !hgl_host_idle(node->host);
+      busy = busy || (!hgl_host_idle(node->host) && !hgl_host_held(node->host));
     }
     while (deliver(world)) busy = true;
     drop_closed(world);
