@@ -257,6 +257,7 @@ struct group {
   uint64_t first_number, count;
   size_t size;          /* of the frame */
   size_t under_way;     /* bytes of it that were sent on this link; 0: it is yet to be sent */
+  bool indexed;         /* it stands in UNACKED */
   struct hgl_buf frame; /* the encoded batch frame without delegations; empty: read the row */
   struct group_author *authors; /* agents whose delegation the link must have carried */
   size_t author_count;
@@ -412,6 +413,7 @@ struct hgl_host {
   uint64_t journal_first_row; /* what is kept before it is not acknowledged yet */
   int64_t journal_bytes;
   struct journal_age age;
+  uint64_t unacked_from; /* what is not acknowledged before this row stands in UNACKED */
 
   uint64_t tick, committed_tick;
   bool changed;        /* this tick has something to commit */
@@ -632,6 +634,16 @@ void group_drop(struct hgl_host *host, struct peer *peer); /* the first: it is a
 int outbox_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 void outbox_due(struct hgl_host *host); /* held pairs, expired messages */
 void outbox_deinit(struct hgl_host *host, struct peer *peer);
+
+/* unacked.c: rows of the journal that wait for long */
+int unacked_add(struct hgl_host *host, struct group *group, struct hgl_err *err) HGL_NODISCARD;
+int unacked_remove(struct hgl_host *host, const struct group *group,
+                   struct hgl_err *err) HGL_NODISCARD;
+bool unacked_due(const struct hgl_host *host); /* enough rows have come since the last update */
+int unacked_update(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+/* Calls `group(host, key, value)` for the journal rows that the index names; the rest is to be
+ * looked for from host->unacked_from on. */
+int unacked_load(struct hgl_host *host, hgl_store_visit group, struct hgl_err *err) HGL_NODISCARD;
 
 /* outbox.c */
 void outbox_pump(struct hgl_host *host, struct peer *peer); /* phase 7 */

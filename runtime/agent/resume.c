@@ -36,6 +36,7 @@ static int rewind_row(void *user, struct hgl_bytes key, struct hgl_bytes value, 
   peer->groups = group;
   if (!peer->groups_last) peer->groups_last = group;
   peer->out_bytes += group->size;
+  if ((status = unacked_add(rewind->host, group, err))) return status;
   return group_load_authors(rewind->host, group, frame.batch.envelopes, err);
 }
 

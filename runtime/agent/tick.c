@@ -69,6 +69,7 @@ static int seal_and_commit(struct hgl_host *host, struct hgl_err *err)
 {
   struct tick_record *record = NULL;
   int status;
+  if (unacked_due(host) && (status = unacked_update(host, err))) return status;
   if ((status = flush_state(host, err)) || (status = outbox_seal(host, err)) ||
       (status = keep_evidence(host, err)) || (status = mailbox_persist(host, err)) ||
       (status = journal_trim(host, err)) || (status = peers_persist(host, &record, err)))
