@@ -164,6 +164,47 @@ static void a_copy_that_fails_leaves_no_file(void **state)
   assert_int_equal(access(path_in(f, "taken"), F_OK), 0); /* not ours to remove */
 }
 
+/* The inode of a file that is gone is often given to the next one. */
+static void a_file_that_is_put_back_in_its_place_is_told_from_the_one_before(void **state)
+{
+  struct fixture *f = *state;
+  struct hgl_err err = {0};
+  struct hgl_buf before, after;
+  static uint8_t content[1 << 20];
+  hgl_buf_init(&before, 1024);
+  hgl_buf_init(&after, 1024);
+  open_store(f);
+  put(f, HGL_DB_STATE, "a", "1");
+  commit(f);
+  drain(f);
+  assert_ok(hgl_store_identity(f->store, &before, &err));
+  close_store(f);
+  open_store(f);
+  assert_ok(hgl_store_identity(f->store, &after, &err));
+  assert_true(hgl_bytes_equal(hgl_buf_bytes(&before), hgl_buf_bytes(&after)));
+  close_store(f);
+  FILE *file = fopen(path_in(f, "data.mdb"), "rb");
+  assert_non_null(file);
+  size_t size = fread(content, 1, sizeof content, file);
+  fclose(file);
+  for (int i = 0; i < 8; i++) {
+    assert_int_equal(unlink(path_in(f, "data.mdb")), 0);
+    file = fopen(path_in(f, "data.mdb"), "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(content, 1, size, file), size);
+    assert_int_equal(ftruncate(fileno(file), 64 << 20), 0);
+    fclose(file);
+    hgl_buf_clear(&after);
+    open_store(f);
+    expect(f, HGL_DB_STATE, "a", "1");
+    assert_ok(hgl_store_identity(f->store, &after, &err));
+    assert_false(hgl_bytes_equal(hgl_buf_bytes(&before), hgl_buf_bytes(&after)));
+    close_store(f);
+  }
+  hgl_buf_deinit(&before);
+  hgl_buf_deinit(&after);
+}
+
 static void a_store_in_memory_is_not_copied(void **state)
 {
   struct fixture *f = fixture_new(true);
@@ -181,6 +222,7 @@ int main(void)
       IN_FOLDER(a_copy_holds_what_is_durable_and_a_mark),
       IN_FOLDER(copies_made_while_the_store_is_written_hold_one_state_each),
       IN_FOLDER(a_copy_that_fails_leaves_no_file),
+      IN_FOLDER(a_file_that_is_put_back_in_its_place_is_told_from_the_one_before),
       cmocka_unit_test(a_store_in_memory_is_not_copied),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
