@@ -86,6 +86,8 @@ void chain_renew(struct hgl_host *host, const char *why)
 {
   host_log(host, HGL_LOG_WARN, "a new incarnation begins: %s", why);
   if (host->sequence) {
+    size_t held = sizeof host->ancestors / sizeof *host->ancestors;
+    host->ancestors[host->ancestor_count++ % held] = host->continues_incarnation;
     host->continues = true;
     host->continues_incarnation = host->incarnation;
     host->continues_sequence = host->sequence;

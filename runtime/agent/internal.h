@@ -403,6 +403,8 @@ struct hgl_host {
   bool renewed;           /* the incarnation began in this process */
   bool continues;         /* the next header is the first of an incarnation that follows another */
   struct hgl_incarnation continues_incarnation;
+  struct hgl_incarnation ancestors[8]; /* before that one, as far as this process knows: a ring */
+  size_t ancestor_count;
   uint64_t continues_sequence;
   struct hgl_hash continues_hash;
 

@@ -119,9 +119,8 @@ static int measure(const struct hgl_bench *bench, const char *name, const char *
   if (!status) status = hgl_store_open(&config, &store, err);
   if (!status) status = lengthen(store, bench->entries, bytes, err);
   hgl_store_close(store);
-  /* The first start finds a million rows that no host has looked at; the others come after a kill.
-   */
-  if (!status) status = hgl_bench_first_message(data, script_path, SIGKILL, &first, err);
+  /* The first start finds rows that no host has looked at; the others come after a kill. */
+  if (!status) status = hgl_bench_first_message(data, script_path, SIGTERM, &first, err);
   for (int i = 0; i < RESTARTS && !status; i++)
     status = hgl_bench_first_message(data, script_path, SIGKILL, &samples[i], err);
   hgl_folder_remove(data); /* room for the next */
