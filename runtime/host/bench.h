@@ -30,8 +30,8 @@ int hgl_bench_density(const struct hgl_bench *bench, json_t **out,
 int hgl_bench_restart(const struct hgl_bench *bench, json_t **out,
                       struct hgl_err *err) HGL_NODISCARD;
 /* Starts a host on the data folder with this script, which logs "first message" from a handler, and
- * ends it with `signal`. *ms: from the start of the process to that line. */
-int hgl_bench_first_message(const char *data, const char *script_path, int signal, double *ms,
+ * ends it: well, or with SIGKILL. *ms: from the start of the process to that line. */
+int hgl_bench_first_message(const char *data, const char *script_path, bool killed, double *ms,
                             struct hgl_err *err) HGL_NODISCARD;
 
 /* Per second, one after the other, on one core: what the machine could do at best. */

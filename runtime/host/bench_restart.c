@@ -1,7 +1,6 @@
 /* From starting the process to the first message handled, on the data folder of a host that was
  * killed with a long journal. Twice: all that is in the journal is acknowledged, and one message to
  * a host that is away is older than all of it. */
-#include <signal.h>
 #include <stdio.h>
 
 #include "base/seam.h"
@@ -59,6 +58,8 @@ static int take_rows(struct hgl_store *store, int64_t entries, uint64_t *first, 
   hgl_buf_init(&moved, 1024);
   int status = hgl_store_get(store, HGL_DB_META, hgl_text("chain"), &row, err);
   struct hgl_cbor_reader in = hgl_cbor_reader(hgl_buf_bytes(&row));
+  if (status == -HGL_NOT_FOUND)
+    status = hgl_fail(err, HGL_INTERNAL, "the host did not store its chain");
   if (!status) status = hgl_cbor_get_list(&in, "chain", 16, &count, err);
   if (!status) status = hgl_cbor_get_bytes(&in, "chain", 64, &bytes, err);
   if (!status) status = hgl_cbor_get_uint(&in, "chain", INT64_MAX, &sequence, err);
@@ -112,7 +113,7 @@ static int measure(const struct hgl_bench *bench, const char *name, const char *
   char data[PATH_MAX];
   double first;
   snprintf(data, sizeof data, "%s/%s", bench->folder, name);
-  int status = hgl_bench_first_message(data, script_path, SIGTERM, &first, err);
+  int status = hgl_bench_first_message(data, script_path, false, &first, err);
   struct hgl_store *store = NULL;
   struct hgl_store_config config = {
       .folder = data, .clock = &hgl_clock_system, .log = &hgl_log_none};
@@ -120,9 +121,9 @@ static int measure(const struct hgl_bench *bench, const char *name, const char *
   if (!status) status = lengthen(store, bench->entries, bytes, err);
   hgl_store_close(store);
   /* The first start finds rows that no host has looked at; the others come after a kill. */
-  if (!status) status = hgl_bench_first_message(data, script_path, SIGTERM, &first, err);
+  if (!status) status = hgl_bench_first_message(data, script_path, false, &first, err);
   for (int i = 0; i < RESTARTS && !status; i++)
-    status = hgl_bench_first_message(data, script_path, SIGKILL, &samples[i], err);
+    status = hgl_bench_first_message(data, script_path, true, &samples[i], err);
   hgl_folder_remove(data); /* room for the next */
   return status;
 }

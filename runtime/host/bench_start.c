@@ -25,7 +25,7 @@ static bool log_says(const char *path, const char *text)
   return memmem(content, size, text, strlen(text)) != NULL;
 }
 
-int hgl_bench_first_message(const char *data, const char *script_path, int signal, double *ms,
+int hgl_bench_first_message(const char *data, const char *script_path, bool killed, double *ms,
                             struct hgl_err *err)
 {
   const struct timespec pause = {0, 200000};
@@ -44,7 +44,7 @@ int hgl_bench_first_message(const char *data, const char *script_path, int signa
       status = hgl_fail(err, HGL_TIMEOUT, "no message after %d ms", TIMEOUT_MS);
   }
   *ms = (double)(hgl_mono_ns(&hgl_clock_system) - begin) / 1e6;
-  if (child.pid > 0) kill(child.pid, signal);
+  if (killed && child.pid > 0) kill(child.pid, SIGKILL);
   if (child.data) hgl_child_stop(&child, 10000);
   return status;
 }
@@ -54,7 +54,7 @@ static int start_once(const struct hgl_bench *bench, int index, const char *scri
 {
   char data[PATH_MAX];
   snprintf(data, sizeof data, "%s/start-%d", bench->folder, index);
-  return hgl_bench_first_message(data, script_path, SIGTERM, ms, err);
+  return hgl_bench_first_message(data, script_path, false, ms, err);
 }
 
 int hgl_bench_start(const struct hgl_bench *bench, json_t **out, struct hgl_err *err)
