@@ -325,6 +325,7 @@ void agent_destroy(struct agent *agent)
   hgl_free(agent->script_path);
   hgl_free(agent->description);
   hgl_free(agent->last_error);
+  hgl_free(agent->last_traceback);
   hgl_free(agent->name);
   hgl_free(agent);
 }

@@ -86,6 +86,8 @@ void chain_renew(struct hgl_host *host, const char *why)
 {
   host_log(host, HGL_LOG_WARN, "a new incarnation begins: %s", why);
   if (host->sequence) {
+    size_t held = sizeof host->ancestors / sizeof *host->ancestors;
+    host->ancestors[host->ancestor_count++ % held] = host->continues_incarnation;
     host->continues = true;
     host->continues_incarnation = host->incarnation;
     host->continues_sequence = host->sequence;
@@ -106,6 +108,25 @@ void chain_renew(struct hgl_host *host, const char *why)
   close_links(host);
 }
 
+static bool begins_with(struct hgl_bytes bytes, struct hgl_bytes beginning)
+{
+  return beginning.size && bytes.size >= beginning.size &&
+         memcmp(bytes.data, beginning.data, beginning.size) == 0;
+}
+
+/* The mark goes in the commit that holds the new incarnation. */
+static int take_copied_mark(struct hgl_host *host, bool *copied, struct hgl_err *err)
+{
+  struct hgl_buf mark;
+  hgl_buf_init(&mark, 64);
+  int status = hgl_store_get(host->config.store, HGL_DB_META, hgl_store_copied_key(), &mark, err);
+  hgl_buf_deinit(&mark);
+  if (status == -HGL_NOT_FOUND) return 0;
+  if (status) return status;
+  *copied = true;
+  return hgl_writeset_delete(host_writes(host), HGL_DB_META, hgl_store_copied_key(), err);
+}
+
 int chain_load(struct hgl_host *host, struct hgl_err *err)
 {
   struct hgl_buf row, identity, seen;
@@ -113,7 +134,7 @@ int chain_load(struct hgl_host *host, struct hgl_err *err)
   hgl_buf_init(&identity, 1024);
   hgl_buf_init(&seen, 1024);
   int status = hgl_store_get(host->config.store, HGL_DB_META, hgl_text(chain_key), &row, err);
-  bool fresh = status == -HGL_NOT_FOUND;
+  bool fresh = status == -HGL_NOT_FOUND, copied = false;
   if (fresh) {
     mint(host);
     host->next_row = 1;
@@ -125,11 +146,13 @@ int chain_load(struct hgl_host *host, struct hgl_err *err)
   if (status) goto done;
   status = hgl_store_get(host->config.store, HGL_DB_META, hgl_text(identity_key), &seen, err);
   if (status && status != -HGL_NOT_FOUND) goto done;
-  bool moved = status == 0 && !hgl_bytes_equal(hgl_buf_bytes(&identity), hgl_buf_bytes(&seen));
+  bool moved = status == 0 && !begins_with(hgl_buf_bytes(&identity), hgl_buf_bytes(&seen));
+  if ((status = take_copied_mark(host, &copied, err))) goto done;
   status = hgl_writeset_put(host_writes(host), HGL_DB_META, hgl_text(identity_key),
                             hgl_buf_bytes(&identity), err);
-  if (!status && moved && !fresh)
-    chain_renew(host, "the data folder was copied, moved or restored");
+  if (!status && !fresh && (moved || copied))
+    chain_renew(host, copied ? "the data folder is a backup that was put in use"
+                             : "the data folder was copied, moved or restored");
   if (!status) status = chain_persist(host, err);
 done:
   hgl_buf_deinit(&row);

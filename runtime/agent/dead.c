@@ -9,6 +9,8 @@ void put_words(struct hgl_buf *out, const char *text)
   hgl_cbor_put_text(out, hgl_bytes(text, size));
 }
 
+enum { TRACEBACK_SIZE_MAX = 4096 };
+
 /* ---- how many ---- */
 
 static int count_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
@@ -52,7 +54,16 @@ static int trim(struct hgl_host *host, struct hgl_err *err)
 
 /* ---- one ---- */
 
-/* [agent, code, why, time ms, mail] */
+/* What the handler's last failure left; the words of the dead letter that follows. */
+static void put_traceback(struct agent *agent, enum hgl_code code, struct hgl_buf *row)
+{
+  const char *text = code == HGL_HANDLER_FAILED ? agent->last_traceback : NULL;
+  size_t size = text ? strnlen(text, TRACEBACK_SIZE_MAX) : 0;
+  while (size && !hgl_utf8_valid(hgl_bytes(text, size))) size--;
+  hgl_cbor_put_text(row, hgl_bytes(text, size));
+}
+
+/* [agent, code, why, time ms, mail, traceback]; those of older programs end before the last. */
 void dead_letter(struct agent *agent, struct mail *mail, enum hgl_code code, const char *why)
 {
   struct hgl_host *host = agent->host;
@@ -63,12 +74,13 @@ void dead_letter(struct agent *agent, struct mail *mail, enum hgl_code code, con
   hgl_buf_init(&row, HGL_EVIDENCE_SIZE_MAX + 16384);
   uint64_t number = host_row(host);
   int status = mail_encode(host, mail, &encoded, &err);
-  hgl_cbor_put_list(&row, 5);
+  hgl_cbor_put_list(&row, 6);
   hgl_cbor_put_literal(&row, agent->name);
   hgl_cbor_put_literal(&row, hgl_code_name(code));
   put_words(&row, why);
   hgl_cbor_put_int(&row, hgl_wall_ms(host->config.clock));
   hgl_cbor_put_bytes(&row, hgl_buf_bytes(&encoded));
+  put_traceback(agent, code, &row);
   if (!status) status = hgl_buf_check(&row, &err);
   if (!status)
     status = hgl_writeset_put_new(host_writes(host), HGL_DB_DEAD, row_key(number, key),
@@ -88,7 +100,7 @@ void dead_letter(struct agent *agent, struct mail *mail, enum hgl_code code, con
 }
 
 struct dead {
-  struct hgl_bytes agent, code, why, mail;
+  struct hgl_bytes agent, code, why, mail, traceback;
   int64_t time_ms;
 };
 
@@ -97,21 +109,25 @@ static int decode(struct hgl_bytes row, struct dead *out, struct hgl_err *err)
   struct hgl_cbor_reader in = hgl_cbor_reader(row);
   size_t count;
   int status;
-  if ((status = hgl_cbor_get_list(&in, "dead letter", 5, &count, err)) ||
+  if ((status = hgl_cbor_get_list(&in, "dead letter", 6, &count, err)) ||
       (status = hgl_cbor_get_text(&in, "agent", HGL_NAME_SIZE_MAX, &out->agent, err)) ||
       (status = hgl_cbor_get_text(&in, "code", 64, &out->code, err)) ||
       (status = hgl_cbor_get_text(&in, "why", 8192, &out->why, err)) ||
       (status = hgl_cbor_get_int(&in, "time", &out->time_ms, err)) ||
       (status = hgl_cbor_get_bytes(&in, "mail", HGL_EVIDENCE_SIZE_MAX + 8192, &out->mail, err)))
     return status;
-  return 0;
+  out->traceback = hgl_bytes(NULL, 0);
+  return count < 6 ? 0
+                   : hgl_cbor_get_text(&in, "traceback", TRACEBACK_SIZE_MAX, &out->traceback, err);
 }
 
-static int list_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
+/* ---- looking ---- */
+
+static int describe(struct hgl_bytes key, struct hgl_bytes value, json_t **out, struct hgl_err *err)
 {
   static const char *const kinds[] = {"message",  "undelivered", "timer",
                                       "on_start", "on_upgrade",  "on_stop"};
-  json_t *list = user, *message = NULL;
+  json_t *message = NULL;
   struct dead dead;
   struct mail *mail;
   int status = decode(value, &dead, err);
@@ -122,12 +138,27 @@ static int list_row(void *user, struct hgl_bytes key, struct hgl_bytes value, st
     return status;
   }
   bool named = mail->kind == MAIL_TIMER && mail->why && *mail->why;
-  json_t *object = json_pack(
-      "{s:I, s:s%, s:s%, s:s%, s:I, s:s, s:s*, s:o?}", "row", (json_int_t)hgl_get_be64(key.data),
-      "agent", dead.agent.data, dead.agent.size, "code", dead.code.data, dead.code.size, "why",
-      dead.why.data, dead.why.size, "time_ms", (json_int_t)dead.time_ms, "kind", kinds[mail->kind],
-      "timer", named ? mail->why : NULL, "message", message);
+  json_t *object = json_pack("{s:I, s:s%, s:s%, s:s%, s:I, s:s, s:s*, s:i, s:o?}", "row",
+                             (json_int_t)hgl_get_be64(key.data), "agent", dead.agent.data,
+                             dead.agent.size, "code", dead.code.data, dead.code.size, "why",
+                             dead.why.data, dead.why.size, "time_ms", (json_int_t)dead.time_ms,
+                             "kind", kinds[mail->kind], "timer", named ? mail->why : NULL,
+                             "attempts", mail->attempt, "message", message);
+  if (object && dead.traceback.size)
+    json_object_set_new(object, "traceback",
+                        json_stringn((const char *)dead.traceback.data, dead.traceback.size));
   mail_destroy(mail);
+  if (!object) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  *out = object;
+  return 0;
+}
+
+static int list_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
+{
+  json_t *list = user, *object;
+  int status = describe(key, value, &object, err);
+  if (status) return status;
+  json_object_del(object, "traceback"); /* for one who looks at one */
   if (json_array_insert_new(list, 0, object)) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   return json_array_size(list) == HGL_DEAD_LISTED_MAX;
 }
@@ -144,6 +175,21 @@ int hgl_host_list_dead(struct hgl_host *host, json_t **out, struct hgl_err *err)
   *out = list;
   return 0;
 }
+
+int hgl_host_show_dead(struct hgl_host *host, uint64_t row, json_t **out, struct hgl_err *err)
+{
+  struct hgl_buf value;
+  uint8_t key[8];
+  hgl_buf_init(&value, HGL_STORE_VALUE_SIZE_MAX);
+  int status = hgl_store_get(host->config.store, HGL_DB_DEAD, row_key(row, key), &value, err);
+  if (status == -HGL_NOT_FOUND)
+    status = hgl_fail(err, HGL_NOT_FOUND, "there is no dead letter %llu", (unsigned long long)row);
+  if (!status) status = describe(row_key(row, key), hgl_buf_bytes(&value), out, err);
+  hgl_buf_deinit(&value);
+  return status;
+}
+
+/* ---- deciding ---- */
 
 int hgl_host_dead_drop(struct hgl_host *host, uint64_t row, struct hgl_err *err)
 {
@@ -175,7 +221,9 @@ int hgl_host_dead_resend(struct hgl_host *host, uint64_t row, struct hgl_err *er
   if (!status) status = mail_decode(dead.mail, &mail, err);
   if (!status && mail->kind != MAIL_MESSAGE)
     status = hgl_fail(err, HGL_INVALID, "only messages can be sent again, this is a call of %s",
-                      mail->kind == MAIL_TIMER ? "a timer" : "a life-cycle handler");
+                      mail->kind == MAIL_TIMER         ? "a timer"
+                      : mail->kind == MAIL_UNDELIVERED ? "on_undelivered"
+                                                       : "a life-cycle handler");
   struct agent *agent = status ? NULL : agent_by_name(host, dead.agent);
   if (!status && !agent)
     status = hgl_fail(err, HGL_NOT_HERE, "its agent does not run on this host now");
@@ -184,4 +232,55 @@ int hgl_host_dead_resend(struct hgl_host *host, uint64_t row, struct hgl_err *er
   mail_destroy(mail);
   hgl_buf_deinit(&value);
   return status;
+}
+
+struct all {
+  struct hgl_host *host;
+  int (*one)(struct hgl_host *host, uint64_t row, struct hgl_err *err);
+  uint64_t *rows;
+  size_t count;
+};
+
+static int collect_row(void *user, struct hgl_bytes key, struct hgl_bytes value,
+                       struct hgl_err *err)
+{
+  struct all *all = user;
+  if (all->count == all->host->dead_count) return 1;
+  all->rows[all->count++] = hgl_get_be64(key.data);
+  return 0;
+}
+
+static int on_all(struct all *all, size_t *done, size_t *left, struct hgl_err *err)
+{
+  struct hgl_host *host = all->host;
+  struct hgl_err why;
+  if (!host->dead_count) {
+    *done = *left = 0;
+    return 0;
+  }
+  all->rows = hgl_array(host->dead_count, sizeof *all->rows);
+  if (!all->rows) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  int status = hgl_store_scan(host->config.store, HGL_DB_DEAD, hgl_bytes(NULL, 0),
+                              hgl_bytes(NULL, 0), false, collect_row, all, err);
+  size_t good = 0;
+  for (size_t i = 0; status >= 0 && i < all->count; i++)
+    good += all->one(host, all->rows[i], &why) == 0;
+  hgl_free(all->rows);
+  if (status < 0) return status;
+  *done = good;
+  *left = all->count - good;
+  return 0;
+}
+
+int hgl_host_dead_resend_all(struct hgl_host *host, size_t *done, size_t *left, struct hgl_err *err)
+{
+  struct all all = {.host = host, .one = hgl_host_dead_resend};
+  return on_all(&all, done, left, err);
+}
+
+int hgl_host_dead_drop_all(struct hgl_host *host, size_t *done, struct hgl_err *err)
+{
+  struct all all = {.host = host, .one = hgl_host_dead_drop};
+  size_t left;
+  return on_all(&all, done, &left, err);
 }

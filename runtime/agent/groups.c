@@ -105,7 +105,8 @@ void group_drop(struct hgl_host *host, struct peer *peer)
 {
   struct group *group = peer->groups;
   struct hgl_err err;
-  if (journal_release(host, group->row, group->size, &err)) host_fatal(host, &err);
+  if (unacked_remove(host, group, &err) || journal_release(host, group->row, group->size, &err))
+    host_fatal(host, &err);
   peer->groups = group->next;
   if (!peer->groups) peer->groups_last = NULL;
   if (peer->cursor == group) peer->cursor = group->next;
@@ -161,8 +162,9 @@ int outbox_load(struct hgl_host *host, struct hgl_err *err)
     if (peer->out_first_row && peer->out_first_row < first) first = peer->out_first_row;
   }
   uint8_t from[8];
-  int status = 0;
-  if (first != UINT64_MAX)
+  int status = unacked_load(host, load_row, err);
+  if (first < host->unacked_from) first = host->unacked_from;
+  if (!status && first != UINT64_MAX)
     status = hgl_store_scan(host->config.store, HGL_DB_JOURNAL, hgl_bytes(NULL, 0),
                             row_key(first, from), false, load_row, host, err);
   if (!status) status = holds_load(host, err);

@@ -111,8 +111,8 @@ static int load(struct hgl_host *host, struct hgl_err *err)
   struct hgl_store *store = host->config.store;
   int status;
   if ((status = peers_load(host, err)) || (status = outbox_load(host, err)) ||
-      (status = chain_load(host, err)) || (status = dead_load(host, err)) ||
-      (status = proofs_load(host, err)) ||
+      (status = chain_load(host, err)) || (status = journal_age_load(host, err)) ||
+      (status = dead_load(host, err)) || (status = proofs_load(host, err)) ||
       (status = hgl_directory_create(host->config.signer, host->config.clock, host->config.random,
                                      &events, host, &host->directory, err)) ||
       (status = hgl_store_scan(store, HGL_DB_DIRECTORY, none, none, false, load_advert, host,
@@ -131,6 +131,7 @@ int hgl_host_create(const struct hgl_host_config *config, struct hgl_host **out,
   if (!host) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   host->config = *config;
   if (!host->config.journal_bytes) host->config.journal_bytes = HGL_JOURNAL_BYTES_DEFAULT;
+  if (!host->config.disk_reserve) host->config.disk_reserve = HGL_DISK_RESERVE_DEFAULT;
   host->key = *hgl_signer_key(config->signer);
   hgl_did_format(&host->key, host->did);
   struct hgl_map *maps[] = {

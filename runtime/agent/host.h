@@ -39,6 +39,7 @@ enum {
   HGL_TICK_RUN_MS = 20,                  /* spent on handlers by one tick */
   HGL_OUTBOX_BYTES_MAX = 64 << 20,       /* unacknowledged towards one host */
   HGL_JOURNAL_BYTES_DEFAULT = 256 << 20, /* kept of what was said and heard */
+  HGL_DISK_RESERVE_DEFAULT = 64 << 20,   /* left free: below it nothing is taken in */
   /* of a restart policy */
   HGL_RESTARTS_DEFAULT = 5,
   HGL_RESTARTS_MAX = 1000,
@@ -100,6 +101,8 @@ struct hgl_host_config {
   struct hgl_watchdog *watchdog; /* NULL: no time limit */
   struct hgl_chunks *chunks;     /* compiled scripts */
   int64_t journal_bytes;         /* 0: the default */
+  int64_t journal_age_ms;        /* 0: rows stay as long as the size permits */
+  int64_t disk_reserve;          /* bytes; 0: the default; negative: none */
   bool allow_private;            /* dial and pass on loopback and private addresses */
   void (*request_tick)(void *user);
   /* The host cannot go on: a fork of ourselves, a store whose state is unknown. Called once. */
@@ -197,6 +200,9 @@ int hgl_host_agent_script(struct hgl_host *host, const char *name, const char **
 void hgl_host_tick(struct hgl_host *host);
 /* When the next tick is due at the latest, monotonic ns; INT64_MAX: only when something arrives. */
 int64_t hgl_host_deadline(const struct hgl_host *host);
+/* Why ticks are held, and with them all that is taken in or run: "disk_full", "disk_low" (below the
+ * reserve); NULL: they are not. */
+const char *hgl_host_held(const struct hgl_host *host);
 /* Nothing is waiting to run and nothing is being committed (timers may be pending). */
 bool hgl_host_idle(const struct hgl_host *host);
 
@@ -226,6 +232,9 @@ int hgl_host_list_deals(struct hgl_host *host, size_t limit, json_t **out,
 int hgl_host_list_proofs(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 /* The newest HGL_DEAD_LISTED_MAX, oldest first. */
 int hgl_host_list_dead(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
+/* One of them, with its traceback. HGL_NOT_FOUND. */
+int hgl_host_show_dead(struct hgl_host *host, uint64_t row, json_t **out,
+                       struct hgl_err *err) HGL_NODISCARD;
 /* `query` is the text form of protocol/query.h. */
 int hgl_host_find(struct hgl_host *host, const char *query, json_t **out,
                   struct hgl_err *err) HGL_NODISCARD;
@@ -237,6 +246,10 @@ int hgl_host_send(struct hgl_host *host, const char *to, const char *type, struc
                   void *answer_user, struct hgl_id *id, struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_dead_resend(struct hgl_host *host, uint64_t row, struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_dead_drop(struct hgl_host *host, uint64_t row, struct hgl_err *err) HGL_NODISCARD;
+/* All that can be, oldest first; what cannot (no message, its agent not here or full) is left. */
+int hgl_host_dead_resend_all(struct hgl_host *host, size_t *done, size_t *left,
+                             struct hgl_err *err) HGL_NODISCARD;
+int hgl_host_dead_drop_all(struct hgl_host *host, size_t *done, struct hgl_err *err) HGL_NODISCARD;
 /* Evidence of a message (32 hex digits), or all of a deal (its id, or a unique beginning), or what
  * proves that a host or agent (did:key) contradicted itself: appends one evidence or conflict, or a
  * list of them. HGL_NOT_FOUND. */

@@ -21,19 +21,26 @@ int hgl_host_describe(struct hgl_host *host, json_t **out, struct hgl_err *err)
   struct hgl_directory_counts directory = hgl_directory_counts(host->directory);
   json_t *urls = json_array();
   for (char **url = host->urls; url && *url; url++) json_array_append_new(urls, json_string(*url));
-  return give(
-      json_pack("{s:s, s:o, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, "
-                "s:i}",
-                "did", host->did, "urls", urls, "agents", (int)host->agent_count, "peers",
-                (int)host->peers.count - 1, "ticks", (json_int_t)counts->ticks, "commits",
-                (json_int_t)store.commits, "signatures", (json_int_t)counts->signatures,
-                "verifications", (json_int_t)counts->verifications, "sent",
-                (json_int_t)counts->sent, "received", (json_int_t)counts->received, "handled",
-                (json_int_t)counts->handled, "refused", (json_int_t)counts->refused, "raised",
-                (json_int_t)counts->raised, "dead", (json_int_t)counts->dead, "deals",
-                (json_int_t)counts->deals, "known_hosts", (int)directory.hosts, "known_agents",
-                (int)directory.adverts),
-      out, err);
+  json_t *json = json_pack(
+      "{s:s, s:o, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, "
+      "s:i}",
+      "did", host->did, "urls", urls, "agents", (int)host->agent_count, "peers",
+      (int)host->peers.count - 1, "ticks", (json_int_t)counts->ticks, "commits",
+      (json_int_t)store.commits, "signatures", (json_int_t)counts->signatures, "verifications",
+      (json_int_t)counts->verifications, "sent", (json_int_t)counts->sent, "received",
+      (json_int_t)counts->received, "handled", (json_int_t)counts->handled, "refused",
+      (json_int_t)counts->refused, "raised", (json_int_t)counts->raised, "dead",
+      (json_int_t)counts->dead, "deals", (json_int_t)counts->deals, "known_hosts",
+      (int)directory.hosts, "known_agents", (int)directory.adverts);
+  json_object_set_new(json, "held",
+                      hgl_host_held(host) ? json_string(hgl_host_held(host)) : json_null());
+  json_object_set_new(json, "disk_free",
+                      json_integer((json_int_t)(hgl_store_space(host->config.store) & INT64_MAX)));
+  json_object_set_new(json, "disk_reserve",
+                      json_integer(host->config.disk_reserve < 0 ? 0 : host->config.disk_reserve));
+  json_object_set_new(json, "store_bytes", json_integer((json_int_t)store.file_bytes));
+  json_object_set_new(json, "journal_bytes", json_integer(host->journal_bytes));
+  return give(json, out, err);
 }
 
 static const char *status_of(const struct child *child)
@@ -43,6 +50,7 @@ static const char *status_of(const struct child *child)
   if (child->standing != RUNNING) return standings[child->standing];
   if (child->due.index || !agent) return "starting";
   if (agent->stopped) return "stopped";
+  if (hgl_host_held(agent->host)) return "held";
   return agent->created || !agent->vm ? "running" : "starting";
 }
 

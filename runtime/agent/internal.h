@@ -7,6 +7,7 @@
 #define HGL_AGENT_INTERNAL_H
 
 #include "agent/host.h"
+#include "agent/journal_age.h"
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -192,7 +193,7 @@ struct agent {
   uint64_t log_left_out; /* lines, since then; and in all: */
   uint64_t log_left_out_total;
   uint64_t handled, sent, raised, refused;
-  char *last_error;
+  char *last_error, *last_traceback;
   bool stopped;
   bool held; /* paused, parked or waiting for its restart: no stretch begins */
 };
@@ -258,6 +259,7 @@ struct group {
   uint64_t first_number, count;
   size_t size;          /* of the frame */
   size_t under_way;     /* bytes of it that were sent on this link; 0: it is yet to be sent */
+  bool indexed;         /* it stands in UNACKED */
   struct hgl_buf frame; /* the encoded batch frame without delegations; empty: read the row */
   struct group_author *authors; /* agents whose delegation the link must have carried */
   size_t author_count;
@@ -391,6 +393,7 @@ struct hgl_host {
   struct peer *inbound_first, *inbound_last; /* with batches to be routed, each in its turn */
 
   struct hgl_heap wall_heap; /* durable timers, by Unix time */
+  int64_t timers_ms;         /* Unix time when they were looked at last */
   struct hgl_heap mono_heap; /* runs, by monotonic time */
 
   /* the header chain */
@@ -402,6 +405,8 @@ struct hgl_host {
   bool renewed;           /* the incarnation began in this process */
   bool continues;         /* the next header is the first of an incarnation that follows another */
   struct hgl_incarnation continues_incarnation;
+  struct hgl_incarnation ancestors[8]; /* before that one, as far as this process knows: a ring */
+  size_t ancestor_count;
   uint64_t continues_sequence;
   struct hgl_hash continues_hash;
 
@@ -411,10 +416,15 @@ struct hgl_host {
   bool dead_dropped;          /* some went for want of room */
   uint64_t journal_first_row; /* what is kept before it is not acknowledged yet */
   int64_t journal_bytes;
+  struct journal_age age;
+  uint64_t unacked_from; /* what is not acknowledged before this row stands in UNACKED */
 
   uint64_t tick, committed_tick;
   bool changed;        /* this tick has something to commit */
   bool intake_stopped; /* the disk is full */
+  bool space_low;      /* or nearly so */
+  uint64_t space;      /* when it was looked at last */
+  int64_t space_due_ms;
   struct tick_record *records_first, *records_last;
   struct stretch stretch;
 
@@ -627,6 +637,16 @@ int outbox_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 void outbox_due(struct hgl_host *host); /* held pairs, expired messages */
 void outbox_deinit(struct hgl_host *host, struct peer *peer);
 
+/* unacked.c: rows of the journal that wait for long */
+int unacked_add(struct hgl_host *host, struct group *group, struct hgl_err *err) HGL_NODISCARD;
+int unacked_remove(struct hgl_host *host, const struct group *group,
+                   struct hgl_err *err) HGL_NODISCARD;
+bool unacked_due(const struct hgl_host *host); /* enough rows have come since the last update */
+int unacked_update(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+/* Calls `group(host, key, value)` for the journal rows that the index names; the rest is to be
+ * looked for from host->unacked_from on. */
+int unacked_load(struct hgl_host *host, hgl_store_visit group, struct hgl_err *err) HGL_NODISCARD;
+
 /* outbox.c */
 void outbox_pump(struct hgl_host *host, struct peer *peer); /* phase 7 */
 void outbox_acked(struct hgl_host *host, struct peer *peer, const struct hgl_frame_ack *ack);
@@ -683,6 +703,9 @@ int peer_send(struct peer *peer, struct hgl_host *host, const struct hgl_frame *
               struct hgl_err *err) HGL_NODISCARD;
 void peers_gossip(struct hgl_host *host); /* when due: digests, and news of ours */
 
+/* space.c */
+bool space_is_low(struct hgl_host *host); /* looks at the disk now and then */
+
 /* tick.c */
 void tick_now(struct hgl_host *host); /* takes the time */
 
@@ -705,6 +728,7 @@ struct journal_row {
 int journal_decode(struct hgl_bytes value, struct journal_row *out,
                    struct hgl_err *err) HGL_NODISCARD;
 int journal_trim(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+bool journal_overdue(const struct hgl_host *host); /* its age wants a commit */
 /* The row of a group that is acknowledged now; it goes if trimming has passed it over. */
 int journal_release(struct hgl_host *host, uint64_t row, size_t frame_size,
                     struct hgl_err *err) HGL_NODISCARD;

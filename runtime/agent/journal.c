@@ -1,6 +1,6 @@
 /* What was said and heard, group by group, kept for a while so that any of it can still be proved.
- * The rows of what was said serve as the outbox too: one write for both. Trimmed from the oldest;
- * what is not acknowledged is passed over and goes with its acknowledgement. */
+ * The rows of what was said serve as the outbox too: one write for both. Trimmed from the oldest
+ * by size and by age; what is not acknowledged is passed over and goes with its acknowledgement. */
 #include "agent/internal.h"
 
 enum {
@@ -8,6 +8,8 @@ enum {
   TRIM_ROWS_MAX = 1024,   /* by one tick */
   SEARCH_ROWS_MAX = 4096, /* for a header that a peer holds against us */
 };
+
+enum { DONE = 1, MORE }; /* why trimming stops */
 
 int journal_add(struct hgl_host *host, uint8_t direction, struct peer *peer, uint64_t first,
                 uint64_t count, struct hgl_bytes frame, uint64_t *row, struct hgl_err *err)
@@ -51,7 +53,8 @@ int journal_decode(struct hgl_bytes value, struct journal_row *out, struct hgl_e
 
 struct trim {
   struct hgl_host *host;
-  int64_t limit;
+  int64_t limit; /* of bytes */
+  uint64_t cut;  /* rows below it are too old */
   int visited;
 };
 
@@ -60,10 +63,11 @@ static int trim_row(void *user, struct hgl_bytes key, struct hgl_bytes value, st
   struct trim *trim = user;
   struct hgl_host *host = trim->host;
   struct journal_row row;
-  if (host->journal_bytes <= trim->limit || trim->visited++ >= TRIM_ROWS_MAX) return 1;
+  uint64_t number = hgl_get_be64(key.data);
+  if (host->journal_bytes <= trim->limit && number >= trim->cut) return DONE;
+  if (trim->visited++ >= TRIM_ROWS_MAX) return MORE;
   int status = journal_decode(value, &row, err);
   if (status) return status;
-  uint64_t number = hgl_get_be64(key.data);
   const struct peer *peer = hgl_map_get(&host->peers, hgl_key_bytes(&row.peer));
   host->journal_first_row = number + 1;
   if (row.direction == JOURNAL_SAID && peer && peer->groups && peer->groups->row <= number)
@@ -74,12 +78,26 @@ static int trim_row(void *user, struct hgl_bytes key, struct hgl_bytes value, st
 
 int journal_trim(struct hgl_host *host, struct hgl_err *err)
 {
-  struct trim trim = {host, host->config.journal_bytes, 0};
-  if (host->journal_bytes <= trim.limit + trim.limit / 8) return 0;
+  struct trim trim = {host, host->config.journal_bytes, journal_age_cut(host), 0};
   uint8_t from[8];
-  int status = hgl_store_scan(host->config.store, HGL_DB_JOURNAL, hgl_bytes(NULL, 0),
-                              row_key(host->journal_first_row, from), false, trim_row, &trim, err);
-  return status > 0 ? 0 : status;
+  int status = journal_age_mark(host, err);
+  if (status) return status;
+  /* A good deal at a time. */
+  if (host->journal_bytes <= trim.limit + trim.limit / 8) trim.limit = INT64_MAX;
+  if (trim.limit == INT64_MAX && trim.cut <= host->journal_first_row) return 0;
+  status = hgl_store_scan(host->config.store, HGL_DB_JOURNAL, hgl_bytes(NULL, 0),
+                          row_key(host->journal_first_row, from), false, trim_row, &trim, err);
+  if (status < 0) return status;
+  if (status == MORE)
+    host_request_tick(host);
+  else if (trim.cut > host->journal_first_row)
+    host->journal_first_row = trim.cut;
+  return 0;
+}
+
+bool journal_overdue(const struct hgl_host *host)
+{
+  return journal_age_due(host) || journal_age_cut(host) > host->journal_first_row;
 }
 
 int journal_release(struct hgl_host *host, uint64_t row, size_t frame_size, struct hgl_err *err)

@@ -36,6 +36,7 @@ static int rewind_row(void *user, struct hgl_bytes key, struct hgl_bytes value, 
   peer->groups = group;
   if (!peer->groups_last) peer->groups_last = group;
   peer->out_bytes += group->size;
+  if ((status = unacked_add(rewind->host, group, err))) return status;
   return group_load_authors(rewind->host, group, frame.batch.envelopes, err);
 }
 
@@ -77,14 +78,28 @@ static int check_restored(struct hgl_host *host, const struct hgl_header *header
   return known ? hgl_fail(err, HGL_GAP, "claims to have heard more than we said") : 0;
 }
 
+static bool is_ancestor(const struct hgl_host *host, const struct hgl_incarnation *incarnation)
+{
+  for (size_t i = 0; i < sizeof host->ancestors / sizeof *host->ancestors; i++)
+    if (hgl_incarnation_equal(&host->ancestors[i], incarnation)) return true;
+  return hgl_incarnation_equal(&host->continues_incarnation, incarnation);
+}
+
+/* The peer knows another incarnation of ours. */
 static int resume_elsewhere(struct hgl_host *host, const struct hgl_header *header,
                             struct hgl_err *err)
 {
   /* What our older incarnations said is at most as old as this one's beginning. */
   if (header->time_ms <= host->incarnation_ms) return 0;
-  return hgl_fail(err, HGL_OLD_INCARNATION,
-                  "a newer incarnation of this host has spoken: this data folder is an old copy, "
-                  "and the newer one has been running since");
+  if (!is_ancestor(host, &header->incarnation))
+    return hgl_fail(err, HGL_OLD_INCARNATION,
+                    "a newer incarnation of this host has spoken: this data folder is an old copy, "
+                    "and the newer one has been running since");
+  /* It is the one that ours goes on from, so ours is the newer; but it has spoken since. Peers go
+   * by time: what we say has to be later. */
+  if (header->time_ms > host->header_time_ms) host->header_time_ms = header->time_ms;
+  chain_renew(host, "the original of this copy has been running beside it");
+  return 0;
 }
 
 int outbox_resume(struct hgl_host *host, struct peer *peer, const struct hgl_frame_hello *hello,

@@ -156,18 +156,20 @@ static void run_finish(struct agent_run *run)
 
 /* ---- failing ---- */
 
-static void remember_error(struct agent *agent, const char *text)
+static void remember(char **place, const char *text)
 {
   struct hgl_buf clean;
   struct hgl_err err;
-  hgl_buf_init(&clean, 4 * HGL_ERR_MESSAGE_SIZE); /* each byte may need three for its replacement */
-  put_clean(&clean, hgl_text(text));
-  char *copy = hgl_buf_check(&clean, &err) == 0 ? hgl_strndup((const char *)clean.data, clean.size)
-                                                : NULL;
+  /* Each byte may need three for its replacement. */
+  hgl_buf_init(&clean, text ? 4 * strlen(text) + 4 : 0);
+  if (text) put_clean(&clean, hgl_text(text));
+  char *copy = text && hgl_buf_check(&clean, &err) == 0
+                   ? hgl_strndup((const char *)clean.data, clean.size)
+                   : NULL;
   hgl_buf_deinit(&clean);
-  if (!copy) return;
-  hgl_free(agent->last_error);
-  agent->last_error = copy;
+  if (text && !copy) return;
+  hgl_free(*place);
+  *place = copy;
 }
 
 static const char *mail_subject(const struct mail *mail)
@@ -190,7 +192,8 @@ static void log_failure(struct agent *agent, const struct mail *mail,
            failure->error.message, size, subject, thread, mail->attempt);
   if (failure->traceback && *failure->traceback)
     host_log(agent->host, HGL_LOG_DEBUG, "%s: %s", agent->name, failure->traceback);
-  remember_error(agent, failure->error.message);
+  remember(&agent->last_error, failure->error.message);
+  remember(&agent->last_traceback, failure->traceback);
 }
 
 /* The asker learns that its question died here, in general words. */

@@ -70,6 +70,7 @@ static int seal_and_commit(struct hgl_host *host, struct hgl_err *err)
 {
   struct tick_record *record = NULL;
   int status;
+  if (unacked_due(host) && (status = unacked_update(host, err))) return status;
   if ((status = flush_state(host, err)) || (status = outbox_seal(host, err)) ||
       (status = keep_evidence(host, err)) || (status = mailbox_persist(host, err)) ||
       (status = journal_trim(host, err)) || (status = peers_persist(host, &record, err)))
@@ -132,6 +133,7 @@ void hgl_host_tick(struct hgl_host *host)
   tick_now(host);
   operator_due(host);
   if (host->failed || host->intake_stopped || hgl_store_busy(host->config.store)) return;
+  if (space_is_low(host) && !host->stopping) return;
   if (!host->complete && agents_withdraw_absent(host, &err)) {
     host_fatal(host, &err);
     return;
@@ -144,6 +146,7 @@ void hgl_host_tick(struct hgl_host *host)
   inbox_process(host);
   run_agents(host);
   peers_gossip(host);
+  if (journal_overdue(host)) host->changed = true;
   if (host->changed && !host->failed && seal_and_commit(host, &err)) host_fatal(host, &err);
   if (!host->failed) children_settle(host);
   operate_tell(host);
@@ -155,6 +158,7 @@ int64_t hgl_host_deadline(const struct hgl_host *host)
 {
   /* Ticks wait for the store, which wakes the loop after every commit and every attempt at one. */
   if (host->intake_stopped || hgl_store_busy(host->config.store)) return INT64_MAX;
+  if (host->space_low && !host->stopping) return host->space_due_ms * 1000000;
   int64_t now_ms = hgl_mono_ns(host->config.clock) / 1000000;
   int64_t due = host->gossip_due_ms;
   const struct hgl_heap_entry *run = hgl_heap_first(&host->mono_heap);

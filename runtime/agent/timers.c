@@ -5,6 +5,8 @@
 
 #include <assert.h>
 
+enum { CLOCK_SET_MS = 1000 }; /* less is a clock that is being put right slowly */
+
 void timer_id(struct hgl_buf *out, struct hgl_bytes name, struct hgl_bytes key)
 {
   hgl_buf_append_bytes(out, name);
@@ -192,10 +194,41 @@ static int fire(struct timer *timer, struct hgl_err *err)
   return 0;
 }
 
+/* A schedule is an interval: it does not wait for a clock that was set back to come round again. */
+static int pull_back(struct agent *agent, struct hgl_err *err)
+{
+  struct hgl_host *host = agent->host;
+  struct hgl_map_slot *slot;
+  int status = 0;
+  for (size_t i = 0; !status && (slot = hgl_map_next(&agent->timers, &i));) {
+    struct timer *timer = slot->value;
+    int64_t latest = host->now_ms + timer->every_ms;
+    if (!timer->every_ms || timer->firing || timer->due.due <= latest) continue;
+    hgl_heap_remove(&host->wall_heap, &timer->due);
+    status = hgl_heap_push(&host->wall_heap, &timer->due, latest, err);
+    if (!status) status = save(timer, err);
+  }
+  return status;
+}
+
+static int follow_clock(struct hgl_host *host, struct hgl_err *err)
+{
+  bool set_back = host->now_ms < host->timers_ms - CLOCK_SET_MS;
+  int status = 0;
+  host->timers_ms = host->now_ms;
+  for (size_t i = 0; set_back && !status && i < host->agent_count; i++)
+    status = pull_back(host->agents[i], err);
+  return status;
+}
+
 void timers_due(struct hgl_host *host)
 {
   struct hgl_heap_entry *first;
   struct hgl_err err;
+  if (follow_clock(host, &err)) {
+    host_fatal(host, &err);
+    return;
+  }
   while ((first = hgl_heap_first(&host->wall_heap)) && first->due <= host->now_ms) {
     struct timer *timer = (struct timer *)first;
     hgl_heap_remove(&host->wall_heap, first); /* `due` stays: the grid of a schedule */

@@ -13,7 +13,7 @@
 #include "host/text.h"
 #include "protocol/crypto.h"
 
-enum { SECONDS_DEFAULT = 5, CEILING_MS = 400 };
+enum { SECONDS_DEFAULT = 5, ENTRIES_DEFAULT = 1000000, CEILING_MS = 400 };
 
 static const struct benchmark {
   const char *name, *what;
@@ -26,6 +26,7 @@ static const struct benchmark {
     {"local", "the same between two agents of one host", hgl_bench_local},
     {"latency", "one message in flight between two hosts: a deal of 5 messages", hgl_bench_latency},
     {"start", "from starting the process to the first message handled", hgl_bench_start},
+    {"restart", "the same after kill -9, with a million entries in the journal", hgl_bench_restart},
     {"pause", "the longest wait of an agent beside one that tries to stop its host",
      hgl_bench_pause},
     {"density", "live agents per GiB of memory", hgl_bench_density},
@@ -115,20 +116,26 @@ int hgl_bench_write(const struct hgl_bench *bench, const char *name, const char 
 
 /* ---- the verb ---- */
 
-static void show(const json_t *result)
+static void show_percentiles(const char *of, const json_t *percentiles)
 {
-  const json_t *percentiles = json_object_get(result, "percentiles");
-  const json_t *ceilings = json_object_get(result, "ceilings");
-  printf("%-8s %12.1f %s\n", json_string_value(json_object_get(result, "name")),
-         json_number_value(json_object_get(result, "value")),
-         json_string_value(json_object_get(result, "unit")));
   if (json_object_size(percentiles))
-    printf("         %s: p50 %.3f  p90 %.3f  p99 %.3f  max %.3f\n",
-           json_string_value(json_object_get(result, "percentiles_of")),
+    printf("         %s: p50 %.3f  p90 %.3f  p99 %.3f  max %.3f\n", of,
            json_number_value(json_object_get(percentiles, "p50")),
            json_number_value(json_object_get(percentiles, "p90")),
            json_number_value(json_object_get(percentiles, "p99")),
            json_number_value(json_object_get(percentiles, "max")));
+}
+
+static void show(const json_t *result)
+{
+  const json_t *ceilings = json_object_get(result, "ceilings");
+  printf("%-8s %12.1f %s\n", json_string_value(json_object_get(result, "name")),
+         json_number_value(json_object_get(result, "value")),
+         json_string_value(json_object_get(result, "unit")));
+  show_percentiles(json_string_value(json_object_get(result, "percentiles_of")),
+                   json_object_get(result, "percentiles"));
+  show_percentiles("with one old message waiting, ms",
+                   json_object_get(result, "one_waiting_percentiles"));
   printf("         ceilings of this run: %.0f verifications/s, %.0f signatures/s, %.0f durable "
          "commits/s\n",
          json_number_value(json_object_get(ceilings, "verifications_per_s")),
@@ -193,13 +200,15 @@ static const struct benchmark *find(const char *name)
 
 static int bench_main(const struct hgl_verb *verb, int argc, char **argv)
 {
-  struct hgl_bench bench = {.seconds = SECONDS_DEFAULT};
+  struct hgl_bench bench = {.seconds = SECONDS_DEFAULT, .entries = ENTRIES_DEFAULT};
   struct hgl_texts words = {0};
   struct hgl_err err = {0};
   bool json = false;
   int status = 0, exit_status;
   const struct hgl_option options[] = {
       {"seconds", "N", HGL_OPTION_COUNT, &bench.seconds, "measure for N seconds (default 5)"},
+      {"entries", "N", HGL_OPTION_COUNT, &bench.entries,
+       "of the journal, for restart (default 1000000)"},
       {"json", NULL, HGL_OPTION_FLAG, &json, "one JSON object a line"},
       {"verbose", NULL, HGL_OPTION_FLAG, &bench.verbose, "show the log of the measuring host"},
   };
@@ -242,6 +251,8 @@ const struct hgl_verb hgl_verb_bench = {
     "  local    the same between two agents of one host\n"
     "  latency  one message in flight between two hosts: a deal of 5 messages\n"
     "  start    from starting the process to the first message handled\n"
+    "  restart  the same after kill -9, with a million entries in the journal (a gigabyte of "
+    "disk)\n"
     "  pause    the longest wait of an agent beside one that tries to stop its host\n"
     "  density  how many live agents fit into a GiB\n"
     "\n"

@@ -13,6 +13,7 @@
 struct hgl_bench {
   const char *folder; /* scratch, removed afterwards */
   int64_t seconds;    /* how long to measure */
+  int64_t entries;    /* in the journal of the host that is restarted */
   bool verbose;       /* hosts of this process log to standard error */
 };
 
@@ -25,6 +26,13 @@ int hgl_bench_pause(const struct hgl_bench *bench, json_t **out, struct hgl_err 
 int hgl_bench_start(const struct hgl_bench *bench, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 int hgl_bench_density(const struct hgl_bench *bench, json_t **out,
                       struct hgl_err *err) HGL_NODISCARD;
+
+int hgl_bench_restart(const struct hgl_bench *bench, json_t **out,
+                      struct hgl_err *err) HGL_NODISCARD;
+/* Starts a host on the data folder with this script, which logs "first message" from a handler, and
+ * ends it: well, or with SIGKILL. *ms: from the start of the process to that line. */
+int hgl_bench_first_message(const char *data, const char *script_path, bool killed, double *ms,
+                            struct hgl_err *err) HGL_NODISCARD;
 
 /* Per second, one after the other, on one core: what the machine could do at best. */
 struct hgl_ceilings {

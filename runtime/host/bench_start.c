@@ -1,6 +1,8 @@
 /* From starting the process to the first message handled by an agent, on a fresh data folder. */
+#include <signal.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/seam.h"
 #include "host/bench.h"
@@ -23,14 +25,15 @@ static bool log_says(const char *path, const char *text)
   return memmem(content, size, text, strlen(text)) != NULL;
 }
 
-static int start_once(const struct hgl_bench *bench, int index, const char *script_path, double *ms,
-                      struct hgl_err *err)
+int hgl_bench_first_message(const char *data, const char *script_path, bool killed, double *ms,
+                            struct hgl_err *err)
 {
   const struct timespec pause = {0, 200000};
   const char *arguments[] = {script_path, "--listen", "127.0.0.1:0", NULL};
   struct hgl_child child = {0};
-  char data[PATH_MAX];
-  snprintf(data, sizeof data, "%s/start-%d", bench->folder, index);
+  char log_path[PATH_MAX];
+  snprintf(log_path, sizeof log_path, "%s/host.log", data);
+  unlink(log_path); /* of the start before */
   int64_t begin = hgl_mono_ns(&hgl_clock_system);
   int status = hgl_child_start(&child, data, arguments, err);
   while (!status && !log_says(child.log_path, "first message")) {
@@ -41,8 +44,17 @@ static int start_once(const struct hgl_bench *bench, int index, const char *scri
       status = hgl_fail(err, HGL_TIMEOUT, "no message after %d ms", TIMEOUT_MS);
   }
   *ms = (double)(hgl_mono_ns(&hgl_clock_system) - begin) / 1e6;
+  if (killed && child.pid > 0) kill(child.pid, SIGKILL);
   if (child.data) hgl_child_stop(&child, 10000);
   return status;
+}
+
+static int start_once(const struct hgl_bench *bench, int index, const char *script_path, double *ms,
+                      struct hgl_err *err)
+{
+  char data[PATH_MAX];
+  snprintf(data, sizeof data, "%s/start-%d", bench->folder, index);
+  return hgl_bench_first_message(data, script_path, false, ms, err);
 }
 
 int hgl_bench_start(const struct hgl_bench *bench, json_t **out, struct hgl_err *err)

@@ -11,7 +11,7 @@
 #include "host/file.h"
 #include "host/keys.h"
 
-enum { FILE_SIZE_MAX = 1 << 20 };
+enum { FILE_SIZE_MAX = 1 << 20, JOURNAL_SIZE_LEAST = 1 << 20, JOURNAL_AGE_LEAST_MS = 60000 };
 
 void hgl_config_init(struct hgl_config *config)
 {
@@ -220,6 +220,55 @@ int hgl_config_grace(struct hgl_config *config, const char *text, struct hgl_err
   if (ms < 1 || ms > HGL_GRACE_MS_MAX)
     return hgl_fail(err, HGL_INVALID, "a grace time is 1ms to 1h, not \"%s\"", text);
   config->node.grace_ms = ms;
+  return 0;
+}
+
+bool hgl_config_size(const char *text, int64_t *bytes)
+{
+  static const struct {
+    const char *unit;
+    int shift;
+  } units[] = {{"KB", 10}, {"MB", 20}, {"GB", 30}};
+  if (*text < '0' || *text > '9') return false;
+  char *unit;
+  long long number = strtoll(text, &unit, 10);
+  for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+    if (strcmp(unit, units[i].unit) != 0 || number > (1 << 20)) continue;
+    *bytes = number << units[i].shift;
+    return *bytes <= INT64_C(1) << 40;
+  }
+  return false;
+}
+
+int hgl_config_journal_size(struct hgl_config *config, const char *text, struct hgl_err *err)
+{
+  int64_t bytes = 0;
+  if (!hgl_config_size(text, &bytes) || bytes < JOURNAL_SIZE_LEAST)
+    return hgl_fail(err, HGL_INVALID,
+                    "the journal's size is at least 1MB, as in \"256MB\", not \"%.40s\"", text);
+  config->node.journal_bytes = bytes;
+  return 0;
+}
+
+int hgl_config_journal_age(struct hgl_config *config, const char *text, struct hgl_err *err)
+{
+  int64_t age_ms;
+  int status = hgl_duration_parse(hgl_text(text), &age_ms, err);
+  if (status) return hgl_fail_in(err, "the journal's age");
+  if (age_ms < JOURNAL_AGE_LEAST_MS)
+    return hgl_fail(err, HGL_INVALID, "the journal's age is at least 1m, not %.40s", text);
+  config->node.journal_age_ms = age_ms;
+  return 0;
+}
+
+int hgl_config_disk_reserve(struct hgl_config *config, const char *text, struct hgl_err *err)
+{
+  int64_t bytes = 0;
+  if (strcmp(text, "0") != 0 && !hgl_config_size(text, &bytes))
+    return hgl_fail(err, HGL_INVALID,
+                    "the reserve of the disk is a size, as in \"64MB\", or \"0\", not \"%.40s\"",
+                    text);
+  config->node.disk_reserve = bytes ? bytes : -1;
   return 0;
 }
 

@@ -21,7 +21,8 @@ void hgl_config_deinit(struct hgl_config *config);
 /* A host file: a Lua table of
  *   listen = "ADDRESS:PORT", join = { URL… }, url = { URL… }, data = FOLDER, allow_private =
  * BOOLEAN, tls = { certificate = FILE, key = FILE } or { self_signed = true }, trust = FILE,
- *   durability = "strict" | "relaxed 50ms",
+ *   durability = "strict" | "relaxed 50ms", journal = { size = "256MB", age = "30d" },
+ *   disk_reserve = "64MB",
  *   agents = { { name, script, count, config = {…}, allow = { "read=PATH"… }, delegation = FILE,
  *                limits = { memory = "16MB", stretch = "10ms", … } (those of agent/limits.h),
  *                group, restart = { on_failure = "restart", restarts = 5, within = "1m",
@@ -49,6 +50,17 @@ int hgl_config_durability(struct hgl_config *config, const char *text,
 /* "10s": how long a host that stops may take. */
 int hgl_config_grace(struct hgl_config *config, const char *text,
                      struct hgl_err *err) HGL_NODISCARD;
+/* How long the journal keeps what was said and heard: "256MB" (at least 1MB), "30d" (at least 1m).
+ */
+int hgl_config_journal_size(struct hgl_config *config, const char *text,
+                            struct hgl_err *err) HGL_NODISCARD;
+int hgl_config_journal_age(struct hgl_config *config, const char *text,
+                           struct hgl_err *err) HGL_NODISCARD;
+/* "64MB"; "0": none. */
+int hgl_config_disk_reserve(struct hgl_config *config, const char *text,
+                            struct hgl_err *err) HGL_NODISCARD;
+/* "16MB" (of 1024 × 1024), "512KB", "2GB"; false for anything else, and above 1024GB. */
+bool hgl_config_size(const char *text, int64_t *bytes);
 
 /* config_file.c: what config.c reads a tree with. */
 int hgl_config_apply(struct hgl_config *config, const json_t *tree, const char *folder,

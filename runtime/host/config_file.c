@@ -107,18 +107,9 @@ static int get_bool(const json_t *value, bool *out, struct hgl_err *err)
 /* "16MB" (of 1024 × 1024), "512KB", "2GB", or a number of bytes. */
 static int get_size(const json_t *value, size_t *out, struct hgl_err *err)
 {
-  static const struct {
-    const char *unit;
-    int shift;
-  } units[] = {{"KB", 10}, {"MB", 20}, {"GB", 30}};
   int64_t bytes = json_is_integer(value) ? json_integer_value(value) : 0;
   const char *text = json_string_value(value);
-  if (text && *text >= '0' && *text <= '9') {
-    char *unit;
-    long long number = strtoll(text, &unit, 10);
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-      if (strcmp(unit, units[i].unit) == 0 && number <= (1 << 20)) bytes = number << units[i].shift;
-  }
+  if (text && !hgl_config_size(text, &bytes)) bytes = 0;
   if (bytes < 1 || bytes > INT64_C(1) << 40)
     return hgl_fail(err, HGL_INVALID, "expected a size, as in \"16MB\"");
   *out = (size_t)bytes;
@@ -383,6 +374,34 @@ static int read_grace(struct reader *reader, const json_t *value, struct hgl_err
   return status ? status : hgl_config_grace(reader->config, text, err);
 }
 
+static int read_journal_size(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  const char *text;
+  int status = get_text(value, &text, err);
+  return status ? status : hgl_config_journal_size(reader->config, text, err);
+}
+
+static int read_journal_age(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  const char *text;
+  int status = get_text(value, &text, err);
+  return status ? status : hgl_config_journal_age(reader->config, text, err);
+}
+
+static int read_journal(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  static const struct field fields[] = {
+      {"size", read_journal_size}, {"age", read_journal_age}, {0}};
+  return read_table(reader, value, fields, err);
+}
+
+static int read_disk_reserve(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  const char *text;
+  int status = get_text(value, &text, err);
+  return status ? status : hgl_config_disk_reserve(reader->config, text, err);
+}
+
 int hgl_config_apply(struct hgl_config *config, const json_t *tree, const char *folder,
                      struct hgl_err *err)
 {
@@ -397,6 +416,8 @@ int hgl_config_apply(struct hgl_config *config, const json_t *tree, const char *
                                         {"durability", read_durability},
                                         {"groups", read_groups},
                                         {"grace", read_grace},
+                                        {"journal", read_journal},
+                                        {"disk_reserve", read_disk_reserve},
                                         {0}};
   struct reader reader = {config, folder, NULL};
   return read_table(&reader, tree, fields, err);

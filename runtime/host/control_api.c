@@ -1,6 +1,7 @@
 #include "host/control_api.h"
 
 #include "base/mem.h"
+#include "host/backup.h"
 #include "host/paths.h"
 #include "protocol/value.h"
 
@@ -12,6 +13,8 @@ enum {
   ASK_DEFAULT_MS = 10000,
   ASK_MAX_MS = 3600 * 1000,
   ASKS_MAX = 1024, /* waiting at the same time */
+  BACKUP_DEFAULT_MS = 600 * 1000,
+  BACKUP_MAX_MS = 24 * 3600 * 1000,
 };
 
 /* An ask of a client that waits for its answer. The host has the pointer until it answers. */
@@ -38,6 +41,11 @@ struct hgl_control_api {
   struct ask *asks;
   size_t ask_count;
   struct tail *tails;
+  struct hgl_backup_config backups; /* what they have in common; without a store: none are made */
+  char *data;                       /* their data folder */
+  struct hgl_backup *backup;        /* under way, or NULL */
+  struct hgl_control_client *backup_client; /* NULL: it has hung up */
+  json_t *backup_tag;
 };
 
 struct call {
@@ -153,17 +161,8 @@ static int call_dead_list(const struct call *call, json_t **result, struct hgl_e
 static int call_dead_show(const struct call *call, json_t **result, struct hgl_err *err)
 {
   int64_t row;
-  json_t *list = NULL, *item;
-  size_t index;
   int status = get_integer(call, "row", 0, INT64_MAX, -1, &row, err);
-  if (status == 0) status = hgl_host_list_dead(call->api->host, &list, err);
-  if (status) return status;
-  json_array_foreach(list, index, item)
-  {
-    if (json_integer_value(json_object_get(item, "row")) == row) *result = json_incref(item);
-  }
-  json_decref(list);
-  return *result ? 0 : hgl_fail(err, HGL_NOT_FOUND, "there is no dead letter %lld", (long long)row);
+  return status ? status : hgl_host_show_dead(call->api->host, (uint64_t)row, result, err);
 }
 
 static int call_export(const struct call *call, json_t **result, struct hgl_err *err)
@@ -189,18 +188,40 @@ static int call_export(const struct call *call, json_t **result, struct hgl_err 
 
 /* Commanding ---------------------------------------------------------------------------------- */
 
+/* {"row": N} or {"all": true}. */
+static int get_rows(const struct call *call, bool *all, int64_t *row, struct hgl_err *err)
+{
+  const json_t *value = json_object_get(call->request, "all");
+  *all = json_is_true(value);
+  if (*all && !json_object_get(call->request, "row")) return 0;
+  if (value) return hgl_fail(err, HGL_INVALID, "give either \"row\" or \"all\": true");
+  return get_integer(call, "row", 0, INT64_MAX, -1, row, err);
+}
+
 static int call_dead_resend(const struct call *call, json_t **result, struct hgl_err *err)
 {
-  int64_t row;
-  int status = get_integer(call, "row", 0, INT64_MAX, -1, &row, err);
-  return status ? status : hgl_host_dead_resend(call->api->host, (uint64_t)row, err);
+  int64_t row = -1;
+  bool all;
+  size_t done, left;
+  int status = get_rows(call, &all, &row, err);
+  if (status == 0 && !all) return hgl_host_dead_resend(call->api->host, (uint64_t)row, err);
+  if (status == 0) status = hgl_host_dead_resend_all(call->api->host, &done, &left, err);
+  if (status) return status;
+  *result = json_pack("{s:I, s:I}", "resent", (json_int_t)done, "left", (json_int_t)left);
+  return *result ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
 }
 
 static int call_dead_drop(const struct call *call, json_t **result, struct hgl_err *err)
 {
-  int64_t row;
-  int status = get_integer(call, "row", 0, INT64_MAX, -1, &row, err);
-  return status ? status : hgl_host_dead_drop(call->api->host, (uint64_t)row, err);
+  int64_t row = -1;
+  bool all;
+  size_t done;
+  int status = get_rows(call, &all, &row, err);
+  if (status == 0 && !all) return hgl_host_dead_drop(call->api->host, (uint64_t)row, err);
+  if (status == 0) status = hgl_host_dead_drop_all(call->api->host, &done, err);
+  if (status) return status;
+  *result = json_pack("{s:I}", "dropped", (json_int_t)done);
+  return *result ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
 }
 
 static int call_stop(const struct call *call, json_t **result, struct hgl_err *err)
@@ -420,6 +441,58 @@ static int call_tail(const struct call *call, json_t **result, struct hgl_err *e
   return 0;
 }
 
+/* Backups ------------------------------------------------------------------------------------- */
+
+/* Answers when it is done. One at a time: it holds the pages of its state. */
+static int call_backup(const struct call *call, struct hgl_err *err)
+{
+  struct hgl_control_api *api = call->api;
+  struct hgl_backup_config config = api->backups;
+  int status = get_text(call, "to", &config.to, err);
+  if (status == 0)
+    status = get_integer(call, "within_ms", 1, BACKUP_MAX_MS, BACKUP_DEFAULT_MS, &config.limit_ms,
+                         err);
+  if (status) return status;
+  if (!config.store) return hgl_fail(err, HGL_INVALID, "this host makes no backups");
+  if (api->backup) return hgl_fail(err, HGL_IN_USE, "a backup is under way already");
+  if ((status = hgl_backup_start(&config, &api->backup, err)) != 0) return status;
+  api->backup_client = call->client;
+  api->backup_tag = json_incref(json_object_get(call->request, "id"));
+  return 0;
+}
+
+static void end_backup(struct hgl_control_api *api)
+{
+  struct hgl_err err = {0};
+  json_t *report = NULL;
+  if (!api->backup) return;
+  int status = hgl_backup_finish(api->backup, &report, &err);
+  api->backup = NULL;
+  if (api->backup_client)
+    answer(api->backup_client, api->backup_tag, report, status ? &err : NULL);
+  else
+    json_decref(report);
+  json_decref(api->backup_tag);
+  api->backup_tag = NULL;
+  api->backup_client = NULL;
+}
+
+void hgl_control_api_poll(struct hgl_control_api *api)
+{
+  if (api && api->backup && hgl_backup_done(api->backup)) end_backup(api);
+}
+
+int hgl_control_api_allow_backup(struct hgl_control_api *api, struct hgl_store *store,
+                                 const char *data, void (*wake)(void *user), void *wake_user,
+                                 struct hgl_err *err)
+{
+  api->data = hgl_strndup(data, strlen(data));
+  if (!api->data) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  api->backups = (struct hgl_backup_config){
+      .store = store, .data = api->data, .wake = wake, .wake_user = wake_user};
+  return 0;
+}
+
 /* Calls --------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -437,7 +510,7 @@ static const struct {
     {"agent.pause", NULL, call_agent},   {"agent.resume", NULL, call_agent},
     {"agent.stop", NULL, call_agent},    {"agent.restart", NULL, call_agent},
     {"agent.remove", NULL, call_agent},  {"agent.add", NULL, call_agent},
-    {"stop", call_stop, NULL},
+    {"backup", NULL, call_backup},       {"stop", call_stop, NULL},
 };
 enum { CALL_COUNT = sizeof calls / sizeof *calls };
 
@@ -478,6 +551,7 @@ static void client_gone(void *user, struct hgl_control_client *client)
   struct hgl_control_api *api = user;
   for (struct ask *ask = api->asks; ask; ask = ask->next)
     if (ask->client == client) ask->client = NULL;
+  if (api->backup_client == client) api->backup_client = NULL;
   for (struct tail *tail = api->tails, *next; tail; tail = next) {
     next = tail->next;
     if (tail->client == client) forget_tail(api, tail);
@@ -512,6 +586,7 @@ int hgl_control_api_open(struct hgl_loop *loop, struct hgl_host *host, const cha
 void hgl_control_api_close(struct hgl_control_api *api)
 {
   if (!api) return;
+  end_backup(api);                   /* given up, if it is not done */
   hgl_control_destroy(api->control); /* each client is gone: client_gone */
   hgl_socket_path_close(&api->path);
 }
@@ -520,5 +595,6 @@ void hgl_control_api_destroy(struct hgl_control_api *api)
 {
   if (!api) return;
   while (api->asks) forget_ask(api->asks);
+  hgl_free(api->data);
   hgl_free(api);
 }

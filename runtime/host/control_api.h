@@ -20,6 +20,13 @@ struct hgl_control_actions {
 int hgl_control_api_open(struct hgl_loop *loop, struct hgl_host *host, const char *data,
                          const struct hgl_control_actions *actions, struct hgl_control_api **out,
                          struct hgl_err *err) HGL_NODISCARD;
+/* Lets clients make backups of this store and folder. Until then "backup" is refused. `wake` is
+ * called on another thread when hgl_control_api_poll has something to do. */
+int hgl_control_api_allow_backup(struct hgl_control_api *api, struct hgl_store *store,
+                                 const char *data, void (*wake)(void *user), void *wake_user,
+                                 struct hgl_err *err) HGL_NODISCARD;
+/* Answers what other threads have finished. NULL is allowed. */
+void hgl_control_api_poll(struct hgl_control_api *api);
 /* Hangs up on everyone. Before the host is destroyed; the memory stays, because answers to an ask
  * may still come until then. NULL is allowed. */
 void hgl_control_api_close(struct hgl_control_api *api);

@@ -208,6 +208,7 @@ static void tick(void *user)
 {
   struct hgl_node *node = user;
   if (!node->host) return; /* being torn down */
+  hgl_control_api_poll(node->control);
   hgl_host_tick(node->host);
   if (node->failed) return;
   int64_t deadline = hgl_host_deadline(node->host);
@@ -420,6 +421,9 @@ static int open_host(struct hgl_node *node, const struct hgl_node_config *config
       .stdlib_folder = node->stdlib,
       .watchdog = node->watchdog,
       .chunks = node->chunks,
+      .journal_bytes = config->journal_bytes,
+      .journal_age_ms = config->journal_age_ms,
+      .disk_reserve = config->disk_reserve,
       .allow_private = allows_private(config),
       .request_tick = request_tick,
       .fatal = fatal,
@@ -550,9 +554,12 @@ static int open_control(struct hgl_node *node, const struct hgl_node_config *con
                         struct hgl_err *err)
 {
   const struct hgl_control_actions actions = {stop, add, restart, node};
-  return config->no_control ? 0
-                            : hgl_control_api_open(node->loop, node->host, config->data, &actions,
-                                                   &node->control, err);
+  if (config->no_control) return 0;
+  int status = hgl_control_api_open(node->loop, node->host, config->data, &actions, &node->control,
+                                    err);
+  return status ? status
+                : hgl_control_api_allow_backup(node->control, node->store, config->data,
+                                               hgl_loop_wake, node->loop, err);
 }
 
 int hgl_node_create(const struct hgl_node_config *config, struct hgl_node **out,

@@ -12,8 +12,8 @@
 #include "protocol/did.h"
 
 struct run_options {
-  const char *config, *data, *listen, *tls, *certificate, *key, *trust, *durability,
-      *passphrase_file, *grace;
+  const char *config, *data, *listen, *tls, *certificate, *key, *trust, *durability, *journal_size,
+      *journal_age, *disk_reserve, *grace, *passphrase_file;
   struct hgl_texts joins, urls, allows, delegations, scripts;
   bool allow_private, json, verbose;
 };
@@ -39,6 +39,12 @@ static int apply(struct hgl_config *config, const struct run_options *given, str
     status = hgl_config_durability(config, given->durability, err);
   if (status == 0 && given->grace && (status = hgl_config_grace(config, given->grace, err)))
     status = hgl_fail_in(err, "--grace");
+  if (status == 0 && given->journal_size)
+    status = hgl_config_journal_size(config, given->journal_size, err);
+  if (status == 0 && given->journal_age)
+    status = hgl_config_journal_age(config, given->journal_age, err);
+  if (status == 0 && given->disk_reserve)
+    status = hgl_config_disk_reserve(config, given->disk_reserve, err);
   if (status == 0 && (given->listen || !node->listen_address))
     status = hgl_config_listen(config, given->listen ? given->listen : "127.0.0.1:0", err);
   if (given->data) node->data = given->data;
@@ -171,6 +177,15 @@ static int run_main(const struct hgl_verb *verb, int argc, char **argv)
        "strict (default), or \"relaxed 50ms\": fewer commits,\nlater acknowledgements"},
       {"grace", "DURATION", HGL_OPTION_TEXT, &given.grace,
        "how long stopping may take (default 10s)"},
+      {"journal-size", "SIZE", HGL_OPTION_TEXT, &given.journal_size,
+       "how much is kept of what was said and heard (default 256MB);\nevidence of deals is kept "
+       "for "
+       "good"},
+      {"journal-age", "TIME", HGL_OPTION_TEXT, &given.journal_age,
+       "and how long, as in 30d (default: as long as it fits)"},
+      {"disk-reserve", "SIZE", HGL_OPTION_TEXT, &given.disk_reserve,
+       "takes nothing in while the disk has less room than this\n(default 64MB; 0: until it is "
+       "full)"},
       {"passphrase-file", "FILE", HGL_OPTION_TEXT, &given.passphrase_file,
        "seals new keys, opens sealed ones (also: HAGGLE_PASSPHRASE)"},
       {"allow-private", NULL, HGL_OPTION_FLAG, &given.allow_private,

@@ -1,7 +1,8 @@
 /* What a store keeps its rows in. Two of them: LMDB and memory. The front (store.c) adds the sets
  * that are not stored yet; the writer (writer.c) applies them.
  *
- * `apply` is called by one thread at a time, everything else by the loop thread; both at once. */
+ * `apply` is called by one thread at a time, `pin` and `unpin` by any, everything else by the loop
+ * thread; all at once. */
 #ifndef HGL_STORE_BACKEND_H
 #define HGL_STORE_BACKEND_H
 
@@ -25,6 +26,15 @@ struct hgl_entry {
   struct hgl_bytes key, value; /* good until the cursor is closed */
 };
 
+/* One state of an LMDB file held still: none of its pages is written again until it is let go. */
+struct hgl_pin {
+  int fd;
+  size_t page_size;
+  uint64_t length; /* bytes in use */
+  uint8_t *metas;  /* its first two pages as they were */
+  void *handle;
+};
+
 struct hgl_backend_calls {
   /* The one path by which anything becomes durable: all of the sorted rows or, on failure, none.
    * HGL_DISK_FULL, HGL_NO_MEMORY: may be tried again. Any other: the outcome is unknown. */
@@ -42,6 +52,9 @@ struct hgl_backend_calls {
   /* Reads from now on see what has been applied so far. */
   void (*refresh)(struct hgl_backend *backend);
   uint64_t (*file_bytes)(struct hgl_backend *backend);
+  /* Any thread; the writer goes on meanwhile, and the file may grow. NULL: cannot be copied. */
+  int (*pin)(struct hgl_backend *backend, struct hgl_pin *out, struct hgl_err *err);
+  void (*unpin)(struct hgl_backend *backend, struct hgl_pin *pin);
   void (*close)(struct hgl_backend *backend);
 };
 

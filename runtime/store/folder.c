@@ -154,6 +154,18 @@ int hgl_folder_adopt_new(const struct hgl_folder *folder, struct hgl_err *err)
   return sync_path(size ? parent : "/", err);
 }
 
+/* A file that is removed soon gives its inode to another: what tells the two apart is when they
+ * were made, on file systems that know it. */
+static void append_birth(const char *path, struct hgl_buf *out)
+{
+  struct statx file;
+  uint8_t birth[12];
+  if (statx(AT_FDCWD, path, 0, STATX_BTIME, &file) || !(file.stx_mask & STATX_BTIME)) return;
+  hgl_put_be64(birth, (uint64_t)file.stx_btime.tv_sec);
+  for (int i = 0; i < 4; i++) birth[8 + i] = (uint8_t)(file.stx_btime.tv_nsec >> (24 - 8 * i));
+  hgl_buf_append(out, birth, sizeof birth);
+}
+
 int hgl_folder_identity(const struct hgl_folder *folder, struct hgl_buf *out, struct hgl_err *err)
 {
   struct stat file;
@@ -171,5 +183,6 @@ int hgl_folder_identity(const struct hgl_folder *folder, struct hgl_buf *out, st
   hgl_put_be64(place, (uint64_t)file.st_dev);
   hgl_put_be64(place + 8, (uint64_t)file.st_ino);
   hgl_buf_append(out, place, sizeof place);
+  append_birth(folder->data_path, out);
   return hgl_buf_check(out, err);
 }

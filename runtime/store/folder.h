@@ -22,7 +22,7 @@ int hgl_folder_check_data(const struct hgl_folder *folder, struct hgl_err *err) 
 void hgl_folder_discard_new(const struct hgl_folder *folder);
 /* Gives the new data file its name, durably. */
 int hgl_folder_adopt_new(const struct hgl_folder *folder, struct hgl_err *err) HGL_NODISCARD;
-/* Appends machine id, device and inode of the data file. */
+/* Appends machine id, device, inode and, where it is known, time of birth of the data file. */
 int hgl_folder_identity(const struct hgl_folder *folder, struct hgl_buf *out,
                         struct hgl_err *err) HGL_NODISCARD;
 

@@ -23,6 +23,7 @@ const char *hgl_db_name(enum hgl_db db)
       [HGL_DB_AGENTS] = "agents",
       [HGL_DB_PROOFS] = "proofs",
       [HGL_DB_DEAL_TIMES] = "deal_times",
+      [HGL_DB_UNACKED] = "unacked",
   };
   assert(db >= 0 && db < HGL_DB_COUNT);
   return names[db];

@@ -1,9 +1,11 @@
 #include "store/store.h"
 
 #include <assert.h>
+#include <sys/statvfs.h>
 
 #include "base/mem.h"
 #include "store/backend.h"
+#include "store/copy.h"
 #include "store/folder.h"
 #include "store/scan.h"
 #include "store/schema.h"
@@ -22,6 +24,7 @@ struct hgl_store {
   struct hgl_waiters done; /* durable, still to be told */
   int trouble;             /* what the last poll returned */
   int scans;               /* under way, one within the other */
+  uint64_t space;          /* in memory: what the disk is said to have */
   bool polling;
 };
 
@@ -75,6 +78,7 @@ int hgl_store_open_sized(const struct hgl_store_config *config, size_t map_size,
   if (!store) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   store->config = *config;
   store->in_memory = !config->folder;
+  store->space = UINT64_MAX;
   store->folder.lock_fd = -1;
   int status = open_backend(store, map_size, err);
   if (status == 0) status = hgl_writeset_create(&store->open, err);
@@ -249,6 +253,28 @@ int hgl_store_identity(struct hgl_store *store, struct hgl_buf *out, struct hgl_
   if (!store->in_memory) return hgl_folder_identity(&store->folder, out, err);
   hgl_buf_append_text(out, "memory");
   return hgl_buf_check(out, err);
+}
+
+int hgl_store_copy(struct hgl_store *store, const char *path, int64_t limit_ms,
+                   const atomic_bool *cancel, struct hgl_err *err)
+{
+  if (!store->backend->calls->pin)
+    return hgl_fail(err, HGL_INVALID, "a store in memory cannot be copied");
+  return hgl_copy_run(store->backend, path, limit_ms, cancel, err);
+}
+
+uint64_t hgl_store_space(const struct hgl_store *store)
+{
+  struct statvfs disk;
+  if (store->in_memory) return store->space;
+  if (fstatvfs(store->folder.lock_fd, &disk)) return UINT64_MAX;
+  return (uint64_t)disk.f_bavail * disk.f_frsize;
+}
+
+void hgl_store_set_space(struct hgl_store *store, uint64_t bytes)
+{
+  assert(store->in_memory);
+  store->space = bytes;
 }
 
 struct hgl_store_stats hgl_store_stats(struct hgl_store *store)

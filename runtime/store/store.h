@@ -12,6 +12,8 @@
 #ifndef HGL_STORE_STORE_H
 #define HGL_STORE_STORE_H
 
+#include <stdatomic.h>
+
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/seam.h"
@@ -73,10 +75,24 @@ int hgl_store_scan(struct hgl_store *store, enum hgl_db db, struct hgl_bytes pre
                    struct hgl_bytes from, bool backwards, hgl_store_visit visit, void *user,
                    struct hgl_err *err) HGL_NODISCARD;
 
-/* What tells a copied folder from the original: machine id, and device and inode of the data file.
+/* What tells a copied folder from the original: machine id, and device, inode and time of birth of
+ * the data file. One that was stored before the birth was part of it is a beginning of this one.
  * Memory backend: a constant. Appends bytes. */
 int hgl_store_identity(struct hgl_store *store, struct hgl_buf *out,
                        struct hgl_err *err) HGL_NODISCARD;
+
+/* A copy of what is durable now as the new file `path` (mode 0600), synced, while the store goes
+ * on. The copy is marked: META holds hgl_store_copied_key until whoever starts on it takes the row
+ * away. Any thread; blocks. Between pieces it looks at the time (HGL_TIMEOUT after limit_ms) and at
+ * `cancel` (HGL_CLOSED). HGL_EXISTS, HGL_DISK_FULL, HGL_IO; HGL_INVALID: in memory. On failure no
+ * file is left. */
+int hgl_store_copy(struct hgl_store *store, const char *path, int64_t limit_ms,
+                   const atomic_bool *cancel, struct hgl_err *err) HGL_NODISCARD;
+struct hgl_bytes hgl_store_copied_key(void);
+
+/* Bytes that are free to this process on the store's disk; UINT64_MAX in memory, unless told
+ * otherwise, and where the disk does not say. */
+uint64_t hgl_store_space(const struct hgl_store *store);
 
 struct hgl_store_stats {
   uint64_t commits;       /* durable ones */
@@ -91,5 +107,6 @@ struct hgl_store_stats hgl_store_stats(struct hgl_store *store);
  * retried, others are fatal); hold=true keeps commits in flight until released. */
 void hgl_store_fault(struct hgl_store *store, enum hgl_code code, int count);
 void hgl_store_hold(struct hgl_store *store, bool hold);
+void hgl_store_set_space(struct hgl_store *store, uint64_t bytes);
 
 #endif

@@ -2,7 +2,9 @@
  *
  * The loop reads in one read transaction, kept open and renewed after each commit; the writer
  * writes. They meet only when the map has to grow, for which no transaction may be open: reads
- * hold `reading`, and the writer takes it to end the loop's transaction and change the map. */
+ * hold `reading`, and the writer takes it to end the loop's transaction and change the map. A pin's
+ * transaction may stay open then: nobody reads through it, it only keeps its pages from being
+ * written again, and they are read from the file. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +23,7 @@ struct lmdb {
   MDB_dbi dbs[HGL_DB_COUNT];
   int fd; /* LMDB's own, of the data file */
   char *probe_path;
+  pthread_mutex_t applying; /* held while something is written */
   pthread_mutex_t reading;
   MDB_txn *reader;
   bool reader_open;
@@ -189,8 +192,10 @@ static int lmdb_apply(struct hgl_backend *backend, const struct hgl_row *const *
 {
   struct lmdb *lmdb = lmdb_of(backend);
   int rc;
+  pthread_mutex_lock(&lmdb->applying);
   while ((rc = apply_once(lmdb, rows, count)) == MDB_MAP_FULL)
     if ((rc = grow(lmdb)) != 0) break;
+  pthread_mutex_unlock(&lmdb->applying);
   if (rc == EIO && !lmdb->unmapped && disk_is_full(lmdb)) rc = ENOSPC;
   return rc ? fail_lmdb(err, rc, "writing to the data file") : 0;
 }
@@ -302,6 +307,51 @@ static uint64_t lmdb_file_bytes(struct hgl_backend *backend)
   return fstat(lmdb_of(backend)->fd, &stat) ? 0 : (uint64_t)stat.st_blocks * 512;
 }
 
+/* Pinning ---------------------------------------------------------------------------------------
+ */
+
+/* `applying` is held: the newest state is the one that the transaction has. */
+static int pin_newest(struct lmdb *lmdb, struct hgl_pin *pin)
+{
+  MDB_envinfo info;
+  MDB_stat stat;
+  MDB_txn *txn;
+  int rc = lmdb->unmapped ? EIO : mdb_txn_begin(lmdb->env, NULL, MDB_RDONLY, &txn);
+  if (rc) return rc;
+  mdb_env_info(lmdb->env, &info);
+  mdb_env_stat(lmdb->env, &stat);
+  assert(info.me_last_txnid == mdb_txn_id(txn));
+  size_t size = 2 * (size_t)stat.ms_psize;
+  uint8_t *metas = hgl_alloc(size);
+  if (!metas)
+    rc = ENOMEM;
+  else if (pread(lmdb->fd, metas, size, 0) != (ssize_t)size)
+    rc = EIO;
+  if (rc) {
+    hgl_free(metas);
+    mdb_txn_abort(txn);
+    return rc;
+  }
+  *pin = (struct hgl_pin){lmdb->fd, stat.ms_psize,
+                          (info.me_last_pgno + 1) * (uint64_t)stat.ms_psize, metas, txn};
+  return 0;
+}
+
+static int lmdb_pin(struct hgl_backend *backend, struct hgl_pin *out, struct hgl_err *err)
+{
+  struct lmdb *lmdb = lmdb_of(backend);
+  pthread_mutex_lock(&lmdb->applying);
+  int rc = pin_newest(lmdb, out);
+  pthread_mutex_unlock(&lmdb->applying);
+  return rc ? fail_lmdb(err, rc, "copying the data file") : 0;
+}
+
+static void lmdb_unpin(struct hgl_backend *backend, struct hgl_pin *pin)
+{
+  mdb_txn_abort(pin->handle);
+  hgl_free(pin->metas);
+}
+
 /* Opening ---------------------------------------------------------------------------------------
  */
 
@@ -311,6 +361,7 @@ static void lmdb_close(struct hgl_backend *backend)
   if (lmdb->reader) mdb_txn_abort(lmdb->reader);
   mdb_env_close(lmdb->env);
   pthread_mutex_destroy(&lmdb->reading);
+  pthread_mutex_destroy(&lmdb->applying);
   hgl_free(lmdb->probe_path);
   hgl_free(lmdb);
 }
@@ -389,6 +440,8 @@ static const struct hgl_backend_calls lmdb_calls = {
     .close_cursor = guarded_close_cursor,
     .refresh = lmdb_refresh,
     .file_bytes = lmdb_file_bytes,
+    .pin = lmdb_pin,
+    .unpin = lmdb_unpin,
     .close = guarded_close,
 };
 
@@ -432,6 +485,7 @@ int hgl_backend_lmdb_open(const char *path, size_t map_size, struct hgl_backend 
   memcpy(probe_path + size, probe, sizeof probe);
   lmdb->probe_path = probe_path;
   lmdb->backend.calls = &lmdb_calls;
+  pthread_mutex_init(&lmdb->applying, NULL);
   init_mutex(&lmdb->reading);
   hgl_damage_enter();
   int rc = mdb_env_set_maxdbs(lmdb->env, HGL_DB_COUNT);

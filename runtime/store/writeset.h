@@ -30,6 +30,7 @@ enum hgl_db {
   HGL_DB_PROOFS,      /* kind | key (32) → forks and delegation conflicts, both sides of each */
   HGL_DB_DEAL_TIMES, /* time in ms (8) | key in DEALS → nothing: deal records by their last change
                       */
+  HGL_DB_UNACKED,    /* row (8) of the journal → that its messages wait for long */
   HGL_DB_COUNT
 };
 

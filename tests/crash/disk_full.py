@@ -11,48 +11,8 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from counting import RECEIVER, SENDER  # noqa: E402
 from hosts import Checks  # noqa: E402
-
-SENDER = """
-local FILL = string.rep("x", 2000)
-agent.on_start(function(reason)
-  if reason == "created" then state.sent, state.answered, state.undelivered = 0, 0, 0 end
-end)
-agent.on("count/1.0/begin", function(message)
-  state.to = message.body.to
-  message:reply("began", {})
-end)
-agent.on("count/1.0/halt", function(message)
-  state.to = nil
-  message:reply("halted", { sent = state.sent })
-end)
-agent.every("burst", "50ms", function()
-  if not state.to or state.sent - state.answered > 60 then return end
-  for _ = 1, 5 do
-    state.sent = state.sent + 1
-    agent.send(state.to, "count/1.0/number", { n = state.sent, fill = FILL })
-  end
-end)
-agent.on("count/1.0/seen", function() state.answered = state.answered + 1 end)
-agent.on_undelivered(function() state.undelivered = state.undelivered + 1 end)
-agent.on("count/1.0/report", function(message)
-  message:reply("is", { sent = state.sent, answered = state.answered,
-    undelivered = state.undelivered })
-end)
-"""
-RECEIVER = """
-agent.on_start(function(reason)
-  if reason == "created" then state.last, state.wrong = 0, 0 end
-end)
-agent.on("count/1.0/number", function(message)
-  if message.body.n ~= state.last + 1 then state.wrong = state.wrong + 1 end
-  state.last = message.body.n
-  message:reply("seen", {})
-end)
-agent.on("count/1.0/report", function(message)
-  message:reply("is", { last = state.last, wrong = state.wrong })
-end)
-"""
 
 
 def fill(path):
@@ -108,9 +68,11 @@ def main(check):
         check.script("receiver.lua", RECEIVER)
         for name in ("receiving", "sending"):
             small = f"disk/{name}"
-            receiver = check.host(f"{name}-r", ["receiver.lua"],
+            # No reserve: here the disk itself is to say that it is full.
+            options = ["--disk-reserve", "0"]
+            receiver = check.host(f"{name}-r", ["receiver.lua"], options=options,
                                   data=small if name == "receiving" else None)
-            sender = check.host(f"{name}-s", ["sender.lua"], join=receiver.url,
+            sender = check.host(f"{name}-s", ["sender.lua"], join=receiver.url, options=options,
                                 data=small if name == "sending" else None)
             full, other = (receiver, sender) if name == "receiving" else (sender, receiver)
             sender.ask("sender", "count/1.0/begin",

@@ -14,7 +14,7 @@ check 2 'name a script to run' run
 check 2 '--within needs' ask x echo/1.0/say --within
 check 2 'takes no value' agents --json=yes
 check 0 'runs autonomous agents' help
-for verb in run new test agents agent peers find send ask tail deals proofs dead export verify keys version; do
+for verb in run new test agents agent peers find send ask tail deals proofs dead backup export verify keys version; do
   check 0 'Options:' "$verb" --help
 done
 
@@ -55,7 +55,16 @@ check 1 'no handler' ask --data one echo echo/1.0/nope
 check 1 'expected' find --data one 'price<'
 check 2 'say to whom' send --data one echo
 check 1 'there is no dead letter 99' dead --data one show 99
-check 2 'show, resend or drop' dead --data one shwo 1
+for words in 'shwo 1' 'show' 'show all' 'show 1 2' 'drop x' 'resend -- -1' 'drop 1x' 'list 1' \
+  'drop 99999999999999999999'; do
+  # shellcheck disable=SC2086
+  check 2 'say list, show ROW, resend ROW|all or drop ROW|all' dead --data one $words
+done
+check 1 'there is no dead letter 99' dead --data one drop 99
+check 1 'there is no dead letter 99' dead --data one resend 99
+check 1 'at least 1MB' run --data two --journal-size 1KB
+check 1 'at least 1m' run --data two --journal-age 1s
+check 1 'reserve of the disk' run --data two --disk-reserve much
 check 1 'no deal or message' export --data one 0123456789abcdef
 check 1 'there is no kind mesage' tail --data one --kind mesage
 stop "$one"

@@ -62,7 +62,19 @@ check 0 'handler_failed' dead --data one
 check 0 '"row":' dead --data one --json
 row=$(json 'value[0]["row"]')
 check 0 'bad/1.0/say' dead --data one show "$row"
+check 0 'traceback' dead --data one show "$row"
+check 0 '"attempts":3' dead --data one show "$row" --json
 check 0 "dead letter $row is in its agent's mailbox again" dead --data one resend "$row"
+eventually 'handler_failed' dead --data one
+"$haggle" dead --data one --json >said
+row=$(json 'value[0]["row"]')
+check 0 '1 in their agents' dead --data one resend all
+eventually 'handler_failed' dead --data one list
+check 0 '"resent":1,"left":0' dead --data one resend all --json
+eventually 'handler_failed' dead --data one
+check 0 '1 dropped' dead --data one drop all
+check 0 '0 dropped' dead --data one drop all
+check 1 'refused' ask --data one bad bad/1.0/say
 eventually 'handler_failed' dead --data one
 "$haggle" dead --data one --json >said
 row=$(json 'value[0]["row"]')

@@ -149,6 +149,7 @@ static int try_host(struct node *node, struct hgl_err *err)
       .stdlib_folder = HGL_SOURCE_DIR "/stdlib",
       .chunks = world->chunks,
       .journal_bytes = world->journal_bytes,
+      .journal_age_ms = world->journal_age_ms,
       .allow_private = true,
       .fatal = failed,
       .user = node,
@@ -316,7 +317,7 @@ void world_run(struct world *world)
       struct node *node = &world->nodes[i];
       if (!node->host || node->failed) continue;
       hgl_host_tick(node->host);
-      busy = busy || !hgl_host_idle(node->host);
+      busy = busy || (!hgl_host_idle(node->host) && !hgl_host_held(node->host));
     }
     while (deliver(world)) busy = true;
     drop_closed(world);

@@ -50,8 +50,9 @@ struct world {
   bool closing[WORLD_NODES_MAX][WORLD_NODES_MAX];   /* by this one: what it sent before arrives */
   bool paused[WORLD_NODES_MAX][WORLD_NODES_MAX];    /* the first does not read from the second */
   uint64_t next_epoch;
-  int64_t journal_bytes; /* of every host made from now on; 0: the default */
-  size_t frames;         /* delivered */
+  int64_t journal_bytes;  /* of every host made from now on; 0: the default */
+  int64_t journal_age_ms; /* likewise */
+  size_t frames;          /* delivered */
   /* A test may look at, change or drop (by returning false) each frame on its way. */
   bool (*on_frame)(void *user, struct link_frame *frame);
   void *on_frame_user;

@@ -101,6 +101,54 @@ static void a_letter_of_an_agent_that_is_not_here_stays(void **state)
   world_deinit(&world);
 }
 
+static void a_dead_letter_is_shown_with_its_traceback_and_attempts(void **state)
+{
+  struct world world;
+  struct hgl_err err;
+  json_t *dead;
+  struct node *a = begin(&world);
+  uint64_t row = only_row(a);
+  assert_ok(hgl_host_show_dead(a->host, row, &dead, &err));
+  const char *traceback = json_string_value(json_object_get(dead, "traceback"));
+  assert_non_null(traceback);
+  assert_non_null(strstr(traceback, "stack traceback"));
+  assert_int_equal(json_integer_value(json_object_get(dead, "attempts")), HGL_ATTEMPTS_DEFAULT);
+  json_decref(dead);
+  assert_fails(HGL_NOT_FOUND, hgl_host_show_dead(a->host, row + 1, &dead, &err));
+  world_deinit(&world);
+}
+
+static void all_letters_are_sent_again_or_dropped(void **state)
+{
+  struct world world;
+  struct hgl_err err;
+  size_t done = 9, left = 9;
+  struct node *a = begin(&world);
+  world_agent(a, "clock",
+              "agent.on_start(function() agent.after('ring', '10ms') end)\n"
+              "agent.on_timer('ring', function() error('no') end)\n",
+              NULL);
+  world_say(a, "fussy", "x/1.0/y", NULL);
+  world_advance(&world, 5000);
+  assert_int_equal(count(a), 3);
+  world_say(a, "fussy", "x/1.0/heal", NULL);
+  world_run(&world);
+  assert_ok(hgl_host_dead_resend_all(a->host, &done, &left, &err));
+  assert_int_equal(done, 2);
+  assert_int_equal(left, 1); /* the timer's */
+  world_run(&world);
+  assert_int_equal(world_count_logged(&world, "fussy: done"), 2);
+  assert_int_equal(count(a), 1);
+  assert_ok(hgl_host_dead_drop_all(a->host, &done, &err));
+  assert_int_equal(done, 1);
+  world_run(&world);
+  assert_int_equal(count(a), 0);
+  assert_ok(hgl_host_dead_drop_all(a->host, &done, &err));
+  assert_ok(hgl_host_dead_resend_all(a->host, &done, &left, &err));
+  assert_int_equal(done + left, 0);
+  world_deinit(&world);
+}
+
 static int copy_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
 {
   hgl_buf_append_bytes(user, value);
@@ -155,6 +203,9 @@ static void the_oldest_letters_go_when_there_are_too_many(void **state)
   }
   assert_int_equal(world_count_logged(&world, "too many dead letters"), 1);
   assert_fails(HGL_NOT_FOUND, hgl_host_dead_drop(a->host, row, &err));
+  json_t *oldest; /* far behind those that are listed */
+  assert_ok(hgl_host_show_dead(a->host, (UINT64_C(1) << 40) + 1, &oldest, &err));
+  json_decref(oldest);
   assert_ok(hgl_host_dead_drop(a->host, (UINT64_C(1) << 40) + 1, &err)); /* makes room */
   world_say(a, "fussy", "x/1.0/y", NULL);
   world_advance(&world, 3000);
@@ -169,6 +220,8 @@ int main(void)
       cmocka_unit_test(a_resent_letter_survives_a_crash_before_it_is_handled),
       cmocka_unit_test(a_dead_letter_is_dropped_for_good),
       cmocka_unit_test(a_letter_of_an_agent_that_is_not_here_stays),
+      cmocka_unit_test(a_dead_letter_is_shown_with_its_traceback_and_attempts),
+      cmocka_unit_test(all_letters_are_sent_again_or_dropped),
       cmocka_unit_test(the_oldest_letters_go_when_there_are_too_many),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -234,6 +234,77 @@ static void a_schedule_goes_on_over_restarts_and_catches_up_once(void **state)
   world_deinit(&world);
 }
 
+enum { DAY_MS = 24 * 3600 * 1000 };
+
+static void a_clock_that_jumps_a_day_forward_fires_what_is_due_then_once(void **state)
+{
+  struct world world;
+  struct node *a;
+  begin(&world, &a, schedule);
+  world_agent(a, "clock", alarm_clock, NULL);
+  world_say(a, "clock", "set/1.0/one", "{\"delay\":\"1h\",\"value\":\"v\"}");
+  world_advance(&world, 2100);
+  assert_int_equal(rung(a), 2);
+  world.time.wall_ms += DAY_MS;
+  world_advance(&world, 1000); /* the clock is looked at once a second */
+  assert_in_range(rung(a), 3, 4);
+  assert_int_equal(world_count_logged(&world, "ring v"), 1);
+  int64_t before = rung(a);
+  world_advance(&world, 3000); /* on the same grid */
+  assert_int_equal(rung(a), before + 3);
+  assert_int_equal(world_count_logged(&world, "ring v"), 1);
+  world_deinit(&world);
+}
+
+/* Durable timers mean Unix time: what is due at noon is due at noon, also when it is morning again.
+ * A schedule means an interval: it does not wait for a day. */
+static void a_clock_that_jumps_a_day_back_neither_fires_early_nor_stops_schedules(void **state)
+{
+  struct world world;
+  struct node *a;
+  begin(&world, &a, schedule);
+  world_agent(a, "clock", alarm_clock, NULL);
+  world_say(a, "clock", "set/1.0/one", "{\"delay\":\"10s\",\"value\":\"v\"}");
+  world_advance(&world, 2100);
+  assert_int_equal(rung(a), 2);
+  world.time.wall_ms -= DAY_MS;
+  world_advance(&world, 20000);
+  assert_false(world_logged(&world, "ring v"));
+  assert_in_range(rung(a), 20, 23);
+  restart(a, schedule);
+  world_agent(a, "clock", alarm_clock, NULL);
+  world_advance(&world, 3000);
+  assert_in_range(rung(a), 22, 27);
+  world.time.wall_ms += DAY_MS;
+  world_advance(&world, 1000);
+  assert_int_equal(world_count_logged(&world, "ring v"), 1);
+  world_deinit(&world);
+}
+
+/* The deadline of an ask is a span: a clock that is set changes nothing. */
+static void a_deadline_is_a_span_of_time_whatever_the_clock_says(void **state)
+{
+  static const char asker[] =
+      "agent.on('go/1.0/now', function()\n"
+      "  local answer, why, code = agent.ask('y', 'q/1.0/q', {}, { within = '5s' })\n"
+      "  log.info('asked ' .. tostring(code))\n"
+      "end)\n";
+  struct world world;
+  struct node *a;
+  begin(&world, &a, asker);
+  world_agent(a, "y", "agent.on('q/1.0/q', function(m) agent.sleep('4s') m:reply('a', {}) end)",
+              NULL);
+  world_say(a, "x", "go/1.0/now", NULL);
+  world_run(&world);
+  world.time.wall_ms += DAY_MS;
+  world_advance(&world, 3000);
+  assert_false(world_logged(&world, "asked"));
+  world.time.wall_ms -= 2 * (int64_t)DAY_MS;
+  world_advance(&world, 1500);
+  assert_true(world_logged(&world, "asked nil"));
+  world_deinit(&world);
+}
+
 static void a_run_that_still_goes_on_skips_the_next_ones(void **state)
 {
   struct world world;
@@ -284,6 +355,9 @@ int main(void)
       cmocka_unit_test(a_timer_cancelled_while_it_is_tried_again_is_not),
       cmocka_unit_test(a_timer_that_fails_for_good_is_a_dead_letter_with_its_name),
       cmocka_unit_test(a_schedule_goes_on_over_restarts_and_catches_up_once),
+      cmocka_unit_test(a_clock_that_jumps_a_day_forward_fires_what_is_due_then_once),
+      cmocka_unit_test(a_clock_that_jumps_a_day_back_neither_fires_early_nor_stops_schedules),
+      cmocka_unit_test(a_deadline_is_a_span_of_time_whatever_the_clock_says),
       cmocka_unit_test(a_run_that_still_goes_on_skips_the_next_ones),
       cmocka_unit_test(an_agent_has_only_so_many_timers),
   };

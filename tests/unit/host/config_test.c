@@ -44,7 +44,8 @@ static void config_reads_every_setting(void **state)
                 "return { listen = '127.0.0.1:7001', data = 'here', allow_private = true,\n"
                 "  join = { 'ws://198.51.100.7:7001' }, url = { 'wss://example.org:443' },\n"
                 "  tls = { certificate = '/c.pem', key = 'k.pem' }, trust = 't.pem',\n"
-                "  durability = 'relaxed 50ms',\n"
+                "  durability = 'relaxed 50ms', disk_reserve = '32MB',\n"
+                "  journal = { size = '1MB', age = '1m' },\n"
                 "  agents = {\n"
                 "    { name = 'kiosk', script = '/x/agent.lua', allow = { 'read=/proc/a' },\n"
                 "      config = { region = 'at', n = 3, f = 1.0 }, delegation = 'd',\n"
@@ -63,6 +64,9 @@ static void config_reads_every_setting(void **state)
   assert_string_equal(node->certificate, "/c.pem");
   assert_string_equal(node->certificate_key, "/tmp/k.pem");
   assert_int_equal(node->commit_every_ms, 50);
+  assert_int_equal(node->disk_reserve, 32 << 20);
+  assert_int_equal(node->journal_bytes, 1 << 20);
+  assert_int_equal(node->journal_age_ms, 60000);
   assert_int_equal(node->agent_count, 3);
   const struct hgl_node_agent *kiosk = &node->agents[0];
   assert_string_equal(kiosk->script, "/x/agent.lua");
@@ -136,6 +140,12 @@ static void config_names_what_is_wrong(void **state)
       {"return { join = 'x' }", HGL_INVALID, "join: expected a list"},
       {"return { durability = 'relaxed' }", HGL_INVALID, "durability"},
       {"return { durability = 'relaxed 11s' }", HGL_INVALID, "1ms to 10s"},
+      {"return { journal = { size = '1023KB' } }", HGL_INVALID, "at least 1MB"},
+      {"return { journal = { size = '1025GB' } }", HGL_INVALID, "at least 1MB"},
+      {"return { journal = { age = '59s' } }", HGL_INVALID, "at least 1m"},
+      {"return { journal = { days = 3 } }", HGL_INVALID, "unknown key days"},
+      {"return { disk_reserve = '-1MB' }", HGL_INVALID, "reserve of the disk"},
+      {"return { disk_reserve = 64 }", HGL_INVALID, "disk_reserve: expected a text"},
       {"return { tls = { key = 'k' } }", HGL_INVALID, "certificate and key"},
       {"return { agents = { { script = 'a' } } }", HGL_INVALID, "agents: [1]: name"},
       {"return { agents = { { name = '../a', script = 'a' } } }", HGL_INVALID, "cannot name"},

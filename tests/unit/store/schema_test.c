@@ -1,5 +1,8 @@
 #include "store_support.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "store/schema.h"
 
 static struct hgl_err err;
@@ -195,6 +198,82 @@ static void migration_refuses_a_damaged_deal_and_changes_nothing(void **state)
   backend->calls->close(backend);
 }
 
+/* A store on disk as programs before the current version left it: no row of the schema, and none of
+ * the databases that came later. */
+static void write_old_store(struct fixture *f, const char *const deal[2])
+{
+  char path[100];
+  struct hgl_backend *backend;
+  open_store(f);
+  put(f, HGL_DB_DEALS, deal[0], deal[1]);
+  put(f, HGL_DB_STATE, "b", "state");
+  commit(f);
+  drain(f);
+  close_store(f);
+  snprintf(path, sizeof path, "%s/data.mdb", f->folder);
+  assert_ok(hgl_backend_lmdb_open(path, 1 << 20, &backend, &err));
+  struct hgl_row row = {.db = HGL_DB_META, .kind = HGL_ROW_DELETE, .key = hgl_text("schema")};
+  const struct hgl_row *rows[] = {&row};
+  assert_ok(backend->calls->apply(backend, rows, 1, &err));
+  backend->calls->close(backend);
+}
+
+static void a_store_on_disk_of_an_older_version_is_brought_forward(void **state)
+{
+  struct fixture *f = fixture_new(false);
+  write_old_store(f, old_deals[0]);
+  open_store(f);
+  expect(f, HGL_DB_DEALS, old_deals[0][0], old_deals[0][1]);
+  expect(f, HGL_DB_STATE, "b", "state");
+  close_store(f);
+  struct hgl_backend *backend;
+  char path[100];
+  snprintf(path, sizeof path, "%s/data.mdb", f->folder);
+  assert_ok(hgl_backend_lmdb_open(path, 1 << 20, &backend, &err));
+  expect_version(backend, HGL_STORE_SCHEMA);
+  expect_place(backend, 1000, old_deals[0][0]);
+  backend->calls->close(backend);
+  fixture_free(f);
+}
+
+/* Ends the process in the middle: the changes of the step are there, its commit is not. */
+static int die_in_step(struct hgl_backend *backend, struct hgl_writeset *changes,
+                       struct hgl_err *why)
+{
+  if (append_y(backend, changes, why)) _exit(1);
+  raise(SIGKILL);
+  return 0;
+}
+
+static void a_migration_that_is_killed_goes_on_where_it_stood(void **state)
+{
+  static const struct hgl_migration deadly[] = {{append_x}, {die_in_step}, {append_x}};
+  static const struct hgl_migration whole[] = {{append_x}, {append_y}, {append_x}};
+  struct fixture *f = fixture_new(false);
+  struct hgl_backend *backend;
+  char path[100];
+  uint32_t was = 99;
+  int status;
+  write_old_store(f, one_deal[0]);
+  snprintf(path, sizeof path, "%s/data.mdb", f->folder);
+  pid_t child = fork();
+  if (child == 0) {
+    struct hgl_err why;
+    if (hgl_backend_lmdb_open(path, 1 << 20, &backend, &why)) _exit(2);
+    _exit(hgl_schema_migrate(backend, deadly, 3, &was, &why) ? 3 : 4);
+  }
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  assert_ok(hgl_backend_lmdb_open(path, 1 << 20, &backend, &err));
+  expect_version(backend, 1);
+  expect_row(backend, HGL_DB_DEALS, "a", hgl_text("dealx"));
+  assert_ok(hgl_schema_migrate(backend, whole, 3, &was, &err));
+  assert_int_equal(was, 1);
+  expect_row(backend, HGL_DB_DEALS, "a", hgl_text("dealxyx"));
+  backend->calls->close(backend);
+  fixture_free(f);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -203,6 +282,8 @@ int main(void)
       cmocka_unit_test(newer_schema_is_refused),
       cmocka_unit_test(migration_from_versions_0_and_1_keeps_rows_and_adds_their_times),
       cmocka_unit_test(migration_refuses_a_damaged_deal_and_changes_nothing),
+      cmocka_unit_test(a_store_on_disk_of_an_older_version_is_brought_forward),
+      cmocka_unit_test(a_migration_that_is_killed_goes_on_where_it_stood),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
