@@ -8,6 +8,14 @@ static int give(json_t *json, json_t **out, struct hgl_err *err)
   return 0;
 }
 
+/* A list from which something is missing is none. Takes the list. */
+static json_t *whole_or_none(json_t *list, bool whole)
+{
+  if (whole) return list;
+  json_decref(list);
+  return NULL;
+}
+
 struct hgl_host_counts hgl_host_counts(const struct hgl_host *host)
 {
   return host->counts;
@@ -19,7 +27,10 @@ int hgl_host_describe(struct hgl_host *host, json_t **out, struct hgl_err *err)
   struct hgl_store_stats store = hgl_store_stats(host->config.store);
   struct hgl_directory_counts directory = hgl_directory_counts(host->directory);
   json_t *urls = json_array();
-  for (char **url = host->urls; url && *url; url++) json_array_append_new(urls, json_string(*url));
+  bool whole = true;
+  for (char **url = host->urls; url && *url; url++)
+    whole &= json_array_append_new(urls, json_string(*url)) == 0;
+  urls = whole_or_none(urls, whole);
   return give(
       json_pack("{s:s, s:o, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, "
                 "s:i}",
@@ -39,8 +50,11 @@ static json_t *describe_agent(const struct agent *agent)
 {
   json_t *protocols = json_array();
   struct hgl_map_slot *slot;
+  bool whole = true;
   for (size_t i = 0; (slot = hgl_map_next(&agent->protocols, &i));)
-    json_array_append_new(protocols, json_stringn((const char *)slot->key, slot->key_size));
+    whole &= json_array_append_new(protocols,
+                                   json_stringn((const char *)slot->key, slot->key_size)) == 0;
+  protocols = whole_or_none(protocols, whole);
   const char *status = agent->stopped                 ? "stopped"
                        : agent->created || !agent->vm ? "running"
                                                       : "starting";
@@ -58,30 +72,35 @@ static json_t *describe_agent(const struct agent *agent)
 int hgl_host_list_agents(struct hgl_host *host, json_t **out, struct hgl_err *err)
 {
   json_t *list = json_array();
+  bool whole = true;
   for (size_t i = 0; i < host->agent_count; i++)
-    json_array_append_new(list, describe_agent(host->agents[i]));
-  return give(list, out, err);
+    whole &= json_array_append_new(list, describe_agent(host->agents[i])) == 0;
+  return give(whole_or_none(list, whole), out, err);
 }
 
 int hgl_host_list_peers(struct hgl_host *host, json_t **out, struct hgl_err *err)
 {
   json_t *list = json_array();
   struct hgl_map_slot *slot;
+  bool whole = true;
   for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) {
     const struct peer *peer = slot->value;
     if (peer == host->self) continue;
-    json_array_append_new(
-        list, json_pack("{s:s, s:b, s:b, s:b, s:b, s:s?, s:s?, s:I, s:I, s:I, s:I, s:I, s:I}",
-                        "did", peer->did, "linked", peer->ready, "dialled", peer->dialled,
-                        "restored", peer->restored, "forked",
-                        proof_kept(host, PROOF_FORK, &peer->key), "url", peer->url, "software",
-                        peer->software, "skew_ms", (json_int_t)peer->skew_ms, "unacknowledged",
-                        (json_int_t)(peer->out_next - 1 - peer->out_acked), "unacknowledged_bytes",
-                        (json_int_t)peer->out_bytes, "said", (json_int_t)(peer->out_next - 1),
-                        "heard", (json_int_t)(peer->in_next ? peer->in_next - 1 : 0), "violations",
-                        (json_int_t)peer->in_bad));
+    whole &= 0 ==
+             json_array_append_new(
+                 list,
+                 json_pack("{s:s, s:b, s:b, s:b, s:b, s:s?, s:s?, s:I, s:I, s:I, s:I, s:I, s:I}",
+                           "did", peer->did, "linked", peer->ready, "dialled", peer->dialled,
+                           "restored", peer->restored, "forked",
+                           proof_kept(host, PROOF_FORK, &peer->key), "url", peer->url, "software",
+                           peer->software, "skew_ms", (json_int_t)peer->skew_ms, "unacknowledged",
+                           (json_int_t)(peer->out_next - 1 - peer->out_acked),
+                           "unacknowledged_bytes", (json_int_t)peer->out_bytes, "said",
+                           (json_int_t)(peer->out_next - 1), "heard",
+                           (json_int_t)(peer->in_next ? peer->in_next - 1 : 0), "violations",
+                           (json_int_t)peer->in_bad));
   }
-  return give(list, out, err);
+  return give(whole_or_none(list, whole), out, err);
 }
 
 int hgl_host_find(struct hgl_host *host, const char *text, json_t **out, struct hgl_err *err)
