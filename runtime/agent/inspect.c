@@ -9,6 +9,14 @@ static int give(json_t *json, json_t **out, struct hgl_err *err)
   return 0;
 }
 
+/* A list from which something is missing is none. Takes the list. */
+static json_t *whole_or_none(json_t *list, bool whole)
+{
+  if (whole) return list;
+  json_decref(list);
+  return NULL;
+}
+
 struct hgl_host_counts hgl_host_counts(const struct hgl_host *host)
 {
   return host->counts;
@@ -20,7 +28,10 @@ int hgl_host_describe(struct hgl_host *host, json_t **out, struct hgl_err *err)
   struct hgl_store_stats store = hgl_store_stats(host->config.store);
   struct hgl_directory_counts directory = hgl_directory_counts(host->directory);
   json_t *urls = json_array();
-  for (char **url = host->urls; url && *url; url++) json_array_append_new(urls, json_string(*url));
+  bool whole = true;
+  for (char **url = host->urls; url && *url; url++)
+    whole &= json_array_append_new(urls, json_string(*url)) == 0;
+  urls = whole_or_none(urls, whole);
   json_t *json = json_pack(
       "{s:s, s:o, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, "
       "s:i}",
@@ -32,14 +43,16 @@ int hgl_host_describe(struct hgl_host *host, json_t **out, struct hgl_err *err)
       (json_int_t)counts->refused, "raised", (json_int_t)counts->raised, "dead",
       (json_int_t)counts->dead, "deals", (json_int_t)counts->deals, "known_hosts",
       (int)directory.hosts, "known_agents", (int)directory.adverts);
-  json_object_set_new(json, "held",
-                      hgl_host_held(host) ? json_string(hgl_host_held(host)) : json_null());
-  json_object_set_new(json, "disk_free",
-                      json_integer((json_int_t)(hgl_store_space(host->config.store) & INT64_MAX)));
-  json_object_set_new(json, "disk_reserve",
-                      json_integer(host->config.disk_reserve < 0 ? 0 : host->config.disk_reserve));
-  json_object_set_new(json, "store_bytes", json_integer((json_int_t)store.file_bytes));
-  json_object_set_new(json, "journal_bytes", json_integer(host->journal_bytes));
+  json_t *space = json_pack(
+      "{s:s?, s:I, s:I, s:I, s:I}", "held", hgl_host_held(host), "disk_free",
+      (json_int_t)(hgl_store_space(host->config.store) & INT64_MAX), "disk_reserve",
+      (json_int_t)(host->config.disk_reserve < 0 ? 0 : host->config.disk_reserve), "store_bytes",
+      (json_int_t)store.file_bytes, "journal_bytes", (json_int_t)host->journal_bytes);
+  if (json && (!space || json_object_update(json, space))) {
+    json_decref(json);
+    json = NULL;
+  }
+  json_decref(space);
   return give(json, out, err);
 }
 
@@ -58,6 +71,7 @@ static json_t *describe_agent(const struct agent *agent)
 {
   json_t *protocols = json_array();
   struct hgl_map_slot *slot;
+  bool whole = true;
   for (size_t i = 0; (slot = hgl_map_next(&agent->protocols, &i));)
     json_array_append_new(protocols, json_stringn((const char *)slot->key, slot->key_size));
   return json_pack(
@@ -117,21 +131,25 @@ int hgl_host_list_peers(struct hgl_host *host, json_t **out, struct hgl_err *err
 {
   json_t *list = json_array();
   struct hgl_map_slot *slot;
+  bool whole = true;
   for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) {
     const struct peer *peer = slot->value;
     if (peer == host->self) continue;
-    json_array_append_new(
-        list, json_pack("{s:s, s:b, s:b, s:b, s:b, s:s?, s:s?, s:I, s:I, s:I, s:I, s:I, s:I}",
-                        "did", peer->did, "linked", peer->ready, "dialled", peer->dialled,
-                        "restored", peer->restored, "forked",
-                        proof_kept(host, PROOF_FORK, &peer->key), "url", peer->url, "software",
-                        peer->software, "skew_ms", (json_int_t)peer->skew_ms, "unacknowledged",
-                        (json_int_t)(peer->out_next - 1 - peer->out_acked), "unacknowledged_bytes",
-                        (json_int_t)peer->out_bytes, "said", (json_int_t)(peer->out_next - 1),
-                        "heard", (json_int_t)(peer->in_next ? peer->in_next - 1 : 0), "violations",
-                        (json_int_t)peer->in_bad));
+    whole &= 0 ==
+             json_array_append_new(
+                 list,
+                 json_pack("{s:s, s:b, s:b, s:b, s:b, s:s?, s:s?, s:I, s:I, s:I, s:I, s:I, s:I}",
+                           "did", peer->did, "linked", peer->ready, "dialled", peer->dialled,
+                           "restored", peer->restored, "forked",
+                           proof_kept(host, PROOF_FORK, &peer->key), "url", peer->url, "software",
+                           peer->software, "skew_ms", (json_int_t)peer->skew_ms, "unacknowledged",
+                           (json_int_t)(peer->out_next - 1 - peer->out_acked),
+                           "unacknowledged_bytes", (json_int_t)peer->out_bytes, "said",
+                           (json_int_t)(peer->out_next - 1), "heard",
+                           (json_int_t)(peer->in_next ? peer->in_next - 1 : 0), "violations",
+                           (json_int_t)peer->in_bad));
   }
-  return give(list, out, err);
+  return give(whole_or_none(list, whole), out, err);
 }
 
 int hgl_host_find(struct hgl_host *host, const char *text, json_t **out, struct hgl_err *err)
