@@ -41,13 +41,16 @@ static void fatal(void *user, const struct hgl_err *why)
   fail_msg("fatal: %s", why->message);
 }
 
-static void add_agent(struct scene *scene, const char *name, const char *source, uint8_t seed_byte)
+static int agent_signer(void *user, const char *agent, struct hgl_signer **out, struct hgl_err *why)
 {
-  uint8_t seed[HGL_SEED_SIZE] = {seed_byte};
-  struct hgl_signer *signer;
-  assert_ok(hgl_signer_create(seed, &signer, &err));
-  struct hgl_agent_config config = {
-      .name = name, .script_path = name, .source = hgl_text(source), .signer = signer};
+  uint8_t seed[HGL_SEED_SIZE] = {2};
+  memcpy(seed + 1, agent, strlen(agent));
+  return hgl_signer_create(seed, out, why);
+}
+
+static void add_agent(struct scene *scene, const char *name, const char *source)
+{
+  struct hgl_agent_config config = {.name = name, .script_path = name, .source = hgl_text(source)};
   assert_ok(hgl_host_add_agent(scene->host, &config, &err));
 }
 
@@ -79,15 +82,15 @@ static int set_up(void **state)
                                    .log = &hgl_log_none,
                                    .transport = {.send = send_nowhere, .want = want_nobody},
                                    .stdlib_folder = HGL_SOURCE_DIR "/stdlib",
+                                   .keys = {.signer = agent_signer},
                                    .chunks = scene->chunks,
                                    .fatal = fatal};
   assert_ok(hgl_host_create(&config, &scene->host, &err));
-  add_agent(scene, "operator", "", 2);
+  add_agent(scene, "operator", "");
   add_agent(scene, "echo",
             "agent.on('echo/1.0/say', function(m) m:reply('said', m.body) end)\n"
             "agent.on('echo/1.0/never', function() end)\n"
-            "agent.on('echo/1.0/raise', function() error 'no' end)\n",
-            3);
+            "agent.on('echo/1.0/raise', function() error 'no' end)\n");
   assert_ok(hgl_control_api_open(scene->loop, scene->host, scene->folder, stop, scene, &scene->api,
                                  &err));
   scene->caller = connect_again(scene);
