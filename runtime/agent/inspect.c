@@ -9,11 +9,11 @@ static int give(json_t *json, json_t **out, struct hgl_err *err)
   return 0;
 }
 
-/* A list from which something is missing is none. Takes the list. */
-static json_t *whole_or_none(json_t *list, bool whole)
+/* What lacks a part is none. Takes the value. */
+static json_t *whole_or_none(json_t *value, bool whole)
 {
-  if (whole) return list;
-  json_decref(list);
+  if (whole) return value;
+  json_decref(value);
   return NULL;
 }
 
@@ -110,21 +110,23 @@ json_t *describe_child(const struct child *child)
                              (json_int_t)child->restarted, "reason",
                              waits || child->standing != RUNNING ? child->reason : NULL, "group",
                              child->group ? child->group->name : NULL);
-  json_t *agent = child->agent ? describe_agent(child->agent) : NULL;
-  if (object && agent) json_object_update(object, agent);
-  if (object && !agent) json_object_set_new(object, "did", did_of_stopped(child));
-  if (object && waits)
-    json_object_set_new(object, "starts_in_ms", json_integer(left_ms > 0 ? left_ms : 0));
-  json_decref(agent);
-  return object;
+  json_t *rest = child->agent ? describe_agent(child->agent)
+                              : json_pack("{s:o*}", "did", did_of_stopped(child));
+  bool whole = object && rest && json_object_update(object, rest) == 0;
+  if (whole && waits)
+    whole = json_object_set_new(object, "starts_in_ms", json_integer(left_ms > 0 ? left_ms : 0)) ==
+            0;
+  json_decref(rest);
+  return whole_or_none(object, whole);
 }
 
 int hgl_host_list_agents(struct hgl_host *host, json_t **out, struct hgl_err *err)
 {
   json_t *list = json_array();
+  bool whole = true;
   for (const struct child *child = host->children; child; child = child->next)
-    json_array_append_new(list, describe_child(child));
-  return give(list, out, err);
+    whole &= json_array_append_new(list, describe_child(child)) == 0;
+  return give(whole_or_none(list, whole), out, err);
 }
 
 int hgl_host_list_peers(struct hgl_host *host, json_t **out, struct hgl_err *err)
