@@ -91,8 +91,9 @@ static int set_up(void **state)
             "agent.on('echo/1.0/say', function(m) m:reply('said', m.body) end)\n"
             "agent.on('echo/1.0/never', function() end)\n"
             "agent.on('echo/1.0/raise', function() error 'no' end)\n");
-  assert_ok(hgl_control_api_open(scene->loop, scene->host, scene->folder, stop, scene, &scene->api,
-                                 &err));
+  const struct hgl_control_actions actions = {.stop = stop, .user = scene};
+  assert_ok(
+      hgl_control_api_open(scene->loop, scene->host, scene->folder, &actions, &scene->api, &err));
   scene->caller = connect_again(scene);
   *state = scene;
   return 0;
