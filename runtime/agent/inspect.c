@@ -73,7 +73,9 @@ static json_t *describe_agent(const struct agent *agent)
   struct hgl_map_slot *slot;
   bool whole = true;
   for (size_t i = 0; (slot = hgl_map_next(&agent->protocols, &i));)
-    json_array_append_new(protocols, json_stringn((const char *)slot->key, slot->key_size));
+    whole &= json_array_append_new(protocols,
+                                   json_stringn((const char *)slot->key, slot->key_size)) == 0;
+  protocols = whole_or_none(protocols, whole);
   return json_pack(
       "{s:o, s:s?, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?}", "did",
       json_did(&agent->key), "about", agent->description, "version", (json_int_t)agent->version,
