@@ -75,15 +75,15 @@ static json_t *describe_agent(const struct agent *agent)
   for (size_t i = 0; (slot = hgl_map_next(&agent->protocols, &i));)
     whole &= json_array_append_new(protocols,
                                    json_stringn((const char *)slot->key, slot->key_size)) == 0;
-  return json_pack("{s:o, s:s?, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?}", "did",
-                   json_did(&agent->key), "about", agent->description, "version",
-                   (json_int_t)agent->version, "protocols", whole_or_none(protocols, whole),
-                   "mailbox", (json_int_t)agent->mailbox.count, "runs",
-                   (json_int_t)agent->run_count, "timers", (json_int_t)agent->timers.count,
-                   "memory_bytes", (json_int_t)(agent->vm ? hgl_vm_memory(agent->vm) : 0),
-                   "handled", (json_int_t)agent->handled, "sent", (json_int_t)agent->sent, "raised",
-                   (json_int_t)agent->raised, "log_left_out", (json_int_t)agent->log_left_out_total,
-                   "last_error", agent->last_error);
+  protocols = whole_or_none(protocols, whole);
+  return json_pack(
+      "{s:o, s:s?, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?}", "did",
+      json_did(&agent->key), "about", agent->description, "version", (json_int_t)agent->version,
+      "protocols", protocols, "mailbox", (json_int_t)agent->mailbox.count, "runs",
+      (json_int_t)agent->run_count, "timers", (json_int_t)agent->timers.count, "memory_bytes",
+      (json_int_t)(agent->vm ? hgl_vm_memory(agent->vm) : 0), "handled", (json_int_t)agent->handled,
+      "sent", (json_int_t)agent->sent, "raised", (json_int_t)agent->raised, "log_left_out",
+      (json_int_t)agent->log_left_out_total, "last_error", agent->last_error);
 }
 
 /* NULL: its key cannot be read. */

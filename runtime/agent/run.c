@@ -161,6 +161,7 @@ static void remember(char **place, const char *text)
   struct hgl_buf clean;
   struct hgl_err err;
   /* Each byte may need three for its replacement. */
+  if (text && !*text) text = NULL;
   hgl_buf_init(&clean, text ? 4 * strlen(text) + 4 : 0);
   if (text) put_clean(&clean, hgl_text(text));
   char *copy = text && hgl_buf_check(&clean, &err) == 0

@@ -309,6 +309,13 @@ void world_pass_frames(struct world *world)
   drop_closed(world);
 }
 
+/* Below its reserve a host waits for others to make room; on a full disk it tries again. */
+static bool at_rest(const struct hgl_host *host)
+{
+  const char *held = hgl_host_held(host);
+  return hgl_host_idle(host) || (held && strcmp(held, "disk_low") == 0);
+}
+
 void world_run(struct world *world)
 {
   for (int round = 0; round < 100000; round++) {
@@ -317,7 +324,7 @@ void world_run(struct world *world)
       struct node *node = &world->nodes[i];
       if (!node->host || node->failed) continue;
       hgl_host_tick(node->host);
-      busy = busy || (!hgl_host_idle(node->host) && !hgl_host_held(node->host));
+      busy = busy || !at_rest(node->host);
     }
     while (deliver(world)) busy = true;
     drop_closed(world);
