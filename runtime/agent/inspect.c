@@ -9,6 +9,14 @@ static int give(json_t *json, json_t **out, struct hgl_err *err)
   return 0;
 }
 
+/* Something that lacks a part is nothing. Takes it. */
+static json_t *whole_or_none(json_t *json, bool whole)
+{
+  if (whole) return json;
+  json_decref(json);
+  return NULL;
+}
+
 struct hgl_host_counts hgl_host_counts(const struct hgl_host *host)
 {
   return host->counts;
@@ -20,7 +28,10 @@ int hgl_host_describe(struct hgl_host *host, json_t **out, struct hgl_err *err)
   struct hgl_store_stats store = hgl_store_stats(host->config.store);
   struct hgl_directory_counts directory = hgl_directory_counts(host->directory);
   json_t *urls = json_array();
-  for (char **url = host->urls; url && *url; url++) json_array_append_new(urls, json_string(*url));
+  bool whole = true;
+  for (char **url = host->urls; url && *url; url++)
+    whole &= json_array_append_new(urls, json_string(*url)) == 0;
+  urls = whole_or_none(urls, whole);
   return give(
       json_pack("{s:s, s:o, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, "
                 "s:i}",
@@ -50,8 +61,11 @@ static json_t *describe_agent(const struct agent *agent)
 {
   json_t *protocols = json_array();
   struct hgl_map_slot *slot;
+  bool whole = true;
   for (size_t i = 0; (slot = hgl_map_next(&agent->protocols, &i));)
-    json_array_append_new(protocols, json_stringn((const char *)slot->key, slot->key_size));
+    whole &= json_array_append_new(protocols,
+                                   json_stringn((const char *)slot->key, slot->key_size)) == 0;
+  protocols = whole_or_none(protocols, whole);
   return json_pack(
       "{s:o, s:s?, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?}", "did",
       json_did(&agent->key), "about", agent->description, "version", (json_int_t)agent->version,
@@ -89,41 +103,50 @@ json_t *describe_child(const struct child *child)
                              waits || child->standing != RUNNING ? child->reason : NULL, "group",
                              child->group ? child->group->name : NULL);
   json_t *agent = child->agent ? describe_agent(child->agent) : NULL;
-  if (object && agent) json_object_update(object, agent);
-  if (object && !agent) json_object_set_new(object, "did", did_of_stopped(child));
-  if (object && waits)
-    json_object_set_new(object, "starts_in_ms", json_integer(left_ms > 0 ? left_ms : 0));
+  bool whole = object != NULL;
+  if (child->agent)
+    whole = whole && agent && json_object_update(object, agent) == 0;
+  else if (whole)
+    json_object_set_new(object, "did", did_of_stopped(child));
+  if (whole && waits)
+    whole = json_object_set_new(object, "starts_in_ms", json_integer(left_ms > 0 ? left_ms : 0)) ==
+            0;
   json_decref(agent);
-  return object;
+  return whole_or_none(object, whole);
 }
 
 int hgl_host_list_agents(struct hgl_host *host, json_t **out, struct hgl_err *err)
 {
   json_t *list = json_array();
+  bool whole = true;
   for (const struct child *child = host->children; child; child = child->next)
-    json_array_append_new(list, describe_child(child));
-  return give(list, out, err);
+    whole &= json_array_append_new(list, describe_child(child)) == 0;
+  return give(whole_or_none(list, whole), out, err);
 }
 
 int hgl_host_list_peers(struct hgl_host *host, json_t **out, struct hgl_err *err)
 {
   json_t *list = json_array();
   struct hgl_map_slot *slot;
+  bool whole = true;
   for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) {
     const struct peer *peer = slot->value;
     if (peer == host->self) continue;
-    json_array_append_new(
-        list, json_pack("{s:s, s:b, s:b, s:b, s:b, s:s?, s:s?, s:I, s:I, s:I, s:I, s:I, s:I}",
-                        "did", peer->did, "linked", peer->ready, "dialled", peer->dialled,
-                        "restored", peer->restored, "forked",
-                        proof_kept(host, PROOF_FORK, &peer->key), "url", peer->url, "software",
-                        peer->software, "skew_ms", (json_int_t)peer->skew_ms, "unacknowledged",
-                        (json_int_t)(peer->out_next - 1 - peer->out_acked), "unacknowledged_bytes",
-                        (json_int_t)peer->out_bytes, "said", (json_int_t)(peer->out_next - 1),
-                        "heard", (json_int_t)(peer->in_next ? peer->in_next - 1 : 0), "violations",
-                        (json_int_t)peer->in_bad));
+    whole &= 0 ==
+             json_array_append_new(
+                 list,
+                 json_pack("{s:s, s:b, s:b, s:b, s:b, s:s?, s:s?, s:I, s:I, s:I, s:I, s:I, s:I}",
+                           "did", peer->did, "linked", peer->ready, "dialled", peer->dialled,
+                           "restored", peer->restored, "forked",
+                           proof_kept(host, PROOF_FORK, &peer->key), "url", peer->url, "software",
+                           peer->software, "skew_ms", (json_int_t)peer->skew_ms, "unacknowledged",
+                           (json_int_t)(peer->out_next - 1 - peer->out_acked),
+                           "unacknowledged_bytes", (json_int_t)peer->out_bytes, "said",
+                           (json_int_t)(peer->out_next - 1), "heard",
+                           (json_int_t)(peer->in_next ? peer->in_next - 1 : 0), "violations",
+                           (json_int_t)peer->in_bad));
   }
-  return give(list, out, err);
+  return give(whole_or_none(list, whole), out, err);
 }
 
 int hgl_host_find(struct hgl_host *host, const char *text, json_t **out, struct hgl_err *err)
