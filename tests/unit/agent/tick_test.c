@@ -127,10 +127,10 @@ static void a_full_disk_stops_the_intake_and_nothing_is_lost(void **state)
   hgl_host_tick(node->host);
   hgl_host_tick(node->host);
   assert_int_equal(hgl_host_deadline(node->host), INT64_MAX); /* the store will wake it */
-  assert_true(world_logged(&world, "nothing is taken in until it can be stored"));
   assert_false(node->failed);
+  for (int i = 0; i < 5; i++) hgl_host_tick(node->host); /* each is a try */
   world_run(&world);
-  assert_true(world_logged(&world, "the store takes commits again"));
+  assert_true(hgl_host_deadline(node->host) < INT64_MAX);
   assert_int_equal(world_number(node, "agent", "report/1.0/ask", "count"), 1);
   world_deinit(&world);
 }
