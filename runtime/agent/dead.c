@@ -1,6 +1,6 @@
 /* Dead letters: messages and timers whose handlers failed for good, kept until the operator
  * decides. */
-#include "agent/internal.h"
+#include "agent/page.h"
 
 static void put_mended(struct hgl_buf *out, struct hgl_bytes text)
 {

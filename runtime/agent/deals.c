@@ -1,5 +1,5 @@
 /* Deal records of agents, and the evidence they rest on. */
-#include "agent/internal.h"
+#include "agent/page.h"
 
 enum { DEAL_ID_SIZE_MAX = 64, DEAL_SIZE_MAX = 64 * 1024 };
 

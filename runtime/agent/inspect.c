@@ -1,7 +1,7 @@
 /* The host described in JSON, for the control API. */
 #include <stdlib.h>
 
-#include "agent/internal.h"
+#include "agent/page.h"
 #include "agent/supervise.h"
 #include "protocol/advert.h"
 

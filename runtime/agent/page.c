@@ -1,5 +1,5 @@
 /* Pages of lists: filled item by item until one is full, each with the cursor to go on from. */
-#include "agent/internal.h"
+#include "agent/page.h"
 
 enum { CURSOR_SIZE_MAX = HGL_STORE_KEY_SIZE_MAX };
 

@@ -1,6 +1,6 @@
 /* Proofs that a host or an agent contradicted itself (protocol/conflict.h): kept when they are met,
  * one of a kind of each subject, listed and exported. */
-#include "agent/internal.h"
+#include "agent/page.h"
 #include "protocol/conflict.h"
 
 enum { PROOFS_MAX = 4096 }; /* of one kind: identities are free */

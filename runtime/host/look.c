@@ -71,11 +71,10 @@ static int show_agents(const struct hgl_verb *verb, const char *data, bool json)
                                               {0}};
   struct hgl_err err = {0};
   json_t *rows = NULL;
-  int status = hgl_client_once(data, json_pack("{s:s}", "call", "agents"), HGL_CLIENT_TIMEOUT_MS,
-                               &rows, &err);
-  if (status == 0 && json) status = hgl_print_json(rows, &err);
-  if (status == 0 && !json && (status = explain_agents(rows, &err)) == 0)
-    status = hgl_print_table(rows, columns, "no agents", &err);
+  int status =
+      hgl_client_list(data, json_pack("{s:s}", "call", "agents"), SIZE_MAX, &rows, &err);
+  if (status == 0 && !json) status = explain_agents(rows, &err);
+  if (status == 0) status = hgl_print_list(rows, json, columns, "no agents", &err);
   json_decref(rows);
   return status ? hgl_verb_fail(verb, &err) : HGL_EXIT_OK;
 }
