@@ -152,8 +152,8 @@ static int describe(uint64_t number, const struct dead *dead, const struct mail 
   if (!whole) json_object_del(message, "body");
   bool named = mail->kind == MAIL_TIMER && mail->why && *mail->why;
   json_t *object = json_pack("{s:I, s:s%, s:s%, s:s%, s:I, s:s, s:s*, s:i, s:o?}", "row",
-                             (json_int_t)number, "agent", dead->agent.data, dead->agent.size, "code",
-                             dead->code.data, dead->code.size, "why", dead->why.data,
+                             (json_int_t)number, "agent", dead->agent.data, dead->agent.size,
+                             "code", dead->code.data, dead->code.size, "why", dead->why.data,
                              dead->why.size, "time_ms", (json_int_t)dead->time_ms, "kind",
                              kinds[mail->kind], "timer", named ? mail->why : NULL, "attempts",
                              mail->attempt, "message", message);

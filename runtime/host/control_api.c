@@ -528,7 +528,7 @@ static void end_backup(struct hgl_control_api *api)
   int status = hgl_backup_finish(api->backup, &report, &err);
   api->backup = NULL;
   if (api->backup_client)
-    answer(api->backup_client, api->backup_tag, report, status ? &err : NULL);
+    answer(api->backup_client, api->backup_tag, report, NULL, status ? &err : NULL);
   else
     json_decref(report);
   json_decref(api->backup_tag);

@@ -71,8 +71,7 @@ static int show_agents(const struct hgl_verb *verb, const char *data, bool json)
                                               {0}};
   struct hgl_err err = {0};
   json_t *rows = NULL;
-  int status =
-      hgl_client_list(data, json_pack("{s:s}", "call", "agents"), SIZE_MAX, &rows, &err);
+  int status = hgl_client_list(data, json_pack("{s:s}", "call", "agents"), SIZE_MAX, &rows, &err);
   if (status == 0 && !json) status = explain_agents(rows, &err);
   if (status == 0) status = hgl_print_list(rows, json, columns, "no agents", &err);
   json_decref(rows);

@@ -34,6 +34,16 @@ static void must(int status, const struct hgl_err *err)
 
 static void stop(void *user) {}
 
+static int add(void *user, const struct hgl_node_agent *agent, struct hgl_err *err)
+{
+  return hgl_fail(err, HGL_DENIED, "this host is complete");
+}
+
+static int restart(void *user, const char *name, struct hgl_err *err)
+{
+  return hgl_fail(err, HGL_DENIED, "this host reads no scripts");
+}
+
 static int send_nowhere(void *link, struct hgl_bytes frame, struct hgl_err *err)
 {
   return hgl_fail(err, HGL_CLOSED, "there is no network");
@@ -46,14 +56,16 @@ static void fatal(void *user, const struct hgl_err *why)
   must(-1, why);
 }
 
+static int agent_signer(void *user, const char *agent, struct hgl_signer **out, struct hgl_err *err)
+{
+  uint8_t seed[HGL_SEED_SIZE] = {(uint8_t)agent[0]};
+  return hgl_signer_create(seed, out, err);
+}
+
 static void add_agent(const char *name, const char *source)
 {
-  uint8_t seed[HGL_SEED_SIZE] = {(uint8_t)name[0]};
   struct hgl_err err;
-  struct hgl_signer *signer;
-  must(hgl_signer_create(seed, &signer, &err), &err);
-  struct hgl_agent_config config = {
-      .name = name, .script_path = name, .source = hgl_text(source), .signer = signer};
+  struct hgl_agent_config config = {.name = name, .script_path = name, .source = hgl_text(source)};
   must(hgl_host_add_agent(scene.host, &config, &err), &err);
 }
 
@@ -87,13 +99,15 @@ static void begin(void)
                                    .random = &hgl_random_system,
                                    .log = &hgl_log_none,
                                    .transport = {.send = send_nowhere, .want = want_nobody},
+                                   .keys = {.signer = agent_signer},
                                    .chunks = scene.chunks,
                                    .fatal = fatal};
   must(hgl_host_create(&config, &scene.host, &err), &err);
   add_agent("operator", "");
   add_agent("echo", "agent.offer { service = 'echo' }\n"
                     "agent.on('echo/1.0/say', function(m) m:reply('said', m.body) end)");
-  must(hgl_control_api_open(scene.loop, scene.host, scene.folder, stop, NULL, &scene.api, &err),
+  static const struct hgl_control_actions actions = {.stop = stop, .add = add, .restart = restart};
+  must(hgl_control_api_open(scene.loop, scene.host, scene.folder, &actions, &scene.api, &err),
        &err);
   atexit(end);
 }

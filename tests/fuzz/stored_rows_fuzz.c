@@ -32,12 +32,7 @@ static void put_rows(struct node *node, const uint8_t *data, size_t size)
 static void add_agent(struct node *node, const char *name, const char *source)
 {
   struct hgl_err err;
-  struct hgl_signer *signer;
-  uint8_t seed[HGL_SEED_SIZE] = {1}; /* as in support/world.c: stored rows name their keys */
-  memcpy(seed + 1, name, strlen(name));
-  if (hgl_signer_create(seed, &signer, &err)) abort();
-  struct hgl_agent_config config = {
-      .name = name, .script_path = name, .source = hgl_text(source), .signer = signer};
+  struct hgl_agent_config config = {.name = name, .script_path = name, .source = hgl_text(source)};
   if (hgl_host_add_agent(node->host, &config, &err) && err.code == HGL_INTERNAL) abort();
 }
 
@@ -54,7 +49,7 @@ static void look(struct node *node)
     hgl_buf_clear(&next);
   }
   json_t *shown = NULL;
-  if (hgl_host_dead_show(node->host, 1, &shown, &err) == 0) json_decref(shown);
+  if (hgl_host_show_dead(node->host, 1, &shown, &err) == 0) json_decref(shown);
   if (hgl_host_dead_resend(node->host, 1, &err)) hgl_buf_clear(&next);
   if (hgl_host_export(node->host, "00000000000000000000000000000001", &evidence, &err))
     hgl_buf_clear(&evidence);
