@@ -9,6 +9,7 @@
 #define HGL_PROTOCOL_CBOR_H
 
 #include "base/buf.h"
+#include "base/utf8.h"
 
 void hgl_cbor_put_uint(struct hgl_buf *out, uint64_t value);
 void hgl_cbor_put_int(struct hgl_buf *out, int64_t value);
@@ -91,7 +92,5 @@ int hgl_cbor_end(const struct hgl_cbor_reader *in, const char *what,
  * HGL_NOT_DETERMINISTIC, HGL_DUPLICATE_KEY. */
 int hgl_cbor_get_key(struct hgl_cbor_reader *in, const char *what, int64_t *previous, int64_t *key,
                      struct hgl_err *err) HGL_NODISCARD;
-
-bool hgl_utf8_valid(struct hgl_bytes text);
 
 #endif

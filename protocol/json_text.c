@@ -43,6 +43,78 @@ static bool deeper_than(json_t *json, unsigned depth)
   return false;
 }
 
+/* Where in a text something stands: the keys and indices on the way to it. */
+struct way {
+  struct {
+    bool is_list, before_key;
+    struct hgl_bytes key; /* as written */
+    size_t index;
+  } steps[JSON_DEPTH_MAX];
+  size_t depth; /* may exceed what there is room for */
+};
+
+static size_t text_end(struct hgl_bytes text, size_t at)
+{
+  for (at++; at < text.size && text.data[at] != '"'; at++)
+    if (text.data[at] == '\\') at++;
+  return at < text.size ? at : text.size;
+}
+
+/* The text is known to be JSON up to its end. */
+static void follow(struct hgl_bytes text, struct way *way)
+{
+  way->depth = 0;
+  for (size_t i = 0; i < text.size; i++) {
+    char c = (char)text.data[i];
+    size_t top = way->depth - 1, start = i + 1;
+    bool within = way->depth > 0 && way->depth <= JSON_DEPTH_MAX;
+    if (c == '"') {
+      i = text_end(text, i);
+      if (within && way->steps[top].before_key)
+        way->steps[top].key = hgl_bytes(text.data + start, i - start);
+    } else if (c == '{' || c == '[') {
+      if (way->depth++ >= JSON_DEPTH_MAX) continue;
+      way->steps[top + 1].is_list = c == '[';
+      way->steps[top + 1].before_key = c == '{';
+      way->steps[top + 1].index = 0;
+    } else if (c == '}' || c == ']') {
+      way->depth--;
+    } else if (within && (c == ',' || c == ':')) {
+      way->steps[top].before_key = c == ',' && !way->steps[top].is_list;
+      way->steps[top].index += c == ',';
+    }
+  }
+}
+
+/* "body.prices[2]: ", as far as it fits. */
+static void show_way(const struct way *way, char *out, size_t size)
+{
+  size_t used = 0;
+  *out = 0;
+  for (size_t i = 0; i < way->depth && i < JSON_DEPTH_MAX && used < size; i++) {
+    struct hgl_bytes key = way->steps[i].key;
+    if (way->steps[i].is_list)
+      used += (size_t)snprintf(out + used, size - used, "[%zu]", way->steps[i].index);
+    else
+      used += (size_t)snprintf(out + used, size - used, "%s%.*s", i ? "." : "", HGL_STR(key));
+  }
+  if (used && used < size) snprintf(out + used, size - used, ": ");
+  for (; *out; out++)
+    if (*out < 0x20 || *out > 0x7e) *out = '?';
+}
+
+static int refuse_number(struct hgl_bytes text, const json_error_t *error, struct hgl_err *err)
+{
+  struct way way;
+  char place[200];
+  size_t end = error->position > 0 ? (size_t)error->position : 0;
+  follow(hgl_bytes(text.data, end < text.size ? end : text.size), &way);
+  show_way(&way, place, sizeof place);
+  bool is_real = strncmp(error->text, "real", strlen("real")) == 0;
+  return hgl_fail(err, HGL_BAD_VALUE, "JSON, line %d, column %d: %sa number beyond what a %s holds",
+                  error->line, error->column, place, is_real ? "double" : "64-bit integer");
+}
+
 int hgl_json_parse(struct hgl_bytes text, size_t size_max, json_t **out, struct hgl_err *err)
 {
   if (text.size > size_max)
@@ -54,6 +126,8 @@ int hgl_json_parse(struct hgl_bytes text, size_t size_max, json_t **out, struct 
   if (!json) {
     /* jansson's own message quotes the input. */
     enum hgl_code code = code_of(json_error_code(&error));
+    if (json_error_code(&error) == json_error_numeric_overflow)
+      return refuse_number(text, &error, err);
     return hgl_fail(err, code, "JSON, line %d, column %d: %s", error.line, error.column,
                     hgl_code_meaning(code));
   }

@@ -183,6 +183,7 @@ static int enlist(struct child *child, const char *group, struct hgl_err *err)
   else
     host->children = child;
   host->children_last = child;
+  child->number = ++host->children_added;
   return 0;
 }
 

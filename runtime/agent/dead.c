@@ -1,12 +1,20 @@
 /* Dead letters: messages and timers whose handlers failed for good, kept until the operator
  * decides. */
-#include "agent/internal.h"
+#include "agent/page.h"
+
+static void put_mended(struct hgl_buf *out, struct hgl_bytes text)
+{
+  struct hgl_buf mended;
+  hgl_buf_init(&mended, text.size);
+  hgl_utf8_mend(text, &mended);
+  if (mended.failed) out->failed = mended.failed;
+  hgl_cbor_put_text(out, hgl_buf_bytes(&mended));
+  hgl_buf_deinit(&mended);
+}
 
 void put_words(struct hgl_buf *out, const char *text)
 {
-  size_t size = strlen(text);
-  while (size && !hgl_utf8_valid(hgl_bytes(text, size))) size--;
-  hgl_cbor_put_text(out, hgl_bytes(text, size));
+  put_mended(out, hgl_text(text));
 }
 
 enum { TRACEBACK_SIZE_MAX = 4096 };
@@ -58,9 +66,20 @@ static int trim(struct hgl_host *host, struct hgl_err *err)
 static void put_traceback(struct agent *agent, enum hgl_code code, struct hgl_buf *row)
 {
   const char *text = code == HGL_HANDLER_FAILED ? agent->last_traceback : NULL;
-  size_t size = text ? strnlen(text, TRACEBACK_SIZE_MAX) : 0;
-  while (size && !hgl_utf8_valid(hgl_bytes(text, size))) size--;
-  hgl_cbor_put_text(row, hgl_bytes(text, size));
+  put_mended(row, hgl_bytes(text, text ? strnlen(text, TRACEBACK_SIZE_MAX) : 0));
+}
+
+static json_t *describe_event(const struct agent *agent, uint64_t row, enum hgl_code code,
+                              const char *why)
+{
+  struct hgl_buf words;
+  hgl_buf_init(&words, strlen(why));
+  hgl_utf8_mend(hgl_text(why), &words);
+  json_t *event = json_pack("{s:I, s:s, s:s, s:s%}", "row", (json_int_t)row, "agent", agent->name,
+                            "code", hgl_code_name(code), "why",
+                            words.size ? (const char *)words.data : "", words.size);
+  hgl_buf_deinit(&words);
+  return event;
 }
 
 /* [agent, code, why, time ms, mail, traceback]; those of older programs end before the last. */
@@ -92,9 +111,7 @@ void dead_letter(struct agent *agent, struct mail *mail, enum hgl_code code, con
   host->counts.dead++;
   host_log(host, HGL_LOG_ERROR, "%s: dead letter %llu (%s): %s", agent->name,
            (unsigned long long)number, hgl_code_name(code), why);
-  watch_event(host, "dead",
-              json_pack("{s:I, s:s, s:s, s:s}", "row", (json_int_t)number, "agent", agent->name,
-                        "code", hgl_code_name(code), "why", why));
+  watch_event(host, "dead", describe_event(agent, number, code, why));
   hgl_buf_deinit(&encoded);
   hgl_buf_deinit(&row);
 }
@@ -123,57 +140,76 @@ static int decode(struct hgl_bytes row, struct dead *out, struct hgl_err *err)
 
 /* ---- looking ---- */
 
-static int describe(struct hgl_bytes key, struct hgl_bytes value, json_t **out, struct hgl_err *err)
+/* The letter's message is in `mail`. */
+static int describe(uint64_t number, const struct dead *dead, const struct mail *mail, bool whole,
+                    json_t **out, struct hgl_err *err)
 {
   static const char *const kinds[] = {"message",  "undelivered", "timer",
                                       "on_start", "on_upgrade",  "on_stop"};
   json_t *message = NULL;
-  struct dead dead;
-  struct mail *mail;
-  int status = decode(value, &dead, err);
-  if (!status) status = mail_decode(dead.mail, &mail, err);
+  int status = mail->message ? hgl_envelope_to_json(&mail->message->envelope, &message, err) : 0;
   if (status) return status;
-  if (mail->message && (status = hgl_envelope_to_json(&mail->message->envelope, &message, err))) {
-    mail_destroy(mail);
-    return status;
-  }
+  if (!whole) json_object_del(message, "body");
   bool named = mail->kind == MAIL_TIMER && mail->why && *mail->why;
   json_t *object = json_pack("{s:I, s:s%, s:s%, s:s%, s:I, s:s, s:s*, s:i, s:o?}", "row",
-                             (json_int_t)hgl_get_be64(key.data), "agent", dead.agent.data,
-                             dead.agent.size, "code", dead.code.data, dead.code.size, "why",
-                             dead.why.data, dead.why.size, "time_ms", (json_int_t)dead.time_ms,
-                             "kind", kinds[mail->kind], "timer", named ? mail->why : NULL,
-                             "attempts", mail->attempt, "message", message);
-  if (object && dead.traceback.size)
+                             (json_int_t)number, "agent", dead->agent.data, dead->agent.size,
+                             "code", dead->code.data, dead->code.size, "why", dead->why.data,
+                             dead->why.size, "time_ms", (json_int_t)dead->time_ms, "kind",
+                             kinds[mail->kind], "timer", named ? mail->why : NULL, "attempts",
+                             mail->attempt, "message", message);
+  if (object && whole && dead->traceback.size)
     json_object_set_new(object, "traceback",
-                        json_stringn((const char *)dead.traceback.data, dead.traceback.size));
-  mail_destroy(mail);
-  if (!object) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+                        json_stringn((const char *)dead->traceback.data, dead->traceback.size));
   *out = object;
-  return 0;
+  return *out ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
 }
+
+static int describe_row(uint64_t number, struct hgl_bytes row, bool whole, json_t **out,
+                        struct hgl_err *err)
+{
+  struct dead dead;
+  struct mail *mail;
+  int status = decode(row, &dead, err);
+  if (!status) status = mail_decode(dead.mail, &mail, err);
+  if (status) return status;
+  status = describe(number, &dead, mail, whole, out, err);
+  mail_destroy(mail);
+  return status;
+}
+
+struct dead_paging {
+  struct paging paging;
+  bool whole; /* with the bodies */
+};
 
 static int list_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
 {
-  json_t *list = user, *object;
-  int status = describe(key, value, &object, err);
-  if (status) return status;
-  json_object_del(object, "traceback"); /* for one who looks at one */
-  if (json_array_insert_new(list, 0, object)) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  return json_array_size(list) == HGL_DEAD_LISTED_MAX;
+  struct dead_paging *dead = user;
+  json_t *object = NULL;
+  if (page_full(&dead->paging)) return 1;
+  int status = describe_row(hgl_get_be64(key.data), value, dead->whole, &object, err);
+  return status ? status : page_add(&dead->paging, object, key, err);
+}
+
+static int list_dead(struct hgl_host *host, const struct hgl_page *page, bool whole, json_t **out,
+                     struct hgl_err *err)
+{
+  struct dead_paging dead = {.whole = whole};
+  int status = page_begin(&dead.paging, page, err);
+  if (!status)
+    status = page_scan(&dead.paging, host->config.store, HGL_DB_DEAD, list_row, &dead, err);
+  return page_end(&dead.paging, status, out, err);
+}
+
+int page_of_dead(struct hgl_host *host, const struct hgl_page *page, json_t **out,
+                 struct hgl_err *err)
+{
+  return list_dead(host, page, false, out, err);
 }
 
 int hgl_host_list_dead(struct hgl_host *host, json_t **out, struct hgl_err *err)
 {
-  json_t *list = json_array();
-  int status = hgl_store_scan(host->config.store, HGL_DB_DEAD, hgl_bytes(NULL, 0),
-                              hgl_bytes(NULL, 0), true, list_row, list, err);
-  if (status < 0) {
-    json_decref(list);
-    return status;
-  }
-  *out = list;
-  return 0;
+  return list_dead(host, NULL, true, out, err);
 }
 
 int hgl_host_show_dead(struct hgl_host *host, uint64_t row, json_t **out, struct hgl_err *err)
@@ -184,7 +220,7 @@ int hgl_host_show_dead(struct hgl_host *host, uint64_t row, json_t **out, struct
   int status = hgl_store_get(host->config.store, HGL_DB_DEAD, row_key(row, key), &value, err);
   if (status == -HGL_NOT_FOUND)
     status = hgl_fail(err, HGL_NOT_FOUND, "there is no dead letter %llu", (unsigned long long)row);
-  if (!status) status = describe(row_key(row, key), hgl_buf_bytes(&value), out, err);
+  if (!status) status = describe_row(row, hgl_buf_bytes(&value), true, out, err);
   hgl_buf_deinit(&value);
   return status;
 }

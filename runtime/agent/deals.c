@@ -1,5 +1,5 @@
 /* Deal records of agents, and the evidence they rest on. */
-#include "agent/internal.h"
+#include "agent/page.h"
 
 enum { DEAL_ID_SIZE_MAX = 64, DEAL_SIZE_MAX = 64 * 1024 };
 
@@ -157,12 +157,6 @@ int deal_put(struct agent *agent, struct hgl_bytes deal, struct hgl_err *err)
 
 /* ---- listing ---- */
 
-struct listing {
-  struct hgl_host *host;
-  json_t *list;
-  size_t limit; /* 0: none */
-};
-
 static struct agent *agent_of(struct hgl_host *host, struct hgl_bytes key)
 {
   uint64_t number = hgl_get_be64(key.data);
@@ -171,51 +165,60 @@ static struct agent *agent_of(struct hgl_host *host, struct hgl_bytes key)
   return NULL;
 }
 
-static int list_deal(struct listing *listing, struct hgl_bytes key, struct hgl_bytes row,
-                     struct hgl_err *err)
+static int describe_deal(struct hgl_host *host, struct hgl_bytes key, struct hgl_bytes row,
+                         json_t **out, struct hgl_err *err)
 {
-  const struct agent *agent = agent_of(listing->host, key);
+  const struct agent *agent = agent_of(host, key);
   struct hgl_bytes record;
-  json_t *deal;
   int64_t time_ms;
   int status = decode(row, &time_ms, &record, err);
-  if (!status) status = hgl_value_to_json(record, &deal, err);
+  if (!status) status = hgl_value_to_json(record, out, err);
   if (status) return status;
-  json_object_set_new(deal, "agent", json_string(agent ? agent->name : "(not running)"));
-  json_object_set_new(deal, "time_ms", json_integer(time_ms));
-  return json_array_append_new(listing->list, deal) ? hgl_fail(err, HGL_NO_MEMORY, "out of memory")
-                                                    : 0;
+  json_object_set_new(*out, "agent", json_string(agent ? agent->name : "(not running)"));
+  json_object_set_new(*out, "time_ms", json_integer(time_ms));
+  return 0;
 }
+
+struct deal_paging {
+  struct paging paging;
+  struct hgl_host *host;
+};
 
 static int list_place(void *user, struct hgl_bytes place, struct hgl_bytes value,
                       struct hgl_err *err)
 {
-  struct listing *listing = user;
+  struct deal_paging *deals = user;
   struct hgl_buf row;
+  json_t *deal = NULL;
   enum { TIME_SIZE = 8, NUMBER_SIZE = 8 };
+  if (page_full(&deals->paging)) return 1;
   if (place.size < TIME_SIZE + NUMBER_SIZE)
     return hgl_fail(err, HGL_CORRUPT, "a deal's place in time has a bad key");
   struct hgl_bytes key = hgl_bytes(place.data + TIME_SIZE, place.size - TIME_SIZE);
   hgl_buf_init(&row, DEAL_SIZE_MAX + 64);
-  int status = hgl_store_get(listing->host->config.store, HGL_DB_DEALS, key, &row, err);
+  int status = hgl_store_get(deals->host->config.store, HGL_DB_DEALS, key, &row, err);
   if (status == -HGL_NOT_FOUND) status = hgl_fail(err, HGL_CORRUPT, "a deal's record is missing");
-  if (!status) status = list_deal(listing, key, hgl_buf_bytes(&row), err);
+  if (!status) status = describe_deal(deals->host, key, hgl_buf_bytes(&row), &deal, err);
   hgl_buf_deinit(&row);
-  return status ? status : json_array_size(listing->list) == listing->limit;
+  return status ? status : page_add(&deals->paging, deal, place, err);
+}
+
+/* Newest first: the cursor is the place in time of the last one told. */
+int page_of_deals(struct hgl_host *host, const struct hgl_page *page, json_t **out,
+                  struct hgl_err *err)
+{
+  struct deal_paging deals = {.host = host};
+  int status = page_begin(&deals.paging, page, err);
+  if (!status)
+    status = hgl_store_scan(host->config.store, HGL_DB_DEAL_TIMES, hgl_bytes(NULL, 0),
+                            page_after(&deals.paging), true, list_place, &deals, err);
+  return page_end(&deals.paging, status, out, err);
 }
 
 int hgl_host_list_deals(struct hgl_host *host, size_t limit, json_t **out, struct hgl_err *err)
 {
-  struct listing listing = {host, json_array(), limit};
-  if (!listing.list) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  int status = hgl_store_scan(host->config.store, HGL_DB_DEAL_TIMES, hgl_bytes(NULL, 0),
-                              hgl_bytes(NULL, 0), true, list_place, &listing, err);
-  if (status < 0) {
-    json_decref(listing.list);
-    return status;
-  }
-  *out = listing.list;
-  return 0;
+  const struct hgl_page page = {.limit = limit ? limit : SIZE_MAX, .size_max = SIZE_MAX};
+  return page_of_deals(host, &page, out, err);
 }
 
 /* ---- exporting ---- */

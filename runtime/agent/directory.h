@@ -96,6 +96,11 @@ int hgl_directory_news(struct hgl_directory *directory, struct hgl_buf *out,
  * offer fields…} for the offers that match: in the query's order, then by agent. */
 int hgl_directory_find(struct hgl_directory *directory, const struct hgl_query *query,
                        struct hgl_buf *out, struct hgl_err *err) HGL_NODISCARD;
+/* The same without the first `skip`, and only until the list has `size_max` bytes; *more: others
+ * would follow. */
+int hgl_directory_find_from(struct hgl_directory *directory, const struct hgl_query *query,
+                            uint64_t skip, size_t size_max, struct hgl_buf *out, bool *more,
+                            struct hgl_err *err) HGL_NODISCARD;
 /* The host that speaks for this agent, by its advert. False: unknown. */
 bool hgl_directory_host_of(const struct hgl_directory *directory, const struct hgl_key *agent,
                            struct hgl_key *host);

@@ -236,19 +236,46 @@ static int put_found(const struct hgl_dir_offer *offer, struct hgl_buf *out, str
   return status;
 }
 
+/* Appends offers from number `from` on until `offers` has size_max bytes; gives the number of the
+ * first one left out. */
+static int put_some(const struct best *best, size_t from, size_t size_max, struct hgl_buf *offers,
+                    size_t *end, struct hgl_err *err)
+{
+  int status = 0;
+  size_t i = from;
+  for (; !status && i < best->count && offers->size < size_max; i++)
+    status = put_found(best->offers[i], offers, err);
+  *end = i;
+  return status ? status : hgl_buf_check(offers, err);
+}
+
+int hgl_directory_find_from(struct hgl_directory *directory, const struct hgl_query *query,
+                            uint64_t skip, size_t size_max, struct hgl_buf *out, bool *more,
+                            struct hgl_err *err)
+{
+  struct best best = {.directory = directory, .query = query, .limit = hgl_query_limit(query)};
+  struct hgl_buf offers;
+  best.offers = hgl_array(2 * best.limit, sizeof *best.offers);
+  if (!best.offers) return hgl_fail(err, HGL_NO_MEMORY, "no memory for a query");
+  hgl_buf_init(&offers, out->size_max);
+  consider_all(&best);
+  best_settle(&best);
+  size_t from = skip < best.count ? (size_t)skip : best.count, end;
+  int status = put_some(&best, from, size_max, &offers, &end, err);
+  hgl_free(best.offers);
+  hgl_cbor_put_list(out, end - from);
+  hgl_buf_append_bytes(out, hgl_buf_bytes(&offers));
+  hgl_buf_deinit(&offers);
+  if (!status) status = hgl_buf_check(out, err);
+  if (!status) *more = end < best.count;
+  return status;
+}
+
 int hgl_directory_find(struct hgl_directory *directory, const struct hgl_query *query,
                        struct hgl_buf *out, struct hgl_err *err)
 {
-  struct best best = {.directory = directory, .query = query, .limit = hgl_query_limit(query)};
-  best.offers = hgl_array(2 * best.limit, sizeof *best.offers);
-  if (!best.offers) return hgl_fail(err, HGL_NO_MEMORY, "no memory for a query");
-  consider_all(&best);
-  best_settle(&best);
-  int status = 0;
-  hgl_cbor_put_list(out, best.count);
-  for (size_t i = 0; !status && i < best.count; i++) status = put_found(best.offers[i], out, err);
-  hgl_free(best.offers);
-  return status ? status : hgl_buf_check(out, err);
+  bool more;
+  return hgl_directory_find_from(directory, query, 0, SIZE_MAX, out, &more, err);
 }
 
 bool hgl_directory_host_of(const struct hgl_directory *directory, const struct hgl_key *agent,

@@ -34,7 +34,6 @@ enum {
   HGL_ATTEMPTS_DEFAULT = 3, /* runs of a handler before its message is dead */
   HGL_DEAD_MAX = 10000,     /* dead letters; the oldest go first */
   HGL_DEAD_BYTES_MAX = 256 << 20,
-  HGL_DEAD_LISTED_MAX = 1000,            /* the newest */
   HGL_TICK_ENVELOPES_MAX = 4096,         /* taken in by one tick */
   HGL_TICK_RUN_MS = 20,                  /* spent on handlers by one tick */
   HGL_OUTBOX_BYTES_MAX = 64 << 20,       /* unacknowledged towards one host */
@@ -226,11 +225,12 @@ void hgl_host_watch(struct hgl_host *host, const struct hgl_watcher *watcher); /
 int hgl_host_describe(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_list_agents(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_list_peers(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
+/* Newest first; limit 0: all. */
 int hgl_host_list_deals(struct hgl_host *host, size_t limit, json_t **out,
                         struct hgl_err *err) HGL_NODISCARD;
 /* Of which hosts and agents a proof is kept that they contradicted themselves. */
 int hgl_host_list_proofs(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
-/* The newest HGL_DEAD_LISTED_MAX, oldest first. */
+/* Oldest first, with their messages. */
 int hgl_host_list_dead(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 /* One of them, with its traceback. HGL_NOT_FOUND. */
 int hgl_host_show_dead(struct hgl_host *host, uint64_t row, json_t **out,
@@ -238,6 +238,28 @@ int hgl_host_show_dead(struct hgl_host *host, uint64_t row, json_t **out,
 /* `query` is the text form of protocol/query.h. */
 int hgl_host_find(struct hgl_host *host, const char *query, json_t **out,
                   struct hgl_err *err) HGL_NODISCARD;
+
+/* A part of a list that may be too long for one answer. What comes or goes between two pages may be
+ * missed; what stays is told once. */
+struct hgl_page {
+  struct hgl_bytes after; /* the cursor that the page before gave; empty: from the beginning */
+  size_t limit;           /* items at most */
+  size_t size_max;        /* bytes of JSON text: it ends with the item that reaches them */
+  struct hgl_buf *next;   /* gets the cursor for the page after this one; nothing after the last */
+};
+/* Dead letters come without the bodies of their messages. */
+enum hgl_list {
+  HGL_LIST_AGENTS,
+  HGL_LIST_PEERS,
+  HGL_LIST_DEALS,
+  HGL_LIST_PROOFS,
+  HGL_LIST_DEAD,
+};
+/* Like the calls above, a page at a time. HGL_INVALID: a cursor that is none of this list's. */
+int hgl_host_page(struct hgl_host *host, enum hgl_list list, const struct hgl_page *page,
+                  json_t **out, struct hgl_err *err) HGL_NODISCARD;
+int hgl_host_find_page(struct hgl_host *host, const char *query, const struct hgl_page *page,
+                       json_t **out, struct hgl_err *err) HGL_NODISCARD;
 /* The operator speaks as the agent "operator", which exists on every host. `answer` is called once,
  * with the reply's JSON or an error; NULL: a send, which only queues. */
 int hgl_host_send(struct hgl_host *host, const char *to, const char *type, struct hgl_bytes body,

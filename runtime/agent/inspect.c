@@ -1,6 +1,9 @@
 /* The host described in JSON, for the control API. */
-#include "agent/internal.h"
+#include <stdlib.h>
+
+#include "agent/page.h"
 #include "agent/supervise.h"
+#include "protocol/advert.h"
 
 static int give(json_t *json, json_t **out, struct hgl_err *err)
 {
@@ -122,38 +125,141 @@ json_t *describe_child(const struct child *child)
   return whole_or_none(object, whole);
 }
 
+/* The cursor is the number of the last one told. */
+static int page_of_agents(struct hgl_host *host, const struct hgl_page *page, json_t **out,
+                          struct hgl_err *err)
+{
+  struct paging paging;
+  uint8_t place[8];
+  int status = page_begin(&paging, page, err);
+  struct hgl_bytes after = page_after(&paging);
+  if (!status && after.size && after.size != sizeof place)
+    status = hgl_fail(err, HGL_INVALID, "this is no cursor of a list of agents");
+  uint64_t last = !status && after.size ? hgl_get_be64(after.data) : 0;
+  for (const struct child *child = host->children; child && !status; child = child->next) {
+    if (child->number <= last) continue;
+    if (page_full(&paging)) break;
+    status = page_add(&paging, describe_child(child), row_key(child->number, place), err);
+  }
+  return page_end(&paging, status, out, err);
+}
+
 int hgl_host_list_agents(struct hgl_host *host, json_t **out, struct hgl_err *err)
 {
-  json_t *list = json_array();
-  bool whole = true;
-  for (const struct child *child = host->children; child; child = child->next)
-    whole &= json_array_append_new(list, describe_child(child)) == 0;
-  return give(whole_or_none(list, whole), out, err);
+  return page_of_agents(host, NULL, out, err);
+}
+
+static json_t *describe_peer(struct hgl_host *host, const struct peer *peer)
+{
+  return json_pack(
+      "{s:s, s:b, s:b, s:b, s:b, s:s?, s:s?, s:I, s:I, s:I, s:I, s:I, s:I}", "did", peer->did,
+      "linked", peer->ready, "dialled", peer->dialled, "restored", peer->restored, "forked",
+      proof_kept(host, PROOF_FORK, &peer->key), "url", peer->url, "software", peer->software,
+      "skew_ms", (json_int_t)peer->skew_ms, "unacknowledged",
+      (json_int_t)(peer->out_next - 1 - peer->out_acked), "unacknowledged_bytes",
+      (json_int_t)peer->out_bytes, "said", (json_int_t)(peer->out_next - 1), "heard",
+      (json_int_t)(peer->in_next ? peer->in_next - 1 : 0), "violations", (json_int_t)peer->in_bad);
+}
+
+static int compare_peers(const void *a, const void *b)
+{
+  const struct peer *left = *(struct peer *const *)a, *right = *(struct peer *const *)b;
+  return memcmp(left->key.bytes, right->key.bytes, HGL_KEY_SIZE);
+}
+
+/* The cursor is a key, and peers come in the order of theirs: a map's own order changes. */
+static int page_of_peers(struct hgl_host *host, const struct hgl_page *page, json_t **out,
+                         struct hgl_err *err)
+{
+  struct paging paging;
+  struct hgl_map_slot *slot;
+  size_t count = 0;
+  struct peer **peers = hgl_array(host->peers.count + 1, sizeof(struct peer *));
+  int status = page_begin(&paging, page, err);
+  struct hgl_bytes after = page_after(&paging);
+  if (!peers) status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  for (size_t i = 0; peers && (slot = hgl_map_next(&host->peers, &i));) {
+    struct peer *peer = slot->value;
+    if (peer != host->self && hgl_bytes_compare(hgl_key_bytes(&peer->key), after) > 0)
+      peers[count++] = peer;
+  }
+  if (count) qsort(peers, count, sizeof *peers, compare_peers);
+  for (size_t i = 0; !status && i < count && !page_full(&paging); i++)
+    status = page_add(&paging, describe_peer(host, peers[i]), hgl_key_bytes(&peers[i]->key), err);
+  hgl_free(peers);
+  return page_end(&paging, status, out, err);
 }
 
 int hgl_host_list_peers(struct hgl_host *host, json_t **out, struct hgl_err *err)
 {
-  json_t *list = json_array();
-  struct hgl_map_slot *slot;
-  bool whole = true;
-  for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) {
-    const struct peer *peer = slot->value;
-    if (peer == host->self) continue;
-    whole &= 0 ==
-             json_array_append_new(
-                 list,
-                 json_pack("{s:s, s:b, s:b, s:b, s:b, s:s?, s:s?, s:I, s:I, s:I, s:I, s:I, s:I}",
-                           "did", peer->did, "linked", peer->ready, "dialled", peer->dialled,
-                           "restored", peer->restored, "forked",
-                           proof_kept(host, PROOF_FORK, &peer->key), "url", peer->url, "software",
-                           peer->software, "skew_ms", (json_int_t)peer->skew_ms, "unacknowledged",
-                           (json_int_t)(peer->out_next - 1 - peer->out_acked),
-                           "unacknowledged_bytes", (json_int_t)peer->out_bytes, "said",
-                           (json_int_t)(peer->out_next - 1), "heard",
-                           (json_int_t)(peer->in_next ? peer->in_next - 1 : 0), "violations",
-                           (json_int_t)peer->in_bad));
+  return page_of_peers(host, NULL, out, err);
+}
+
+int hgl_host_page(struct hgl_host *host, enum hgl_list list, const struct hgl_page *page,
+                  json_t **out, struct hgl_err *err)
+{
+  switch (list) {
+  case HGL_LIST_AGENTS:
+    return page_of_agents(host, page, out, err);
+  case HGL_LIST_PEERS:
+    return page_of_peers(host, page, out, err);
+  case HGL_LIST_DEALS:
+    return page_of_deals(host, page, out, err);
+  case HGL_LIST_PROOFS:
+    return page_of_proofs(host, page, out, err);
+  case HGL_LIST_DEAD:
+    return page_of_dead(host, page, out, err);
   }
-  return give(whole_or_none(list, whole), out, err);
+  return hgl_fail(err, HGL_INTERNAL, "there is no such list");
+}
+
+enum { FOUND_SIZE_MAX = 1 << 20 };
+
+/* Fills the page with what was found behind the first `skip`. *more: not all of it. */
+static int add_found(struct paging *paging, struct hgl_bytes found, uint64_t skip, bool *more,
+                     struct hgl_err *err)
+{
+  struct hgl_cbor_reader in = hgl_cbor_reader(found);
+  struct hgl_bytes value;
+  uint8_t place[8];
+  size_t count;
+  int status = hgl_cbor_get_list(&in, "found", HGL_QUERY_LIMIT_MAX, &count, err);
+  for (size_t i = 0; i < count && !status; i++) {
+    json_t *offer = NULL;
+    if (page_full(paging)) {
+      *more = false; /* the page has told where it goes on */
+      return 0;
+    }
+    status = hgl_cbor_get_value(&in, "offer", &value, err);
+    if (!status) status = hgl_value_to_json(value, &offer, err);
+    if (!status) status = page_add(paging, offer, row_key(skip + i + 1, place), err);
+  }
+  return status;
+}
+
+/* The cursor is how many were told already. */
+int hgl_host_find_page(struct hgl_host *host, const char *text, const struct hgl_page *page,
+                       json_t **out, struct hgl_err *err)
+{
+  struct paging paging;
+  struct hgl_query *query = NULL;
+  struct hgl_buf result;
+  bool more = false;
+  hgl_buf_init(&result, FOUND_SIZE_MAX + 2 * HGL_ADVERT_SIZE_MAX);
+  int status = page_begin(&paging, page, err);
+  struct hgl_bytes after = page_after(&paging);
+  if (!status && after.size && after.size != 8)
+    status = hgl_fail(err, HGL_INVALID, "this is no cursor of what was found");
+  uint64_t skip = !status && after.size ? hgl_get_be64(after.data) : 0;
+  if (!status) status = hgl_query_parse(hgl_text(text), &query, err);
+  if (!status)
+    status = hgl_directory_find_from(host->directory, query, skip, FOUND_SIZE_MAX, &result, &more,
+                                     err);
+  if (!status) status = add_found(&paging, hgl_buf_bytes(&result), skip, &more, err);
+  if (!status && more) hgl_buf_append_bytes(page->next, hgl_buf_bytes(&paging.last));
+  hgl_buf_deinit(&result);
+  hgl_query_destroy(query);
+  return page_end(&paging, status, out, err);
 }
 
 int hgl_host_find(struct hgl_host *host, const char *text, json_t **out, struct hgl_err *err)

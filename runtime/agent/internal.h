@@ -446,6 +446,7 @@ struct hgl_host {
   int64_t expiry_due_ms;                /* Unix time; an unacknowledged message expires */
   bool failed;
   struct child *children, *children_last; /* supervise.h, as what follows */
+  uint64_t children_added;
   struct hgl_map children_by_name, groups, scripts;
   struct hgl_heap restarts; /* children, by monotonic time in ms */
   struct settle_waiter *waiters;

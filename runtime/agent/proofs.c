@@ -1,6 +1,6 @@
 /* Proofs that a host or an agent contradicted itself (protocol/conflict.h): kept when they are met,
  * one of a kind of each subject, listed and exported. */
-#include "agent/internal.h"
+#include "agent/page.h"
 #include "protocol/conflict.h"
 
 enum { PROOFS_MAX = 4096 }; /* of one kind: identities are free */
@@ -98,45 +98,46 @@ static int to_conflict(struct hgl_bytes row, struct hgl_buf *out, struct hgl_err
   return hgl_conflict_encode(a, b, out, err);
 }
 
-struct listing {
-  struct hgl_host *host;
-  json_t *list;
-  enum proof_kind kind;
-};
+/* The kind stands before the subject in the key. */
+static enum proof_kind kind_of(struct hgl_bytes key)
+{
+  const char *fork = kinds[PROOF_FORK];
+  return key.size > strlen(fork) && memcmp(key.data, fork, strlen(fork)) == 0
+             ? PROOF_FORK
+             : PROOF_DELEGATION_CONFLICT;
+}
 
 static int list_proof(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
 {
-  struct listing *listing = user;
+  struct paging *paging = user;
+  enum proof_kind kind = kind_of(key);
   struct hgl_buf bytes;
   struct hgl_conflict conflict;
+  if (page_full(paging)) return 1;
   hgl_buf_init(&bytes, HGL_CONFLICT_SIZE_MAX);
   int status = to_conflict(value, &bytes, err);
   if (!status) status = hgl_conflict_verify(hgl_buf_bytes(&bytes), &conflict, err);
   hgl_buf_deinit(&bytes);
-  if (status) return hgl_fail_in(err, "a stored proof of %s", kinds[listing->kind]);
-  json_t *json = json_pack("{s:s, s:o, s:s, s:I}", "kind", kinds[listing->kind], "subject",
-                           json_did(&conflict.subject), "by",
-                           listing->kind == PROOF_FORK ? "host" : "agent", "sequence",
-                           (json_int_t)conflict.sequence);
-  return json_array_append_new(listing->list, json) ? hgl_fail(err, HGL_NO_MEMORY, "out of memory")
-                                                    : 0;
+  if (status) return hgl_fail_in(err, "a stored proof of %s", kinds[kind]);
+  json_t *json = json_pack("{s:s, s:o, s:s, s:I}", "kind", kinds[kind], "subject",
+                           json_did(&conflict.subject), "by", kind == PROOF_FORK ? "host" : "agent",
+                           "sequence", (json_int_t)conflict.sequence);
+  return page_add(paging, json, key, err);
+}
+
+int page_of_proofs(struct hgl_host *host, const struct hgl_page *page, json_t **out,
+                   struct hgl_err *err)
+{
+  struct paging paging;
+  int status = page_begin(&paging, page, err);
+  if (!status)
+    status = page_scan(&paging, host->config.store, HGL_DB_PROOFS, list_proof, &paging, err);
+  return page_end(&paging, status, out, err);
 }
 
 int hgl_host_list_proofs(struct hgl_host *host, json_t **out, struct hgl_err *err)
 {
-  struct listing listing = {.host = host, .list = json_array()};
-  int status = 0;
-  for (int kind = 0; kind < PROOF_KINDS && status == 0; kind++) {
-    listing.kind = (enum proof_kind)kind;
-    status = hgl_store_scan(host->config.store, HGL_DB_PROOFS, hgl_text(kinds[kind]),
-                            hgl_bytes(NULL, 0), false, list_proof, &listing, err);
-  }
-  if (status) {
-    json_decref(listing.list);
-    return status;
-  }
-  *out = listing.list;
-  return 0;
+  return page_of_proofs(host, NULL, out, err);
 }
 
 int proofs_export(struct hgl_host *host, const struct hgl_key *subject, struct hgl_buf *out,

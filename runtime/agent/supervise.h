@@ -47,6 +47,7 @@ struct child {
   struct hgl_heap_entry due; /* in host->restarts, in ms: when it begins again; first member */
   struct hgl_host *host;
   struct child *next; /* all of a host, in the order in which they were added */
+  uint64_t number;    /* from 1 on, in that order; none twice */
   struct child *next_of_group;
   struct agent_group *group; /* or NULL */
   struct agent *agent;       /* NULL: stopped */

@@ -43,13 +43,14 @@ static int next_object(struct hgl_client *client, int timeout_ms, json_t **out, 
   return status ? status : hgl_json_parse(line, HGL_CONTROL_QUEUE_SIZE_MAX, out, err);
 }
 
-/* Steals the answer. */
-static int unpack(json_t *answer, json_t **result, struct hgl_err *err)
+/* Steals the answer. A cursor is given where the answer has one, if asked for. */
+static int unpack(json_t *answer, json_t **result, json_t **next, struct hgl_err *err)
 {
   int status = 0;
   const json_t *error = json_object_get(answer, "error");
   if (json_is_true(json_object_get(answer, "ok"))) {
     *result = json_incref(json_object_get(answer, "result"));
+    if (next) *next = json_incref(json_object_get(answer, "next"));
   } else {
     const char *code = json_string_value(json_object_get(error, "code"));
     const char *message = json_string_value(json_object_get(error, "message"));
@@ -61,8 +62,8 @@ static int unpack(json_t *answer, json_t **result, struct hgl_err *err)
   return status;
 }
 
-int hgl_client_call(struct hgl_client *client, json_t *request, int timeout_ms, json_t **result,
-                    struct hgl_err *err)
+static int call(struct hgl_client *client, const json_t *request, int timeout_ms, json_t **result,
+                json_t **next, struct hgl_err *err)
 {
   struct hgl_buf line;
   json_t *answer = NULL;
@@ -71,8 +72,15 @@ int hgl_client_call(struct hgl_client *client, json_t *request, int timeout_ms, 
                        : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   if (status == 0) status = hgl_control_call(client->caller, hgl_buf_bytes(&line), err);
   if (status == 0) status = next_object(client, timeout_ms, &answer, err);
-  if (status == 0) status = unpack(answer, result, err);
+  if (status == 0) status = unpack(answer, result, next, err);
   hgl_buf_deinit(&line);
+  return status;
+}
+
+int hgl_client_call(struct hgl_client *client, json_t *request, int timeout_ms, json_t **result,
+                    struct hgl_err *err)
+{
+  int status = call(client, request, timeout_ms, result, NULL, err);
   json_decref(request);
   return status;
 }
@@ -93,5 +101,44 @@ int hgl_client_once(const char *data, json_t *request, int timeout_ms, json_t **
   }
   status = hgl_client_call(client, request, timeout_ms, result, err);
   hgl_client_close(client);
+  return status;
+}
+
+/* Asks for one page and adds it to the rows. *next: the cursor of the page after it, or NULL. */
+static int add_page(struct hgl_client *client, json_t *request, json_t *rows, json_t **next,
+                    struct hgl_err *err)
+{
+  json_t *page = NULL;
+  if (*next) json_object_set_new(request, "cursor", *next); /* steals it */
+  *next = NULL;
+  int status = call(client, request, HGL_CLIENT_TIMEOUT_MS, &page, next, err);
+  if (status == 0 && json_array_extend(rows, page) != 0)
+    status = hgl_fail(err, HGL_INTERNAL, "the host gave no list");
+  json_decref(page);
+  return status;
+}
+
+int hgl_client_list(const char *data, json_t *request, size_t limit, json_t **rows,
+                    struct hgl_err *err)
+{
+  struct hgl_client *client = NULL;
+  json_t *next = NULL, *list = json_array();
+  int status = request && list ? hgl_client_open(data, &client, err)
+                               : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  while (status == 0 && json_array_size(list) < limit) {
+    size_t left = limit - json_array_size(list);
+    json_object_set_new(
+        request, "limit",
+        json_integer(left < HGL_CLIENT_PAGE_MAX ? (json_int_t)left : HGL_CLIENT_PAGE_MAX));
+    status = add_page(client, request, list, &next, err);
+    if (!next) break;
+  }
+  hgl_client_close(client);
+  json_decref(next);
+  json_decref(request);
+  if (status)
+    json_decref(list);
+  else
+    *rows = list;
   return status;
 }

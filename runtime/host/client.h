@@ -25,14 +25,18 @@ int hgl_client_next(struct hgl_client *client, json_t **event, struct hgl_err *e
 int hgl_client_once(const char *data, json_t *request, int timeout_ms, json_t **result,
                     struct hgl_err *err) HGL_NODISCARD;
 
-enum { HGL_CLIENT_TIMEOUT_MS = 30000 };
+enum { HGL_CLIENT_TIMEOUT_MS = 30000, HGL_CLIENT_PAGE_MAX = 10000 };
+/* Open, call page by page until the list ends or has `limit` items, close. Steals the request. */
+int hgl_client_list(const char *data, json_t *request, size_t limit, json_t **rows,
+                    struct hgl_err *err) HGL_NODISCARD;
 
 /* The options of every verb that asks a running host. */
 #define HGL_CLIENT_OPTIONS(data, json)                                                             \
   {"data", "DIR", HGL_OPTION_TEXT, (data),                                                         \
    "the host's data folder (default " HGL_DATA_DEFAULT ")"},                                       \
   {                                                                                                \
-    "json", NULL, HGL_OPTION_FLAG, (json), "JSON instead of text"                                  \
+    "json", NULL, HGL_OPTION_FLAG, (json),                                                         \
+        "JSON instead of text: one object, or one a line for lists"                                \
   }
 
 #endif

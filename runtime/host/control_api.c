@@ -9,7 +9,10 @@ enum {
   REQUEST_SIZE_MAX = HGL_CONTROL_LINE_SIZE_MAX,
   EXPORT_SIZE_MAX = 3 << 20, /* as base64url it still fits a line */
   DEALS_DEFAULT = 50,
-  DEALS_MAX = 10000,
+  LIST_MAX = 10000, /* items of one page */
+  /* Bytes of one page. An item takes at most 0.4 MiB: a deal of 64 KiB as escapes. */
+  PAGE_SIZE_MAX = 1 << 20,
+  CURSOR_SIZE_MAX = 128,
   ASK_DEFAULT_MS = 10000,
   ASK_MAX_MS = 3600 * 1000,
   ASKS_MAX = 1024, /* waiting at the same time */
@@ -52,6 +55,7 @@ struct call {
   struct hgl_control_api *api;
   struct hgl_control_client *client;
   const json_t *request;
+  json_t **next; /* a list may set it: the cursor of its next page */
 };
 
 /* Answers ------------------------------------------------------------------------------------- */
@@ -72,21 +76,27 @@ static void send_json(struct hgl_control_client *client, json_t *answer)
   json_decref(answer);
 }
 
+/* A message may quote what is no text, or be cut within a character. */
 static json_t *error_json(const struct hgl_err *why)
 {
-  /* A message may hold cut-off UTF-8 of a peer, which JSON cannot. */
-  json_t *message = json_string(why->message);
-  if (!message) message = json_string(hgl_code_meaning(why->code));
-  return json_pack("{s:b, s:{s:s, s:o}}", "ok", 0, "error", "code", hgl_code_name(why->code),
-                   "message", message);
+  struct hgl_buf message;
+  hgl_buf_init(&message, sizeof why->message);
+  hgl_utf8_mend(hgl_text(why->message), &message);
+  json_t *error = json_pack("{s:b, s:{s:s, s:s%}}", "ok", 0, "error", "code",
+                            hgl_code_name(why->code), "message",
+                            message.size ? (const char *)message.data : "", message.size);
+  hgl_buf_deinit(&message);
+  return error;
 }
 
-/* Steals the result; the tag is what the request gave as "id". */
+/* Steals the result; the tag is what the request gave as "id", `next` the cursor of the next page,
+ * or NULL. */
 static void answer(struct hgl_control_client *client, const json_t *tag, json_t *result,
-                   const struct hgl_err *why)
+                   json_t *next, const struct hgl_err *why)
 {
   json_t *line = why ? error_json(why) : json_pack("{s:b, s:o?}", "ok", 1, "result", result);
   if (why) json_decref(result);
+  if (line && next && !why) json_object_set(line, "next", next);
   if (line && tag) json_object_set(line, "id", (json_t *)tag);
   send_json(client, line);
 }
@@ -124,38 +134,87 @@ static int call_describe(const struct call *call, json_t **result, struct hgl_er
   return hgl_host_describe(call->api->host, result, err);
 }
 
+/* The page's cursor is kept in `cursor`. */
+static int get_page(const struct call *call, int64_t otherwise, struct hgl_buf *cursor,
+                    struct hgl_page *page, struct hgl_err *err)
+{
+  const char *text = "";
+  int64_t limit;
+  int status = get_integer(call, "limit", 1, LIST_MAX, otherwise, &limit, err);
+  if (status == 0 && json_object_get(call->request, "cursor"))
+    status = get_text(call, "cursor", &text, err);
+  if (status == 0 && hgl_base64url_decode(hgl_text(text), cursor, NULL) != 0)
+    status = hgl_fail(err, HGL_INVALID, "\"cursor\" is not what \"next\" of an answer was");
+  if (status) return status;
+  page->after = hgl_buf_bytes(cursor);
+  page->limit = (size_t)limit;
+  page->size_max = PAGE_SIZE_MAX;
+  return 0;
+}
+
+static int give_next(const struct call *call, const struct hgl_buf *next, struct hgl_err *err)
+{
+  struct hgl_buf text;
+  if (!next->size) return 0;
+  hgl_buf_init(&text, 2 * CURSOR_SIZE_MAX);
+  hgl_base64url_encode(hgl_buf_bytes(next), &text);
+  int status = hgl_buf_check(&text, err);
+  if (status == 0) {
+    *call->next = json_stringn((const char *)text.data, text.size);
+    if (!*call->next) status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  }
+  hgl_buf_deinit(&text);
+  return status;
+}
+
+/* With a query: what it finds, else one of the host's lists. */
+static int give_page(const struct call *call, enum hgl_list list, const char *query,
+                     int64_t otherwise, json_t **result, struct hgl_err *err)
+{
+  struct hgl_buf cursor, next;
+  struct hgl_page page = {.next = &next};
+  hgl_buf_init(&cursor, CURSOR_SIZE_MAX);
+  hgl_buf_init(&next, CURSOR_SIZE_MAX);
+  int status = get_page(call, otherwise, &cursor, &page, err);
+  if (status == 0)
+    status = query ? hgl_host_find_page(call->api->host, query, &page, result, err)
+                   : hgl_host_page(call->api->host, list, &page, result, err);
+  if (status == 0) status = give_next(call, &next, err);
+  hgl_buf_deinit(&cursor);
+  hgl_buf_deinit(&next);
+  return status;
+}
+
 static int call_agents(const struct call *call, json_t **result, struct hgl_err *err)
 {
-  return hgl_host_list_agents(call->api->host, result, err);
+  return give_page(call, HGL_LIST_AGENTS, NULL, LIST_MAX, result, err);
 }
 
 static int call_peers(const struct call *call, json_t **result, struct hgl_err *err)
 {
-  return hgl_host_list_peers(call->api->host, result, err);
+  return give_page(call, HGL_LIST_PEERS, NULL, LIST_MAX, result, err);
 }
 
 static int call_find(const struct call *call, json_t **result, struct hgl_err *err)
 {
   const char *query;
   int status = get_text(call, "query", &query, err);
-  return status ? status : hgl_host_find(call->api->host, query, result, err);
+  return status ? status : give_page(call, HGL_LIST_AGENTS, query, LIST_MAX, result, err);
 }
 
 static int call_deals(const struct call *call, json_t **result, struct hgl_err *err)
 {
-  int64_t limit;
-  int status = get_integer(call, "limit", 1, DEALS_MAX, DEALS_DEFAULT, &limit, err);
-  return status ? status : hgl_host_list_deals(call->api->host, (size_t)limit, result, err);
+  return give_page(call, HGL_LIST_DEALS, NULL, DEALS_DEFAULT, result, err);
 }
 
 static int call_proofs(const struct call *call, json_t **result, struct hgl_err *err)
 {
-  return hgl_host_list_proofs(call->api->host, result, err);
+  return give_page(call, HGL_LIST_PROOFS, NULL, LIST_MAX, result, err);
 }
 
 static int call_dead_list(const struct call *call, json_t **result, struct hgl_err *err)
 {
-  return hgl_host_list_dead(call->api->host, result, err);
+  return give_page(call, HGL_LIST_DEAD, NULL, LIST_MAX, result, err);
 }
 
 static int call_dead_show(const struct call *call, json_t **result, struct hgl_err *err)
@@ -242,7 +301,7 @@ static void forget_ask(struct ask *ask)
 static void answer_came(void *user, json_t *reply, const struct hgl_err *why)
 {
   struct ask *ask = user;
-  if (ask->client) answer(ask->client, ask->tag, json_incref(reply), why);
+  if (ask->client) answer(ask->client, ask->tag, json_incref(reply), NULL, why);
   forget_ask(ask);
 }
 
@@ -469,7 +528,7 @@ static void end_backup(struct hgl_control_api *api)
   int status = hgl_backup_finish(api->backup, &report, &err);
   api->backup = NULL;
   if (api->backup_client)
-    answer(api->backup_client, api->backup_tag, report, status ? &err : NULL);
+    answer(api->backup_client, api->backup_tag, report, NULL, status ? &err : NULL);
   else
     json_decref(report);
   json_decref(api->backup_tag);
@@ -526,7 +585,9 @@ static int dispatch(const struct call *call, struct hgl_err *err)
     status = calls[i].now(call, &result, err);
     if (status == 0)
       answer(call->client, json_object_get(call->request, "id"), result ? result : json_null(),
-             NULL);
+             *call->next, NULL);
+    else
+      json_decref(result);
     return status;
   }
   return hgl_fail(err, HGL_INVALID, "there is no call \"%.40s\"", name);
@@ -536,13 +597,14 @@ static void line_came(void *user, struct hgl_control_client *client, struct hgl_
 {
   struct hgl_control_api *api = user;
   struct hgl_err err = {0};
-  json_t *request = NULL;
+  json_t *request = NULL, *next = NULL;
   int status = hgl_json_parse(line, REQUEST_SIZE_MAX, &request, &err);
   if (status == 0 && !json_is_object(request))
     status = hgl_fail(&err, HGL_INVALID, "a request is one JSON object");
-  struct call call = {api, client, request};
+  struct call call = {api, client, request, &next};
   if (status == 0) status = dispatch(&call, &err);
-  if (status) answer(client, json_object_get(request, "id"), NULL, &err);
+  if (status) answer(client, json_object_get(request, "id"), NULL, NULL, &err);
+  json_decref(next);
   json_decref(request);
 }
 

@@ -17,11 +17,8 @@ static int list_all(const char *data, bool json, struct hgl_err *err)
                                               {"why", "why", HGL_COLUMN_TEXT},
                                               {0}};
   json_t *rows = NULL;
-  int status = hgl_client_once(data, json_pack("{s:s}", "call", "dead.list"), HGL_CLIENT_TIMEOUT_MS,
-                               &rows, err);
-  if (status == 0)
-    status = json ? hgl_print_json(rows, err)
-                  : hgl_print_table(rows, columns, "no dead letters", err);
+  int status = hgl_client_list(data, json_pack("{s:s}", "call", "dead.list"), SIZE_MAX, &rows, err);
+  if (status == 0) status = hgl_print_list(rows, json, columns, "no dead letters", err);
   json_decref(rows);
   return status;
 }

@@ -44,9 +44,7 @@ static int show(const struct keys_options *given, struct hgl_err *err)
   if (status) return status;
   status = hgl_keys_list(&keys, &list, err);
   hgl_keys_close(&keys);
-  if (status == 0)
-    status = given->json ? hgl_print_json(list, err)
-                         : hgl_print_table(list, columns, "no keys", err);
+  if (status == 0) status = hgl_print_list(list, given->json, columns, "no keys", err);
   json_decref(list);
   return status;
 }
@@ -210,7 +208,8 @@ static int keys_main(const struct hgl_verb *verb, int argc, char **argv)
        "delegate: where to (default agent.delegation); one that\nis there is replaced and revoked"},
       {"passphrase-file", "FILE", HGL_OPTION_TEXT, &given.passphrase_file,
        "seals new keys, opens sealed ones (also: HAGGLE_PASSPHRASE)"},
-      {"json", NULL, HGL_OPTION_FLAG, &given.json, "JSON instead of text"},
+      {"json", NULL, HGL_OPTION_FLAG, &given.json,
+       "JSON instead of text: one object, or one a line for lists"},
   };
   struct hgl_err err = {0};
   int status;

@@ -5,15 +5,14 @@
 
 enum { DEALS_LIMIT = 50 };
 
-/* Steals the request. Prints the rows of its answer. */
-static int show(const struct hgl_verb *verb, const char *data, json_t *request, bool json,
-                const struct hgl_column *columns, const char *none)
+/* Steals the request. Prints the rows of its answers, `limit` at most. */
+static int show(const struct hgl_verb *verb, const char *data, json_t *request, size_t limit,
+                bool json, const struct hgl_column *columns, const char *none)
 {
   struct hgl_err err = {0};
   json_t *rows = NULL;
-  int status = hgl_client_once(data, request, HGL_CLIENT_TIMEOUT_MS, &rows, &err);
-  if (status == 0)
-    status = json ? hgl_print_json(rows, &err) : hgl_print_table(rows, columns, none, &err);
+  int status = hgl_client_list(data, request, limit, &rows, &err);
+  if (status == 0) status = hgl_print_list(rows, json, columns, none, &err);
   json_decref(rows);
   return status ? hgl_verb_fail(verb, &err) : HGL_EXIT_OK;
 }
@@ -29,7 +28,8 @@ static int list_main(const struct hgl_verb *verb, int argc, char **argv, const c
   int status;
   if (hgl_options_parse(verb, options, 2, argc, argv, &words, &status))
     status = words.count ? hgl_usage_fail(verb, "\"%s\" is too much", words.items[0])
-                         : show(verb, data, json_pack("{s:s}", "call", call), json, columns, none);
+                         : show(verb, data, json_pack("{s:s}", "call", call), SIZE_MAX, json,
+                                columns, none);
   hgl_texts_deinit(&words);
   return status;
 }
@@ -71,11 +71,9 @@ static int show_agents(const struct hgl_verb *verb, const char *data, bool json)
                                               {0}};
   struct hgl_err err = {0};
   json_t *rows = NULL;
-  int status = hgl_client_once(data, json_pack("{s:s}", "call", "agents"), HGL_CLIENT_TIMEOUT_MS,
-                               &rows, &err);
-  if (status == 0 && json) status = hgl_print_json(rows, &err);
-  if (status == 0 && !json && (status = explain_agents(rows, &err)) == 0)
-    status = hgl_print_table(rows, columns, "no agents", &err);
+  int status = hgl_client_list(data, json_pack("{s:s}", "call", "agents"), SIZE_MAX, &rows, &err);
+  if (status == 0 && !json) status = explain_agents(rows, &err);
+  if (status == 0) status = hgl_print_list(rows, json, columns, "no agents", &err);
   json_decref(rows);
   return status ? hgl_verb_fail(verb, &err) : HGL_EXIT_OK;
 }
@@ -120,7 +118,7 @@ static int proofs_main(const struct hgl_verb *verb, int argc, char **argv)
 
 static int deals_main(const struct hgl_verb *verb, int argc, char **argv)
 {
-  static const struct hgl_column columns[] = {{"deal", "id", HGL_COLUMN_TEXT},
+  static const struct hgl_column columns[] = {{"id", "id", HGL_COLUMN_TEXT},
                                               {"agent", "agent", HGL_COLUMN_TEXT},
                                               {"role", "role", HGL_COLUMN_TEXT},
                                               {"service", "service", HGL_COLUMN_TEXT},
@@ -139,8 +137,9 @@ static int deals_main(const struct hgl_verb *verb, int argc, char **argv)
   struct hgl_texts words = {0};
   int status;
   if (hgl_options_parse(verb, options, 3, argc, argv, &words, &status))
-    status = show(verb, data, json_pack("{s:s, s:I}", "call", "deals", "limit", (json_int_t)limit),
-                  json, columns, "no deals yet");
+    status = limit > 0 ? show(verb, data, json_pack("{s:s}", "call", "deals"), (size_t)limit, json,
+                              columns, "no deals yet")
+                       : hgl_usage_fail(verb, "--limit is at least 1");
   hgl_texts_deinit(&words);
   return status;
 }
@@ -164,7 +163,7 @@ static int ask_find(const struct hgl_verb *verb, const char *data, bool json,
   }
   json_t *request = json_pack("{s:s, s:s%}", "call", "find", "query",
                               query.size ? (const char *)query.data : "", query.size);
-  int status = request ? show(verb, data, request, json, columns, "nobody offers that")
+  int status = request ? show(verb, data, request, SIZE_MAX, json, columns, "nobody offers that")
                        : hgl_usage_fail(verb, "the query is no UTF-8 text");
   hgl_buf_deinit(&query);
   return status;
@@ -191,7 +190,7 @@ const struct hgl_verb hgl_verb_agents = {
         "Lists agents: whether each runs, or why not (paused, parked, stopped, starting in N s),\n"
         "what waits for it, what it did, and its last error. `haggle agent` changes one.\n\n"
         "  haggle agents\n"
-        "  haggle agents --json | jq '.[].did'",
+        "  haggle agents --json | jq .did",
     .main = agents_main,
 };
 
@@ -221,11 +220,11 @@ const struct hgl_verb hgl_verb_proofs = {
 
 const struct hgl_verb hgl_verb_deals = {
     .name = "deals",
-    .usage = "[--data DIR] [--json]",
+    .usage = "[--data DIR] [--json] [--limit N]",
     .summary = "the deals its agents have made",
     .help = "Lists deals, newest first. Both sides' signed words can be exported:\n\n"
             "  haggle deals --limit 10\n"
-            "  haggle export DEAL --out deal.evidence && haggle verify deal.evidence",
+            "  haggle export ID --out deal.evidence && haggle verify deal.evidence",
     .main = deals_main,
 };
 

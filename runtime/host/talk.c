@@ -20,7 +20,7 @@ static json_t *make_request(const struct hgl_verb *verb, const struct hgl_texts 
   }
   const char *text = words->count == 3 ? words->items[2] : "{}";
   if (hgl_json_parse(hgl_text(text), HGL_BODY_SIZE_MAX, &body, &err)) {
-    hgl_fail_in(&err, "the body is not JSON");
+    hgl_fail_in(&err, "the body");
     *status = hgl_verb_fail(verb, &err);
     return NULL;
   }

@@ -176,6 +176,17 @@ int hgl_print_json(const json_t *value, struct hgl_err *err)
   return status;
 }
 
+int hgl_print_list(const json_t *rows, bool json, const struct hgl_column *columns,
+                   const char *none, struct hgl_err *err)
+{
+  size_t index;
+  json_t *row;
+  int status = 0;
+  if (!json) return hgl_print_table(rows, columns, none, err);
+  json_array_foreach(rows, index, row) if (status == 0) status = hgl_print_json(row, err);
+  return status;
+}
+
 const struct hgl_colours *hgl_colours(FILE *file)
 {
   static const struct hgl_colours none = {"", "", "", "", "", "", ""};

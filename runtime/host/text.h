@@ -28,6 +28,9 @@ struct hgl_column {
  * columns ends with a NULL title. */
 int hgl_print_table(const json_t *rows, const struct hgl_column *columns, const char *none,
                     struct hgl_err *err) HGL_NODISCARD;
+/* What every verb does with a list: a table, or with `json` one object a line. */
+int hgl_print_list(const json_t *rows, bool json, const struct hgl_column *columns,
+                   const char *none, struct hgl_err *err) HGL_NODISCARD;
 /* One line of JSON on standard output, flushed. */
 int hgl_print_json(const json_t *value, struct hgl_err *err) HGL_NODISCARD;
 

@@ -288,7 +288,7 @@ static void explain(struct hgl_vm *vm, struct stretch *stretch, int status)
   if (vm->doomed) {
     char text[128];
     hgl_stretch_doom_text(vm, text, sizeof text);
-    hgl_fail(&stretch->error, vm->doomed, "%s%s", stretch->place, text);
+    hgl_fail(&stretch->error, vm->doomed, "%s%s", *vm->struck ? vm->struck : stretch->place, text);
   }
   if (!stretch->error.code) hgl_fail(&stretch->error, HGL_INTERNAL, "the handler stopped");
   lua_settop(L, 0);

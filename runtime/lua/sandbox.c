@@ -46,21 +46,33 @@ void *hgl_sandbox_alloc(void *user, void *old, size_t old_size, size_t size)
 
 /* ---- limits of a stretch ---- */
 
-/* Counts `steps` more; true: the stretch is to end. */
-static bool count_steps(struct hgl_vm *vm, uint64_t steps)
+/* Now, because a pcall that catches the error drops the frames it came from. */
+static void note_place(struct hgl_vm *vm, lua_State *L)
 {
-  if (vm->limits.instructions && !vm->doomed) {
-    vm->instructions += steps;
-    if (vm->instructions > vm->limits.instructions) vm->doomed = HGL_LIMIT;
+  lua_Debug frame;
+  for (int level = 0; lua_getstack(L, level, &frame); level++) {
+    lua_getinfo(L, "Sl", &frame);
+    if (frame.currentline < 1) continue;
+    snprintf(vm->struck, sizeof vm->struck, "%s:%d: ", frame.short_src, frame.currentline);
+    return;
   }
-  if (vm->overrun && !vm->doomed) vm->doomed = HGL_LIMIT;
-  return vm->doomed != HGL_OK;
+}
+
+/* Counts `steps` more; true: the stretch is to end. */
+static bool count_steps(struct hgl_vm *vm, lua_State *L, uint64_t steps)
+{
+  if (vm->doomed) return true;
+  if (vm->limits.instructions) vm->instructions += steps;
+  if (!vm->overrun && vm->instructions <= vm->limits.instructions) return false;
+  vm->doomed = HGL_LIMIT;
+  note_place(vm, L);
+  return true;
 }
 
 static void on_count(lua_State *L, lua_Debug *event)
 {
   struct hgl_vm *vm = hgl_vm_of(L);
-  if (!count_steps(vm, HGL_VM_HOOK_COUNT)) return;
+  if (!count_steps(vm, L, HGL_VM_HOOK_COUNT)) return;
   lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
   char text[128];
   hgl_stretch_doom_text(vm, text, sizeof text);
@@ -110,6 +122,7 @@ void hgl_stretch_begin(struct hgl_vm *vm, lua_State *L)
 {
   vm->doomed = HGL_OK;
   vm->too_many_runs = false;
+  vm->struck[0] = 0;
   vm->overrun = 0;
   vm->refused = false;
   vm->suspending = false;
@@ -151,7 +164,7 @@ void hgl_stretch_caught(lua_State *L, int status)
 
 void hgl_stretch_look(lua_State *L)
 {
-  if (!count_steps(hgl_vm_of(L), 1)) return;
+  if (!count_steps(hgl_vm_of(L), L, 1)) return;
   lua_pushliteral(L, "a limit was reached");
   hgl_stretch_caught(L, LUA_ERRRUN);
 }

@@ -50,6 +50,7 @@ struct hgl_vm {
   volatile sig_atomic_t overrun; /* the watchdog has hooked `current` */
   enum hgl_code doomed;          /* HGL_OK, HGL_NO_MEMORY or HGL_LIMIT */
   bool too_many_runs;            /* … and then which limit */
+  char struck[96];               /* "file:line: " where a time or instruction limit was met */
   bool loading;                  /* the top level runs */
   bool last_words;               /* the allocator grants HGL_VM_LAST_WORDS_SIZE more */
   bool refused;                  /* the last request for memory was refused */

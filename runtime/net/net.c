@@ -86,7 +86,13 @@ static bool speaks_haggle(struct lws *wsi)
 
 static void keep_reason(struct hgl_session *session, const char *text, size_t size)
 {
-  if (session->why.code == HGL_OK && text)
+  static const char tls_failed[] = "connect SSL err";
+  if (session->why.code != HGL_OK || !text) return;
+  /* libwebsockets has no more to say of it, whatever the peer answered instead of TLS. */
+  if (size >= strlen(tls_failed) && memcmp(text, tls_failed, strlen(tls_failed)) == 0)
+    hgl_fail(&session->why, HGL_CLOSED,
+             "the TLS handshake failed: perhaps it does not speak TLS; try ws://");
+  else
     hgl_fail(&session->why, HGL_CLOSED, "%.*s", (int)size, text);
 }
 

@@ -50,7 +50,7 @@ one=$host
 port=$(field join one.out | sed 's/.*:\([0-9]*\)#.*/\1/')
 check 1 'choose another port with --listen' run --data two echo.lua --listen "127.0.0.1:$port"
 check 1 'a host runs on the data folder one already' run --data one echo.lua
-check 1 'the body is not JSON' ask --data one echo echo/1.0/say '{text:1}'
+check 1 'the body: JSON, line 1' ask --data one echo echo/1.0/say '{text:1}'
 check 1 'no handler' ask --data one echo echo/1.0/nope
 check 1 'expected' find --data one 'price<'
 check 2 'say to whom' send --data one echo

@@ -3,7 +3,11 @@
 # shellcheck source=tests/support/cli.sh
 . "$(dirname "$0")/../support/cli.sh"
 
-json() { python3 -c "import json,sys; value=json.load(sys.stdin); print($1)" <said; }
+# An object, or a list's objects a line: `value` is the first one, `values` are all.
+json() {
+  python3 -c "import json,sys; values=[json.loads(line) for line in sys.stdin]; value=values[0]
+print($1)" <said
+}
 
 # a first agent
 check 0 'haggle run kiosk/agent.lua' new kiosk
@@ -31,6 +35,11 @@ url=$(field join one.out)
 says "#$did" one.out 'the join URL names the host'
 check 0 'kiosk' agents --data one
 check 0 '"name":"kiosk"' agents --data one --json
+if [[ $(json 'sorted(k["name"] for k in values)') == "['bad', 'kiosk', 'operator']" ]]; then
+  pass
+else
+  fail "agents --json is not one object a line: $(cat said)"
+fi
 check 0 'no peers' peers --data one
 check 0 'no deals' deals --data one
 eventually 'kiosk' find --data one service=echo
@@ -60,14 +69,14 @@ says '"event":"message"' tailed.json 'tail --json'
 # dead letters
 check 0 'handler_failed' dead --data one
 check 0 '"row":' dead --data one --json
-row=$(json 'value[0]["row"]')
+row=$(json 'value["row"]')
 check 0 'bad/1.0/say' dead --data one show "$row"
 check 0 'traceback' dead --data one show "$row"
 check 0 '"attempts":3' dead --data one show "$row" --json
 check 0 "dead letter $row is in its agent's mailbox again" dead --data one resend "$row"
 eventually 'handler_failed' dead --data one
 "$haggle" dead --data one --json >said
-row=$(json 'value[0]["row"]')
+row=$(json 'value["row"]')
 check 0 '1 in their agents' dead --data one resend all
 eventually 'handler_failed' dead --data one list
 check 0 '"resent":1,"left":0' dead --data one resend all --json
@@ -77,14 +86,14 @@ check 0 '0 dropped' dead --data one drop all
 check 1 'refused' ask --data one bad bad/1.0/say
 eventually 'handler_failed' dead --data one
 "$haggle" dead --data one --json >said
-row=$(json 'value[0]["row"]')
+row=$(json 'value["row"]')
 check 0 'is dropped' dead --data one drop "$row"
 check 0 'no dead letters' dead --data one
 
 # state and identity last
 stop "$one"
 "$haggle" keys --data one --json >said
-before=$(json 'next(k["did"] for k in value if k["name"] == "kiosk")')
+before=$(json 'next(k["did"] for k in values if k["name"] == "kiosk")')
 check 0 "$before" keys show --data one
 start one kiosk/agent.lua --listen 127.0.0.1:0
 one=$host
@@ -141,7 +150,7 @@ two=$host
 eventually 'true' peers --data one
 eventually 'mirror-2' find --data one service=mirror word=back
 "$haggle" find --data one --json service=mirror >said
-mirror=$(json 'value[0]["agent"]')
+mirror=$(json 'value["agent"]')
 check 0 'mirror/1.0/said  {"word":"back"}' ask --data one "$mirror" mirror/1.0/say
 stop "$two"
 
@@ -185,7 +194,7 @@ start one kiosk/agent.lua
 if "$haggle" agents --data one | grep -qF "$away"; then fail 'a rotated key is not used'; else pass; fi
 stop "$host"
 "$haggle" keys --data one --json >said
-if [[ $(json 'next(k["did"] for k in value if k["name"] == "kiosk")') != "$before" ]]; then
+if [[ $(json 'next(k["did"] for k in values if k["name"] == "kiosk")') != "$before" ]]; then
   pass
 else
   fail 'a rotated key is the old one'

@@ -71,7 +71,7 @@ with Checks() as check:
     check.that(other.returncode == 1 and "already" in other.stderr,
                "a second demo on the same folder says that there is one", other)
     host = check.haggle("agents", "--data", f"{folder}/north", "--json")
-    dids = {agent["name"]: agent["did"] for agent in json.loads(host.stdout)}
+    dids = {agent["name"]: agent["did"] for agent in map(json.loads, host.stdout.splitlines())}
     check.that({"harbour", "ann", "bob"} <= set(dids), "the agents are those of the host file", dids)
     out, err = demo.communicate(timeout=60)
     second = totals(check, subprocess.CompletedProcess([], demo.returncode, out, err), "second")
@@ -86,8 +86,8 @@ with Checks() as check:
         time.sleep(0.1)
     both = {name: deals_of(f"{folder}/{name}") for name in ("north", "south")}
     check.that(all(both.values()), "both hosts know deals")
-    again = json.loads(check.haggle("agents", "--data", f"{folder}/north", "--json").stdout)
-    check.that({agent["name"]: agent["did"] for agent in again} == dids,
+    again = check.haggle("agents", "--data", f"{folder}/north", "--json").stdout.splitlines()
+    check.that({agent["name"]: agent["did"] for agent in map(json.loads, again)} == dids,
                "the agents are the same ones as in the run before")
     hosts = processes_of(folder)
     check.that(len(hosts) >= 2, "two hosts run", hosts)

@@ -22,7 +22,7 @@ check 0 '"count":2' ask hello greet/1.0/hello '{"name":"you"}' --data one
 start two --join "$url"
 eventually 'hello' find 'service=greeting price<=2' --data two
 did=$(timeout 60 "$haggle" find 'service=greeting' --data two --json |
-  python3 -c 'import json,sys; print(json.load(sys.stdin)[0]["agent"])')
+  python3 -c 'import json,sys; print(json.loads(sys.stdin.readline())["agent"])')
 check 0 'hello, over there' ask "$did" greet/1.0/hello '{"name":"over there"}' --data two
 check 0 'true' peers --data two
 

@@ -194,7 +194,7 @@ static void the_oldest_letters_go_when_there_are_too_many(void **state)
   world_agent(a, "fussy", fussy, NULL);
   world_run(&world);
   assert_int_equal(rows(a), HGL_DEAD_MAX);
-  assert_int_equal(count(a), HGL_DEAD_LISTED_MAX);
+  assert_int_equal(count(a), HGL_DEAD_MAX);
   assert_false(world_logged(&world, "too many dead letters"));
   for (int i = 0; i < 2; i++) {
     world_say(a, "fussy", "x/1.0/y", NULL);

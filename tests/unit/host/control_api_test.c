@@ -90,7 +90,11 @@ static int set_up(void **state)
   add_agent(scene, "echo",
             "agent.on('echo/1.0/say', function(m) m:reply('said', m.body) end)\n"
             "agent.on('echo/1.0/never', function() end)\n"
-            "agent.on('echo/1.0/raise', function() error 'no' end)\n");
+            "agent.on('echo/1.0/raise', function() error 'no' end)\n"
+            "agent.on('echo/1.0/deal', function(m)\n"
+            "  agent.deal { id = m.body, status = 'delivered', role = 'buyer', note = "
+            "('x'):rep(50000) }\n"
+            "end)\n");
   const struct hgl_control_actions actions = {.stop = stop, .user = scene};
   assert_ok(
       hgl_control_api_open(scene->loop, scene->host, scene->folder, &actions, &scene->api, &err));
@@ -308,6 +312,126 @@ static void a_tail_shows_what_it_was_asked_for(void **state)
   json_decref(dead);
 }
 
+/* Calls until no answer names a next page; counts those. */
+static json_t *assert_paged(struct scene *scene, const char *call_name, int limit, size_t *pages)
+{
+  json_t *all = json_array();
+  char cursor[256] = "", request[400];
+  *pages = 0;
+  for (bool more = true; more; ++*pages) {
+    snprintf(request, sizeof request, "{\"call\":\"%s\",\"limit\":%d%s}", call_name, limit, cursor);
+    json_t *answer = call(scene, request);
+    if (!json_is_true(json_object_get(answer, "ok")))
+      fail_msg("%s: %s", request,
+               json_string_value(json_object_get(json_object_get(answer, "error"), "message")));
+    assert_int_equal(json_array_extend(all, json_object_get(answer, "result")), 0);
+    const char *next_page = json_string_value(json_object_get(answer, "next"));
+    more = next_page != NULL;
+    if (more) snprintf(cursor, sizeof cursor, ",\"cursor\":\"%s\"", next_page);
+    json_decref(answer);
+  }
+  return all;
+}
+
+static void wait_for_count(struct scene *scene, uint64_t dead, uint64_t deals)
+{
+  int64_t until = hgl_wall_ms(&hgl_clock_system) + WAIT_MS;
+  struct hgl_host_counts counts;
+  do {
+    turn(scene);
+    counts = hgl_host_counts(scene->host);
+  } while ((counts.dead < dead || counts.deals < deals) && hgl_wall_ms(&hgl_clock_system) < until);
+  assert_int_equal(counts.dead, dead);
+  assert_int_equal(counts.deals, deals);
+}
+
+enum { LETTERS = 90, LETTER_SIZE = 50000 };
+
+static void dead_letters_of_any_size_are_listed_and_each_is_shown_whole(void **state)
+{
+  struct scene *scene = *state;
+  char *request = malloc(LETTER_SIZE + 200);
+  int head = sprintf(request, "{\"call\":\"send\",\"to\":\"echo\",\"type\":\"echo/1.0/raise\","
+                              "\"body\":\"");
+  memset(request + head, 'x', LETTER_SIZE);
+  strcpy(request + head + LETTER_SIZE, "\"}");
+  for (int i = 0; i < LETTERS; i++) json_decref(assert_answered(scene, request));
+  free(request);
+  wait_for_count(scene, LETTERS, 0);
+  for (int limit = 7; limit <= 10000; limit += 9993) {
+    size_t pages;
+    json_t *list = assert_paged(scene, "dead.list", limit, &pages);
+    assert_int_equal(json_array_size(list), LETTERS);
+    assert_int_equal(pages, limit == 7 ? 13 : 1);
+    const json_t *first = json_array_get(list, 0);
+    assert_null(json_object_get(json_object_get(first, "message"), "body"));
+    char show[60];
+    snprintf(show, sizeof show, "{\"call\":\"dead.show\",\"row\":%lld}",
+             (long long)json_integer_value(json_object_get(first, "row")));
+    json_t *letter = assert_answered(scene, show);
+    assert_int_equal(
+        json_string_length(json_object_get(json_object_get(letter, "message"), "body")),
+        LETTER_SIZE);
+    json_decref(letter);
+    json_decref(list);
+  }
+}
+
+static void deals_of_any_size_come_page_by_page_newest_first(void **state)
+{
+  struct scene *scene = *state;
+  char request[200];
+  size_t pages;
+  for (int i = 0; i < LETTERS; i++) {
+    snprintf(request, sizeof request,
+             "{\"call\":\"send\",\"to\":\"echo\",\"type\":\"echo/1.0/deal\",\"body\":\"%03d\"}", i);
+    json_decref(assert_answered(scene, request));
+    wait_for_count(scene, 0, (uint64_t)i + 1);
+  }
+  json_t *list = assert_paged(scene, "deals", 10000, &pages);
+  assert_int_equal(json_array_size(list), LETTERS);
+  assert_true(pages > 1);
+  for (int i = 0; i < LETTERS; i++) {
+    char id[8];
+    snprintf(id, sizeof id, "%03d", LETTERS - 1 - i);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(list, (size_t)i), "id")),
+                        id);
+  }
+  json_decref(list);
+}
+
+static void a_cursor_that_is_none_is_refused(void **state)
+{
+  static const char *const lists[] = {"agents", "find"};
+  char request[200];
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+    snprintf(request, sizeof request, "{\"call\":\"%s\",\"query\":\"\",\"cursor\":\"AAAA\"}",
+             lists[i]);
+    assert_refused(*state, request, "invalid");
+  }
+  assert_refused(*state, "{\"call\":\"peers\",\"cursor\":\"?\"}", "invalid");
+  assert_refused(*state, "{\"call\":\"peers\",\"cursor\":7}", "invalid");
+  assert_refused(*state, "{\"call\":\"agents\",\"limit\":0}", "invalid");
+}
+
+/* The message quotes 80 bytes of the name: most of the time, a euro sign is cut. */
+static void an_error_that_quotes_half_a_character_still_says_why(void **state)
+{
+  struct scene *scene = *state;
+  char request[400];
+  for (int shift = 0; shift < 3; shift++) {
+    int size = sprintf(request, "{\"call\":\"send\",\"type\":\"a/1.0/b\",\"to\":\"%.*s", shift,
+                       "xx");
+    for (int i = 0; i < 40; i++) size += sprintf(request + size, "\u20ac");
+    strcpy(request + size, "\"}");
+    json_t *answer = call(scene, request);
+    const json_t *error = json_object_get(answer, "error");
+    assert_non_null(
+        strstr(json_string_value(json_object_get(error, "message")), "neither an agent"));
+    json_decref(answer);
+  }
+}
+
 static void stop_is_passed_on(void **state)
 {
   struct scene *scene = *state;
@@ -328,6 +452,10 @@ int main(void)
       TEST(an_ask_is_answered_later_and_others_meanwhile),
       TEST(who_hangs_up_before_the_answer_harms_nobody),
       TEST(a_tail_shows_what_it_was_asked_for),
+      TEST(dead_letters_of_any_size_are_listed_and_each_is_shown_whole),
+      TEST(deals_of_any_size_come_page_by_page_newest_first),
+      TEST(a_cursor_that_is_none_is_refused),
+      TEST(an_error_that_quotes_half_a_character_still_says_why),
       TEST(stop_is_passed_on),
   };
   if (hgl_crypto_init(&err) != 0) return 1;

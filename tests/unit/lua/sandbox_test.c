@@ -109,6 +109,24 @@ static void sandbox_stops_every_loop_at_the_time_limit(void **state)
     assert_raises(*state, loops[i], HGL_LIMIT, "the time limit of 150 ms was reached");
 }
 
+static void a_limit_behind_pcall_names_the_line_where_it_struck(void **state)
+{
+  static const char *const scripts[] = {
+      "agent.on_start(function()\nlocal function spin()\nwhile true do end\nend\npcall(spin)\nend)",
+      "agent.on_start(function()\nlocal function spin()\nwhile true do end\nend\n"
+      "pcall(pcall, coroutine.wrap(spin))\nend)",
+      "agent.on_start(function()\n\nwhile true do end\nend)",
+  };
+  struct fake_host *host = *state;
+  for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++)
+    for (int counted = 0; counted < 2; counted++) {
+      host->limits.instructions = counted ? 20000 : 0;
+      fake_load(host, scripts[i]);
+      assert_int_equal(fake_start(host), HGL_VM_RAISED);
+      assert_non_null(strstr(host->failure.error.message, ":3: the "));
+    }
+}
+
 static void sandbox_goes_on_after_a_limit(void **state)
 {
   struct fake_host *host = *state;
@@ -431,6 +449,7 @@ int main(void)
       TEST(sandbox_refuses_a_finalizer_put_in_later),
       TEST(sandbox_keeps_the_string_metatable_out_of_reach),
       TEST(sandbox_stops_every_loop_at_the_time_limit),
+      TEST(a_limit_behind_pcall_names_the_line_where_it_struck),
       TEST(sandbox_goes_on_after_a_limit),
       TEST(sandbox_goes_on_after_the_memory_limit),
       TEST(sandbox_globals_cannot_be_turned_against_it),

@@ -137,6 +137,19 @@ static void a_closed_session_of_a_wanted_peer_is_dialled_again(void **state)
   run_until(f, f->hosts[0].ups == 2 && f->hosts[1].session);
 }
 
+static void tls_with_who_speaks_none_is_explained(void **state)
+{
+  struct fixture *f = *state;
+  struct hgl_err err = {0};
+  char url[64];
+  start(f, 0, 0);
+  start(f, 1, 0);
+  snprintf(url, sizeof url, "wss://127.0.0.1:%d", hgl_net_port(f->hosts[1].net));
+  assert_ok(hgl_net_join(f->hosts[0].net, url, &err));
+  run_until(f, f->hosts[0].failures > 0);
+  assert_non_null(strstr(f->hosts[0].failure.message, "try ws://"));
+}
+
 int main(void)
 {
   struct hgl_err err = {0};
@@ -147,6 +160,7 @@ int main(void)
       NET_TEST(older_addresses_give_way_to_newer),
       NET_TEST(several_ways_to_one_host_make_one_session),
       NET_TEST(a_closed_session_of_a_wanted_peer_is_dialled_again),
+      NET_TEST(tls_with_who_speaks_none_is_explained),
   };
   if (hgl_crypto_init(&err) != 0) return 1;
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -241,6 +241,27 @@ static void value_from_json_survives_a_path_longer_than_a_message(void **state)
   assert_true(strlen(err.message) < 300);
 }
 
+static void json_parse_names_a_number_that_is_too_large(void **state)
+{
+  static const struct {
+    const char *text, *why;
+  } cases[] = {
+      {"{\"n\":1e309}", " n: a number beyond what a double holds"},
+      {"{\"a\":[1,{\"b\\\"}\":2,\"c\":[[],\"]\",-1e999]}]}", " a[1].c[2]: a number beyond what a "
+                                                             "double holds"},
+      {"[{\"a\":1},99999999999999999999 ]", " [1]: a number beyond what a 64-bit integer holds"},
+      {"1e309", " a number beyond what a double holds"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct hgl_err err = {0};
+    json_t *json;
+    assert_fails(HGL_BAD_VALUE, hgl_json_parse(hgl_text(cases[i].text), 4096, &json, &err));
+    size_t size = strlen(err.message), end = strlen(cases[i].why);
+    assert_true(size > end);
+    assert_string_equal(err.message + size - end, cases[i].why);
+  }
+}
+
 static void json_parse_refuses_what_the_header_says(void **state)
 {
   static const struct {
@@ -372,6 +393,7 @@ int main(void)
       cmocka_unit_test(value_from_json_sorts_keys_as_cbor_does),
       cmocka_unit_test(value_from_json_names_the_path_of_what_it_refuses),
       cmocka_unit_test(value_from_json_survives_a_path_longer_than_a_message),
+      cmocka_unit_test(json_parse_names_a_number_that_is_too_large),
       cmocka_unit_test(json_parse_refuses_what_the_header_says),
       cmocka_unit_test(json_depth_ends_at_its_limit),
       cmocka_unit_test(json_doubles_survive_printing),

@@ -1,0 +1,125 @@
+/* Lists page by page: nothing twice, nothing left out, whatever the size of a page. */
+#include "support/world.h"
+
+static const char *const offering =
+    "agent.offer { service = 'a', price = 1 } agent.offer { service = 'b', price = 2 }\n"
+    "agent.on('x/1.0/y', function() error 'no' end)\n"
+    "agent.on('x/1.0/deal', function() agent.deal { id = 'one', status = 'agreed' } end)\n";
+
+enum { AGENTS = 5 };
+
+static struct hgl_err err;
+
+struct listed {
+  bool by_query;
+  enum hgl_list list;
+};
+
+static int page_of(struct node *node, struct listed what, const struct hgl_page *page, json_t **out)
+{
+  return what.by_query ? hgl_host_find_page(node->host, "order price", page, out, &err)
+                       : hgl_host_page(node->host, what.list, page, out, &err);
+}
+
+/* All pages as one list. */
+static json_t *collect(struct node *node, struct listed what, size_t limit, size_t size_max)
+{
+  json_t *all = json_array(), *part;
+  struct hgl_buf cursor, next;
+  hgl_buf_init(&cursor, 100);
+  hgl_buf_init(&next, 100);
+  do {
+    struct hgl_page page = {hgl_buf_bytes(&cursor), limit, size_max, &next};
+    hgl_buf_clear(&next);
+    assert_ok(page_of(node, what, &page, &part));
+    assert_true(json_array_size(part) <= limit);
+    assert_true(json_array_size(part) > 0 || !next.size);
+    json_array_extend(all, part);
+    json_decref(part);
+    hgl_buf_clear(&cursor);
+    hgl_buf_append_bytes(&cursor, hgl_buf_bytes(&next));
+  } while (next.size);
+  hgl_buf_deinit(&cursor);
+  hgl_buf_deinit(&next);
+  return all;
+}
+
+static struct node *begin(struct world *world)
+{
+  world_init(world, 1);
+  struct node *node = world_node(world);
+  world_agent(node, "operator", "", NULL);
+  for (int i = 0; i < AGENTS; i++) {
+    char name[8];
+    snprintf(name, sizeof name, "a%d", i);
+    world_agent(node, name, offering, NULL);
+    world_say(node, name, "x/1.0/deal", NULL);
+    world_say(node, name, "x/1.0/y", NULL);
+  }
+  for (int i = 0; i < 3; i++) world_link(node, world_node(world));
+  world_advance(world, 3000);
+  return node;
+}
+
+static void pages_of_every_size_make_the_same_list(void **state)
+{
+  static const struct {
+    struct listed what;
+    size_t count;
+  } lists[] = {
+      {{.list = HGL_LIST_AGENTS}, AGENTS + 1}, {{.list = HGL_LIST_PEERS}, 3},
+      {{.list = HGL_LIST_DEALS}, AGENTS},      {{.list = HGL_LIST_PROOFS}, 0},
+      {{.list = HGL_LIST_DEAD}, AGENTS},       {{.by_query = true}, 2 * AGENTS},
+  };
+  struct world world;
+  struct node *node = begin(&world);
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+    json_t *whole = collect(node, lists[i].what, 1000, SIZE_MAX);
+    assert_int_equal(json_array_size(whole), lists[i].count);
+    for (size_t limit = 1; limit <= lists[i].count + 1; limit++) {
+      json_t *paged = collect(node, lists[i].what, limit, SIZE_MAX);
+      assert_true(json_equal(paged, whole));
+      json_decref(paged);
+    }
+    for (size_t size = 1; size < 3000; size += 400) {
+      json_t *paged = collect(node, lists[i].what, 1000, size);
+      assert_true(json_equal(paged, whole));
+      json_decref(paged);
+    }
+    json_decref(whole);
+  }
+  world_deinit(&world);
+}
+
+static void what_goes_between_two_pages_moves_nothing_else(void **state)
+{
+  struct world world;
+  struct node *node = begin(&world);
+  struct hgl_buf next, rest;
+  json_t *first, *second;
+  hgl_buf_init(&next, 100);
+  hgl_buf_init(&rest, 100);
+  struct hgl_page page = {.limit = 2, .size_max = SIZE_MAX, .next = &next};
+  assert_ok(hgl_host_page(node->host, HGL_LIST_DEAD, &page, &first, &err));
+  json_int_t row = json_integer_value(json_object_get(json_array_get(first, 1), "row"));
+  assert_ok(hgl_host_dead_drop(node->host, (uint64_t)row, &err));
+  page = (struct hgl_page){hgl_buf_bytes(&next), 1000, SIZE_MAX, &rest};
+  assert_ok(hgl_host_page(node->host, HGL_LIST_DEAD, &page, &second, &err));
+  assert_int_equal(json_array_size(second), AGENTS - 2);
+  assert_int_equal(rest.size, 0);
+  json_decref(first);
+  json_decref(second);
+  hgl_buf_deinit(&next);
+  hgl_buf_deinit(&rest);
+  world_deinit(&world);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(pages_of_every_size_make_the_same_list),
+      cmocka_unit_test(what_goes_between_two_pages_moves_nothing_else),
+  };
+  if (hgl_crypto_init(&err) != 0) return 1;
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
