@@ -125,8 +125,8 @@ static int decode(struct hgl_bytes row, struct dead *out, struct hgl_err *err)
 
 static int describe(struct hgl_bytes key, struct hgl_bytes value, json_t **out, struct hgl_err *err)
 {
-  static const char *const kinds[] = {"message",  "undelivered", "timer",
-                                      "on_start", "on_upgrade",  "on_stop"};
+  static const char *const kinds[] = {"message",    "undelivered", "timer",   "on_start",
+                                      "on_upgrade", "on_stop",     "continue"};
   json_t *message = NULL;
   struct dead dead;
   struct mail *mail;
@@ -137,7 +137,8 @@ static int describe(struct hgl_bytes key, struct hgl_bytes value, json_t **out, 
     mail_destroy(mail);
     return status;
   }
-  bool named = mail->kind == MAIL_TIMER && mail->why && *mail->why;
+  bool timer = mail->kind == MAIL_TIMER || mail->kind == MAIL_CONTINUE;
+  bool named = timer && mail->why && *mail->why;
   json_t *object = json_pack("{s:I, s:s%, s:s%, s:s%, s:I, s:s, s:s*, s:i, s:o?}", "row",
                              (json_int_t)hgl_get_be64(key.data), "agent", dead.agent.data,
                              dead.agent.size, "code", dead.code.data, dead.code.size, "why",
