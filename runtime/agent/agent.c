@@ -300,13 +300,11 @@ void agent_destroy(struct agent *agent)
 {
   struct hgl_map_slot *slot;
   if (!agent) return;
-  while (agent->runs) {
-    if (agent->runs->vm_run) hgl_vm_abandon(agent->vm, agent->runs->vm_run);
-    run_destroy(agent->runs);
-  }
+  while (agent->runs) run_destroy(agent->runs);
   for (struct mail *mail; (mail = mail_queue_pop(&agent->mailbox));) mail_destroy(mail);
   for (size_t i = 0; (slot = hgl_map_next(&agent->timers, &i));) timer_destroy(slot->value);
   for (size_t i = 0; (slot = hgl_map_next(&agent->senders, &i));) hgl_free(slot->value);
+  for (size_t i = 0; (slot = hgl_map_next(&agent->locks, &i));) hgl_free(slot->value);
   for (size_t i = 0; (slot = hgl_map_next(&agent->protocols, &i));)
     hgl_definition_destroy(slot->value);
   operator_deinit(agent);
@@ -317,7 +315,9 @@ void agent_destroy(struct agent *agent)
   hgl_map_deinit(&agent->protocols);
   hgl_map_deinit(&agent->threads);
   hgl_map_deinit(&agent->asks);
-  hgl_vm_destroy(agent->vm);
+  hgl_map_deinit(&agent->locks);
+  script_drop_vms(agent);
+  script_release(agent->host, agent->script);
   hgl_buf_deinit(&agent->offers);
   hgl_buf_deinit(&agent->delegation_bytes);
   for (char **grant = agent->grants; grant && *grant; grant++) hgl_free(*grant);
@@ -348,7 +348,7 @@ static void init_maps(struct agent *agent)
   const struct hgl_random *random = agent->host->config.random;
   struct hgl_map *maps[] = {&agent->dialogue_peers, &agent->unreached, &agent->protocols,
                             &agent->senders,        &agent->threads,   &agent->asks,
-                            &agent->timers,         &agent->dialogues};
+                            &agent->timers,         &agent->dialogues, &agent->locks};
   for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
     hgl_map_init(maps[i], hgl_random_u64(random), hgl_random_u64(random));
 }
@@ -404,31 +404,8 @@ static int load_stored(struct agent *agent, const struct hgl_agent_config *confi
 static int create_vm(struct agent *agent, const struct hgl_agent_config *config,
                      struct hgl_err *err)
 {
-  struct hgl_host *host = agent->host;
   if (!config->source.size) return 0;
-  const struct hgl_vm_limits limits = {
-      .memory_bytes = (size_t)agent->limits.memory_bytes,
-      .stretch_ms = host->config.watchdog ? agent->limits.stretch_ms : 0,
-      .top_level_ms = HGL_TOP_LEVEL_MS_LEAST * HGL_SLOWNESS,
-      .instructions = (uint64_t)agent->limits.instructions,
-      .state_bytes = (size_t)agent->limits.state_bytes,
-      .runs_max = (size_t)agent->limits.runs_max,
-  };
-  struct hgl_vm_config vm = {
-      .agent_name = agent->name,
-      .agent_key = agent->key,
-      .source = config->source,
-      .chunk_name = agent->script_path,
-      .config = config->config,
-      .limits = limits,
-      .ops = agent_ops,
-      .state_rows = agent_state_rows,
-      .chunks = host->config.chunks,
-      .watchdog = host->config.watchdog,
-  };
-  vm.ops.user = agent;
-  vm.state_rows.user = agent;
-  return hgl_vm_create(&vm, &agent->vm, err);
+  return script_start(agent, config->source, config->config, err);
 }
 
 int agent_notice(struct agent *agent, enum mail_kind kind, const char *why, struct hgl_err *err)
@@ -493,7 +470,7 @@ int agent_open(struct agent *agent, bool found, const char *reason, struct hgl_e
   if (!agent->created) reason = "created";
   if (agent->vm && (status = agent_notice(agent, MAIL_START, reason ? reason : "restarted", err)))
     return status;
-  if ((status = run_recover(agent, err)) || (status = mailbox_load(agent, err))) return status;
+  if ((status = runs_load(agent, err)) || (status = mailbox_load(agent, err))) return status;
   return agent_advertise(agent, err);
 }
 

@@ -144,13 +144,14 @@ static int decode(struct hgl_bytes row, struct dead *out, struct hgl_err *err)
 static int describe(uint64_t number, const struct dead *dead, const struct mail *mail, bool whole,
                     json_t **out, struct hgl_err *err)
 {
-  static const char *const kinds[] = {"message",  "undelivered", "timer",
-                                      "on_start", "on_upgrade",  "on_stop"};
+  static const char *const kinds[] = {"message",    "undelivered", "timer",   "on_start",
+                                      "on_upgrade", "on_stop",     "continue"};
   json_t *message = NULL;
   int status = mail->message ? hgl_envelope_to_json(&mail->message->envelope, &message, err) : 0;
   if (status) return status;
   if (!whole) json_object_del(message, "body");
-  bool named = mail->kind == MAIL_TIMER && mail->why && *mail->why;
+  bool timer = mail->kind == MAIL_TIMER || mail->kind == MAIL_CONTINUE;
+  bool named = timer && mail->why && *mail->why;
   json_t *object = json_pack("{s:I, s:s%, s:s%, s:s%, s:I, s:s, s:s*, s:i, s:o?}", "row",
                              (json_int_t)number, "agent", dead->agent.data, dead->agent.size,
                              "code", dead->code.data, dead->code.size, "why", dead->why.data,

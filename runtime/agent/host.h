@@ -103,6 +103,7 @@ struct hgl_host_config {
   int64_t journal_age_ms;        /* 0: rows stay as long as the size permits */
   int64_t disk_reserve;          /* bytes; 0: the default; negative: none */
   bool allow_private;            /* dial and pass on loopback and private addresses */
+  bool forget_lua; /* for tests: an agent's Lua state is given up at every suspension */
   void (*request_tick)(void *user);
   /* The host cannot go on: a fork of ourselves, a store whose state is unknown. Called once. */
   void (*fatal)(void *user, const struct hgl_err *why);
@@ -272,6 +273,14 @@ int hgl_host_dead_drop(struct hgl_host *host, uint64_t row, struct hgl_err *err)
 int hgl_host_dead_resend_all(struct hgl_host *host, size_t *done, size_t *left,
                              struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_dead_drop_all(struct hgl_host *host, size_t *done, struct hgl_err *err) HGL_NODISCARD;
+/* Handlers that are suspended, the oldest first. */
+int hgl_host_list_runs(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
+/* One that is parked, or waits to be tried again, is tried now. HGL_INVALID: it has not failed. */
+int hgl_host_run_retry(struct hgl_host *host, uint64_t row, struct hgl_err *err) HGL_NODISCARD;
+/* It ends here as if its handler had returned: what it has done stays done. */
+int hgl_host_run_finish(struct hgl_host *host, uint64_t row, struct hgl_err *err) HGL_NODISCARD;
+/* The same, and its message is a dead letter: its handler can begin again with `dead resend`. */
+int hgl_host_run_drop(struct hgl_host *host, uint64_t row, struct hgl_err *err) HGL_NODISCARD;
 /* Evidence of a message (32 hex digits), or all of a deal (its id, or a unique beginning), or what
  * proves that a host or agent (did:key) contradicted itself: appends one evidence or conflict, or a
  * list of them. HGL_NOT_FOUND. */

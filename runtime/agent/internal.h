@@ -8,6 +8,8 @@
 
 #include "agent/host.h"
 #include "agent/journal_age.h"
+#include "agent/mails.h"
+#include "agent/runs.h"
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -17,7 +19,6 @@
 #include "protocol/frame.h"
 
 struct agent;
-struct agent_run;
 struct peer;
 
 /* ---- messages and the batches that prove them (message.c) ---- */
@@ -64,34 +65,6 @@ void message_set_batch(struct message *message, struct batch *batch, uint32_t in
 int message_evidence(struct hgl_host *host, const struct message *message, struct hgl_buf *out,
                      struct hgl_err *err) HGL_NODISCARD;
 
-/* ---- mails: what waits for an agent (mailbox.c) ---- */
-
-enum mail_kind { MAIL_MESSAGE, MAIL_UNDELIVERED, MAIL_TIMER, MAIL_START, MAIL_UPGRADE, MAIL_STOP };
-
-struct mail {
-  struct mail *next;
-  struct mail *next_new, *previous_new; /* in the host's new mails: to be given a row */
-  struct agent *agent;                  /* whose it is; NULL: only looked at */
-  enum mail_kind kind;
-  struct message *message;          /* MESSAGE, UNDELIVERED */
-  struct timer *timer;              /* TIMER; borrowed */
-  enum hgl_code code;               /* UNDELIVERED */
-  char *why;                        /* UNDELIVERED; START: the reason */
-  int64_t from_version, to_version; /* UPGRADE */
-  int attempt;                      /* 1 for the first */
-  uint64_t row;                     /* in MAILBOX; 0: only in memory so far */
-};
-
-struct mail_queue {
-  struct mail *first, *last;
-  size_t count, bytes;
-};
-
-void mail_queue_push(struct mail_queue *queue, struct mail *mail);
-void mail_queue_push_front(struct mail_queue *queue, struct mail *mail);
-struct mail *mail_queue_pop(struct mail_queue *queue);
-void mail_destroy(struct mail *mail); /* its row, if any, stays */
-
 /* ---- timers (timers.c) ---- */
 
 struct timer {
@@ -105,38 +78,6 @@ struct timer {
   bool cancelled;        /* while firing: it goes when its mail comes up */
   struct agent_run *run; /* a schedule's handler that is suspended: the next call is skipped */
   uint64_t skipped;
-};
-
-/* ---- handlers that are not finished (run.c) ---- */
-
-struct ask {
-  struct hgl_id thid;
-  struct hgl_key peer;
-  struct message *answer;
-  enum hgl_code code;
-  char *why;
-  bool done;
-  int64_t deadline_ms; /* monotonic */
-};
-
-/* A handler that is suspended, or a mail that waits for its turn: to be tried again, or because the
- * one before it in its thread has just been finished. Its thread is held meanwhile: later mails of
- * the thread queue here. */
-struct agent_run {
-  struct hgl_heap_entry due; /* in host->mono_heap, in ms; first member */
-  struct agent_run *next, *previous, *next_ready;
-  struct agent *agent;
-  struct hgl_vm_run *vm_run; /* NULL: the mail is to be handled from its start */
-  struct mail *mail;         /* what it handles */
-  struct mail_queue held;
-  struct ask *asks;
-  size_t ask_count, asks_open;
-  bool sleeping;
-  struct timer *schedule; /* whose call this is, or NULL */
-  uint64_t row;           /* in RUNS; 0: not suspended */
-  bool threaded;          /* stands in agent->threads under: */
-  uint8_t thread[HGL_KEY_SIZE + HGL_ID_SIZE];
-  bool ready; /* to be resumed, or to begin */
 };
 
 /* ---- agents (agent.c) ---- */
@@ -159,10 +100,14 @@ struct agent {
   char *script_path;
   char *description; /* about; may be NULL */
   int64_t version, stored_version;
-  bool created;             /* on_start(created) has been committed */
-  struct hgl_vm *vm;        /* NULL: the operator */
-  struct hgl_map protocols; /* "name/version" → struct hgl_definition */
-  struct hgl_buf offers;    /* encoded maps, one after the other */
+  bool created;                   /* on_start(created) has been committed */
+  struct hgl_vm *vm;              /* NULL: the operator */
+  struct kept_script *script;     /* what vm runs */
+  struct script_loading *loading; /* while a script's top level runs */
+  struct old_vm *old_vms;         /* of scripts that only runs still need */
+  uint64_t moves;                 /* of state, when the places of runs' views were last looked at */
+  struct hgl_map protocols;       /* "name/version" → struct hgl_definition */
+  struct hgl_buf offers;          /* encoded maps, one after the other */
   size_t offer_count;
   char **grants;
   struct hgl_agent_limits limits; /* complete */
@@ -173,6 +118,7 @@ struct agent {
   struct hgl_map senders;              /* agent key → struct sender: how many of them by sender */
   struct hgl_map threads;              /* peer ‖ thid → struct agent_run */
   struct hgl_map asks;                 /* thid → struct agent_run */
+  struct hgl_map locks;                /* key → struct lock */
   struct hgl_map timers;               /* id → struct timer */
   size_t timer_bytes;                  /* of their values */
   struct hgl_map dialogues;            /* peer ‖ thid → struct dialogue */
@@ -234,7 +180,9 @@ struct stretch {
   struct hgl_writeset *writes; /* deals and the like */
   struct message **keeps;
   size_t keep_count, keep_capacity;
-  json_t *deals; /* list of deal records, to be shown once they are true; or NULL */
+  struct held_locks locks; /* of its handler, as they will be */
+  struct mail *next;       /* agent.continue: what follows; or NULL */
+  json_t *deals;           /* list of deal records, to be shown once they are true; or NULL */
 };
 
 /* ---- peers: the other hosts (peers.c, inbox.c, outbox.c) ---- */
@@ -380,6 +328,8 @@ struct hgl_host {
   uint64_t next_agent_number;
   struct agent *ready_first, *ready_last;
   struct agent *dirty_agents;
+  struct agent_run *unsaved_runs;    /* with something that is in no row yet */
+  struct hgl_map kept_scripts;       /* digest → struct kept_script */
   struct mail *new_first, *new_last; /* to be given rows at the end of the tick, if still there */
   bool stopping;
   bool complete; /* it has ticked: the agents of its start are all there */
@@ -498,46 +448,16 @@ void agent_log(struct agent *agent, enum hgl_log_level level, struct hgl_bytes t
  * U+FFFD, and after 8 KB it is cut. */
 void put_clean(struct hgl_buf *out, struct hgl_bytes text);
 
-/* mailbox.c */
-/* Whether one more message from `from` of `size` bytes fits. */
-int mailbox_admit(struct agent *agent, const struct hgl_key *from, size_t size,
-                  struct hgl_err *err) HGL_NODISCARD;
-/* Queues a message (held) for the agent. */
-int mailbox_deliver(struct agent *agent, struct message *message,
-                    struct hgl_err *err) HGL_NODISCARD;
-/* Tells the sending agent that its message was not delivered; if its mailbox has room. */
-int mailbox_undelivered(struct agent *agent, struct message *message, enum hgl_code code,
-                        const char *why, struct hgl_err *err) HGL_NODISCARD;
-/* Queues the mail, which is the agent's from here on. */
-void mailbox_push(struct agent *agent, struct mail *mail);
-/* The mail has been dealt with: its row goes, its place is free. The mail itself stays the
- * caller's. */
-void mailbox_consume(struct agent *agent, struct mail *mail);
-/* At the end of the tick: rows for what waits and has none. */
-int mailbox_persist(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
-int mailbox_load(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
-int mail_encode(struct hgl_host *host, const struct mail *mail, struct hgl_buf *out,
-                struct hgl_err *err) HGL_NODISCARD;
-int mail_decode(struct hgl_bytes bytes, struct mail **out, struct hgl_err *err) HGL_NODISCARD;
+/* mailbox.c: see mails.h */
 /* Local routing of an accepted message: into a mailbox, an ask, or back as undelivered. */
 void route_local(struct hgl_host *host, struct message *message);
 /* The check before a message enters: agent here, handler, dialogue, expiry, place. */
 int route_check(struct hgl_host *host, const struct message *message, struct agent **agent,
                 struct hgl_err *err) HGL_NODISCARD;
 
-/* run.c */
+/* run.c and the other files of handlers that wait: see runs.h */
 void agent_ready(struct agent *agent);
 void run_agents(struct hgl_host *host); /* phase 4 */
-void run_due(struct hgl_host *host);    /* sleeps, asks and retries whose time has come */
-/* Whether the message answers an ask of the agent's: its thread, from the one who was asked. */
-bool run_expects(struct agent *agent, const struct hgl_envelope *envelope);
-bool run_answer(struct agent *agent, struct message *message); /* true: it was an ask's answer */
-/* An ask of this thread ends without an answer; true: there was one. */
-bool run_fail_ask(struct agent *agent, const struct hgl_id *thid, enum hgl_code code,
-                  const char *why);
-/* At start: what was suspended when the host stopped becomes dead letters. */
-int run_recover(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
-void run_destroy(struct agent_run *run);
 
 /* stretch.c */
 void stretch_begin(struct hgl_host *host, struct agent *agent, struct mail *mail,
@@ -550,6 +470,7 @@ int stretch_keep(struct hgl_host *host, const struct hgl_id *id, struct hgl_err 
 int stretch_timer(struct hgl_host *host, struct timer_change *change,
                   struct hgl_err *err) HGL_NODISCARD;
 void stretch_deinit(struct stretch *stretch);
+struct message *stretch_last_said(struct hgl_host *host);
 
 /* timers.c */
 void timers_due(struct hgl_host *host);

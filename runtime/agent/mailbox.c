@@ -76,8 +76,19 @@ void mail_destroy(struct mail *mail)
   unlist_new(mail);
   if (mail->timer && mail->timer->cancelled) timer_destroy(mail->timer);
   message_release(mail->message);
+  if (mail->value) hgl_buf_deinit(mail->value);
+  hgl_free(mail->value);
   hgl_free(mail->why);
   hgl_free(mail);
+}
+
+int mail_set_value(struct mail *mail, struct hgl_bytes value, struct hgl_err *err)
+{
+  mail->value = hgl_zalloc(sizeof *mail->value);
+  if (!mail->value) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  hgl_buf_init(mail->value, HGL_BODY_SIZE_MAX);
+  hgl_buf_append_bytes(mail->value, value);
+  return hgl_buf_check(mail->value, err);
 }
 
 /* ---- delivery ---- */
@@ -158,7 +169,7 @@ void mailbox_push(struct agent *agent, struct mail *mail)
     mail_queue_push_front(&agent->mailbox, mail);
   else
     mail_queue_push(&agent->mailbox, mail);
-  if (mail->message && !mail->row) {
+  if ((mail->message || mail->kind == MAIL_CONTINUE) && !mail->row) {
     list_new(agent->host, mail);
     agent->host->changed = true;
   }
@@ -225,7 +236,8 @@ void mailbox_consume(struct agent *agent, struct mail *mail)
 /* ---- rows ---- */
 
 /* [kind, attempt, code, why, proved, message]: the message as evidence when it is proved, or as a
- * bare envelope (one of ours that was not delivered, or one that was resent by hand). */
+ * bare envelope (one of ours that was not delivered, or one that was resent by hand). In its place,
+ * of agent.continue, the value. */
 int mail_encode(struct hgl_host *host, const struct mail *mail, struct hgl_buf *out,
                 struct hgl_err *err)
 {
@@ -244,6 +256,8 @@ int mail_encode(struct hgl_host *host, const struct mail *mail, struct hgl_buf *
     hgl_cbor_put_bytes(out, hgl_buf_bytes(&evidence));
   else if (mail->message)
     hgl_cbor_put_bytes(out, mail->message->bytes);
+  else if (mail->kind == MAIL_CONTINUE)
+    hgl_cbor_put_bytes(out, hgl_buf_bytes(mail->value));
   else
     hgl_cbor_put_null(out);
   hgl_buf_deinit(&evidence);
@@ -259,13 +273,13 @@ int mail_decode(struct hgl_bytes bytes, struct mail **out, struct hgl_err *err)
   size_t count;
   int status;
   if ((status = hgl_cbor_get_list(&in, "mail", 6, &count, err)) ||
-      (status = hgl_cbor_get_uint(&in, "mail.kind", MAIL_STOP, &kind, err)) ||
+      (status = hgl_cbor_get_uint(&in, "mail.kind", MAIL_CONTINUE, &kind, err)) ||
       (status = hgl_cbor_get_uint(&in, "mail.attempt", INT32_MAX, &attempt, err)) ||
       (status = hgl_cbor_get_text(&in, "mail.code", 64, &code, err)) ||
       (status = hgl_cbor_get_text(&in, "mail.why", 4096, &why, err)) ||
       (status = hgl_cbor_get_bool(&in, "mail.proved", &proved, err)))
     return status;
-  if ((kind == MAIL_MESSAGE || kind == MAIL_UNDELIVERED) &&
+  if ((kind == MAIL_MESSAGE || kind == MAIL_UNDELIVERED || kind == MAIL_CONTINUE) &&
       (status = hgl_cbor_get_bytes(&in, "mail.message", HGL_EVIDENCE_SIZE_MAX, &content, err)))
     return status;
   struct mail *mail = hgl_zalloc(sizeof *mail);
@@ -275,7 +289,8 @@ int mail_decode(struct hgl_bytes bytes, struct mail **out, struct hgl_err *err)
   mail->code = hgl_code_from_name((const char *)code.data, code.size);
   mail->why = hgl_strndup((const char *)why.data, why.size);
   if (!mail->why) status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  if (!status && content.size)
+  if (!status && kind == MAIL_CONTINUE) status = mail_set_value(mail, content, err);
+  if (!status && content.size && kind != MAIL_CONTINUE)
     status = proved ? message_from_evidence(content, &mail->message, err)
                     : message_copy(content, &mail->message, err);
   if (status) {

@@ -68,6 +68,7 @@ static int declare(void *user, enum hgl_vm_declaration what, struct hgl_bytes na
                    struct hgl_bytes value, struct hgl_err *err)
 {
   struct agent *agent = user;
+  if (!script_declares(agent)) return 0; /* it is declared already */
   switch (what) {
   case HGL_VM_DESCRIBE:
     return declare_describe(agent, value, err);
@@ -152,6 +153,32 @@ static int timer_cancel(void *user, struct hgl_bytes name, struct hgl_bytes key,
                         struct hgl_err *err)
 {
   return change_timer(user, name, key, true, 0, hgl_bytes(NULL, 0), err);
+}
+
+static int lock(void *user, struct hgl_bytes key, bool *granted, struct hgl_err *err)
+{
+  return lock_take(user, key, granted, err);
+}
+
+static int unlock(void *user, struct hgl_bytes key, struct hgl_err *err)
+{
+  return lock_release(user, key, err);
+}
+
+static int go_on(void *user, struct hgl_bytes name, struct hgl_bytes value, struct hgl_err *err)
+{
+  struct agent *agent = user;
+  struct mail *mail = hgl_zalloc(sizeof *mail);
+  if (!mail) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  *mail = (struct mail){.kind = MAIL_CONTINUE, .attempt = 1};
+  mail->why = hgl_strndup((const char *)name.data, name.size);
+  int status = mail->why ? mail_set_value(mail, value, err)
+                         : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if (status)
+    mail_destroy(mail);
+  else
+    agent->host->stretch.next = mail;
+  return status;
 }
 
 /* ---- calls by name ---- */
@@ -271,13 +298,17 @@ static int module(void *user, struct hgl_bytes name, struct hgl_buf *source,
   struct agent *agent = user;
   const struct hgl_files *files = &agent->host->config.files;
   struct hgl_buf path;
+  bool found = false;
   if (!name.size || name.size > 128 || name.data[0] == '.' ||
       strspn((const char *)name.data, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                       "0123456789_.-") < name.size ||
       memmem(name.data, name.size, "..", 2))
     return hgl_fail(err, HGL_INVALID, "'%.*s' is no module's name", HGL_STR(name));
+  int status = script_module(agent, name, &found, source, chunk_name, err);
+  if (status || found) return status;
+  bool ours = name.size > 7 && memcmp(name.data, "haggle.", 7) == 0;
   hgl_buf_init(&path, 8192);
-  if (name.size > 7 && memcmp(name.data, "haggle.", 7) == 0) {
+  if (ours) {
     hgl_buf_append_text(&path, agent->host->config.stdlib_folder);
     hgl_buf_append_byte(&path, '/');
   } else {
@@ -287,7 +318,7 @@ static int module(void *user, struct hgl_bytes name, struct hgl_buf *source,
   for (size_t i = 0; i < name.size; i++)
     hgl_buf_append_byte(&path, name.data[i] == '.' ? '/' : name.data[i]);
   hgl_buf_append(&path, ".lua", 5);
-  int status = hgl_buf_check(&path, err);
+  status = hgl_buf_check(&path, err);
   if (!status) status = files->read(files->user, (const char *)path.data, 0, 1 << 20, source, err);
   if (status == -HGL_NOT_FOUND || status == -HGL_IO)
     status = hgl_fail(err, HGL_NOT_FOUND, "module '%.*s' not found at %s", HGL_STR(name),
@@ -296,6 +327,9 @@ static int module(void *user, struct hgl_bytes name, struct hgl_buf *source,
     hgl_buf_append(chunk_name, path.data, path.size - 1);
     status = hgl_buf_check(chunk_name, err);
   }
+  if (!status && !ours)
+    status = script_loaded_module(agent, name, hgl_buf_bytes(chunk_name), hgl_buf_bytes(source),
+                                  err);
   hgl_buf_deinit(&path);
   return status;
 }
@@ -310,6 +344,9 @@ const struct hgl_vm_ops agent_ops = {.declare = declare,
                                      .send = send_message,
                                      .timer_set = timer_set,
                                      .timer_cancel = timer_cancel,
+                                     .lock = lock,
+                                     .unlock = unlock,
+                                     .go_on = go_on,
                                      .call = call,
                                      .log = log_line,
                                      .module = module,

@@ -1,6 +1,6 @@
 /* Phase 4: handlers, stretch by stretch. A handler starts with a mail; when it suspends or is to be
- * tried again, a struct agent_run remembers it and holds its thread, so that messages of one thread
- * are handled one at a time, in the order they were sent. */
+ * tried again, a struct agent_run (runs.h) remembers it and holds its thread, so that messages of
+ * one thread are handled one at a time, in the order they were sent. */
 #include "agent/operator.h"
 #include "agent/supervise.h"
 
@@ -40,13 +40,18 @@ static bool thread_of(const struct mail *mail, uint8_t out[HGL_KEY_SIZE + HGL_ID
   return true;
 }
 
-static int run_create(struct agent *agent, struct mail *mail, struct agent_run **out,
-                      struct hgl_err *err)
+int run_create(struct agent *agent, struct mail *mail, struct agent_run **out, struct hgl_err *err)
 {
   struct agent_run *run = hgl_zalloc(sizeof *run);
   if (!run) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   run->agent = agent;
   run->mail = mail;
+  run->attempt = 1;
+  hgl_buf_init(&run->name, HGL_STORE_KEY_SIZE_MAX);
+  hgl_buf_init(&run->values, HGL_BODY_SIZE_MAX + 1024);
+  hgl_buf_init(&run->places, HGL_STORE_VALUE_SIZE_MAX);
+  hgl_buf_init(&run->away, HGL_STORE_VALUE_SIZE_MAX);
+  hgl_buf_init(&run->lock, HGL_STORE_KEY_SIZE_MAX);
   if (thread_of(mail, run->thread)) {
     int status = hgl_map_put(&agent->threads, hgl_bytes(run->thread, sizeof run->thread), run, err);
     if (status) {
@@ -63,24 +68,42 @@ static int run_create(struct agent *agent, struct mail *mail, struct agent_run *
   return 0;
 }
 
-static void drop_asks(struct agent_run *run)
+/* All that a handler leaves: not the run's thread, nor what waits there. */
+static void clear(struct agent_run *run)
 {
-  for (size_t i = 0; i < run->ask_count; i++) {
-    struct ask *ask = &run->asks[i];
-    hgl_map_remove(&run->agent->asks, hgl_bytes(ask->thid.bytes, HGL_ID_SIZE));
-    message_release(ask->answer);
-    hgl_free(ask->why);
-  }
-  hgl_free(run->asks);
-  run->asks = NULL;
-  run->ask_count = run->asks_open = 0;
+  run_leave_vm(run);
+  run_forget_asks(run);
+  hgl_vm_views_destroy(run->views);
+  run->views = NULL;
+  for (size_t i = 0; i < run->fresh_count; i++) record_destroy(&run->fresh[i]);
+  hgl_free(run->fresh);
+  run->fresh = NULL;
+  run->fresh_count = run->fresh_capacity = run->stretches = 0;
+  script_release(run->agent->host, run->script);
+  run->script = NULL;
+  if (run->schedule) run->schedule->run = NULL;
+  run->schedule = NULL;
+  hgl_free(run->why);
+  run->why = NULL;
+  hgl_buf_deinit(&run->name);
+  hgl_buf_deinit(&run->values);
+  hgl_buf_deinit(&run->places);
+  hgl_buf_deinit(&run->away);
+  hgl_buf_deinit(&run->lock);
+  run->retrying = run->parked = run->granted = false;
+  run->attempt = 1;
 }
 
 void run_destroy(struct agent_run *run)
 {
   struct agent *agent = run->agent;
-  drop_asks(run);
-  if (run->schedule) run->schedule->run = NULL;
+  clear(run);
+  if (run->unsaved_link) {
+    *run->unsaved_link = run->next_unsaved;
+    if (run->next_unsaved) run->next_unsaved->unsaved_link = run->unsaved_link;
+  }
+  if (run->locks) held_locks_clear(run->locks);
+  hgl_free(run->locks);
   if (agent->starting == run) agent->starting = NULL;
   hgl_heap_remove(&agent->host->mono_heap, &run->due);
   if (run->threaded) hgl_map_remove(&agent->threads, hgl_bytes(run->thread, sizeof run->thread));
@@ -95,31 +118,14 @@ void run_destroy(struct agent_run *run)
   hgl_free(run);
 }
 
-static struct hgl_bytes run_key(const struct agent_run *run, uint8_t out[16])
-{
-  hgl_put_be64(out, run->agent->number);
-  hgl_put_be64(out + 8, run->row);
-  return hgl_bytes(out, 16);
-}
-
-static void erase_row(struct agent_run *run)
-{
-  struct hgl_host *host = run->agent->host;
-  uint8_t key[16];
-  struct hgl_err err;
-  if (run->row && hgl_writeset_delete(host_writes(host), HGL_DB_RUNS, run_key(run, key), &err))
-    host_fatal(host, &err);
-  run->row = 0;
-}
-
-static int wait_until(struct agent_run *run, int64_t mono_ms, struct hgl_err *err)
+int run_wait_until(struct agent_run *run, int64_t mono_ms, struct hgl_err *err)
 {
   struct hgl_host *host = run->agent->host;
   hgl_heap_remove(&host->mono_heap, &run->due);
   return hgl_heap_push(&host->mono_heap, &run->due, mono_ms, err);
 }
 
-static void run_wake(struct agent_run *run)
+void run_wake(struct agent_run *run)
 {
   struct agent *agent = run->agent;
   hgl_heap_remove(&agent->host->mono_heap, &run->due);
@@ -134,22 +140,36 @@ static void run_wake(struct agent_run *run)
   agent->runs_ready_last = run;
 }
 
-/* The mail is dealt with: the next one of its thread takes its place, or the thread is free. */
-static void run_finish(struct agent_run *run)
+static void unready(struct agent_run *run)
 {
   struct agent *agent = run->agent;
-  erase_row(run);
-  drop_asks(run);
+  struct agent_run *last = NULL;
+  if (!run->ready) return;
+  for (struct agent_run **at = &agent->runs_ready; *at;) {
+    if (*at == run) {
+      *at = run->next_ready;
+    } else {
+      last = *at;
+      at = &last->next_ready;
+    }
+  }
+  agent->runs_ready_last = last;
+  run->ready = false;
+}
+
+void run_finish(struct agent_run *run)
+{
+  struct agent *agent = run->agent;
+  unready(run);
+  run_erase(run);
+  locks_forget(run);
+  clear(run);
   mail_destroy(run->mail);
   run->mail = mail_queue_pop(&run->held);
   if (!run->mail) {
     run_destroy(run);
     return;
   }
-  run->vm_run = NULL;
-  run->sleeping = false;
-  if (run->schedule) run->schedule->run = NULL;
-  run->schedule = NULL;
   if (agent->starting == run) agent->starting = NULL;
   run_wake(run);
 }
@@ -175,13 +195,13 @@ static void remember(char **place, const char *text)
 
 static const char *mail_subject(const struct mail *mail)
 {
-  static const char *const names[] = {"message",  "on_undelivered", "timer",
-                                      "on_start", "on_upgrade",     "on_stop"};
+  static const char *const names[] = {"message",    "on_undelivered", "timer",   "on_start",
+                                      "on_upgrade", "on_stop",        "continue"};
   return mail->kind == MAIL_MESSAGE ? (const char *)mail->message->envelope.type.data
                                     : names[mail->kind];
 }
 
-static void log_failure(struct agent *agent, const struct mail *mail,
+static void log_failure(struct agent *agent, const struct mail *mail, int attempt,
                         const struct hgl_vm_failure *failure)
 {
   const char *subject = mail_subject(mail);
@@ -190,7 +210,7 @@ static void log_failure(struct agent *agent, const struct mail *mail,
   char thread[2 * HGL_ID_SIZE + 1] = "-";
   if (mail->message) hgl_id_format(&mail->message->envelope.thid, thread);
   host_log(agent->host, HGL_LOG_ERROR, "%s: %s [%.*s, thread %s, attempt %d]", agent->name,
-           failure->error.message, size, subject, thread, mail->attempt);
+           failure->error.message, size, subject, thread, attempt);
   if (failure->traceback && *failure->traceback)
     host_log(agent->host, HGL_LOG_DEBUG, "%s: %s", agent->name, failure->traceback);
   remember(&agent->last_error, failure->error.message);
@@ -246,24 +266,37 @@ static void give_up(struct agent *agent, struct mail *mail, enum hgl_code code, 
   if (mail->kind == MAIL_MESSAGE) tell_handler_failed(agent, mail->message);
 }
 
+void run_give_up(struct agent_run *run, enum hgl_code code, const char *why)
+{
+  give_up(run->agent, run->mail, code, why);
+  run_finish(run);
+}
+
+static int64_t delay_before(int attempt)
+{
+  int64_t delay = RETRY_FIRST_MS;
+  for (int i = 2; i < attempt; i++) delay *= RETRY_FACTOR;
+  return delay;
+}
+
 /* The first stretch raised: nothing has happened yet, so it can be tried again. */
 static void try_again(struct agent *agent, struct mail *mail, struct agent_run *run,
                       const struct hgl_vm_failure *failure)
 {
   struct hgl_host *host = agent->host;
   struct hgl_err err;
-  log_failure(agent, mail, failure);
+  log_failure(agent, mail, mail->attempt, failure);
   if (mail->attempt >= HGL_ATTEMPTS_DEFAULT || mail->kind == MAIL_STOP) {
+    enum hgl_code code = failure->error.code == HGL_JOURNAL_FULL ? HGL_JOURNAL_FULL
+                                                                 : HGL_HANDLER_FAILED;
     enum mail_kind kind = mail->kind;
     if (kind == MAIL_STOP) agent->stopped = true;
     mailbox_consume(agent, mail);
-    give_up(agent, mail, HGL_HANDLER_FAILED, failure->error.message);
+    give_up(agent, mail, code, failure->error.message);
     finish(mail, run);
     supervise_failed(agent, kind, failure);
     return;
   }
-  int64_t delay = RETRY_FIRST_MS;
-  for (int i = 1; i < mail->attempt; i++) delay *= RETRY_FACTOR;
   mail->attempt++;
   if (!run && run_create(agent, mail, &run, &err)) {
     mail_destroy(mail);
@@ -271,85 +304,98 @@ static void try_again(struct agent *agent, struct mail *mail, struct agent_run *
     return;
   }
   if (mail->kind == MAIL_START || mail->kind == MAIL_UPGRADE) agent->starting = run;
-  if (wait_until(run, host->mono_ms + delay, &err)) host_fatal(host, &err);
+  if (run_wait_until(run, host->mono_ms + delay_before(mail->attempt), &err))
+    host_fatal(host, &err);
+}
+
+void run_park(struct agent_run *run, const char *why)
+{
+  remember(&run->why, why);
+  run->parked = true;
+  run->retrying = false;
+  host_log(run->agent->host, HGL_LOG_ERROR,
+           "%s: a handler cannot go on and is parked (haggle runs): %s", run->agent->name, why);
+  remember(&run->agent->last_error, why);
+}
+
+/* A later stretch raised: what was committed stays, and it goes on from where it waited. */
+static void go_on_again(struct agent_run *run, const struct hgl_vm_failure *failure)
+{
+  struct agent *agent = run->agent;
+  struct hgl_host *host = agent->host;
+  struct hgl_err err;
+  log_failure(agent, run->mail, run->attempt, failure);
+  if (run->attempt >= HGL_ATTEMPTS_DEFAULT) {
+    enum hgl_code code = failure->error.code == HGL_JOURNAL_FULL ? HGL_JOURNAL_FULL
+                                                                 : HGL_HANDLER_FAILED;
+    enum mail_kind kind = run->mail->kind;
+    run_give_up(run, code, failure->error.message);
+    supervise_failed(agent, kind, failure);
+    return;
+  }
+  run->attempt++;
+  run->retrying = true;
+  remember(&run->why, failure->error.message);
+  if (run_wait_until(run, host->mono_ms + delay_before(run->attempt), &err)) host_fatal(host, &err);
 }
 
 /* ---- suspending ---- */
 
-static int open_ask(struct agent_run *run, struct ask *ask, const struct hgl_vm_ask *wanted,
-                    const struct hgl_id *parent, struct hgl_err *err)
-{
-  struct hgl_host *host = run->agent->host;
-  struct hgl_vm_send send = {.to = wanted->to,
-                             .type = wanted->type,
-                             .body = wanted->body,
-                             .pthid = parent,
-                             .expires_ms = wanted->within_ms};
-  ask->deadline_ms = host->mono_ms + wanted->within_ms;
-  struct hgl_err why;
-  int status = stretch_send(host, &send, &ask->thid, &ask->peer, &why);
-  if (status) {
-    ask->done = true;
-    ask->code = why.code;
-    ask->why = hgl_strndup(why.message, strlen(why.message));
-    return 0;
-  }
-  host->stretch.spoken[host->stretch.spoken_count - 1].message->asked = true;
-  run->asks_open++;
-  return hgl_map_put(&run->agent->asks, hgl_bytes(ask->thid.bytes, HGL_ID_SIZE), run, err);
-}
-
-/* Sends what the run asks, as part of the stretch that ends here. */
 static int begin_wait(struct agent_run *run, const struct hgl_vm_wait *wait, struct hgl_err *err)
 {
   struct hgl_host *host = run->agent->host;
-  drop_asks(run);
-  run->sleeping = wait->kind == HGL_VM_WAIT_SLEEP;
-  if (run->sleeping) return wait_until(run, host->mono_ms + wait->sleep_ms, err);
-  const struct hgl_id *parent = run->mail->message ? &run->mail->message->envelope.thid : NULL;
-  run->asks = hgl_array(wait->ask_count, sizeof *run->asks);
-  if (!run->asks && wait->ask_count) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  run->ask_count = wait->ask_count;
-  int64_t deadline = INT64_MAX;
-  for (size_t i = 0; i < wait->ask_count; i++) {
-    int status = open_ask(run, &run->asks[i], &wait->asks[i], parent, err);
-    if (status) return status;
-    if (!run->asks[i].done && run->asks[i].deadline_ms < deadline)
-      deadline = run->asks[i].deadline_ms;
+  run->waits = wait->kind;
+  run->granted = false;
+  switch (wait->kind) {
+  case HGL_VM_WAIT_SLEEP:
+    run->until_ms = host->now_ms + wait->sleep_ms;
+    return run_wait_until(run, host->mono_ms + wait->sleep_ms, err);
+  case HGL_VM_WAIT_LOCK:
+    hgl_buf_clear(&run->lock);
+    hgl_buf_append_bytes(&run->lock, wait->lock);
+    run->ticket = host_row(host);
+    return hgl_buf_check(&run->lock, err);
+  default:
+    return run_open_asks(run, wait, err);
   }
-  if (run->asks_open) return wait_until(run, deadline, err);
-  run_wake(run);
-  return 0;
 }
 
-static int save_run(struct agent_run *run, struct hgl_err *err)
+/* The stretch that ends here becomes a record of the run. */
+static void suspend(struct agent_run *run, struct hgl_vm_run *vm_run,
+                    const struct hgl_vm_wait *wait)
 {
-  struct hgl_host *host = run->agent->host;
-  struct hgl_buf mail;
-  uint8_t key[16];
-  hgl_buf_init(&mail, HGL_EVIDENCE_SIZE_MAX + 8192);
-  run->row = host_row(host);
-  int status = mail_encode(host, run->mail, &mail, err);
-  if (!status)
-    status = hgl_writeset_put_new(host_writes(host), HGL_DB_RUNS, run_key(run, key),
-                                  hgl_buf_bytes(&mail), err);
-  hgl_buf_deinit(&mail);
-  return status;
+  struct agent *agent = run->agent;
+  struct hgl_host *host = agent->host;
+  struct hgl_vm_views *views = NULL;
+  struct hgl_err err;
+  run->vm_run = vm_run;
+  run->retrying = false;
+  run->attempt = 1;
+  if (hgl_vm_views_copy(vm_run, &views, &err) ||
+      run_add_record(run, hgl_vm_events(run->vm), &err) || begin_wait(run, wait, &err))
+    host_fatal(host, &err);
+  hgl_vm_views_destroy(run->views);
+  run->views = views;
 }
 
 /* ---- stretches ---- */
 
-static void accept_stretch(struct agent *agent)
+/* `run`: it goes on; NULL: its handler has ended. */
+static void accept_stretch(struct agent *agent, struct agent_run *run)
 {
   struct hgl_host *host = agent->host;
   struct hgl_err err;
   hgl_vm_accept(agent->vm);
+  if (locks_accept(agent, run, &err)) host_fatal(host, &err);
   if (!agent->dirty && hgl_vm_dirty(agent->vm)) {
     agent->dirty = true;
     agent->next_dirty = host->dirty_agents;
     host->dirty_agents = agent;
   }
   if (stretch_accept(host, &err)) host_fatal(host, &err);
+  if (run && run->waits == HGL_VM_WAIT_LOCK && !run->granted && lock_wait(run, &err))
+    host_fatal(host, &err);
+  if (run && host->config.forget_lua && agent_forget_lua(agent, &err)) host_fatal(host, &err);
 }
 
 /* The first stretch of a mail is over well: the mail is consumed with it. */
@@ -370,50 +416,6 @@ static void consume(struct agent *agent, struct mail *mail)
   if (mail->kind == MAIL_STOP) agent->stopped = true;
 }
 
-static void arguments(const struct mail *mail, struct hgl_vm_message *message,
-                      struct hgl_vm_call *call, struct hgl_buf *values)
-{
-  if (mail->message) {
-    *message = (struct hgl_vm_message){mail->message->envelope, mail->attempt};
-    call->message = message;
-  }
-  switch (mail->kind) {
-  case MAIL_MESSAGE:
-    assert(mail->message);
-    call->kind = HGL_VM_HANDLER;
-    call->name = mail->message->envelope.type;
-    return;
-  case MAIL_UNDELIVERED:
-    call->kind = HGL_VM_ON_UNDELIVERED;
-    hgl_cbor_put_list(values, 2);
-    hgl_cbor_put_literal(values, mail->why);
-    hgl_cbor_put_literal(values, hgl_code_name(mail->code));
-    return;
-  case MAIL_TIMER:
-    assert(mail->timer);
-    call->kind = mail->timer->every_ms ? HGL_VM_EVERY : HGL_VM_ON_TIMER;
-    call->name = hgl_bytes(mail->timer->id, mail->timer->name_size);
-    if (mail->timer->every_ms || !mail->timer->value.size) return;
-    hgl_cbor_put_list(values, 1);
-    hgl_buf_append_bytes(values, hgl_buf_bytes(&mail->timer->value));
-    return;
-  case MAIL_START:
-    call->kind = HGL_VM_ON_START;
-    hgl_cbor_put_list(values, 1);
-    hgl_cbor_put_literal(values, mail->why);
-    return;
-  case MAIL_UPGRADE:
-    call->kind = HGL_VM_ON_UPGRADE;
-    hgl_cbor_put_list(values, 2);
-    hgl_cbor_put_int(values, mail->from_version);
-    hgl_cbor_put_int(values, mail->to_version);
-    return;
-  case MAIL_STOP:
-    call->kind = HGL_VM_ON_STOP;
-    return;
-  }
-}
-
 /* Nobody listens. To a refusal, a start, a timer that is no longer declared, a reply to the
  * operator, nobody has to; but a message that an older version of the script would have handled is
  * not lost in silence. */
@@ -427,8 +429,9 @@ static void pass_over(struct agent *agent, struct mail *mail)
     give_up(agent, mail, HGL_NO_HANDLER, hgl_code_meaning(HGL_NO_HANDLER));
 }
 
-static void suspend(struct agent *agent, struct mail *mail, struct agent_run *run,
-                    struct hgl_vm_run *vm_run, const struct hgl_vm_wait *wait)
+static void suspend_first(struct agent *agent, struct mail *mail, struct agent_run *run,
+                          const struct hgl_vm_call *call, struct hgl_vm_run *vm_run,
+                          const struct hgl_vm_wait *wait)
 {
   struct hgl_host *host = agent->host;
   struct hgl_err err;
@@ -439,14 +442,10 @@ static void suspend(struct agent *agent, struct mail *mail, struct agent_run *ru
     mail_destroy(mail);
     return;
   }
-  run->vm_run = vm_run;
-  if (mail->timer && mail->timer->every_ms) {
-    run->schedule = mail->timer;
-    mail->timer->run = run;
-  }
+  if (run_remember_call(run, call, &err)) host_fatal(host, &err);
   consume(agent, mail);
-  if (begin_wait(run, wait, &err) || save_run(run, &err)) host_fatal(host, &err);
-  accept_stretch(agent);
+  suspend(run, vm_run, wait);
+  accept_stretch(agent, run);
 }
 
 /* Starts the handler of a mail; takes the mail. `run`: the thread that it is the next of, or NULL.
@@ -466,7 +465,7 @@ static void handle(struct agent *agent, struct mail *mail, struct agent_run *run
     return;
   }
   hgl_buf_init(&values, HGL_BODY_SIZE_MAX + 1024);
-  arguments(mail, &message, &call, &values);
+  run_call_of(mail, &message, &call, &values);
   call.values = hgl_buf_bytes(&values);
   if (!agent->vm || !hgl_vm_has(agent->vm, call.kind, call.name)) {
     pass_over(agent, mail);
@@ -475,15 +474,15 @@ static void handle(struct agent *agent, struct mail *mail, struct agent_run *run
     return;
   }
   if (mail->kind == MAIL_MESSAGE) watch_message(host, mail->message, "handled");
-  stretch_begin(host, agent, mail, NULL);
+  stretch_begin(host, agent, mail, run);
   switch (hgl_vm_start(agent->vm, &call, &vm_run, &wait, &failure)) {
   case HGL_VM_DONE:
     consume(agent, mail);
-    accept_stretch(agent);
+    accept_stretch(agent, NULL);
     finish(mail, run);
     break;
   case HGL_VM_SUSPENDED:
-    suspend(agent, mail, run, vm_run, &wait);
+    suspend_first(agent, mail, run, &call, vm_run, &wait);
     break;
   case HGL_VM_RAISED:
     stretch_drop(host);
@@ -495,133 +494,64 @@ static void handle(struct agent *agent, struct mail *mail, struct agent_run *run
   hgl_buf_deinit(&values);
 }
 
-static void resume(struct agent_run *run)
+/* Into a Lua state again, if it is in none. False: it cannot go on now. */
+static bool bring_back(struct agent_run *run)
+{
+  struct hgl_vm_failure failure = {.traceback = ""};
+  if (run->vm_run || run_replay(run, &failure.error) == 0) return true;
+  bool may_pass = failure.error.code == HGL_NO_MEMORY || failure.error.code == HGL_LIMIT;
+  if (may_pass && run->attempt < HGL_ATTEMPTS_DEFAULT)
+    go_on_again(run, &failure);
+  else
+    run_park(run, failure.error.message);
+  return false;
+}
+
+static void resume_with(struct agent_run *run, const struct hgl_vm_answer *answers)
 {
   struct agent *agent = run->agent;
   struct hgl_host *host = agent->host;
   struct hgl_vm_wait wait;
   struct hgl_vm_failure failure;
   struct hgl_err err;
-  struct hgl_vm_answer *answers = hgl_array(run->ask_count + 1, sizeof *answers);
-  struct hgl_vm_message *messages = hgl_array(run->ask_count + 1, sizeof *messages);
-  if (!answers || !messages) {
-    hgl_fail(&err, HGL_NO_MEMORY, "out of memory");
-    host_fatal(host, &err);
-    goto done;
-  }
-  for (size_t i = 0; i < run->ask_count; i++) {
-    struct ask *ask = &run->asks[i];
-    if (ask->answer && !ask->code) {
-      messages[i] = (struct hgl_vm_message){ask->answer->envelope, 1};
-      answers[i].message = &messages[i];
-    } else {
-      answers[i].code = ask->code;
-      answers[i].why = ask->why ? ask->why : hgl_code_meaning(ask->code);
-    }
-  }
   stretch_begin(host, agent, run->mail, run);
-  switch (hgl_vm_resume(agent->vm, run->vm_run, answers, run->ask_count, &wait, &failure)) {
+  if (locks_begin(host, run, &err)) host_fatal(host, &err);
+  switch (hgl_vm_resume(run->vm, run->vm_run, answers, run->ask_count, &wait, &failure)) {
   case HGL_VM_DONE:
     run->vm_run = NULL;
-    accept_stretch(agent);
+    accept_stretch(agent, NULL);
     run_finish(run);
     break;
   case HGL_VM_SUSPENDED:
-    if (begin_wait(run, &wait, &err)) host_fatal(host, &err);
-    accept_stretch(agent);
+    suspend(run, run->vm_run, &wait);
+    accept_stretch(agent, run);
     break;
-  case HGL_VM_RAISED: {
+  case HGL_VM_RAISED:
     run->vm_run = NULL;
     stretch_drop(host);
     agent->raised++;
     host->counts.raised++;
-    log_failure(agent, run->mail, &failure);
-    give_up(agent, run->mail, HGL_INTERRUPTED, failure.error.message);
-    supervise_failed(agent, run->mail->kind, &failure);
-    run_finish(run);
+    go_on_again(run, &failure);
     break;
   }
+}
+
+static void resume(struct agent_run *run)
+{
+  struct agent *agent = run->agent;
+  struct hgl_vm_answer *answers = hgl_array(run->ask_count + 1, sizeof *answers);
+  struct hgl_vm_message *messages = hgl_array(run->ask_count + 1, sizeof *messages);
+  struct hgl_err err;
+  if (!answers || !messages) {
+    hgl_fail(&err, HGL_NO_MEMORY, "out of memory");
+    host_fatal(agent->host, &err);
+  } else if (!run->parked && bring_back(run)) {
+    asks_tell(run->asks, run->ask_count, answers, messages);
+    resume_with(run, answers);
+    script_drop_idle_vms(agent);
   }
-done:
   hgl_free(answers);
   hgl_free(messages);
-}
-
-/* ---- answers ---- */
-
-static struct ask *find_ask(struct agent *agent, const struct hgl_id *thid,
-                            struct agent_run **run_out)
-{
-  struct agent_run *run = hgl_map_get(&agent->asks, hgl_bytes(thid->bytes, HGL_ID_SIZE));
-  for (size_t i = 0; run && i < run->ask_count; i++)
-    if (!run->asks[i].done && hgl_id_equal(&run->asks[i].thid, thid)) {
-      *run_out = run;
-      return &run->asks[i];
-    }
-  return NULL;
-}
-
-static void close_ask(struct agent_run *run, struct ask *ask)
-{
-  ask->done = true;
-  if (--run->asks_open == 0) run_wake(run);
-}
-
-/* A refusal's own words, as far as they can be believed to be words. */
-static void read_refusal(struct ask *ask, const struct hgl_envelope *envelope)
-{
-  struct hgl_err err;
-  struct hgl_bytes field;
-  bool found = false;
-  ask->code = HGL_REFUSED;
-  if (hgl_value_field(envelope->body, "code", &field, &found, &err) == 0 && found) {
-    struct hgl_cbor_reader in = hgl_cbor_reader(field);
-    struct hgl_bytes text;
-    if (hgl_cbor_get_text(&in, "code", 64, &text, &err) == 0 &&
-        hgl_bytes_is(text, hgl_code_name(HGL_HANDLER_FAILED)))
-      ask->code = HGL_HANDLER_FAILED;
-  }
-  if (hgl_value_field(envelope->body, "why", &field, &found, &err) == 0 && found) {
-    struct hgl_cbor_reader in = hgl_cbor_reader(field);
-    struct hgl_bytes text;
-    if (hgl_cbor_get_text(&in, "why", 1024, &text, &err) == 0)
-      ask->why = hgl_strndup((const char *)text.data, text.size);
-  }
-}
-
-bool run_expects(struct agent *agent, const struct hgl_envelope *envelope)
-{
-  if (!agent->vm) return operator_expects(agent, envelope);
-  struct agent_run *run;
-  const struct ask *ask = find_ask(agent, &envelope->thid, &run);
-  return ask && hgl_key_equal(&ask->peer, &envelope->from);
-}
-
-bool run_answer(struct agent *agent, struct message *message)
-{
-  if (!agent->vm) return operator_answer(agent, message);
-  struct agent_run *run;
-  struct ask *ask = find_ask(agent, &message->envelope.thid, &run);
-  if (!ask || !hgl_key_equal(&ask->peer, &message->envelope.from)) return false;
-  if (hgl_bytes_is(message->envelope.type, "haggle/1.0/refuse"))
-    read_refusal(ask, &message->envelope);
-  else
-    ask->answer = message_hold(message);
-  close_ask(run, ask);
-  return true;
-}
-
-bool run_fail_ask(struct agent *agent, const struct hgl_id *thid, enum hgl_code code,
-                  const char *why)
-{
-  if (!agent->vm) return operator_fail(agent, thid, code, why);
-  struct agent_run *run;
-  struct ask *ask = find_ask(agent, thid, &run);
-  if (!ask) return false;
-  ask->code = code;
-  ask->why = hgl_strndup(why, strlen(why));
-  close_ask(run, ask);
-  return true;
 }
 
 /* ---- the phase ---- */
@@ -632,23 +562,11 @@ void run_due(struct hgl_host *host)
   while ((first = hgl_heap_first(&host->mono_heap)) && first->due <= host->mono_ms) {
     struct agent_run *run = (struct agent_run *)first;
     hgl_heap_remove(&host->mono_heap, first);
-    if (!run->vm_run || run->sleeping) {
+    bool asks = run->waits == HGL_VM_WAIT_ASK || run->waits == HGL_VM_WAIT_ASK_ALL;
+    if (!run->stretches || run->retrying || !asks)
       run_wake(run);
-      continue;
-    }
-    int64_t next = INT64_MAX;
-    for (size_t i = 0; i < run->ask_count; i++) {
-      struct ask *ask = &run->asks[i];
-      if (ask->done) continue;
-      if (ask->deadline_ms <= host->mono_ms) {
-        ask->code = HGL_TIMEOUT;
-        close_ask(run, ask);
-      } else if (ask->deadline_ms < next) {
-        next = ask->deadline_ms;
-      }
-    }
-    struct hgl_err err;
-    if (run->asks_open && wait_until(run, next, &err)) host_fatal(host, &err);
+    else
+      run_asks_due(run);
   }
 }
 
@@ -667,7 +585,7 @@ static bool step(struct agent *agent)
 {
   struct agent_run *run = take_ready_run(agent);
   if (run) {
-    if (run->vm_run)
+    if (run->stretches)
       resume(run);
     else
       handle(agent, run->mail, run);
@@ -708,36 +626,4 @@ void run_agents(struct hgl_host *host)
     if (more && may_run(agent)) agent_ready(agent);
     if (now > until) break;
   }
-}
-
-/* ---- after a crash ---- */
-
-/* Its first stretches are committed, the rest is lost with the process: never again from its start.
- */
-static int recover_run(void *user, struct hgl_bytes key, struct hgl_bytes value,
-                       struct hgl_err *err)
-{
-  struct mail_queue *queue = user;
-  struct mail *mail;
-  int status = mail_decode(value, &mail, err);
-  if (status) return status;
-  mail->row = hgl_get_be64(key.data + 8);
-  mail_queue_push(queue, mail);
-  return 0;
-}
-
-int run_recover(struct agent *agent, struct hgl_err *err)
-{
-  struct hgl_host *host = agent->host;
-  struct mail_queue queue = {0};
-  uint8_t key[16];
-  int status = hgl_store_scan(host->config.store, HGL_DB_RUNS, row_key(agent->number, key),
-                              hgl_bytes(NULL, 0), false, recover_run, &queue, err);
-  for (struct mail *mail; (mail = mail_queue_pop(&queue)); mail_destroy(mail)) {
-    struct agent_run run = {.agent = agent, .row = mail->row};
-    if (status) continue;
-    erase_row(&run);
-    give_up(agent, mail, HGL_INTERRUPTED, hgl_code_meaning(HGL_INTERRUPTED));
-  }
-  return status;
 }

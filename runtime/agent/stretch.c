@@ -119,6 +119,12 @@ int stretch_send(struct hgl_host *host, const struct hgl_vm_send *send, struct h
   return 0;
 }
 
+struct message *stretch_last_said(struct hgl_host *host)
+{
+  assert(host->stretch.spoken_count);
+  return host->stretch.spoken[host->stretch.spoken_count - 1].message;
+}
+
 /* ---- the rest ---- */
 
 int stretch_timer(struct hgl_host *host, struct timer_change *change, struct hgl_err *err)
@@ -177,6 +183,9 @@ static void reset(struct stretch *stretch)
   stretch->spoken_count = stretch->keep_count = stretch->timer_count = stretch->undo_count = 0;
   stretch->spoken_bytes = stretch->timer_bytes = 0;
   hgl_writeset_clear(stretch->writes);
+  held_locks_clear(&stretch->locks);
+  mail_destroy(stretch->next);
+  stretch->next = NULL;
   json_decref(stretch->deals);
   stretch->deals = NULL;
   stretch->agent = NULL;
@@ -217,6 +226,10 @@ int stretch_accept(struct hgl_host *host, struct hgl_err *err)
   for (size_t i = 0; i < stretch->spoken_count && !status; i++)
     status = outbox_say(host, stretch->spoken[i].peer, stretch->spoken[i].message, err);
   account_said(agent, stretch->spoken_bytes);
+  if (!status && stretch->next) {
+    mailbox_push(agent, stretch->next);
+    stretch->next = NULL;
+  }
   agent->sent += stretch->spoken_count;
   hgl_bucket_take(&agent->said, agent->limits.messages, host->mono_ms,
                   (int64_t)stretch->spoken_count);

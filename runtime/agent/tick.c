@@ -59,6 +59,7 @@ static int flush_state(struct hgl_host *host, struct hgl_err *err)
 {
   for (struct agent *agent; (agent = host->dirty_agents);) {
     int status = hgl_vm_flush(agent->vm, err);
+    if (!status) status = runs_follow_views(agent, err);
     if (status) return hgl_fail_in(err, "the state of %s", agent->name);
     host->dirty_agents = agent->next_dirty;
     agent->dirty = false;
@@ -73,7 +74,8 @@ static int seal_and_commit(struct hgl_host *host, struct hgl_err *err)
   if (unacked_due(host) && (status = unacked_update(host, err))) return status;
   if ((status = flush_state(host, err)) || (status = outbox_seal(host, err)) ||
       (status = keep_evidence(host, err)) || (status = mailbox_persist(host, err)) ||
-      (status = journal_trim(host, err)) || (status = peers_persist(host, &record, err)))
+      (status = runs_persist(host, err)) || (status = journal_trim(host, err)) ||
+      (status = peers_persist(host, &record, err)))
     return status;
   if ((status = chain_persist(host, err))) {
     hgl_free(record);
@@ -134,7 +136,7 @@ void hgl_host_tick(struct hgl_host *host)
   operator_due(host);
   if (host->failed || host->intake_stopped || hgl_store_busy(host->config.store)) return;
   if (space_is_low(host) && !host->stopping) return;
-  if (!host->complete && agents_withdraw_absent(host, &err)) {
+  if (!host->complete && (agents_withdraw_absent(host, &err) || scripts_sweep(host, &err))) {
     host_fatal(host, &err);
     return;
   }

@@ -30,6 +30,7 @@ static const struct benchmark {
     {"pause", "the longest wait of an agent beside one that tries to stop its host",
      hgl_bench_pause},
     {"density", "live agents per GiB of memory", hgl_bench_density},
+    {"replay", "suspending a handler, and running it again, in one Lua state", hgl_bench_replay},
 };
 enum { BENCHMARK_COUNT = sizeof benchmarks / sizeof *benchmarks };
 
@@ -255,6 +256,7 @@ const struct hgl_verb hgl_verb_bench = {
     "disk)\n"
     "  pause    the longest wait of an agent beside one that tries to stop its host\n"
     "  density  how many live agents fit into a GiB\n"
+    "  replay   suspending a handler with its journal, and running it again, in one Lua state\n"
     "\n"
     "  haggle bench remote --seconds 10\n"
     "  haggle bench --json",

@@ -26,6 +26,8 @@ int hgl_bench_pause(const struct hgl_bench *bench, json_t **out, struct hgl_err 
 int hgl_bench_start(const struct hgl_bench *bench, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 int hgl_bench_density(const struct hgl_bench *bench, json_t **out,
                       struct hgl_err *err) HGL_NODISCARD;
+int hgl_bench_replay(const struct hgl_bench *bench, json_t **out,
+                     struct hgl_err *err) HGL_NODISCARD;
 
 int hgl_bench_restart(const struct hgl_bench *bench, json_t **out,
                       struct hgl_err *err) HGL_NODISCARD;

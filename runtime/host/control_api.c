@@ -224,6 +224,29 @@ static int call_dead_show(const struct call *call, json_t **result, struct hgl_e
   return status ? status : hgl_host_show_dead(call->api->host, (uint64_t)row, result, err);
 }
 
+static int call_runs_list(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  return hgl_host_list_runs(call->api->host, result, err);
+}
+
+static int call_runs_show(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  int64_t row;
+  json_t *list = NULL, *item;
+  size_t index;
+  int status = get_integer(call, "row", 0, INT64_MAX, -1, &row, err);
+  if (status == 0) status = hgl_host_list_runs(call->api->host, &list, err);
+  if (status) return status;
+  json_array_foreach(list, index, item)
+  {
+    if (json_integer_value(json_object_get(item, "row")) == row) *result = json_incref(item);
+  }
+  json_decref(list);
+  return *result
+             ? 0
+             : hgl_fail(err, HGL_NOT_FOUND, "there is no suspended handler %lld", (long long)row);
+}
+
 static int call_export(const struct call *call, json_t **result, struct hgl_err *err)
 {
   const char *id;
@@ -281,6 +304,30 @@ static int call_dead_drop(const struct call *call, json_t **result, struct hgl_e
   if (status) return status;
   *result = json_pack("{s:I}", "dropped", (json_int_t)done);
   return *result ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+}
+
+static int on_run(const struct call *call,
+                  int (*what)(struct hgl_host *host, uint64_t row, struct hgl_err *err),
+                  struct hgl_err *err)
+{
+  int64_t row;
+  int status = get_integer(call, "row", 0, INT64_MAX, -1, &row, err);
+  return status ? status : what(call->api->host, (uint64_t)row, err);
+}
+
+static int call_runs_retry(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  return on_run(call, hgl_host_run_retry, err);
+}
+
+static int call_runs_finish(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  return on_run(call, hgl_host_run_finish, err);
+}
+
+static int call_runs_drop(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  return on_run(call, hgl_host_run_drop, err);
 }
 
 static int call_stop(const struct call *call, json_t **result, struct hgl_err *err)
@@ -559,17 +606,33 @@ static const struct {
   int (*now)(const struct call *call, json_t **result, struct hgl_err *err);
   int (*later)(const struct call *call, struct hgl_err *err); /* answers by itself */
 } calls[] = {
-    {"describe", call_describe, NULL},   {"agents", call_agents, NULL},
-    {"peers", call_peers, NULL},         {"find", call_find, NULL},
-    {"send", call_send, NULL},           {"ask", NULL, call_ask},
-    {"tail", call_tail, NULL},           {"deals", call_deals, NULL},
-    {"proofs", call_proofs, NULL},       {"dead.list", call_dead_list, NULL},
-    {"dead.show", call_dead_show, NULL}, {"dead.resend", call_dead_resend, NULL},
-    {"dead.drop", call_dead_drop, NULL}, {"export", call_export, NULL},
-    {"agent.pause", NULL, call_agent},   {"agent.resume", NULL, call_agent},
-    {"agent.stop", NULL, call_agent},    {"agent.restart", NULL, call_agent},
-    {"agent.remove", NULL, call_agent},  {"agent.add", NULL, call_agent},
-    {"backup", NULL, call_backup},       {"stop", call_stop, NULL},
+    {"describe", call_describe, NULL},
+    {"agents", call_agents, NULL},
+    {"peers", call_peers, NULL},
+    {"find", call_find, NULL},
+    {"send", call_send, NULL},
+    {"ask", NULL, call_ask},
+    {"tail", call_tail, NULL},
+    {"deals", call_deals, NULL},
+    {"proofs", call_proofs, NULL},
+    {"dead.list", call_dead_list, NULL},
+    {"dead.show", call_dead_show, NULL},
+    {"dead.resend", call_dead_resend, NULL},
+    {"dead.drop", call_dead_drop, NULL},
+    {"export", call_export, NULL},
+    {"agent.pause", NULL, call_agent},
+    {"agent.resume", NULL, call_agent},
+    {"agent.stop", NULL, call_agent},
+    {"agent.restart", NULL, call_agent},
+    {"agent.remove", NULL, call_agent},
+    {"agent.add", NULL, call_agent},
+    {"backup", NULL, call_backup},
+    {"stop", call_stop, NULL},
+    {"runs.list", call_runs_list, NULL},
+    {"runs.show", call_runs_show, NULL},
+    {"runs.retry", call_runs_retry, NULL},
+    {"runs.finish", call_runs_finish, NULL},
+    {"runs.drop", call_runs_drop, NULL},
 };
 enum { CALL_COUNT = sizeof calls / sizeof *calls };
 

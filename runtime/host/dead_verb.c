@@ -23,29 +23,6 @@ static int list_all(const char *data, bool json, struct hgl_err *err)
   return status;
 }
 
-static void print_fields(const json_t *object, int indent)
-{
-  const char *key;
-  json_t *value;
-  struct hgl_buf text;
-  hgl_buf_init(&text, 8 << 20);
-  json_object_foreach((json_t *)object, key, value)
-  {
-    printf("%*s", indent, "");
-    hgl_print_escaped(stdout, hgl_text(key));
-    if (json_is_object(value) && strcmp(key, "message") == 0) {
-      printf("\n");
-      print_fields(value, indent + 2);
-      continue;
-    }
-    hgl_buf_clear(&text);
-    hgl_show_json(value, &text);
-    printf("%*s%.*s\n", (int)(strlen(key) < 16 ? 16 - strlen(key) : 1), "",
-           HGL_STR(hgl_buf_bytes(&text)));
-  }
-  hgl_buf_deinit(&text);
-}
-
 /* show, resend and drop: each on one row. */
 static int on_row(const char *data, bool json, const char *what, json_int_t row,
                   struct hgl_err *err)
@@ -56,7 +33,7 @@ static int on_row(const char *data, bool json, const char *what, json_int_t row,
   if (status == 0 && json) {
     status = hgl_print_json(result, err);
   } else if (status == 0 && strcmp(what, "show") == 0) {
-    print_fields(result, 0);
+    hgl_print_fields(result, 0);
   } else if (status == 0) {
     printf("dead letter %lld %s\n", (long long)row,
            strcmp(what, "resend") == 0 ? "is in its agent's mailbox again" : "is dropped");

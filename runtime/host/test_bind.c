@@ -69,9 +69,9 @@ static int push_json(lua_State *L, struct box *box, json_t *json)
 /* world.create(seed or nil) */
 static int world_create(lua_State *L)
 {
-  const struct hgl_world_config config = {
-      .seed = (uint64_t)luaL_optinteger(L, 1, lua_tointeger(L, lua_upvalueindex(1))),
-      .stdlib_folder = lua_touserdata(L, lua_upvalueindex(2))};
+  const struct hgl_world_config *base = lua_touserdata(L, lua_upvalueindex(1));
+  struct hgl_world_config config = *base;
+  config.seed = (uint64_t)luaL_optinteger(L, 1, (lua_Integer)base->seed);
   struct hgl_err err;
   struct box *box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = (struct box){0};
@@ -277,21 +277,19 @@ static int open_world(lua_State *L)
   lua_pop(L, 1);
   lua_newtable(L);
   lua_pushvalue(L, lua_upvalueindex(1));
-  lua_pushvalue(L, lua_upvalueindex(2));
-  lua_pushcclosure(L, world_create, 2);
+  lua_pushcclosure(L, world_create, 1);
   lua_setfield(L, -2, "create");
   return 1;
 }
 
-void hgl_test_bind_open(lua_State *L, uint64_t seed, const char *stdlib_folder)
+void hgl_test_bind_open(lua_State *L, const struct hgl_world_config *config)
 {
   hgl_convert_open(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   lua_pushcfunction(L, open_values);
   lua_setfield(L, -2, "haggle");
-  lua_pushinteger(L, (lua_Integer)seed);
-  lua_pushlightuserdata(L, (void *)stdlib_folder);
-  lua_pushcclosure(L, open_world, 2);
+  lua_pushlightuserdata(L, (void *)config);
+  lua_pushcclosure(L, open_world, 1);
   lua_setfield(L, -2, WORLD);
   lua_pop(L, 1);
 }

@@ -13,6 +13,7 @@
 #include "host/options.h"
 #include "host/paths.h"
 #include "host/test_bind.h"
+#include "host/test_trace.h"
 #include "host/text.h"
 #include "host/verb.h"
 #include "protocol/crypto.h"
@@ -23,6 +24,9 @@ struct runner {
   char stdlib[PATH_MAX];
   int64_t seed;
   const char *filter; /* NULL: all tests */
+  const char *trace_path;
+  struct hgl_trace trace;
+  struct hgl_world_config worlds;
   bool json;
   char **specs;
   size_t count, capacity;
@@ -200,7 +204,7 @@ static int run_spec(lua_State *L)
 {
   const struct run *run = lua_touserdata(L, 1);
   luaL_openlibs(L);
-  hgl_test_bind_open(L, (uint64_t)run->runner->seed, run->runner->stdlib);
+  hgl_test_bind_open(L, &run->runner->worlds);
   lua_pushcfunction(L, with_traceback);
   set_paths(L, run); /* leaves the folder */
   lua_getglobal(L, "require");
@@ -255,6 +259,17 @@ static void tell_total(const struct runner *runner)
            (unsigned long long)runner->failed);
 }
 
+static int set_up_worlds(struct runner *runner, struct hgl_err *err)
+{
+  runner->worlds.seed = (uint64_t)runner->seed;
+  runner->worlds.stdlib_folder = runner->stdlib;
+  if (!runner->trace_path) return 0;
+  runner->trace.file = fopen(runner->trace_path, "w");
+  if (!runner->trace.file) return hgl_fail(err, HGL_IO, "cannot write %.200s", runner->trace_path);
+  runner->worlds.trace = &runner->trace;
+  return 0;
+}
+
 static int test_main(const struct hgl_verb *verb, int argc, char **argv)
 {
   struct runner runner = {.seed = SEED_DEFAULT};
@@ -264,6 +279,10 @@ static int test_main(const struct hgl_verb *verb, int argc, char **argv)
   const struct hgl_option options[] = {
       {"seed", "N", HGL_OPTION_COUNT, &runner.seed, "what all chance in the worlds comes from"},
       {"filter", "TEXT", HGL_OPTION_TEXT, &runner.filter, "only tests whose name contains it"},
+      {"forget", NULL, HGL_OPTION_FLAG, &runner.worlds.forget_lua,
+       "give up an agent's Lua state whenever a handler waits"},
+      {"trace", "FILE", HGL_OPTION_TEXT, &runner.trace_path,
+       "write what happens in the worlds to a file"},
       {"json", NULL, HGL_OPTION_FLAG, &runner.json,
        "one object a line for each test, then the sum"},
   };
@@ -277,6 +296,7 @@ static int test_main(const struct hgl_verb *verb, int argc, char **argv)
   if (!found && !paths.count) found = find_specs(&runner, ".", &err);
   if (!found && !runner.count)
     found = hgl_fail(&err, HGL_NOT_FOUND, "no spec here: a spec's name ends in _spec.lua");
+  if (!found) found = set_up_worlds(&runner, &err);
   if (found) {
     status = hgl_verb_fail(verb, &err);
     goto done;
@@ -285,6 +305,10 @@ static int test_main(const struct hgl_verb *verb, int argc, char **argv)
   tell_total(&runner);
   status = runner.failed ? HGL_EXIT_FAILED : HGL_EXIT_OK;
 done:
+  if (runner.trace.file && fclose(runner.trace.file)) {
+    hgl_fail(&err, HGL_IO, "cannot write %.200s", runner.trace_path);
+    status = hgl_verb_fail(verb, &err);
+  }
   for (size_t i = 0; i < runner.count; i++) hgl_free(runner.specs[i]);
   hgl_free(runner.specs);
   hgl_texts_deinit(&paths);
@@ -304,6 +328,8 @@ const struct hgl_verb hgl_verb_test = {
         "  haggle test                      all specs below the current folder\n"
         "  haggle test agents/kiosk         those of one agent\n"
         "  haggle test --filter 'sold out'  those with such a name\n"
+        "  haggle test --forget             handlers are run again at every suspension: what\n"
+        "                                   happens must be the same\n"
         "\n"
         "The last line is \"N passed, N failed\"; the exit status is 1 when a test failed.\n",
     .main = test_main,

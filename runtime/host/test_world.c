@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "host/file.h"
+#include "host/test_trace.h"
 
 enum {
   TICKS_MAX = 100000,    /* at one moment: more is a loop of agents that never rest */
@@ -38,7 +39,8 @@ struct hgl_world {
   struct hgl_store *store;
   struct hgl_host *host;
   struct resident *residents, **residents_end;
-  bool tick_wanted;
+  bool tick_wanted, forget_lua;
+  struct hgl_traced traced;
   struct hgl_err failure; /* why the host cannot go on; code 0: it can */
 };
 
@@ -145,11 +147,13 @@ static int open_host(struct hgl_world *world, struct hgl_err *err)
       .keys = {.signer = agent_signer, .user = world},
       .stdlib_folder = world->stdlib_folder,
       .chunks = world->chunks,
+      .forget_lua = world->forget_lua,
       .request_tick = want_tick,
       .fatal = fail_world,
       .user = world,
   };
   int status = hgl_host_create(&config, &world->host, err);
+  if (!status) hgl_trace_host(&world->traced, world->host);
   for (struct resident *at = world->residents; at && !status; at = at->next)
     status = enter(world, at, err);
   return status;
@@ -168,6 +172,8 @@ int hgl_world_create(const struct hgl_world_config *config, struct hgl_world **o
   world->random = hgl_random_from_seed(&world->chance, config->seed);
   world->log = (struct hgl_log){.write = write_log, .user = world, .least = HGL_LOG_DEBUG};
   world->residents_end = &world->residents;
+  world->forget_lua = config->forget_lua;
+  hgl_trace_begin(&world->traced, config->trace, &world->clock);
   world->lines = json_array();
   hgl_map_init(&world->files, hgl_random_u64(&world->random), hgl_random_u64(&world->random));
   world->stdlib_folder = hgl_strndup(config->stdlib_folder, strlen(config->stdlib_folder));
@@ -220,6 +226,7 @@ void hgl_world_destroy(struct hgl_world *world)
   if (!world) return;
   settle_store(world);
   hgl_host_destroy(world->host);
+  if (world->store) hgl_trace_end(&world->traced, world->store);
   hgl_store_close(world->store);
   hgl_chunks_destroy(world->chunks);
   hgl_signer_destroy(world->signer);

@@ -8,9 +8,13 @@
 
 struct hgl_world;
 
+struct hgl_trace;
+
 struct hgl_world_config {
   uint64_t seed;
   const char *stdlib_folder; /* holds haggle/market.lua …; copied */
+  bool forget_lua;           /* agents' Lua states are given up at every suspension */
+  struct hgl_trace *trace;   /* what happens is written there; borrowed; or NULL */
 };
 int hgl_world_create(const struct hgl_world_config *config, struct hgl_world **out,
                      struct hgl_err *err) HGL_NODISCARD;

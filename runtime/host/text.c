@@ -195,3 +195,26 @@ const struct hgl_colours *hgl_colours(FILE *file)
   const char *no_colour = getenv("NO_COLOR");
   return isatty(fileno(file)) && !(no_colour && *no_colour) ? &some : &none;
 }
+
+void hgl_print_fields(const json_t *object, int indent)
+{
+  const char *key;
+  json_t *value;
+  struct hgl_buf text;
+  hgl_buf_init(&text, 8 << 20);
+  json_object_foreach((json_t *)object, key, value)
+  {
+    printf("%*s", indent, "");
+    hgl_print_escaped(stdout, hgl_text(key));
+    if (json_is_object(value) && (strcmp(key, "message") == 0 || strcmp(key, "waits") == 0)) {
+      printf("\n");
+      hgl_print_fields(value, indent + 2);
+      continue;
+    }
+    hgl_buf_clear(&text);
+    hgl_show_json(value, &text);
+    printf("%*s%.*s\n", (int)(strlen(key) < 16 ? 16 - strlen(key) : 1), "",
+           HGL_STR(hgl_buf_bytes(&text)));
+  }
+  hgl_buf_deinit(&text);
+}

@@ -31,6 +31,8 @@ int hgl_print_table(const json_t *rows, const struct hgl_column *columns, const 
 /* What every verb does with a list: a table, or with `json` one object a line. */
 int hgl_print_list(const json_t *rows, bool json, const struct hgl_column *columns,
                    const char *none, struct hgl_err *err) HGL_NODISCARD;
+/* The fields of an object, one a line; what stands in "message" and "waits" is indented. */
+void hgl_print_fields(const json_t *object, int indent);
 /* One line of JSON on standard output, flushed. */
 int hgl_print_json(const json_t *value, struct hgl_err *err) HGL_NODISCARD;
 

@@ -46,14 +46,31 @@ int64_t hgl_bind_duration(lua_State *L, int index, const char *what)
   return ms;
 }
 
+static void encode_fails(lua_State *L, const char *message)
+{
+  hgl_journal_note_raise(hgl_vm_of(L), HGL_JOURNAL_ENCODE, 0, message);
+  luaL_error(L, "%s", message);
+}
+
+/* Which of several mistakes is found first depends on the order in which Lua keeps a table. */
 void hgl_bind_encode(lua_State *L, int index, const char *what, struct hgl_buf *out)
 {
+  struct hgl_vm *vm = hgl_vm_of(L);
+  struct hgl_journal_event event;
   struct hgl_err err;
+  if (hgl_journal_replaying(vm)) {
+    if (hgl_journal_next_is(vm, HGL_JOURNAL_ENCODE))
+      hgl_journal_expect(L, HGL_JOURNAL_ENCODE, 0, &event);
+    return;
+  }
   if (lua_isnoneornil(L, index))
     hgl_cbor_put_map(out, 0);
   else if (hgl_lua_encode(L, index, what, out, &err) != 0)
-    err.code == HGL_NO_MEMORY ? hgl_sandbox_no_memory(L) : (void)luaL_error(L, "%s", err.message);
-  if (hgl_buf_check(out, &err) != 0) luaL_error(L, "%s: %s", what, err.message);
+    err.code == HGL_NO_MEMORY ? hgl_sandbox_no_memory(L) : encode_fails(L, err.message);
+  if (hgl_buf_check(out, &err) != 0) {
+    hgl_fail_in(&err, "%s", what);
+    encode_fails(L, err.message);
+  }
 }
 
 void hgl_bind_options(lua_State *L, int index, const char *const *known)
@@ -93,29 +110,71 @@ static bool is_bug(enum hgl_code code)
   }
 }
 
-static int nil_why_code(lua_State *L, const struct hgl_err *err)
+static int nil_why_code(lua_State *L, enum hgl_journal_op op, uint32_t hash,
+                        const struct hgl_err *err)
 {
+  const char *code = hgl_code_name(err->code);
+  hgl_journal_note_failure(hgl_vm_of(L), op, hash, err->message, code);
   lua_pushnil(L);
   lua_pushstring(L, err->message);
-  lua_pushstring(L, hgl_code_name(err->code));
+  lua_pushstring(L, code);
   return 3;
 }
 
-int hgl_bind_failed(lua_State *L, const struct hgl_err *err)
+static int raise_failure(lua_State *L, enum hgl_journal_op op, uint32_t hash,
+                         const struct hgl_err *err)
 {
-  if (is_bug(err->code)) return luaL_error(L, "%s", err->message);
-  return nil_why_code(L, err);
+  hgl_journal_note_raise(hgl_vm_of(L), op, hash, err->message);
+  return luaL_error(L, "%s", err->message);
 }
 
-int hgl_bind_call(lua_State *L, const char *name)
+int hgl_bind_failed(lua_State *L, enum hgl_journal_op op, uint32_t hash, const struct hgl_err *err)
+{
+  return is_bug(err->code) ? raise_failure(L, op, hash, err) : nil_why_code(L, op, hash, err);
+}
+
+int hgl_bind_id(lua_State *L, enum hgl_journal_op op, uint32_t hash, const struct hgl_id *id)
+{
+  char text[2 * HGL_ID_SIZE + 1];
+  hgl_id_format(id, text);
+  hgl_journal_note_text(hgl_vm_of(L), op, hash, hgl_bytes(text, 2 * HGL_ID_SIZE));
+  lua_pushlstring(L, text, 2 * HGL_ID_SIZE);
+  return 1;
+}
+
+int hgl_bind_true(lua_State *L, enum hgl_journal_op op, uint32_t hash)
+{
+  hgl_journal_note_bool(hgl_vm_of(L), op, hash, true);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+int64_t hgl_bind_now(lua_State *L)
+{
+  struct hgl_vm *vm = hgl_vm_of(L);
+  struct hgl_journal_event event;
+  if (hgl_journal_replaying(vm)) {
+    hgl_journal_expect(L, HGL_JOURNAL_NOW, 0, &event);
+    return event.value.kind == HGL_STATE_INT ? event.value.integer : 0;
+  }
+  int64_t now_ms = vm->ops.now_ms(vm->ops.user);
+  hgl_journal_note_int(vm, HGL_JOURNAL_NOW, 0, now_ms);
+  return now_ms;
+}
+
+int hgl_bind_call(lua_State *L, const char *name, uint32_t hash)
 {
   struct hgl_vm *vm = hgl_vm_of(L);
   struct hgl_err err = {0};
+  hash = hgl_journal_fold(hgl_journal_hash_bytes(hash, hgl_text(name)));
+  if (hgl_journal_replaying(vm)) return hgl_journal_replay(L, HGL_JOURNAL_CALL, hash);
   hgl_buf_clear(&vm->result);
   int status = vm->ops.call(vm->ops.user, name, hgl_buf_bytes(&vm->scratch), &vm->result, &err);
   if (status == 0) status = hgl_buf_check(&vm->result, &err);
   if (status != 0)
-    return err.code == HGL_INVALID ? luaL_error(L, "%s", err.message) : nil_why_code(L, &err);
+    return err.code == HGL_INVALID ? raise_failure(L, HGL_JOURNAL_CALL, hash, &err)
+                                   : nil_why_code(L, HGL_JOURNAL_CALL, hash, &err);
+  hgl_journal_note_encoded(vm, HGL_JOURNAL_CALL, hash, hgl_buf_bytes(&vm->result));
   hgl_lua_push_value(L, hgl_buf_bytes(&vm->result));
   return 1;
 }

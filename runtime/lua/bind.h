@@ -16,6 +16,13 @@ void hgl_bind_state_open(lua_State *L);
 void hgl_bind_state_push(lua_State *L, struct hgl_state_node *node);
 /* The node behind the view at `index`, or NULL when it is no view. */
 struct hgl_state_node *hgl_bind_state_node(lua_State *L, int index);
+/* Whether the script may hold a view of this node; neither raises nor allocates. */
+bool hgl_bind_state_has_view(lua_State *L, struct hgl_state_node *node);
+/* Pushes a table of views for one run (in hgl_vm_run.views_ref), which come before all others. */
+void hgl_bind_state_new_views(lua_State *L);
+/* The view of `from`, if there is one, becomes that of `to` (NULL: of a table that was removed) in
+ * the run's table on top of the stack. */
+void hgl_bind_state_rebind(lua_State *L, struct hgl_state_node *from, struct hgl_state_node *to);
 /* Replacements that understand views and are ordered. */
 void hgl_bind_tables_open(lua_State *L); /* the globals pairs, ipairs, next */
 int hgl_bind_table_push(lua_State *L);   /* the library `table`, constant */

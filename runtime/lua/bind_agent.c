@@ -168,11 +168,11 @@ static int agent_send(lua_State *L)
   send.expires_ms = option_duration(L, 4, "expires", 0);
   hgl_bind_encode(L, 3, "body", scratch(L));
   send.body = hgl_buf_bytes(&vm->scratch);
-  if (vm->ops.send(vm->ops.user, &send, &id, &err) != 0) return hgl_bind_failed(L, &err);
-  char text[2 * HGL_ID_SIZE + 1];
-  hgl_id_format(&id, text);
-  lua_pushlstring(L, text, 2 * HGL_ID_SIZE);
-  return 1;
+  uint32_t hash = hgl_journal_hash(L, 1, 4);
+  if (hgl_journal_replaying(vm)) return hgl_journal_replay(L, HGL_JOURNAL_SEND, hash);
+  if (vm->ops.send(vm->ops.user, &send, &id, &err) != 0)
+    return hgl_bind_failed(L, HGL_JOURNAL_SEND, hash, &err);
+  return hgl_bind_id(L, HGL_JOURNAL_SEND, hash, &id);
 }
 
 static struct hgl_bytes optional_text(lua_State *L, int index)
@@ -201,10 +201,11 @@ static int agent_after(lua_State *L)
                       lua_tostring(L, 1));
   struct hgl_buf *value = scratch(L);
   if (!lua_isnil(L, 3)) hgl_bind_encode(L, 3, "value", value);
+  uint32_t hash = hgl_journal_hash(L, 1, 4);
+  if (hgl_journal_replaying(vm)) return hgl_journal_replay(L, HGL_JOURNAL_TIMER, hash);
   if (vm->ops.timer_set(vm->ops.user, name, key, after_ms, hgl_buf_bytes(value), &err) != 0)
-    return hgl_bind_failed(L, &err);
-  lua_pushboolean(L, 1);
-  return 1;
+    return hgl_bind_failed(L, HGL_JOURNAL_TIMER, hash, &err);
+  return hgl_bind_true(L, HGL_JOURNAL_TIMER, hash);
 }
 
 static int agent_cancel(lua_State *L)
@@ -215,9 +216,11 @@ static int agent_cancel(lua_State *L)
   lua_settop(L, 2);
   struct hgl_bytes name = hgl_bind_text(L, 1);
   struct hgl_bytes key = lua_isnil(L, 2) ? hgl_bytes(NULL, 0) : hgl_bind_text(L, 2);
-  if (vm->ops.timer_cancel(vm->ops.user, name, key, &err) != 0) return hgl_bind_failed(L, &err);
-  lua_pushboolean(L, 1);
-  return 1;
+  uint32_t hash = hgl_journal_hash(L, 1, 2);
+  if (hgl_journal_replaying(vm)) return hgl_journal_replay(L, HGL_JOURNAL_CANCEL, hash);
+  if (vm->ops.timer_cancel(vm->ops.user, name, key, &err) != 0)
+    return hgl_bind_failed(L, HGL_JOURNAL_CANCEL, hash, &err);
+  return hgl_bind_true(L, HGL_JOURNAL_CANCEL, hash);
 }
 
 /* One table as the only argument of an operation of the host. */
@@ -228,7 +231,7 @@ static int call_with_table(lua_State *L, const char *what, const char *name)
   struct hgl_buf *arguments = scratch(L);
   hgl_cbor_put_list(arguments, 1);
   hgl_bind_encode(L, 1, name, arguments);
-  return hgl_bind_call(L, name);
+  return hgl_bind_call(L, name, hgl_journal_hash(L, 1, 1));
 }
 
 static int agent_find(lua_State *L)
@@ -258,7 +261,7 @@ static int agent_keep(lua_State *L)
   struct hgl_buf *arguments = scratch(L);
   hgl_cbor_put_list(arguments, 1);
   hgl_cbor_put_text(arguments, text);
-  return hgl_bind_call(L, "keep");
+  return hgl_bind_call(L, "keep", hgl_journal_fold(hgl_journal_hash_bytes(0, text)));
 }
 
 static int agent_granted(lua_State *L)
@@ -270,7 +273,7 @@ static int agent_granted(lua_State *L)
   hgl_cbor_put_list(arguments, 2);
   hgl_cbor_put_text(arguments, kind);
   hgl_cbor_put_text(arguments, value);
-  return hgl_bind_call(L, "granted");
+  return hgl_bind_call(L, "granted", hgl_journal_hash(L, 1, 2));
 }
 
 /* ---- suspensions ---- */
@@ -387,7 +390,7 @@ static int agent_ask(lua_State *L)
   struct hgl_vm_run *run = prepare_asks(L, HGL_VM_WAIT_ASK, 1);
   add_ask(L, run, 1, "body", within_ms);
   place_asks(run);
-  return hgl_run_suspend(L, ask_answered);
+  return hgl_run_suspend(L, hgl_journal_hash(L, 1, 4), ask_answered);
 }
 
 /* agent.ask_all({ { to, type, body }, … }, { within = "5s" }) */
@@ -403,6 +406,7 @@ static int agent_ask_all(lua_State *L)
   hgl_run_check_suspendable(L, "agent.ask_all");
   lua_settop(L, 2);
   struct hgl_vm_run *run = prepare_asks(L, HGL_VM_WAIT_ASK_ALL, (size_t)count);
+  uint64_t hash = 0;
   for (lua_Integer i = 1; i <= count; i++) {
     char what[32];
     snprintf(what, sizeof what, "question %lld", (long long)i);
@@ -411,6 +415,7 @@ static int agent_ask_all(lua_State *L)
       return luaL_error(L, "%s is not a table { to, type, body }", what);
     int question = lua_gettop(L);
     for (int part = 1; part <= 3; part++) lua_geti(L, question, part);
+    hash = hgl_journal_mix(hash, hgl_journal_hash(L, question + 1, question + 3));
     add_ask(L, run, question + 1, what, within_ms);
     lua_settop(L, 2);
   }
@@ -419,7 +424,7 @@ static int agent_ask_all(lua_State *L)
     return 1;
   }
   place_asks(run);
-  return hgl_run_suspend(L, ask_all_answered);
+  return hgl_run_suspend(L, (uint32_t)hash ^ hgl_journal_hash(L, 2, 2), ask_all_answered);
 }
 
 static int agent_sleep(lua_State *L)
@@ -429,7 +434,7 @@ static int agent_sleep(lua_State *L)
   hgl_run_check_suspendable(L, "agent.sleep");
   struct hgl_vm_run *run = hgl_vm_of(L)->run;
   run->wait = (struct hgl_vm_wait){.kind = HGL_VM_WAIT_SLEEP, .sleep_ms = ms};
-  return hgl_run_suspend(L, sleep_over);
+  return hgl_run_suspend(L, hgl_journal_hash(L, 1, 1), sleep_over);
 }
 
 /* ---- the table ---- */
@@ -478,6 +483,8 @@ void hgl_bind_agent_open(lua_State *L, struct hgl_bytes config)
       {"deal", agent_deal, false},
       {"keep", agent_keep, false},
       {"granted", agent_granted, false},
+      {"exclusive", hgl_bind_exclusive, false},
+      {"continue", hgl_bind_continue, false},
       {"reply", hgl_bind_message_reply, false},
       {"refuse", hgl_bind_message_refuse, false},
       {"name", agent_name, true},

@@ -12,8 +12,7 @@ static int haggle_bytes(lua_State *L)
 
 static int haggle_now(lua_State *L)
 {
-  struct hgl_vm *vm = hgl_vm_of(L);
-  lua_pushinteger(L, vm->ops.now_ms(vm->ops.user));
+  lua_pushinteger(L, hgl_bind_now(L));
   return 1;
 }
 

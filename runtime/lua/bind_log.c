@@ -15,6 +15,7 @@ static int write_line(lua_State *L, enum hgl_log_level level)
     luaL_argexpected(L, lua_istable(L, 2) || lua_isuserdata(L, 2), 2, "table of fields");
     hgl_bind_encode(L, 2, "fields", &vm->scratch);
   }
+  if (hgl_journal_replaying(vm)) return 0; /* it was said when it happened */
   vm->ops.log(vm->ops.user, level, hgl_bytes(text, size), hgl_buf_bytes(&vm->scratch));
   return 0;
 }
@@ -64,7 +65,7 @@ static int host_read(lua_State *L)
   hgl_buf_clear(arguments);
   hgl_cbor_put_list(arguments, 1);
   hgl_cbor_put_text(arguments, path);
-  return hgl_bind_call(L, "read_file");
+  return hgl_bind_call(L, "read_file", hgl_journal_hash(L, 1, 1));
 }
 
 int hgl_bind_log_push(lua_State *L)

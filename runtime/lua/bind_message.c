@@ -294,10 +294,18 @@ static int64_t check_expiry(lua_State *L, int options)
   return hgl_bind_duration(L, -1, "expires");
 }
 
+/* `hash`: of what is said, behind the thread and the type. */
 static int answer(lua_State *L, const struct destination *to, struct hgl_bytes type,
-                  int64_t expires_ms)
+                  int64_t expires_ms, uint64_t hash)
 {
   struct hgl_vm *vm = hgl_vm_of(L);
+  uint32_t call = 0;
+  if (hgl_journal_on(vm)) {
+    hash = hgl_journal_hash_bytes(hash, type);
+    hash = hgl_journal_hash_bytes(hash, hgl_bytes(to->thid.bytes, HGL_ID_SIZE));
+    call = hgl_journal_fold(hgl_journal_hash_bytes(hash, hgl_key_bytes(&to->from)));
+  }
+  if (hgl_journal_replaying(vm)) return hgl_journal_replay(L, HGL_JOURNAL_SEND, call);
   struct hgl_err err = {0};
   struct hgl_id id;
   const struct hgl_vm_send send = {.to_key = &to->from,
@@ -305,9 +313,9 @@ static int answer(lua_State *L, const struct destination *to, struct hgl_bytes t
                                    .body = hgl_buf_bytes(&vm->scratch),
                                    .thid = &to->thid,
                                    .expires_ms = expires_ms};
-  if (vm->ops.send(vm->ops.user, &send, &id, &err) != 0) return hgl_bind_failed(L, &err);
-  push_id(L, &id);
-  return 1;
+  if (vm->ops.send(vm->ops.user, &send, &id, &err) != 0)
+    return hgl_bind_failed(L, HGL_JOURNAL_SEND, call, &err);
+  return hgl_bind_id(L, HGL_JOURNAL_SEND, call, &id);
 }
 
 int hgl_bind_message_reply(lua_State *L)
@@ -327,7 +335,8 @@ int hgl_bind_message_reply(lua_State *L)
   struct hgl_buf *body = &hgl_vm_of(L)->scratch;
   hgl_buf_clear(body);
   hgl_bind_encode(L, 3, "body", body);
-  return answer(L, &to, hgl_bytes(type, kept + performative.size), expires_ms);
+  return answer(L, &to, hgl_bytes(type, kept + performative.size), expires_ms,
+                hgl_journal_hash(L, 3, 4));
 }
 
 int hgl_bind_message_refuse(lua_State *L)
@@ -348,5 +357,5 @@ int hgl_bind_message_refuse(lua_State *L)
   hgl_cbor_put_literal(body, "code");
   hgl_cbor_put_text(body, code);
   if (hgl_buf_check(body, &err) != 0) return luaL_error(L, "%s", err.message);
-  return answer(L, &to, hgl_text("haggle/1.0/refuse"), 0);
+  return answer(L, &to, hgl_text("haggle/1.0/refuse"), 0, hgl_journal_hash(L, 2, 3));
 }

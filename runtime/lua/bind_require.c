@@ -30,6 +30,7 @@ static void load_module(lua_State *L, struct hgl_bytes name)
   if (status != 0) luaL_error(L, "module '%s': %s", lua_tostring(L, 1), err.message);
   const char *source = lua_pushlstring(L, (const char *)vm->result.data, vm->result.size);
   struct hgl_bytes text = hgl_bytes(source, vm->result.size);
+  vm->may_wait |= hgl_journal_source_waits(text);
   const char *chunk_name = lua_pushlstring(L, (const char *)vm->scratch.data, vm->scratch.size);
   if (hgl_chunks_load(vm->chunks, L, text, chunk_name, &err) != 0) {
     if (err.code == HGL_NO_MEMORY) hgl_sandbox_no_memory(L);

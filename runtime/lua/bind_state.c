@@ -15,6 +15,19 @@ int hgl_view_fail(lua_State *L, const struct hgl_err *err)
   return luaL_error(L, "%s", err->message);
 }
 
+/* What a primitive says when it fails, and the journal with it. */
+static int fail(lua_State *L, enum hgl_journal_op op, uint32_t hash, const struct hgl_err *err)
+{
+  if (err->code != HGL_NO_MEMORY) hgl_journal_note_raise(hgl_vm_of(L), op, hash, err->message);
+  return hgl_view_fail(L, err);
+}
+
+static uint32_t hash_key(const struct hgl_vm *vm, struct hgl_state_node *node,
+                         const struct hgl_state_key *key)
+{
+  return hgl_journal_on(vm) ? hgl_journal_fold(hgl_journal_hash_key(node, key)) : 0;
+}
+
 /* Lua's garbage is under the same limit as the tree: collected, it may leave room. */
 static bool try_again(lua_State *L, int status, bool *collected)
 {
@@ -33,9 +46,72 @@ struct hgl_state_node *hgl_bind_state_node(lua_State *L, int index)
   return *(struct hgl_state_node **)lua_touserdata(L, index);
 }
 
+/* Of a run that was replayed: its views, which it had before others came to the same nodes. */
+static bool push_own_view(lua_State *L, struct hgl_state_node *node)
+{
+  const struct hgl_vm_run *run = hgl_vm_of(L)->run;
+  if (!run || !run->views_ref) return false;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, run->views_ref);
+  bool found = lua_rawgetp(L, -1, node) != LUA_TNIL;
+  lua_remove(L, -2);
+  if (!found) lua_pop(L, 1);
+  return found;
+}
+
+bool hgl_bind_state_has_view(lua_State *L, struct hgl_state_node *node)
+{
+  bool found = push_own_view(L, node);
+  if (!found) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &views);
+    found = lua_rawgetp(L, -1, node) != LUA_TNIL;
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  return found;
+}
+
+static void push_weak_table(lua_State *L)
+{
+  lua_newtable(L);
+  lua_newtable(L);
+  lua_pushliteral(L, "v");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+}
+
+void hgl_bind_state_new_views(lua_State *L)
+{
+  push_weak_table(L);
+}
+
+void hgl_bind_state_rebind(lua_State *L, struct hgl_state_node *from, struct hgl_state_node *to)
+{
+  int own = lua_gettop(L);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &views);
+  if (lua_rawgetp(L, -1, from) == LUA_TNIL) {
+    hgl_state_remove_placeholder(from);
+    lua_settop(L, own);
+    return;
+  }
+  struct hgl_state_node **box = lua_touserdata(L, -1);
+  lua_pushnil(L);
+  lua_rawsetp(L, -3, from);
+  if (!to) {
+    hgl_state_remove_placeholder(from);
+    lua_settop(L, own);
+    return;
+  }
+  lua_rawsetp(L, own, to);
+  hgl_state_hold(to);
+  *box = to;
+  hgl_state_release(from);
+  lua_settop(L, own);
+}
+
 void hgl_bind_state_push(lua_State *L, struct hgl_state_node *node)
 {
   luaL_checkstack(L, 4, "view");
+  if (push_own_view(L, node)) return;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &views);
   if (lua_rawgetp(L, -1, node) == LUA_TNIL) {
     lua_pop(L, 1);
@@ -115,33 +191,59 @@ void hgl_view_push_value(lua_State *L, const struct hgl_state_value *value)
 
 void hgl_view_get(lua_State *L, struct hgl_state_node *node, const struct hgl_state_key *key)
 {
+  struct hgl_vm *vm = hgl_vm_of(L);
+  uint32_t hash = hash_key(vm, node, key);
   struct hgl_err err;
   struct hgl_state_value value;
   bool collected = false;
   int status;
+  if (hgl_journal_replaying(vm)) {
+    hgl_journal_replay(L, HGL_JOURNAL_READ, hash);
+    return;
+  }
   do status = hgl_state_get(node, key, &value, &err);
   while (try_again(L, status, &collected));
-  if (status) hgl_view_fail(L, &err);
+  if (status) fail(L, HGL_JOURNAL_READ, hash, &err);
+  hgl_journal_note_value(vm, HGL_JOURNAL_READ, hash, &value);
   hgl_view_push_value(L, &value);
 }
 
 int64_t hgl_view_length(lua_State *L, struct hgl_state_node *node)
 {
+  struct hgl_vm *vm = hgl_vm_of(L);
+  uint32_t name = hgl_state_mark(node)->name;
   struct hgl_err err;
   int64_t length = 0;
-  if (hgl_state_length(node, &length, &err) != 0) hgl_view_fail(L, &err);
+  if (hgl_journal_replaying(vm)) {
+    struct hgl_journal_event event;
+    hgl_journal_expect(L, HGL_JOURNAL_LENGTH, name, &event);
+    return event.value.kind == HGL_STATE_INT ? event.value.integer : 0;
+  }
+  if (hgl_state_length(node, &length, &err) != 0) fail(L, HGL_JOURNAL_LENGTH, name, &err);
+  hgl_journal_note_int(vm, HGL_JOURNAL_LENGTH, name, length);
   return length;
 }
 
 void hgl_view_reorder(lua_State *L, struct hgl_state_node *node, int64_t first, const size_t *order,
                       size_t count)
 {
+  struct hgl_vm *vm = hgl_vm_of(L);
+  uint64_t long_hash = hgl_journal_mix(hgl_state_mark(node)->name, (uint64_t)first);
+  for (size_t i = 0; hgl_journal_on(vm) && i < count; i++)
+    long_hash = hgl_journal_mix(long_hash, order[i]);
+  uint32_t hash = hgl_journal_fold(long_hash);
   struct hgl_err err;
   bool collected = false;
   int status;
+  if (hgl_journal_replaying(vm)) {
+    struct hgl_journal_event event;
+    hgl_journal_expect(L, HGL_JOURNAL_REORDER, hash, &event);
+    return;
+  }
   do status = hgl_state_reorder(node, first, order, count, &err);
   while (try_again(L, status, &collected));
-  if (status) hgl_view_fail(L, &err);
+  if (status) fail(L, HGL_JOURNAL_REORDER, hash, &err);
+  hgl_journal_note_bool(vm, HGL_JOURNAL_REORDER, hash, true);
 }
 
 /* Lua values into the tree: nothing in this part raises ------------------------------------------
@@ -280,14 +382,25 @@ static int set(lua_State *L, struct hgl_state_node *node, const struct hgl_state
 void hgl_view_set(lua_State *L, struct hgl_state_node *node, const struct hgl_state_key *key,
                   int index)
 {
+  struct hgl_vm *vm = hgl_vm_of(L);
   struct hgl_err err;
   bool collected = false;
   int status;
   luaL_checkstack(L, 8, "state");
   index = lua_absindex(L, index);
+  uint32_t hash = 0;
+  if (hgl_journal_on(vm))
+    hash = hgl_journal_fold(
+        hgl_journal_mix(hgl_journal_hash_key(node, key), hgl_journal_hash_value(L, index)));
+  if (hgl_journal_replaying(vm)) {
+    struct hgl_journal_event event;
+    hgl_journal_expect(L, HGL_JOURNAL_WRITE, hash, &event);
+    return;
+  }
   do status = set(L, node, key, index, &err);
   while (try_again(L, status, &collected));
-  if (status) hgl_view_fail(L, &err);
+  if (status) fail(L, HGL_JOURNAL_WRITE, hash, &err);
+  hgl_journal_note_bool(vm, HGL_JOURNAL_WRITE, hash, true);
 }
 
 /* Metamethods ------------------------------------------------------------------------------- */
@@ -316,16 +429,20 @@ static int view_length(lua_State *L)
 
 int hgl_view_next(lua_State *L)
 {
+  struct hgl_vm *vm = hgl_vm_of(L);
   struct hgl_state_node *node = check_view(L, 1);
-  struct hgl_state_key key = {0}, next;
+  struct hgl_state_key key = {.is_int = true, .integer = INT64_MIN}, next;
   struct hgl_state_value value;
   struct hgl_err err;
   bool more = false, first = lua_isnoneornil(L, 2), collected = false;
   if (!first) key = hgl_view_key(L, 2);
+  uint32_t hash = hash_key(vm, node, &key);
   int status;
+  if (hgl_journal_replaying(vm)) return hgl_journal_replay(L, HGL_JOURNAL_NEXT, hash);
   do status = hgl_state_next(node, first ? NULL : &key, &next, &value, &more, &err);
   while (try_again(L, status, &collected));
-  if (status) hgl_view_fail(L, &err);
+  if (status) fail(L, HGL_JOURNAL_NEXT, hash, &err);
+  hgl_journal_note_next(vm, hash, more ? &next : NULL, more ? &value : NULL);
   if (!more) {
     lua_pushnil(L);
     return 1;
@@ -375,10 +492,6 @@ void hgl_bind_state_open(lua_State *L)
   lua_setfield(L, -3, "__name");
   lua_setfield(L, -2, "__metatable");
   lua_rawsetp(L, LUA_REGISTRYINDEX, &view_meta);
-  lua_newtable(L);
-  lua_newtable(L);
-  lua_pushliteral(L, "v");
-  lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2);
+  push_weak_table(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &views);
 }

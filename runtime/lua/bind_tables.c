@@ -4,7 +4,6 @@
  *
  * Order of pairs: numbers ascending, text bytewise, false, true; keys of other kinds come last, in
  * no order that means anything. */
-#include <assert.h>
 #include <limits.h>
 #include <lualib.h>
 #include <stdlib.h>
@@ -60,6 +59,14 @@ static int compare(const void *a, const void *b)
   return x->index < y->index ? -1 : x->index > y->index;
 }
 
+/* Keys of other kinds stand in no order that a replay would give again: having gone through two of
+ * them, a handler can no longer be suspended. */
+static void note_unordered(lua_State *L, lua_Integer others)
+{
+  struct hgl_vm_run *run = hgl_vm_of(L)->run;
+  if (run && others > 1) run->unordered = true;
+}
+
 /* Pushes the list of the table's keys in order, or nil when they are just 1 to *count. */
 static void push_keys(lua_State *L, int table, lua_Integer *count)
 {
@@ -79,14 +86,16 @@ static void push_keys(lua_State *L, int table, lua_Integer *count)
   struct sortable *keys = lua_newuserdatauv(L, (size_t)n * sizeof *keys, 0);
   lua_createtable(L, (int)n, 0);
   int sorted = lua_gettop(L) - 2, found = lua_gettop(L);
-  lua_Integer i = 0;
+  lua_Integer i = 0, others = 0;
   for (lua_pushnil(L); i < n && lua_next(L, table); lua_pop(L, 1)) {
     keys[i] = sortable_of(L, -2);
+    others += keys[i].rank == 3;
     keys[i].index = i + 1;
     i++;
     lua_pushvalue(L, -2);
     lua_rawseti(L, found, i);
   }
+  note_unordered(L, others);
   *count = n = i; /* a weak table may have shrunk meanwhile */
   qsort(keys, (size_t)n, sizeof *keys, compare);
   for (i = 0; i < n; i++) {
@@ -149,18 +158,20 @@ static int base_pairs(lua_State *L)
 static int first_entry(lua_State *L)
 {
   struct sortable least = {.rank = 4};
-  lua_Integer i = 0;
+  lua_Integer i = 0, others = 0;
   hgl_stretch_look(L);
   lua_settop(L, 3);
   lua_pushnil(L); /* 4: the least key */
   for (lua_pushnil(L); lua_next(L, 3); lua_pop(L, 1)) {
     struct sortable key = sortable_of(L, -2);
     key.index = i++;
+    others += key.rank == 3;
     if (compare(&key, &least) >= 0) continue;
     least = key;
     lua_pushvalue(L, -2);
     lua_replace(L, 4);
   }
+  note_unordered(L, others);
   if (lua_isnil(L, 4)) return 1;
   lua_pushvalue(L, 4);
   lua_rawget(L, 3);
@@ -324,12 +335,8 @@ static int table_insert(lua_State *L)
   for (size_t i = 0; i < count; i++) order[i] = i ? i - 1 : count - 1;
   struct hgl_state_key key = {.is_int = true, .integer = end};
   hgl_view_set(L, node, &key, value);
-  struct hgl_err err;
-  struct hgl_state_value nil = {.kind = HGL_STATE_NIL};
-  if (hgl_state_reorder(node, position, order, count, &err) == 0) return 0;
-  /* Taking back what this stretch has put there needs no memory. */
-  if (hgl_state_set(node, &key, &nil, NULL) != 0) assert(false);
-  return hgl_view_fail(L, &err);
+  hgl_view_reorder(L, node, position, order, count);
+  return 0;
 }
 
 static int table_remove(lua_State *L)

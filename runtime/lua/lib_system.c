@@ -58,8 +58,7 @@ static int math_random(lua_State *L)
 
 static lua_Integer now_s(lua_State *L)
 {
-  struct hgl_vm *vm = hgl_vm_of(L);
-  return vm->ops.now_ms(vm->ops.user) / 1000;
+  return hgl_bind_now(L) / 1000;
 }
 
 static int field(lua_State *L, const char *name, lua_Integer fallback, lua_Integer offset)

@@ -6,7 +6,12 @@
 #include "base/mem.h"
 #include "protocol/cbor.h"
 
-enum { IDLE_BUFFER_SIZE_MAX = 64 << 10, TRACEBACK_LEVELS_MAX = 24 };
+enum {
+  IDLE_BUFFER_SIZE_MAX = 64 << 10,
+  IDLE_EVENTS_SIZE_MAX = 4 << 10,
+  TRACEBACK_LEVELS_MAX = 24,
+  ANSWER_SIZE = 256, /* counted for the rest of an answer, beside its body */
+};
 
 /* ---- handlers ---- */
 
@@ -82,9 +87,56 @@ void hgl_run_check_suspendable(lua_State *L, const char *what)
   luaL_error(L, "%s cannot wait here: a function below cannot be suspended", what);
 }
 
-int hgl_run_suspend(lua_State *L, lua_KFunction resumed)
+static void refuse_to_wait(lua_State *L, uint32_t hash, const char *message)
+{
+  hgl_journal_note_raise(hgl_vm_of(L), HGL_JOURNAL_WAIT, hash, message);
+  luaL_error(L, "%s", message);
+}
+
+/* What cannot be run again must not be suspended. */
+static void check_journal(lua_State *L, uint32_t hash)
 {
   struct hgl_vm *vm = hgl_vm_of(L);
+  struct hgl_vm_run *run = vm->run;
+  size_t bytes = run->journal_bytes + vm->journal.events.size;
+  if (run->continued) refuse_to_wait(L, hash, "a handler cannot wait after agent.continue");
+  if (run->unordered)
+    refuse_to_wait(L, hash,
+                   "a handler cannot wait after going through a table whose keys are tables, "
+                   "functions or userdata: they have no order");
+  char text[160];
+  run->journal_full = true;
+  if (run->suspensions >= HGL_VM_SUSPENSIONS_MAX) {
+    snprintf(text, sizeof text,
+             "journal_full: this handler has waited %d times; see agent.continue",
+             HGL_VM_SUSPENSIONS_MAX);
+    refuse_to_wait(L, hash, text);
+  }
+  if (vm->journal.full || bytes > HGL_VM_JOURNAL_SIZE_MAX) {
+    snprintf(text, sizeof text,
+             "journal_full: this handler has read more than %d KB; see agent.continue",
+             HGL_VM_JOURNAL_SIZE_MAX >> 10);
+    refuse_to_wait(L, hash, text);
+  }
+  run->journal_full = false;
+}
+
+int hgl_run_suspend(lua_State *L, uint32_t hash, lua_KFunction resumed)
+{
+  struct hgl_vm *vm = hgl_vm_of(L);
+  struct hgl_journal_event event;
+  if (hgl_journal_replaying(vm)) {
+    hgl_journal_expect(L, HGL_JOURNAL_WAIT, hash, &event);
+    vm->suspending = true;
+    return lua_yieldk(L, 0, 0, resumed);
+  }
+  if (vm->journal.mode == HGL_JOURNAL_OFF) {
+    vm->may_wait = true;
+    luaL_error(L, "this handler had not been expected to wait: it is tried again");
+  }
+  check_journal(L, hash);
+  hgl_journal_note_bool(vm, HGL_JOURNAL_WAIT, hash, true);
+  if (vm->journal.full) check_journal(L, hash);
   if (!vm->run->link && vm->run_count >= vm->limits.runs_max) {
     vm->doomed = HGL_LIMIT;
     vm->too_many_runs = true;
@@ -139,6 +191,7 @@ struct stretch {
   struct hgl_vm *vm;
   struct hgl_vm_run *run;
   const struct hgl_vm_call *call; /* NULL: go on after a suspension */
+  const struct hgl_bytes *past;   /* a replay of these events; NULL: for the first time */
   enum hgl_vm_outcome outcome;
   bool error_left; /* the error object is on top of the main state */
   char place[96];  /* "file:line: " of what raised */
@@ -312,13 +365,76 @@ static void free_run(struct hgl_vm *vm, struct hgl_vm_run *run)
     vm->run_count--;
   }
   hgl_run_forget_asks(vm, run);
+  hgl_run_views_forget(vm, run);
   hgl_buf_deinit(&run->ask_data);
-  hgl_free(run);
+  if (vm->spare_run)
+    hgl_free(run);
+  else
+    vm->spare_run = run;
+}
+
+static struct hgl_vm_run *new_run(struct hgl_vm *vm)
+{
+  struct hgl_vm_run *run = vm->spare_run;
+  vm->spare_run = NULL;
+  if (run) *run = (struct hgl_vm_run){0};
+  return run ? run : hgl_zalloc(sizeof *run);
 }
 
 static void trim(struct hgl_buf *buf)
 {
   if (buf->capacity > IDLE_BUFFER_SIZE_MAX) hgl_buf_deinit(buf);
+}
+
+static void begin_journal(struct stretch *stretch)
+{
+  struct hgl_vm *vm = stretch->vm;
+  struct hgl_journal *journal = &vm->journal;
+  hgl_buf_clear(&journal->events);
+  journal->full = false;
+  journal->mode = stretch->past  ? HGL_JOURNAL_REPLAY
+                  : vm->may_wait ? HGL_JOURNAL_RECORD
+                                 : HGL_JOURNAL_OFF;
+  journal->past = stretch->past ? *stretch->past : hgl_bytes(NULL, 0);
+  journal->at = journal->calls = 0;
+  stretch->run->journal_full = stretch->run->continued = false;
+  if (journal->mode != HGL_JOURNAL_OFF) hgl_run_views_begin(vm);
+}
+
+/* A stretch that was replayed has to come to the same end. */
+static void check_replay(struct stretch *stretch)
+{
+  struct hgl_journal *journal = &stretch->vm->journal;
+  if (stretch->outcome == HGL_VM_SUSPENDED && journal->at == journal->past.size) return;
+  bool limit = stretch->outcome == HGL_VM_RAISED && stretch->error.code != HGL_SCRIPT;
+  if (limit) return;
+  struct hgl_err was = stretch->error;
+  if (stretch->outcome == HGL_VM_RAISED)
+    hgl_fail(&stretch->error, HGL_DIVERGED, "call %zu: the handler now raises: %.300s",
+             journal->calls + 1, was.message);
+  else
+    hgl_fail(&stretch->error, HGL_DIVERGED, "call %zu: the handler now %s before %s",
+             journal->calls + 1, stretch->outcome == HGL_VM_DONE ? "ends" : "waits",
+             journal->at < journal->past.size ? hgl_journal_op_name(journal->past.data[journal->at])
+                                              : "it waits");
+  stretch->outcome = HGL_VM_RAISED;
+}
+
+static void end_journal(struct stretch *stretch)
+{
+  struct hgl_vm *vm = stretch->vm;
+  struct hgl_vm_run *run = stretch->run;
+  bool suspended = stretch->outcome == HGL_VM_SUSPENDED;
+  size_t size = stretch->past ? stretch->past->size : vm->journal.events.size;
+  if (vm->journal.mode != HGL_JOURNAL_OFF) hgl_run_views_end(vm, suspended);
+  vm->journal.mode = HGL_JOURNAL_OFF;
+  if (suspended) {
+    run->suspensions++;
+    run->journal_bytes += size;
+  } else if (run->journal_full && stretch->outcome == HGL_VM_RAISED &&
+             stretch->error.code == HGL_SCRIPT) {
+    stretch->error.code = HGL_JOURNAL_FULL;
+  }
 }
 
 static enum hgl_vm_outcome do_stretch(struct stretch *stretch, struct hgl_vm_wait *wait,
@@ -331,6 +447,7 @@ static enum hgl_vm_outcome do_stretch(struct stretch *stretch, struct hgl_vm_wai
   hgl_buf_clear(&vm->traceback);
   hgl_state_begin(vm->state);
   hgl_state_begin(vm->cache);
+  begin_journal(stretch);
   hgl_stretch_begin(vm, vm->L);
 
   int status = hgl_run_protected(vm, run_stretch, stretch);
@@ -342,14 +459,19 @@ static enum hgl_vm_outcome do_stretch(struct stretch *stretch, struct hgl_vm_wai
     hgl_fail(&stretch->error, vm->doomed ? vm->doomed : HGL_SCRIPT, "%s",
              lua_isstring(vm->L, -1) ? lua_tostring(vm->L, -1) : "cannot check script variables");
   }
+  if (stretch->past) check_replay(stretch);
   if (stretch->outcome != HGL_VM_SUSPENDED)
     give_coroutine_back(vm, run, stretch->outcome == HGL_VM_DONE);
+  end_journal(stretch);
   lua_settop(vm->L, 0);
   hgl_stretch_end(vm);
   vm->last_words = false;
   vm->run = NULL;
   trim(&vm->scratch);
   trim(&vm->result);
+  if (stretch->outcome != HGL_VM_SUSPENDED && vm->journal.events.capacity > IDLE_EVENTS_SIZE_MAX)
+    hgl_buf_deinit(&vm->journal.events);
+  if (stretch->past) hgl_vm_roll_back(vm);
 
   if (stretch->outcome == HGL_VM_SUSPENDED) {
     link_run(vm, run);
@@ -358,8 +480,7 @@ static enum hgl_vm_outcome do_stretch(struct stretch *stretch, struct hgl_vm_wai
   }
   free_run(vm, run);
   if (stretch->outcome == HGL_VM_RAISED) {
-    hgl_state_roll_back(vm->state);
-    hgl_state_roll_back(vm->cache);
+    if (!stretch->past) hgl_vm_roll_back(vm);
     failure->error = stretch->error;
     failure->exhausted = vm->doomed && !vm->too_many_runs;
     struct hgl_err ignored;
@@ -369,11 +490,11 @@ static enum hgl_vm_outcome do_stretch(struct stretch *stretch, struct hgl_vm_wai
   return stretch->outcome;
 }
 
-enum hgl_vm_outcome hgl_vm_start(struct hgl_vm *vm, const struct hgl_vm_call *call,
-                                 struct hgl_vm_run **run, struct hgl_vm_wait *wait,
-                                 struct hgl_vm_failure *failure)
+static enum hgl_vm_outcome start(struct hgl_vm *vm, const struct hgl_vm_call *call,
+                                 const struct hgl_bytes *past, struct hgl_vm_run **run,
+                                 struct hgl_vm_wait *wait, struct hgl_vm_failure *failure)
 {
-  struct stretch stretch = {.vm = vm, .call = call, .run = hgl_zalloc(sizeof *stretch.run)};
+  struct stretch stretch = {.vm = vm, .call = call, .past = past, .run = new_run(vm)};
   if (!stretch.run) {
     hgl_fail(&failure->error, HGL_NO_MEMORY, "no memory for a handler's run");
     failure->traceback = "";
@@ -387,19 +508,58 @@ enum hgl_vm_outcome hgl_vm_start(struct hgl_vm *vm, const struct hgl_vm_call *ca
   return outcome;
 }
 
-enum hgl_vm_outcome hgl_vm_resume(struct hgl_vm *vm, struct hgl_vm_run *run,
+static enum hgl_vm_outcome resume(struct hgl_vm *vm, struct hgl_vm_run *run,
                                   const struct hgl_vm_answer *answers, size_t count,
-                                  struct hgl_vm_wait *wait, struct hgl_vm_failure *failure)
+                                  const struct hgl_bytes *past, struct hgl_vm_wait *wait,
+                                  struct hgl_vm_failure *failure)
 {
-  struct stretch stretch = {.vm = vm, .run = run};
+  struct stretch stretch = {.vm = vm, .run = run, .past = past};
   assert(count == run->wait.ask_count);
   vm->answers = answers;
   vm->answer_count = count;
+  for (size_t i = 0; i < count; i++)
+    run->journal_bytes += ANSWER_SIZE +
+                          (answers[i].message ? answers[i].message->envelope.body.size : 0);
   hgl_run_forget_asks(vm, run);
   enum hgl_vm_outcome outcome = do_stretch(&stretch, wait, failure);
   vm->answers = NULL;
   vm->answer_count = 0;
   return outcome;
+}
+
+enum hgl_vm_outcome hgl_vm_start(struct hgl_vm *vm, const struct hgl_vm_call *call,
+                                 struct hgl_vm_run **run, struct hgl_vm_wait *wait,
+                                 struct hgl_vm_failure *failure)
+{
+  return start(vm, call, NULL, run, wait, failure);
+}
+
+enum hgl_vm_outcome hgl_vm_resume(struct hgl_vm *vm, struct hgl_vm_run *run,
+                                  const struct hgl_vm_answer *answers, size_t count,
+                                  struct hgl_vm_wait *wait, struct hgl_vm_failure *failure)
+{
+  return resume(vm, run, answers, count, NULL, wait, failure);
+}
+
+struct hgl_bytes hgl_vm_events(const struct hgl_vm *vm)
+{
+  return hgl_buf_bytes(&vm->journal.events);
+}
+
+enum hgl_vm_outcome hgl_vm_replay_start(struct hgl_vm *vm, const struct hgl_vm_call *call,
+                                        struct hgl_bytes events, struct hgl_vm_run **run,
+                                        struct hgl_vm_failure *failure)
+{
+  struct hgl_vm_wait wait;
+  return start(vm, call, &events, run, &wait, failure);
+}
+
+enum hgl_vm_outcome hgl_vm_replay_resume(struct hgl_vm *vm, struct hgl_vm_run *run,
+                                         const struct hgl_vm_answer *answers, size_t count,
+                                         struct hgl_bytes events, struct hgl_vm_failure *failure)
+{
+  struct hgl_vm_wait wait;
+  return resume(vm, run, answers, count, &events, &wait, failure);
 }
 
 void hgl_vm_abandon(struct hgl_vm *vm, struct hgl_vm_run *run)

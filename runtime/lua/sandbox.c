@@ -144,6 +144,8 @@ void hgl_stretch_doom_text(const struct hgl_vm *vm, char *out, size_t size)
 {
   if (vm->doomed == HGL_NO_MEMORY)
     snprintf(out, size, "the memory limit of %zu bytes was reached", vm->limits.memory_bytes);
+  else if (vm->doomed == HGL_DIVERGED)
+    snprintf(out, size, "%s", vm->journal.difference);
   else if (vm->too_many_runs)
     snprintf(out, size, "more than %zu handlers are waiting", vm->limits.runs_max);
   else if (vm->overrun)

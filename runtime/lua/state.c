@@ -360,6 +360,7 @@ static void take_place_of_copy(struct hgl_state_node *node)
 
 static void detach(struct hgl_state_node *node)
 {
+  node->state->moves++;
   hgl_stretch_touch(node);
   node->now.parent = NULL;
   node->now.slot = NULL;
@@ -370,6 +371,7 @@ static void attach(struct hgl_state_node *node, struct hgl_state_node *parent,
                    struct hgl_slot *slot)
 {
   hgl_stretch_touch(node);
+  node->state->moves++;
   node->now.parent = parent;
   node->now.slot = slot;
   for (; parent && parent->now.height <= node->now.height; parent = parent->now.parent) {
@@ -487,6 +489,7 @@ int hgl_state_reorder(struct hgl_state_node *node, int64_t first, const size_t *
     moving[i].slot->content = content;
     if (content.kind != HGL_STATE_TABLE) continue;
     hgl_stretch_touch(content.node);
+    node->state->moves++;
     content.node->now.slot = moving[i].slot;
   }
 done:

@@ -140,4 +140,26 @@ size_t hgl_state_memory(const struct hgl_state *state); /* bytes of heap in use 
  * more than memory->max fails with HGL_NO_MEMORY. Without a call: no limit. Loads nothing. */
 void hgl_state_share_memory(struct hgl_state *state, struct hgl_memory *memory);
 
+/* ---- for the journal of runs (lua/run_views.c): naming tables, and finding them again ---- */
+
+/* What a run calls a table, in the epoch in which the run's stretch goes on. */
+struct hgl_state_mark {
+  uint64_t epoch;
+  uint32_t name;
+};
+struct hgl_state_mark *hgl_state_mark(struct hgl_state_node *node);
+uint64_t hgl_state_next_epoch(struct hgl_state *state);
+/* A table that stands nowhere and is in no stretch's books: it takes the place of one that is not
+ * known yet. Held once for the caller. */
+int hgl_state_placeholder(struct hgl_state *state, struct hgl_state_node **out,
+                          struct hgl_err *err) HGL_NODISCARD;
+void hgl_state_remove_placeholder(struct hgl_state_node *node); /* reads as one that was removed */
+/* Appends the keys from the root to this table, as an encoded list. False: it stands nowhere. */
+bool hgl_state_path(const struct hgl_state_node *node, struct hgl_buf *out);
+/* Where such a path leads now, borrowed; *out is NULL when there is no table. */
+int hgl_state_follow(struct hgl_state *state, struct hgl_bytes path, struct hgl_state_node **out,
+                     struct hgl_err *err) HGL_NODISCARD;
+/* Grows whenever a table may have come to another place, or went. */
+uint64_t hgl_state_moves(const struct hgl_state *state);
+
 #endif

@@ -60,6 +60,7 @@ struct hgl_state_node {
   struct hgl_state_node *twin; /* see hgl_state_set: a copy made in this stretch, or its original */
   struct hgl_state_node *touched_next, *dirty_next;
   uint64_t table;
+  struct hgl_state_mark mark;
   uint32_t refs;
   bool touched : 1;
   bool gone : 1;
@@ -90,6 +91,7 @@ struct hgl_state {
   struct hgl_state_node *dirty;   /* nodes with rows to write */
   struct hgl_state_node *dropped; /* nodes gone whose rows remain to be removed */
   uint64_t next_table;
+  uint64_t epoch, moves;
   uint32_t random;
 };
 

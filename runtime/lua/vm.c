@@ -73,6 +73,7 @@ static int load(lua_State *L)
   }
   lua_replace(L, 1);
   lua_settop(L, 1);
+  hgl_vm_of(L)->may_wait |= hgl_journal_source_waits(config->source);
   if (hgl_chunks_load(config->chunks, L, config->source, config->chunk_name, &load->error) != 0)
     return 0;
   lua_call(L, 0, 0);
@@ -137,13 +138,21 @@ static int run_top_level(struct hgl_vm *vm, const struct hgl_vm_config *config, 
 static int create_parts(struct hgl_vm *vm, const struct hgl_vm_config *config, struct hgl_err *err)
 {
   static const struct hgl_state_rows no_rows = {0};
+  int status = 0;
   vm->name = hgl_strndup(config->agent_name, strlen(config->agent_name));
   if (!vm->name) return hgl_fail(err, HGL_NO_MEMORY, "no memory for an agent");
-  int status = hgl_state_create(&vm->rows, vm->limits.state_bytes, &vm->state, err);
-  if (status == 0) status = hgl_state_create(&no_rows, vm->limits.memory_bytes, &vm->cache, err);
-  if (status != 0) return status;
-  hgl_state_share_memory(vm->state, &vm->memory);
-  hgl_state_share_memory(vm->cache, &vm->memory);
+  if (config->shares) {
+    vm->shares_state = true;
+    vm->state = config->shares->state;
+    vm->cache = config->shares->cache;
+  } else {
+    status = hgl_state_create(&vm->rows, vm->limits.state_bytes, &vm->state, err);
+    if (status == 0) status = hgl_state_create(&no_rows, vm->limits.memory_bytes, &vm->cache, err);
+    if (status != 0) return status;
+    hgl_state_share_memory(vm->state, &vm->memory);
+    hgl_state_share_memory(vm->cache, &vm->memory);
+    hgl_state_mark(hgl_state_root(vm->cache))->name = HGL_VIEW_CACHE;
+  }
   vm->L = lua_newstate(hgl_sandbox_alloc, vm);
   if (!vm->L) return hgl_fail(err, HGL_NO_MEMORY, "no memory for a Lua state");
   *(struct hgl_vm **)lua_getextraspace(vm->L) = vm;
@@ -167,6 +176,7 @@ int hgl_vm_create(const struct hgl_vm_config *config, struct hgl_vm **out, struc
   hgl_buf_init(&vm->scratch, SCRATCH_SIZE_MAX);
   hgl_buf_init(&vm->result, RESULT_SIZE_MAX);
   hgl_buf_init(&vm->traceback, HGL_VM_TRACEBACK_SIZE_MAX);
+  hgl_buf_init(&vm->journal.events, HGL_VM_JOURNAL_SIZE_MAX);
   int status = create_parts(vm, config, err);
   if (status == 0) status = run_top_level(vm, config, err);
   if (status != 0) {
@@ -183,8 +193,13 @@ void hgl_vm_destroy(struct hgl_vm *vm)
   while (vm->runs) hgl_vm_abandon(vm, vm->runs);
   vm->last_words = true;
   if (vm->L) lua_close(vm->L);
-  if (vm->state) hgl_state_destroy(vm->state);
-  if (vm->cache) hgl_state_destroy(vm->cache);
+  if (!vm->shares_state) {
+    hgl_state_destroy(vm->state);
+    hgl_state_destroy(vm->cache);
+  }
+  hgl_free(vm->spare_views.items);
+  hgl_free(vm->spare_run);
+  hgl_buf_deinit(&vm->journal.events);
   hgl_buf_deinit(&vm->scratch);
   hgl_buf_deinit(&vm->result);
   hgl_buf_deinit(&vm->traceback);

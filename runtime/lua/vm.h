@@ -62,16 +62,22 @@ struct hgl_vm_ask {
   int64_t within_ms;
 };
 
-enum hgl_vm_wait_kind { HGL_VM_WAIT_ASK, HGL_VM_WAIT_ASK_ALL, HGL_VM_WAIT_SLEEP };
+enum hgl_vm_wait_kind {
+  HGL_VM_WAIT_ASK,
+  HGL_VM_WAIT_ASK_ALL,
+  HGL_VM_WAIT_SLEEP,
+  HGL_VM_WAIT_LOCK, /* agent.exclusive: until ops.lock's key is this run's */
+};
 
 struct hgl_vm_wait {
   enum hgl_vm_wait_kind kind;
   int64_t sleep_ms;
+  struct hgl_bytes lock;         /* LOCK: the key; owned as asks are */
   const struct hgl_vm_ask *asks; /* owned by the run until it is resumed */
   size_t ask_count;
 };
 
-/* One answer per ask, in order; none for a sleep. */
+/* One answer per ask, in order; none for a sleep or a lock. */
 struct hgl_vm_answer {
   const struct hgl_vm_message *message; /* the reply, or NULL: */
   enum hgl_code code;                   /* nil, why, code */
@@ -102,6 +108,13 @@ struct hgl_vm_ops {
   int (*timer_set)(void *user, struct hgl_bytes name, struct hgl_bytes key, int64_t after_ms,
                    struct hgl_bytes value, struct hgl_err *err);
   int (*timer_cancel)(void *user, struct hgl_bytes name, struct hgl_bytes key, struct hgl_err *err);
+  /* Durable locks between the agent's handlers. *granted: the running handler has it from here on
+   * (also when it had it already: then it is unlocked once all the same); else it has to wait for
+   * it (HGL_VM_WAIT_LOCK). Both belong to the stretch. */
+  int (*lock)(void *user, struct hgl_bytes key, bool *granted, struct hgl_err *err);
+  int (*unlock)(void *user, struct hgl_bytes key, struct hgl_err *err);
+  /* With the end of this handler the one of the timer `name` begins, with this value. Once. */
+  int (*go_on)(void *user, struct hgl_bytes name, struct hgl_bytes value, struct hgl_err *err);
   /* Everything else, by name, with one CBOR list of arguments and one CBOR value as result:
    *   "find" [query map]                → list of adverts (maps)
    *   "keep" [message id hex]           → null; keeps that message's evidence for good
@@ -132,6 +145,11 @@ struct hgl_vm_limits {
   size_t runs_max; /* suspended handlers */
 };
 
+enum {
+  HGL_VM_SUSPENSIONS_MAX = 1000,       /* of one run */
+  HGL_VM_JOURNAL_SIZE_MAX = 256 << 10, /* bytes of one run's journal */
+};
+
 /* The watchdog: one per host; a thread that interrupts the loop thread's Lua when a stretch
  * overruns. */
 struct hgl_watchdog;
@@ -149,6 +167,9 @@ struct hgl_vm_config {
   struct hgl_state_rows state_rows;
   struct hgl_chunks *chunks;
   struct hgl_watchdog *watchdog; /* NULL when stretch_ms is 0 */
+  /* Another VM of the same agent, with another script, that stays until this one is destroyed: they
+   * share state and cache. NULL: none. */
+  struct hgl_vm *shares;
 };
 
 /* HGL_SCRIPT with "file:line: message" and the line itself; HGL_NO_MEMORY at the memory limit. */
@@ -188,6 +209,38 @@ enum hgl_vm_outcome hgl_vm_resume(struct hgl_vm *vm, struct hgl_vm_run *run,
 /* Instead of resuming: the run ends here (host stops, agent parked, or its stretch was rolled back
  * by the agent layer). */
 void hgl_vm_abandon(struct hgl_vm *vm, struct hgl_vm_run *run);
+
+/* ---- the journal of a run: how it is run again (lua/journal.h) ---- */
+
+/* The events of the stretch that has just ended SUSPENDED; good until the next stretch. */
+struct hgl_bytes hgl_vm_events(const struct hgl_vm *vm);
+/* Runs a stretch again that once ended SUSPENDED: as hgl_vm_start and hgl_vm_resume, with the same
+ * call or answers, but what the handler learns comes from the events and what it does is only
+ * compared with them. SUSPENDED, or RAISED with HGL_DIVERGED (how, in the message), or
+ * HGL_NO_MEMORY and the like: then the run is over. Neither accepts nor rolls back anything. */
+enum hgl_vm_outcome hgl_vm_replay_start(struct hgl_vm *vm, const struct hgl_vm_call *call,
+                                        struct hgl_bytes events, struct hgl_vm_run **run,
+                                        struct hgl_vm_failure *failure);
+enum hgl_vm_outcome hgl_vm_replay_resume(struct hgl_vm *vm, struct hgl_vm_run *run,
+                                         const struct hgl_vm_answer *answers, size_t count,
+                                         struct hgl_bytes events, struct hgl_vm_failure *failure);
+/* The tables of state that a suspended run holds, by the names that its journal has for them. They
+ * are followed wherever they go, whether or not the run is in a Lua state. NULL: none. */
+struct hgl_vm_views;
+int hgl_vm_views_copy(const struct hgl_vm_run *run, struct hgl_vm_views **out,
+                      struct hgl_err *err) HGL_NODISCARD;
+/* From their places; what stands there no more is left out. HGL_CORRUPT, HGL_IO. */
+int hgl_vm_views_load(struct hgl_vm *vm, struct hgl_bytes places, struct hgl_vm_views **out,
+                      struct hgl_err *err) HGL_NODISCARD;
+/* Appends where they stand now: another place than before only when hgl_vm_moves has changed. */
+int hgl_vm_views_places(const struct hgl_vm *vm, const struct hgl_vm_views *views,
+                        struct hgl_buf *out, struct hgl_err *err) HGL_NODISCARD;
+void hgl_vm_views_destroy(struct hgl_vm_views *views);
+/* After the last replayed stretch: gives the handler its tables. HGL_NO_MEMORY: the run is to be
+ * abandoned. */
+int hgl_vm_replayed(struct hgl_vm *vm, struct hgl_vm_run *run, const struct hgl_vm_views *views,
+                    struct hgl_err *err) HGL_NODISCARD;
+uint64_t hgl_vm_moves(const struct hgl_vm *vm);
 
 void hgl_vm_accept(struct hgl_vm *vm);
 void hgl_vm_roll_back(struct hgl_vm *vm);

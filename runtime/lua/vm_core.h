@@ -15,6 +15,9 @@
 #include <signal.h>
 
 #include "lua/bind.h"
+#include "lua/journal.h"
+#include "lua/run_views.h"
+#include "lua/views.h"
 #include "lua/watchdog.h"
 
 enum {
@@ -26,6 +29,7 @@ enum {
   HGL_VM_CLOSE_DEPTH_MAX = 50,       /* coroutine.close within one; Lua 5.4.4 crashes at 11,000 */
   HGL_VM_HOOK_COUNT = 1000,          /* instructions between two looks at the count */
   HGL_VM_LAST_WORDS_SIZE = 64 << 10, /* memory beyond the limit for reporting that it was reached */
+  HGL_VM_LOCK_SIZE_MAX = 256,        /* bytes of the key of agent.exclusive */
 };
 
 /* Random numbers of one run (SplitMix64): the same seed gives the same ones. */
@@ -42,6 +46,13 @@ struct hgl_vm_run {
   struct hgl_vm_ask *asks;
   struct hgl_buf ask_data; /* what asks' slices point into */
   size_t charged;          /* its part of vm->memory while suspended */
+  struct hgl_run_views views;
+  int views_ref;        /* of a run that was replayed: its own views, in the registry; or 0 */
+  size_t suspensions;   /* so far */
+  size_t journal_bytes; /* of the stretches before, and of what resumed them */
+  bool journal_full;    /* a suspension was refused for that */
+  bool unordered;       /* it went through a table in an order that no replay gives again */
+  bool continued;       /* agent.continue was called in this stretch */
 };
 
 struct hgl_vm {
@@ -59,6 +70,12 @@ struct hgl_vm {
   int close_depth;
   uint64_t instructions;
   struct hgl_memory memory; /* Lua's, the trees' and that of the questions of suspended runs */
+
+  struct hgl_journal journal;
+  bool may_wait;                    /* its script names a call that suspends */
+  struct hgl_run_views spare_views; /* an array for the next run */
+  struct hgl_vm_run *spare_run;     /* for the next handler */
+  bool shares_state;                /* state and cache belong to another VM of the agent */
 
   struct hgl_vm_run *run; /* whose stretch it is; NULL at the top level */
   struct hgl_vm_run *runs;
@@ -155,8 +172,10 @@ void hgl_run_push_handler(lua_State *L, enum hgl_vm_declaration kind, struct hgl
 void hgl_run_set_handler(lua_State *L, enum hgl_vm_declaration kind, struct hgl_bytes name, int fn);
 /* Raises unless the running handler can be suspended here; `what` names the binding. */
 void hgl_run_check_suspendable(lua_State *L, const char *what);
-/* Suspends with run->wait; the continuation finds the answers in vm->answers. */
-int hgl_run_suspend(lua_State *L, lua_KFunction resumed);
+/* The one way to suspend: with run->wait; the continuation finds the answers in vm->answers. `hash`
+ * is of what the binding was called with (hgl_journal_hash). The agent layer stores what is waited
+ * for and what resumed the run, and gives it again when the handler is replayed. */
+int hgl_run_suspend(lua_State *L, uint32_t hash, lua_KFunction resumed);
 void hgl_run_forget_asks(struct hgl_vm *vm, struct hgl_vm_run *run);
 /* Calls `body` with `argument` (a light userdata) protected on the main state; on failure the error
  * object is left there. */
@@ -177,18 +196,27 @@ int hgl_bind_message_refuse(lua_State *L);
 int hgl_bind_haggle_push(lua_State *L); /* the module `haggle` */
 int hgl_bind_require(lua_State *L);
 
-/* What a binding returns for a failure: raises for bugs, else nil, why, code. */
-int hgl_bind_failed(lua_State *L, const struct hgl_err *err);
+/* What a binding returns for a failure: raises for bugs, else nil, why, code. Noted as the event of
+ * this operation. */
+int hgl_bind_failed(lua_State *L, enum hgl_journal_op op, uint32_t hash, const struct hgl_err *err);
+/* Returns this id, or true, and notes it. */
+int hgl_bind_id(lua_State *L, enum hgl_journal_op op, uint32_t hash, const struct hgl_id *id);
+int hgl_bind_true(lua_State *L, enum hgl_journal_op op, uint32_t hash);
+int64_t hgl_bind_now(lua_State *L); /* Unix time in ms, noted */
 /* Raise "agent.send at the top level …", "agent.on in a handler …". */
 void hgl_bind_in_handler(lua_State *L, const char *what);
 void hgl_bind_at_top(lua_State *L, const char *what);
 struct hgl_bytes hgl_bind_text(lua_State *L, int arg); /* a string, numbers are not */
 int64_t hgl_bind_duration(lua_State *L, int index, const char *what);
-/* Encodes the argument (absent or nil: an empty map) at the end of `out`; raises. */
+/* Encodes the argument (absent or nil: an empty map) at the end of `out`; raises. In a replay it
+ * raises when it did so before, and else leaves `out` alone: nothing is done with it. */
 void hgl_bind_encode(lua_State *L, int index, const char *what, struct hgl_buf *out);
 /* Raises for a key of the table at `index` that is not in the NULL-terminated list. */
 void hgl_bind_options(lua_State *L, int index, const char *const *known);
-/* ops.call with the encoded arguments in vm->scratch; pushes the result. */
-int hgl_bind_call(lua_State *L, const char *name);
+/* ops.call with the encoded arguments in vm->scratch; pushes the result. `hash`: of them. */
+int hgl_bind_call(lua_State *L, const char *name, uint32_t hash);
+/* bind_flow.c: agent.exclusive, agent.continue */
+int hgl_bind_exclusive(lua_State *L);
+int hgl_bind_continue(lua_State *L);
 
 #endif

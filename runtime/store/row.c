@@ -24,6 +24,7 @@ const char *hgl_db_name(enum hgl_db db)
       [HGL_DB_PROOFS] = "proofs",
       [HGL_DB_DEAL_TIMES] = "deal_times",
       [HGL_DB_UNACKED] = "unacked",
+      [HGL_DB_SCRIPTS] = "scripts",
   };
   assert(db >= 0 && db < HGL_DB_COUNT);
   return names[db];

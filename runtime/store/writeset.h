@@ -15,7 +15,7 @@ enum hgl_db {
   HGL_DB_MAILBOX,     /* agent number (8) | arrival (8) → message waiting or retried */
   HGL_DB_OUTBOX,      /* row (8) → envelopes held back by a full mailbox */
   HGL_DB_JOURNAL,     /* row (8) → what was said and heard, kept a while for evidence */
-  HGL_DB_RUNS,        /* agent number (8) | run (8) → handlers that are suspended */
+  HGL_DB_RUNS,        /* agent number (8) | run (8) | part … → handlers that are suspended */
   HGL_DB_TIMERS,      /* agent number (8) | name → due time and payload */
   HGL_DB_DIALOGUES,   /* agent number (8) | peer (32) | thid (16) → state of the dialogue,
                          time of its last step (8) */
@@ -31,6 +31,7 @@ enum hgl_db {
   HGL_DB_DEAL_TIMES, /* time in ms (8) | key in DEALS → nothing: deal records by their last change
                       */
   HGL_DB_UNACKED,    /* row (8) of the journal → that its messages wait for long */
+  HGL_DB_SCRIPTS,    /* digest (32) → a script that suspended handlers need */
   HGL_DB_COUNT
 };
 

@@ -82,6 +82,32 @@ function does.shopper(world)
   expect(world:ask("shopper", "shopper/1.0/compare").body.answers):equals { 11.5, "timeout" }
 end
 
+function does.courier(world)
+  world:agent { name = "door", source = [[
+    agent.on("courier/1.0/drop", function(message)
+      agent.sleep "5m"
+      message:reply("dropped", {})
+    end)]] }
+  run(world, "courier")
+  local peer = world:peer("sender", { handles = { "courier/1.0/carried" } })
+  peer:send("courier", "courier/1.0/carry", { stops = { "door", "nowhere" } })
+  for _ = 1, 20 do
+    world:advance "2m"
+    world:restart()
+  end
+  local body = peer:expect("courier/1.0/carried").body
+  expect(body.stops):equals { "done", "undeliverable" }
+  expect(body.number):equals(1)
+end
+
+function does.watcher(world)
+  run(world, "watcher")
+  world:advance "150m"
+  world:restart()
+  world:advance "100m"
+  expect(world:state("watcher").minutes):is_between(249, 250)
+end
+
 function does.guests(world)
   run(world, "guests")
   world:ask("guests", "guests/1.0/arrive", { name = "Zoe" })

@@ -27,6 +27,7 @@ struct fake_host {
   struct hgl_vm_wait wait;
   int64_t now_ms;
   struct hgl_key key;
+  bool lock_taken;
   bool quiet;  /* allocate nothing: for sweeps of failing allocations */
   size_t puts; /* rows written */
 };
@@ -141,6 +142,29 @@ static inline int fake_call(void *user, const char *name, struct hgl_bytes argum
   return 0;
 }
 
+static inline int fake_lock(void *user, struct hgl_bytes key, bool *granted, struct hgl_err *err)
+{
+  struct fake_host *host = user;
+  fake_note(host, "lock %.*s", HGL_STR(key));
+  *granted = !host->lock_taken;
+  return 0;
+}
+
+static inline int fake_unlock(void *user, struct hgl_bytes key, struct hgl_err *err)
+{
+  fake_note(user, "unlock %.*s", HGL_STR(key));
+  return 0;
+}
+
+static inline int fake_go_on(void *user, struct hgl_bytes name, struct hgl_bytes value,
+                             struct hgl_err *err)
+{
+  char *json = fake_json(value);
+  fake_note(user, "continue %.*s %s", HGL_STR(name), json);
+  free(json);
+  return 0;
+}
+
 static inline void fake_log(void *user, enum hgl_log_level level, struct hgl_bytes text,
                             struct hgl_bytes fields)
 {
@@ -246,6 +270,9 @@ static inline int fake_try_load(struct fake_host *host, const char *source, stru
               .timer_set = fake_timer_set,
               .timer_cancel = fake_timer_cancel,
               .call = fake_call,
+              .lock = fake_lock,
+              .unlock = fake_unlock,
+              .go_on = fake_go_on,
               .log = fake_log,
               .module = fake_module,
               .now_ms = fake_now_ms,

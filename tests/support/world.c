@@ -110,6 +110,7 @@ void world_init(struct world *world, uint64_t seed)
   struct hgl_err err;
   memset(world, 0, sizeof *world);
   the_world = world;
+  world->forget_lua = getenv("WORLD_FORGET_LUA") != NULL;
   world->time = (struct hgl_clock_virtual){.wall_ms = 1700000000000, .mono_ns = 1000000000};
   world->clock = hgl_clock_from_virtual(&world->time);
   world->random = hgl_random_from_seed(&world->seeded, seed);
@@ -146,11 +147,12 @@ static int try_host(struct node *node, struct hgl_err *err)
       .transport = {link_send, link_queued, link_pause, link_close, want, no_address, node},
       .files = {read_file, NULL},
       .keys = {agent_signer, node},
-      .stdlib_folder = HGL_SOURCE_DIR "/stdlib",
+      .stdlib_folder = world->stdlib ? world->stdlib : HGL_SOURCE_DIR "/stdlib",
       .chunks = world->chunks,
       .journal_bytes = world->journal_bytes,
       .journal_age_ms = world->journal_age_ms,
       .allow_private = true,
+      .forget_lua = world->forget_lua,
       .fatal = failed,
       .user = node,
   };
