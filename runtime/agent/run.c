@@ -308,21 +308,14 @@ static void try_again(struct agent *agent, struct mail *mail, struct agent_run *
     host_fatal(host, &err);
 }
 
-static void set_why(struct agent_run *run, const char *why)
-{
-  char *copy = hgl_strndup(why, strlen(why));
-  hgl_free(run->why);
-  run->why = copy;
-}
-
 void run_park(struct agent_run *run, const char *why)
 {
-  set_why(run, why);
+  remember(&run->why, why);
   run->parked = true;
   run->retrying = false;
   host_log(run->agent->host, HGL_LOG_ERROR,
            "%s: a handler cannot go on and is parked (haggle runs): %s", run->agent->name, why);
-  remember_error(run->agent, why);
+  remember(&run->agent->last_error, why);
 }
 
 /* A later stretch raised: what was committed stays, and it goes on from where it waited. */
@@ -342,7 +335,7 @@ static void go_on_again(struct agent_run *run, const struct hgl_vm_failure *fail
   }
   run->attempt++;
   run->retrying = true;
-  set_why(run, failure->error.message);
+  remember(&run->why, failure->error.message);
   if (run_wait_until(run, host->mono_ms + delay_before(run->attempt), &err)) host_fatal(host, &err);
 }
 
