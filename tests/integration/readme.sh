@@ -33,8 +33,8 @@ start one hello/agent.lua --listen "$(sed 's|ws://\([^#]*\)#.*|\1|' <<<"$url")"
 check 0 '"count":4' ask hello greet/1.0/hello '{"name":"again"}' --data one
 stop "$host"
 
-# the host file of stdlib/README.md
-awk '/^-- host.lua$/ { on = 1 } /^```$/ { on = 0 } on' "$tree/stdlib/README.md" |
+# the first host file of stdlib/README.md
+awk '/^-- host.lua$/ { on = 1 } /^```$/ && on { exit } on' "$tree/stdlib/README.md" |
   sed 's/127.0.0.1:700[12]/127.0.0.1:0/; s/^  join = .*//' >host.lua
 mkdir kiosk
 cp hello/agent.lua kiosk/agent.lua
