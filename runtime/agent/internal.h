@@ -330,7 +330,7 @@ struct peer {
   struct exception *exceptions; /* not settled */
   size_t exception_count, exception_capacity;
   bool exceptions_dirty, pairs_dirty;
-  uint64_t in_committed;     /* acknowledged up to here */
+  uint64_t in_committed;     /* acknowledged up to here, of this incarnation */
   bool ack_due;              /* with this tick */
   struct hgl_map full_pairs; /* from ‖ to → struct full_pair */
   bool restored;             /* it went on behind what it had told us */
@@ -352,7 +352,8 @@ struct inbound {
 
 struct tick_peer {
   struct peer *peer;
-  uint64_t in_last; /* acknowledged with this tick */
+  struct hgl_incarnation in_incarnation; /* that `in_last` is a number of */
+  uint64_t in_last;                      /* acknowledged with this tick */
   bool ack_due;
 };
 

@@ -137,7 +137,10 @@ int peers_persist(struct hgl_host *host, struct tick_record **out, struct hgl_er
     if (!status && peer->exceptions_dirty) status = save_exceptions(host, peer, &row, err);
     if (!status && peer->pairs_dirty) status = save_pairs(host, peer, &row, err);
     record->peers[record->count++] = (struct tick_peer){
-        .peer = peer, .in_last = peer->in_next ? peer->in_next - 1 : 0, .ack_due = peer->ack_due};
+        .peer = peer,
+        .in_incarnation = peer->in_incarnation,
+        .in_last = peer->in_next ? peer->in_next - 1 : 0,
+        .ack_due = peer->ack_due};
     peer->exceptions_dirty = peer->pairs_dirty = peer->ack_due = peer->is_dirty = false;
     peer->records++;
     host->dirty_peers = peer->next_dirty;
