@@ -1,7 +1,7 @@
 /* Phases 1 to 3: batches that arrived are verified as a whole, then each envelope goes into a
  * mailbox or is durably refused. Cheap checks come before signatures. The acknowledgement leaves
  * after the commit. */
-#include "agent/internal.h"
+#include "agent/journal.h"
 
 #include <assert.h>
 

@@ -1,4 +1,6 @@
 /* The tick: see host.h for its phases. Nothing leaves the host before the commit that holds it. */
+#include "agent/groups.h"
+#include "agent/journal.h"
 #include "agent/operator.h"
 #include "agent/supervise.h"
 
