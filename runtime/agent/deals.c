@@ -1,6 +1,6 @@
 /* Deal records of agents, and the evidence they rest on. */
-#include "agent/page.h"
 #include "agent/journal.h"
+#include "agent/page.h"
 
 enum { DEAL_ID_SIZE_MAX = 64, DEAL_SIZE_MAX = 64 * 1024 };
 
