@@ -94,7 +94,6 @@ void chain_renew(struct hgl_host *host, const char *why)
     host->continues_hash = host->header_hash;
   }
   mint(host);
-  host->renewed = true;
   host->sequence = 0;
   memset(&host->header_hash, 0, sizeof host->header_hash);
   /* What we acknowledged since the store was copied is not here; its senders say it again as far as
@@ -129,20 +128,28 @@ static int take_copied_mark(struct hgl_host *host, bool *copied, struct hgl_err 
 
 int chain_load(struct hgl_host *host, struct hgl_err *err)
 {
-  struct hgl_buf row, identity, seen;
+  struct hgl_buf row;
   hgl_buf_init(&row, 512);
-  hgl_buf_init(&identity, 1024);
-  hgl_buf_init(&seen, 1024);
   int status = hgl_store_get(host->config.store, HGL_DB_META, hgl_text(chain_key), &row, err);
-  bool fresh = status == -HGL_NOT_FOUND, copied = false;
-  if (fresh) {
+  if (status == -HGL_NOT_FOUND) {
     mint(host);
     host->next_row = 1;
+    host->fresh = true;
     status = 0;
   } else if (!status) {
     status = decode(host, hgl_buf_bytes(&row), err);
   }
-  if (!status) status = hgl_store_identity(host->config.store, &identity, err);
+  hgl_buf_deinit(&row);
+  return status;
+}
+
+int chain_begin(struct hgl_host *host, struct hgl_err *err)
+{
+  struct hgl_buf identity, seen;
+  bool copied = false;
+  hgl_buf_init(&identity, 1024);
+  hgl_buf_init(&seen, 1024);
+  int status = hgl_store_identity(host->config.store, &identity, err);
   if (status) goto done;
   status = hgl_store_get(host->config.store, HGL_DB_META, hgl_text(identity_key), &seen, err);
   if (status && status != -HGL_NOT_FOUND) goto done;
@@ -150,12 +157,11 @@ int chain_load(struct hgl_host *host, struct hgl_err *err)
   if ((status = take_copied_mark(host, &copied, err))) goto done;
   status = hgl_writeset_put(host_writes(host), HGL_DB_META, hgl_text(identity_key),
                             hgl_buf_bytes(&identity), err);
-  if (!status && !fresh && (moved || copied))
+  if (!status && !host->fresh && (moved || copied))
     chain_renew(host, copied ? "the data folder is a backup that was put in use"
                              : "the data folder was copied, moved or restored");
   if (!status) status = chain_persist(host, err);
 done:
-  hgl_buf_deinit(&row);
   hgl_buf_deinit(&identity);
   hgl_buf_deinit(&seen);
   return status;

@@ -1,4 +1,5 @@
 /* Deal records of agents, and the evidence they rest on. */
+#include "agent/journal.h"
 #include "agent/page.h"
 
 enum { DEAL_ID_SIZE_MAX = 64, DEAL_SIZE_MAX = 64 * 1024 };

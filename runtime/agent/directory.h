@@ -31,7 +31,8 @@ enum {
   HGL_DIRECTORY_SHARE = 4, /* one introducer has at most one part in so many */
   HGL_DIRECTORY_PEERS_MAX = 64,
   HGL_DIRECTORY_PAYLOAD_SIZE_MAX = 4 * 1024 * 1024, /* what a buffer for payloads must permit */
-  /* Signature checks for one neighbour: a token bucket (an advert takes two). */
+  /* Signature checks for one neighbour: a token bucket. An advert takes two, and an address one,
+   * because following it costs as much. */
   HGL_DIRECTORY_CHECKS_BURST = 2000,
   HGL_DIRECTORY_CHECKS_PER_S = 200,
   HGL_LEASE_RENEW_MS = 20 * 60 * 1000,

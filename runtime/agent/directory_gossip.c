@@ -439,7 +439,7 @@ static int take_peers(struct intake *intake, struct hgl_cbor_reader *in, struct 
         (status = hgl_cbor_get_fixed(in, "peer's key", host.bytes, HGL_KEY_SIZE, err)) ||
         (status = hgl_cbor_get_text(in, "peer's url", HGL_URL_SIZE_MAX, &url, err)))
       break;
-    if (hgl_url_check(url, NULL))
+    if (hgl_url_check(url, NULL) || !take_checks(intake, 1))
       directory->rejected++;
     else if (!hgl_key_equal(&host, &directory->own->key))
       directory->events->address(directory->user, &host, url, false);

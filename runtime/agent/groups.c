@@ -1,7 +1,10 @@
 /* Groups that were said to a peer and are not acknowledged: their frames, their authors, and what
  * becomes of those that expire. Their rows in the journal are the outbox. */
+#include "agent/groups.h"
+
 #include "agent/accounts.h"
 #include "agent/holds.h"
+#include "agent/journal.h"
 #include "agent/waits.h"
 
 static void expires_at(struct hgl_host *host, struct group *group, int64_t expires_ms)
@@ -28,6 +31,8 @@ int group_add_authors(struct hgl_host *host, struct group *group, struct message
     const struct hgl_envelope *envelope = &messages[i]->envelope;
     if (envelope->expires_time_ms && envelope->expires_time_ms < group->first_expiry_ms)
       group->first_expiry_ms = envelope->expires_time_ms;
+    int64_t end_ms = envelope->expires_time_ms ? envelope->expires_time_ms : INT64_MAX;
+    if (end_ms > group->last_expiry_ms) group->last_expiry_ms = end_ms;
     if (envelope->expires_time_ms && !messages[i]->asked)
       expires_at(host, group, envelope->expires_time_ms);
     struct agent *author = agent_by_key(host, &envelope->from);
@@ -108,6 +113,7 @@ void group_drop(struct hgl_host *host, struct peer *peer)
   if (unacked_remove(host, group, &err) || journal_release(host, group->row, group->size, &err))
     host_fatal(host, &err);
   peer->groups = group->next;
+  if (!group->row && peer_unshelve(host, peer, group, &err)) host_fatal(host, &err);
   if (!peer->groups) peer->groups_last = NULL;
   if (peer->cursor == group) peer->cursor = group->next;
   peer->out_bytes -= group->size;
@@ -149,6 +155,7 @@ static int load_row(void *user, struct hgl_bytes key, struct hgl_bytes value, st
   if ((status = hgl_frame_decode(row.frame, &frame, err))) return status;
   struct group *group = group_create(hgl_get_be64(key.data), row.first, row.count, row.frame.size);
   if (!group) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  group->previous = row.previous;
   group_append(peer, group);
   return group_load_authors(host, group, frame.batch.envelopes, err);
 }
@@ -170,7 +177,7 @@ int outbox_load(struct hgl_host *host, struct hgl_err *err)
   if (!status) status = holds_load(host, err);
   for (size_t i = 0; !status && (slot = hgl_map_next(&host->peers, &i));) {
     struct peer *peer = slot->value;
-    if (peer_is_owed(peer)) peer_want(host, peer, true);
+    if (peer_is_owed(host, peer)) peer_want(host, peer, true);
   }
   if (!status) host->holds_due_ms = host->mono_ms;
   return status;
@@ -217,6 +224,71 @@ int group_tell_expired(struct hgl_host *host, struct group *group, struct hgl_er
   return status;
 }
 
+/* ---- giving up ---- */
+
+bool group_told(const struct group *group, const struct message *message, int64_t now_ms)
+{
+  int64_t expires = message->envelope.expires_time_ms;
+  return expires && expires <= now_ms && expires < group->expires_ms;
+}
+
+bool group_is_spent(const struct group *group, int64_t now_ms)
+{
+  return group->last_expiry_ms <= now_ms && group->expires_ms == INT64_MAX;
+}
+
+uint64_t group_first_row(const struct peer *peer)
+{
+  const struct group *group = peer->groups;
+  while (group && !group->row) group = group->next;
+  return group ? group->row : 0;
+}
+
+static int tell_given_up(struct hgl_host *host, const struct group *group, struct hgl_bytes bytes,
+                         struct hgl_err *err)
+{
+  struct message *message;
+  int status = message_copy(bytes, &message, err);
+  if (status) return status;
+  struct agent *author = agent_by_key(host, &message->envelope.from);
+  if (author && !group_told(group, message, host->now_ms))
+    status = mailbox_undelivered(author, message, HGL_UNCONFIRMED,
+                                 "given up unacknowledged, to make room for other hosts: it may "
+                                 "have been handled",
+                                 err);
+  message_release(message);
+  return status;
+}
+
+int group_give_up(struct hgl_host *host, const struct group *group, struct hgl_buf *out,
+                  struct hgl_err *err)
+{
+  struct hgl_buf row, hashes;
+  struct hgl_frame frame;
+  struct hgl_frame_envelope item;
+  size_t count = 0;
+  hgl_buf_init(&row, HGL_FRAME_SIZE_MAX + 256);
+  hgl_buf_init(&hashes, HGL_FRAME_SIZE_MAX);
+  int status = group_load(host, group, &row, &frame, err);
+  struct hgl_run run = frame.batch.envelopes;
+  for (; !status && hgl_run_take_envelope(&run, &item); count++) {
+    struct hgl_hash leaf = item.leaf;
+    if (!item.expired) {
+      hgl_merkle_leaf(item.bytes, &leaf);
+      status = tell_given_up(host, group, item.bytes, err);
+    }
+    hgl_run_put_expired(&hashes, &leaf);
+  }
+  if (!status) status = hgl_buf_check(&hashes, err);
+  if (!status) {
+    frame.batch.envelopes = hgl_run(&hashes, count);
+    status = hgl_frame_encode(&frame, out, err);
+  }
+  hgl_buf_deinit(&row);
+  hgl_buf_deinit(&hashes);
+  return status;
+}
+
 /* ---- what falls due ---- */
 
 static int expire(struct hgl_host *host, struct peer *peer, struct hgl_err *err)
@@ -226,6 +298,7 @@ static int expire(struct hgl_host *host, struct peer *peer, struct hgl_err *err)
     if (status) return status;
     if (group->expires_ms < host->expiry_due_ms) host->expiry_due_ms = group->expires_ms;
   }
+  peer_settle(host, peer);
   return 0;
 }
 

@@ -202,6 +202,25 @@ int holds_release(struct hgl_host *host, struct peer *peer, int64_t *due_ms, str
   return 0;
 }
 
+int holds_give_up(struct hgl_host *host, struct peer *peer, struct hgl_err *err)
+{
+  int status = 0;
+  for (struct hold_pair *pair = peer->holds; !status && pair; pair = pair->next)
+    for (const struct held *held = pair->first; !status && held; held = held->next) {
+      uint8_t key[8];
+      struct agent *author = agent_by_key(host, &held->message->envelope.from);
+      if (author)
+        status = mailbox_undelivered(author, held->message, HGL_MAILBOX_FULL,
+                                     "the recipient's mailbox was full, and its host went away",
+                                     err);
+      if (!status)
+        status = hgl_writeset_delete(host_writes(host), HGL_DB_OUTBOX, row_key(held->row, key),
+                                     err);
+    }
+  if (!status) holds_deinit(host, peer);
+  return status;
+}
+
 static int load_hold(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
 {
   struct hgl_host *host = user;

@@ -20,6 +20,9 @@ int hold_message(struct hgl_host *host, struct peer *peer, struct message *messa
 /* Says again what may be tried again; returns when the next is due (INT64_MAX: none) in *due_ms. */
 int holds_release(struct hgl_host *host, struct peer *peer, int64_t *due_ms,
                   struct hgl_err *err) HGL_NODISCARD;
+/* The host will not be waited for any longer: tells the authors of all that it was not delivered.
+ */
+int holds_give_up(struct hgl_host *host, struct peer *peer, struct hgl_err *err) HGL_NODISCARD;
 int holds_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 void holds_renumber(struct peer *peer);
 void holds_deinit(struct hgl_host *host, struct peer *peer);

@@ -1,4 +1,5 @@
 #include "agent/accounts.h"
+#include "agent/groups.h"
 #include "agent/supervise.h"
 
 #include <assert.h>
@@ -68,15 +69,11 @@ static void directory_store(void *user, struct hgl_bytes key, struct hgl_bytes r
 }
 
 static void directory_address(void *user, const struct hgl_key *key, struct hgl_bytes url,
-                              bool verified)
+                              bool from_lease)
 {
   struct hgl_host *host = user;
-  char text[HGL_URL_SIZE_MAX + 1];
-  if (url.size >= sizeof text || hgl_key_equal(key, &host->key)) return;
-  memcpy(text, url.data, url.size);
-  text[url.size] = 0;
-  if (!host->config.allow_private && address_is_private(text)) return;
-  host->config.transport.address(host->config.transport.user, key, text);
+  if (!hgl_key_equal(key, &host->key))
+    peer_address(host, key, url, from_lease ? HGL_URL_CLAIMED : HGL_URL_HEARSAY);
 }
 
 static int load_advert(void *user, struct hgl_bytes key, struct hgl_bytes value,
@@ -110,9 +107,10 @@ static int load(struct hgl_host *host, struct hgl_err *err)
   const struct hgl_bytes none = {0};
   struct hgl_store *store = host->config.store;
   int status;
-  if ((status = peers_load(host, err)) || (status = outbox_load(host, err)) ||
-      (status = chain_load(host, err)) || (status = journal_age_load(host, err)) ||
-      (status = dead_load(host, err)) || (status = proofs_load(host, err)) ||
+  if ((status = chain_load(host, err)) || (status = peers_load(host, err)) ||
+      (status = outbox_load(host, err)) || (status = chain_begin(host, err)) ||
+      (status = journal_age_load(host, err)) || (status = dead_load(host, err)) ||
+      (status = proofs_load(host, err)) ||
       (status = hgl_directory_create(host->config.signer, host->config.clock, host->config.random,
                                      &events, host, &host->directory, err)) ||
       (status = hgl_store_scan(store, HGL_DB_DIRECTORY, none, none, false, load_advert, host,
@@ -132,6 +130,7 @@ int hgl_host_create(const struct hgl_host_config *config, struct hgl_host **out,
   host->config = *config;
   if (!host->config.journal_bytes) host->config.journal_bytes = HGL_JOURNAL_BYTES_DEFAULT;
   if (!host->config.disk_reserve) host->config.disk_reserve = HGL_DISK_RESERVE_DEFAULT;
+  if (!host->config.hosts_max) host->config.hosts_max = HGL_HOSTS_DEFAULT;
   host->key = *hgl_signer_key(config->signer);
   hgl_did_format(&host->key, host->did);
   struct hgl_map *maps[] = {

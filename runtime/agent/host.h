@@ -25,6 +25,7 @@
 #include "base/seam.h"
 #include "lua/vm.h"
 #include "protocol/delegation.h"
+#include "protocol/url.h"
 #include "store/store.h"
 
 struct hgl_host;
@@ -38,6 +39,7 @@ enum {
   HGL_TICK_RUN_MS = 20,                  /* spent on handlers by one tick */
   HGL_OUTBOX_BYTES_MAX = 64 << 20,       /* unacknowledged towards one host */
   HGL_JOURNAL_BYTES_DEFAULT = 256 << 20, /* kept of what was said and heard */
+  HGL_HOSTS_DEFAULT = 20000,             /* other hosts in memory */
   HGL_DISK_RESERVE_DEFAULT = 64 << 20,   /* left free: below it nothing is taken in */
   /* of a restart policy */
   HGL_RESTARTS_DEFAULT = 5,
@@ -56,8 +58,10 @@ struct hgl_transport {
   size_t (*queued)(void *link);
   void (*pause)(void *link, bool paused);
   void (*close)(void *link, enum hgl_code code, const char *why);
-  void (*want)(void *user, const struct hgl_key *peer, bool wanted);
-  void (*address)(void *user, const struct hgl_key *peer, const char *url);
+  /* A peer whose address is not known is not remembered: it is wanted again with its address. */
+  void (*want)(void *user, const struct hgl_key *peer, enum hgl_link_want wanted);
+  void (*address)(void *user, const struct hgl_key *peer, const char *url,
+                  enum hgl_url_source source);
   void *user;
 };
 
@@ -102,6 +106,7 @@ struct hgl_host_config {
   int64_t journal_bytes;         /* 0: the default */
   int64_t journal_age_ms;        /* 0: rows stay as long as the size permits */
   int64_t disk_reserve;          /* bytes; 0: the default; negative: none */
+  size_t hosts_max;              /* 0: the default */
   bool allow_private;            /* dial and pass on loopback and private addresses */
   bool forget_lua; /* for tests: an agent's Lua state is given up at every suspension */
   void (*request_tick)(void *user);

@@ -1,7 +1,7 @@
 /* Phases 1 to 3: batches that arrived are verified as a whole, then each envelope goes into a
  * mailbox or is durably refused. Cheap checks come before signatures. The acknowledgement leaves
  * after the commit. */
-#include "agent/internal.h"
+#include "agent/journal.h"
 
 #include <assert.h>
 
@@ -516,6 +516,7 @@ static void begin_incarnation(struct hgl_host *host, struct peer *peer,
   host_log(host, HGL_LOG_WARN, "%s begins a new incarnation: it was restored or copied%s",
            peer->did, behind ? ", and goes on from before what it has told us" : "");
   peer->in_superseded[peer->in_superseded_count++ % ring] = peer->in_incarnation;
+  peer->in_committed = 0;
   peer->exception_count = 0;
   peer->exceptions_dirty = true;
   forget_pairs(peer);

@@ -19,6 +19,7 @@
 #include "protocol/frame.h"
 
 struct agent;
+struct group;
 struct peer;
 
 /* ---- messages and the batches that prove them (message.c) ---- */
@@ -169,6 +170,7 @@ struct dialogue_undo {
  * undoes it; either leaves it empty. */
 struct stretch {
   struct agent *agent; /* NULL: none runs */
+  bool answers;        /* what it is sending answers a message, whose author is known */
   struct mail *mail;   /* what it handles, if a message */
   struct agent_run *run;
   struct spoken *spoken;
@@ -193,26 +195,6 @@ struct stretch {
 enum {
   LINK_WINDOW_BYTES = 12 << 20,  /* sent and not acknowledged */
   LINK_INBOUND_BYTES = 16 << 20, /* heard and not yet routed */
-};
-
-struct group_author {
-  struct hgl_key key;
-  size_t bytes; /* of its envelopes */
-};
-
-/* A signed group on its way; its bytes stand in JOURNAL under `row`. */
-struct group {
-  struct group *next;
-  uint64_t row, tick;
-  uint64_t first_number, count;
-  size_t size;          /* of the frame */
-  size_t under_way;     /* bytes of it that were sent on this link; 0: it is yet to be sent */
-  bool indexed;         /* it stands in UNACKED */
-  struct hgl_buf frame; /* the encoded batch frame without delegations; empty: read the row */
-  struct group_author *authors; /* agents whose delegation the link must have carried */
-  size_t author_count;
-  int64_t first_expiry_ms; /* of its messages */
-  int64_t expires_ms;      /* the same, of those whose author is not told yet */
 };
 
 struct exception {
@@ -248,6 +230,10 @@ struct peer {
   uint64_t out_next;        /* number of the next envelope, from 1 */
   struct hgl_hash out_leaf; /* Merkle leaf hash of the last group leaf */
   uint64_t out_acked;
+  uint64_t out_last_row;  /* in JOURNAL: the last group said; 0: none, or one without a link back */
+  bool out_outdated;      /* these numbers are of an older incarnation; only while it loads */
+  int rewinds;            /* since: */
+  int64_t rewound_ms;     /* monotonic */
   uint64_t out_first_row; /* where loading begins: the oldest unacknowledged group's row, or 0 */
   uint64_t out_exceptions_done; /* exceptions up to here have been dealt with */
   uint64_t out_settle_tick;     /* the tick whose commit lets the settle frame go; 0: none due */
@@ -278,7 +264,7 @@ struct peer {
   struct exception *exceptions; /* not settled */
   size_t exception_count, exception_capacity;
   bool exceptions_dirty, pairs_dirty;
-  uint64_t in_committed;     /* acknowledged up to here */
+  uint64_t in_committed;     /* acknowledged up to here, of this incarnation */
   bool ack_due;              /* with this tick */
   struct hgl_map full_pairs; /* from ‖ to → struct full_pair */
   bool restored;             /* it went on behind what it had told us */
@@ -286,7 +272,8 @@ struct peer {
   int64_t active_ms;         /* monotonic; last linked, or its address seen to answer */
   enum hgl_code refused_for; /* since it was last linked; HGL_OK: nothing. So that one reason, */
   enum hgl_code refuses_for; /* met again at every attempt, is a warning once; theirs likewise */
-  bool wanted;
+  bool wanted;               /* a link to it */
+  bool sought;               /* an agent here speaks to it of its own accord */
   struct peer *next_dirty;
   bool is_dirty;
   size_t records; /* of struct tick_record that name it */
@@ -300,7 +287,8 @@ struct inbound {
 
 struct tick_peer {
   struct peer *peer;
-  uint64_t in_last; /* acknowledged with this tick */
+  struct hgl_incarnation in_incarnation; /* that `in_last` is a number of */
+  uint64_t in_last;                      /* acknowledged with this tick */
   bool ack_due;
 };
 
@@ -337,6 +325,10 @@ struct hgl_host {
   struct hgl_map addresses; /* text → what it says; see route.c */
   struct hgl_map peers;     /* host key → struct peer */
   struct peer *self;        /* the peer that is this host */
+  bool peers_loaded;
+  int searches; /* of the journal, for what peers claim; since: */
+  int64_t searches_since_ms;
+  int64_t turned_away_ms; /* monotonic: no other warning before this */
   struct peer *dirty_peers;
   size_t dirty_peer_count;
   struct peer *speaking;                     /* peers with something said in this tick */
@@ -352,7 +344,7 @@ struct hgl_host {
   struct hgl_hash header_hash;
   int64_t header_time_ms;
   int64_t incarnation_ms; /* when this incarnation began */
-  bool renewed;           /* the incarnation began in this process */
+  bool fresh;             /* the store was empty */
   bool continues;         /* the next header is the first of an incarnation that follows another */
   struct hgl_incarnation continues_incarnation;
   struct hgl_incarnation ancestors[8]; /* before that one, as far as this process knows: a ring */
@@ -538,27 +530,6 @@ int outbox_say_now(struct hgl_host *host, struct peer *peer, struct message *mes
                    struct hgl_err *err) HGL_NODISCARD;
 int outbox_seal(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD; /* phase 5 */
 
-/* groups.c: what is not acknowledged */
-struct group *group_create(uint64_t row, uint64_t first, uint64_t count, size_t size);
-void group_append(struct peer *peer, struct group *group);
-int group_add_authors(struct hgl_host *host, struct group *group, struct message *const *messages,
-                      size_t count, struct hgl_err *err) HGL_NODISCARD;
-/* All its authors are there: what they said counts as theirs until the group is dropped. */
-int group_charge(struct hgl_host *host, const struct group *group,
-                 struct hgl_err *err) HGL_NODISCARD;
-int group_load_authors(struct hgl_host *host, struct group *group, struct hgl_run envelopes,
-                       struct hgl_err *err) HGL_NODISCARD;
-/* The group's batch frame, from memory or from its row, which `row` then holds. */
-int group_load(struct hgl_host *host, const struct group *group, struct hgl_buf *row,
-               struct hgl_frame *frame, struct hgl_err *err) HGL_NODISCARD;
-/* Tells the authors of what has expired: unconfirmed. */
-int group_tell_expired(struct hgl_host *host, struct group *group,
-                       struct hgl_err *err) HGL_NODISCARD;
-void group_drop(struct hgl_host *host, struct peer *peer); /* the first: it is acknowledged */
-int outbox_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
-void outbox_due(struct hgl_host *host); /* held pairs, expired messages */
-void outbox_deinit(struct hgl_host *host, struct peer *peer);
-
 /* unacked.c: rows of the journal that wait for long */
 int unacked_add(struct hgl_host *host, struct group *group, struct hgl_err *err) HGL_NODISCARD;
 int unacked_remove(struct hgl_host *host, const struct group *group,
@@ -594,7 +565,6 @@ enum route_proof { ROUTE_UNKNOWN, ROUTE_PROVED, ROUTE_ELSEWHERE };
 enum route_proof route_proof(struct hgl_host *host, const struct hgl_key *host_key,
                              const struct hgl_key *agent);
 void route_forget_addresses(struct hgl_host *host);
-bool address_is_private(const char *url);
 
 /* inbox.c */
 int inbox_take(struct hgl_host *host, struct peer *peer, struct hgl_bytes frame,
@@ -609,7 +579,7 @@ int inbox_load_pairs(struct peer *peer, struct hgl_bytes row, struct hgl_err *er
 void inbox_ack_due(struct hgl_host *host, struct peer *peer); /* with this tick's commit */
 void inbox_ack(struct hgl_host *host, struct peer *peer);     /* what is committed, now */
 
-/* peers.c */
+/* peer_memory.c */
 /* The peer, from memory or its rows, or a new one; NULL: HGL_LIMIT, HGL_NO_MEMORY. */
 struct peer *peer_get(struct hgl_host *host, const struct hgl_key *key, struct hgl_err *err);
 void peer_dirty(struct hgl_host *host, struct peer *peer);
@@ -618,8 +588,20 @@ int peers_persist(struct hgl_host *host, struct tick_record **record,
                   struct hgl_err *err) HGL_NODISCARD;
 int peers_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 void peer_destroy(struct hgl_host *host, struct peer *peer);
-bool peer_is_owed(const struct peer *peer);                            /* something waits for it */
+/* Something waits for it that may still arrive. */
+bool peer_is_owed(const struct hgl_host *host, const struct peer *peer);
 void peer_want(struct hgl_host *host, struct peer *peer, bool wanted); /* a link */
+void peer_settle(struct hgl_host *host, struct peer *peer); /* no link, if nothing is owed */
+/* It may be dialled there; a private address only if that is allowed or it has answered there. */
+void peer_address(struct hgl_host *host, const struct hgl_key *key, struct hgl_bytes url,
+                  enum hgl_url_source source);
+void peer_forget_blank(struct hgl_host *host, struct peer *peer);
+void peer_restart_numbers(struct peer *peer); /* of what is said to it: a new incarnation */
+/* A group that was given up for it is acknowledged. */
+int peer_unshelve(struct hgl_host *host, const struct peer *peer, const struct group *group,
+                  struct hgl_err *err) HGL_NODISCARD;
+
+/* peers.c */
 void peer_refuse(struct hgl_host *host, struct peer *peer, const struct hgl_err *why);
 int peer_send(struct peer *peer, struct hgl_host *host, const struct hgl_frame *frame,
               struct hgl_err *err) HGL_NODISCARD;
@@ -633,34 +615,10 @@ void tick_now(struct hgl_host *host); /* takes the time */
 
 /* chain.c */
 int chain_load(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+/* Once peers and what waits for them are there: a new incarnation, if the store was moved. */
+int chain_begin(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 int chain_persist(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 void chain_renew(struct hgl_host *host, const char *why); /* a new incarnation */
-
-/* journal.c */
-enum { JOURNAL_SAID = 1, JOURNAL_HEARD = 2 };
-int journal_add(struct hgl_host *host, uint8_t direction, struct peer *peer, uint64_t first,
-                uint64_t count, struct hgl_bytes frame, uint64_t *row,
-                struct hgl_err *err) HGL_NODISCARD;
-struct journal_row {
-  uint8_t direction;
-  struct hgl_key peer;
-  uint64_t first, count;
-  struct hgl_bytes frame;
-};
-int journal_decode(struct hgl_bytes value, struct journal_row *out,
-                   struct hgl_err *err) HGL_NODISCARD;
-int journal_trim(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
-bool journal_overdue(const struct hgl_host *host); /* its age wants a commit */
-/* The row of a group that is acknowledged now; it goes if trimming has passed it over. */
-int journal_release(struct hgl_host *host, uint64_t row, size_t frame_size,
-                    struct hgl_err *err) HGL_NODISCARD;
-/* *found: this header of ours is in the journal. HGL_LIMIT: not found among the latest. */
-int journal_has_header(struct hgl_host *host, struct hgl_bytes header, int64_t time_ms, bool *found,
-                       struct hgl_err *err) HGL_NODISCARD;
-/* The message with this id, newest first; evidence is appended. HGL_NOT_FOUND; HGL_LIMIT: not among
- * the latest `bytes_max` bytes of rows (0: all are looked through). */
-int journal_find(struct hgl_host *host, const struct hgl_id *id, size_t bytes_max,
-                 struct hgl_buf *evidence, struct hgl_err *err) HGL_NODISCARD;
 
 /* keep.c: evidence kept for good */
 /* Puts it in the set, unless the same message is kept already. */

@@ -1,12 +1,20 @@
 /* What was said and heard, group by group, kept for a while so that any of it can still be proved.
  * The rows of what was said serve as the outbox too: one write for both. Trimmed from the oldest
- * by size and by age; what is not acknowledged is passed over and goes with its acknowledgement. */
-#include "agent/internal.h"
+ * by size and by age; what is not acknowledged is passed over and goes with its acknowledgement.
+ * What was said to one peer is a chain through the rows: each names the one before it. */
+#include "agent/journal.h"
+
+#include "agent/groups.h"
 
 enum {
   PREFIX_SIZE = 1 + HGL_KEY_SIZE + 8 + 8,
-  TRIM_ROWS_MAX = 1024,   /* by one tick */
-  SEARCH_ROWS_MAX = 4096, /* for a header that a peer holds against us */
+  SAID_PREFIX_SIZE = PREFIX_SIZE + 8,
+  SAID_CHAINED = 3,     /* as JOURNAL_SAID, which older rows have, with `previous` in the prefix */
+  TRIM_ROWS_MAX = 1024, /* by one tick */
+  /* For a header that a peer holds against us. */
+  SEARCH_SAID_MAX = 4096,
+  SEARCH_ROWS_MAX = 16384,
+  SEARCH_BYTES_MAX = 32 << 20,
 };
 
 enum { DONE = 1, MORE }; /* why trimming stops */
@@ -15,13 +23,15 @@ int journal_add(struct hgl_host *host, uint8_t direction, struct peer *peer, uin
                 uint64_t count, struct hgl_bytes frame, uint64_t *row, struct hgl_err *err)
 {
   struct hgl_buf value;
-  uint8_t key[8], numbers[16];
-  hgl_buf_init(&value, PREFIX_SIZE + HGL_FRAME_SIZE_MAX);
-  hgl_buf_append_byte(&value, direction);
+  uint8_t key[8], numbers[24];
+  bool said = direction == JOURNAL_SAID;
+  hgl_buf_init(&value, SAID_PREFIX_SIZE + HGL_FRAME_SIZE_MAX);
+  hgl_buf_append_byte(&value, said ? SAID_CHAINED : direction);
   hgl_buf_append_bytes(&value, hgl_key_bytes(&peer->key));
   hgl_put_be64(numbers, first);
   hgl_put_be64(numbers + 8, count);
-  hgl_buf_append(&value, numbers, sizeof numbers);
+  hgl_put_be64(numbers + 16, peer->out_last_row);
+  hgl_buf_append(&value, numbers, said ? 24 : 16);
   hgl_buf_append_bytes(&value, frame);
   int status = hgl_buf_check(&value, err);
   uint64_t number = host_row(host);
@@ -31,6 +41,7 @@ int journal_add(struct hgl_host *host, uint8_t direction, struct peer *peer, uin
   if (!status) {
     host->journal_bytes += (int64_t)value.size;
     *row = number;
+    if (said) peer->out_last_row = number;
   }
   hgl_buf_deinit(&value);
   return status;
@@ -45,7 +56,16 @@ int journal_decode(struct hgl_bytes value, struct journal_row *out, struct hgl_e
   at += HGL_KEY_SIZE;
   out->first = hgl_get_be64(at);
   out->count = hgl_get_be64(at + 8);
-  out->frame = hgl_bytes(value.data + PREFIX_SIZE, value.size - PREFIX_SIZE);
+  out->previous = 0;
+  size_t prefix_size = PREFIX_SIZE;
+  if (out->direction == SAID_CHAINED) {
+    if (value.size < SAID_PREFIX_SIZE)
+      return hgl_fail(err, HGL_CORRUPT, "a journal row is too short");
+    prefix_size = SAID_PREFIX_SIZE;
+    out->direction = JOURNAL_SAID;
+    out->previous = hgl_get_be64(at + 16);
+  }
+  out->frame = hgl_bytes(value.data + prefix_size, value.size - prefix_size);
   return 0;
 }
 
@@ -70,8 +90,8 @@ static int trim_row(void *user, struct hgl_bytes key, struct hgl_bytes value, st
   if (status) return status;
   const struct peer *peer = hgl_map_get(&host->peers, hgl_key_bytes(&row.peer));
   host->journal_first_row = number + 1;
-  if (row.direction == JOURNAL_SAID && peer && peer->groups && peer->groups->row <= number)
-    return 0;
+  uint64_t first = peer ? group_first_row(peer) : 0;
+  if (row.direction == JOURNAL_SAID && first && first <= number) return 0;
   host->journal_bytes -= (int64_t)value.size;
   return hgl_writeset_delete(host_writes(host), HGL_DB_JOURNAL, key, err);
 }
@@ -103,8 +123,8 @@ bool journal_overdue(const struct hgl_host *host)
 int journal_release(struct hgl_host *host, uint64_t row, size_t frame_size, struct hgl_err *err)
 {
   uint8_t key[8];
-  if (row >= host->journal_first_row) return 0;
-  host->journal_bytes -= (int64_t)(PREFIX_SIZE + frame_size);
+  if (!row || row >= host->journal_first_row) return 0;
+  host->journal_bytes -= (int64_t)(SAID_PREFIX_SIZE + frame_size);
   return hgl_writeset_delete(host_writes(host), HGL_DB_JOURNAL, row_key(row, key), err);
 }
 
@@ -113,7 +133,7 @@ int journal_release(struct hgl_host *host, uint64_t row, size_t frame_size, stru
 struct header_search {
   struct hgl_bytes header;
   int64_t time_ms;
-  size_t visited;
+  size_t visited, said, bytes;
   bool found;
 };
 
@@ -124,16 +144,18 @@ static int match_header(void *user, struct hgl_bytes key, struct hgl_bytes value
   struct journal_row row;
   struct hgl_frame frame;
   struct hgl_header header;
+  search->bytes += value.size;
+  if (++search->visited > SEARCH_ROWS_MAX || search->said > SEARCH_SAID_MAX ||
+      search->bytes > SEARCH_BYTES_MAX)
+    return hgl_fail(err, HGL_LIMIT, "not among the latest %zu rows", search->visited);
   int status = journal_decode(value, &row, err);
   if (status || row.direction != JOURNAL_SAID) return status;
+  search->said++;
   if ((status = hgl_frame_decode(row.frame, &frame, err)) ||
       (status = hgl_header_decode(frame.batch.header, &header, err)))
     return status;
   search->found = hgl_bytes_equal(frame.batch.header, search->header);
-  if (search->found || header.time_ms < search->time_ms) return 1;
-  return ++search->visited == SEARCH_ROWS_MAX
-             ? hgl_fail(err, HGL_LIMIT, "not among the latest %d rows", SEARCH_ROWS_MAX)
-             : 0;
+  return search->found || header.time_ms < search->time_ms;
 }
 
 int journal_has_header(struct hgl_host *host, struct hgl_bytes header, int64_t time_ms, bool *found,

@@ -1,5 +1,6 @@
 /* Phase 7, send: groups leave once their commit is durable, and are sent again until they are
  * acknowledged. */
+#include "agent/groups.h"
 #include "agent/holds.h"
 
 enum {
@@ -109,8 +110,10 @@ static int send_group(struct hgl_host *host, struct peer *peer, struct group *gr
   }
   if (!status) status = announced(host, peer, group, err);
   if (status) goto done;
-  host->frames_bytes -= group->frame.size;
-  hgl_buf_deinit(&group->frame);
+  if (group->row) {
+    host->frames_bytes -= group->frame.size;
+    hgl_buf_deinit(&group->frame);
+  }
   group->under_way = group->size + (go_ahead(&delegations) ? 0 : delegations.size);
   peer->under_way += group->under_way;
 done:
@@ -180,13 +183,6 @@ static void refuse_message(struct hgl_host *host, struct peer *peer, struct mess
   if (status) host_fatal(host, &err);
 }
 
-/* The author knows already: `unconfirmed`, because it expired unacknowledged. */
-static bool told(const struct group *group, const struct message *message, int64_t now_ms)
-{
-  int64_t expires = message->envelope.expires_time_ms;
-  return expires && expires <= now_ms && expires < group->expires_ms;
-}
-
 /* Takes the exceptions that fall into this group off the run. */
 static int group_refused(struct hgl_host *host, struct peer *peer, const struct group *group,
                          struct hgl_run *exceptions, struct hgl_frame_exception *next, bool *more,
@@ -205,7 +201,7 @@ static int group_refused(struct hgl_host *host, struct peer *peer, const struct 
     struct message *message;
     if (!item.expired && !(status = message_copy(item.bytes, &message, err))) {
       enum hgl_code code = hgl_code_from_name((const char *)next->code.data, next->code.size);
-      if (!told(group, message, host->now_ms))
+      if (!group_told(group, message, host->now_ms))
         refuse_message(host, peer, message, code ? code : HGL_REFUSED);
       message_release(message);
     }
@@ -264,6 +260,6 @@ void outbox_acked(struct hgl_host *host, struct peer *peer, const struct hgl_fra
   }
   while (peer->groups && peer->groups->first_number + peer->groups->count - 1 <= ack->up_to)
     group_drop(host, peer);
-  if (!peer_is_owed(peer) && peer->wanted) peer_want(host, peer, false);
+  peer_settle(host, peer);
   outbox_pump(host, peer);
 }

@@ -1,4 +1,4 @@
-/* The other hosts: what is remembered of each, hello and the other frames of a link, gossip. */
+/* The other hosts: hello and the other frames of a link, gossip. */
 #include "agent/waits.h"
 
 #include <stdio.h>
@@ -6,332 +6,10 @@
 enum {
   GOSSIP_EVERY_MS = 10000,
   PEERS_GOSSIPED = 32,
-  HOSTS_MAX = 20000, /* in memory */
+  WARN_EVERY_MS = 60000, /* that no more hosts are taken in */
 };
 
 static const char software[] = "haggle/0.1";
-
-/* ---- remembering ---- */
-
-void peer_destroy(struct hgl_host *host, struct peer *peer)
-{
-  outbox_deinit(host, peer);
-  inbox_deinit(peer);
-  hgl_buf_deinit(&peer->in_header);
-  hgl_map_deinit(&peer->announced);
-  hgl_free(peer->url);
-  hgl_free(peer->software);
-  hgl_free(peer);
-}
-
-bool peer_is_owed(const struct peer *peer)
-{
-  return peer->groups || peer->holds || peer->waits_first || peer->spoken_count;
-}
-
-void peer_want(struct hgl_host *host, struct peer *peer, bool wanted)
-{
-  peer->wanted = wanted;
-  host->config.transport.want(host->config.transport.user, &peer->key, wanted);
-}
-
-/* Identities are free: one that only connected leaves nothing behind. */
-static void forget_blank(struct hgl_host *host, struct peer *peer)
-{
-  bool blank = !peer->link && !peer->in_known && peer->out_next == 1 && !peer->spoken_count &&
-               !peer->is_speaking && !peer->holds && !peer->waits_first && !peer->url &&
-               !peer->wanted && !peer->is_dirty && !peer->records && !peer->in_inbound;
-  if (!blank || peer == host->self) return;
-  hgl_map_remove(&host->peers, hgl_key_bytes(&peer->key));
-  peer_destroy(host, peer);
-}
-
-void peer_dirty(struct hgl_host *host, struct peer *peer)
-{
-  host->changed = true;
-  if (peer->is_dirty) return;
-  peer->is_dirty = true;
-  host->dirty_peer_count++;
-  peer->next_dirty = host->dirty_peers;
-  host->dirty_peers = peer;
-}
-
-static struct hgl_bytes peer_row_key(const struct peer *peer, char kind,
-                                     uint8_t out[HGL_KEY_SIZE + 1])
-{
-  memcpy(out, peer->key.bytes, HGL_KEY_SIZE);
-  out[HGL_KEY_SIZE] = (uint8_t)kind;
-  return hgl_bytes(out, HGL_KEY_SIZE + 1);
-}
-
-static void put_hash(struct hgl_buf *out, const struct hgl_hash *hash)
-{
-  hgl_cbor_put_bytes(out, hgl_bytes(hash->bytes, HGL_HASH_SIZE));
-}
-
-static int save_numbers(struct hgl_host *host, struct peer *peer, struct hgl_buf *row,
-                        struct hgl_err *err)
-{
-  uint8_t key[HGL_KEY_SIZE + 1];
-  hgl_buf_clear(row);
-  hgl_cbor_put_list(row, 15);
-  hgl_cbor_put_uint(row, peer->out_next);
-  put_hash(row, &peer->out_leaf);
-  hgl_cbor_put_uint(row, peer->out_acked);
-  hgl_cbor_put_uint(row, peer->out_exceptions_done);
-  hgl_cbor_put_uint(row, peer->groups ? peer->groups->row : 0);
-  hgl_cbor_put_bool(row, peer->in_known);
-  hgl_cbor_put_bytes(row, hgl_bytes(peer->in_incarnation.bytes, HGL_INCARNATION_SIZE));
-  hgl_cbor_put_uint(row, peer->in_next);
-  put_hash(row, &peer->in_leaf);
-  hgl_cbor_put_uint(row, peer->in_sequence);
-  hgl_cbor_put_int(row, peer->in_time_ms);
-  hgl_cbor_put_bytes(row, hgl_buf_bytes(&peer->in_header));
-  hgl_cbor_put_bytes(row, hgl_bytes(peer->in_superseded, sizeof peer->in_superseded));
-  hgl_cbor_put_bool(row, peer->in_lost);
-  hgl_cbor_put_bool(row, peer->restored);
-  int status = hgl_buf_check(row, err);
-  return status ? status
-                : hgl_writeset_put(host_writes(host), HGL_DB_PEERS, peer_row_key(peer, 'n', key),
-                                   hgl_buf_bytes(row), err);
-}
-
-static int save_exceptions(struct hgl_host *host, struct peer *peer, struct hgl_buf *row,
-                           struct hgl_err *err)
-{
-  uint8_t key[HGL_KEY_SIZE + 1];
-  hgl_buf_clear(row);
-  hgl_cbor_put_list(row, 2 * peer->exception_count);
-  for (size_t i = 0; i < peer->exception_count; i++) {
-    hgl_cbor_put_uint(row, peer->exceptions[i].number);
-    hgl_cbor_put_literal(row, hgl_code_name(peer->exceptions[i].code));
-  }
-  int status = hgl_buf_check(row, err);
-  return status ? status
-                : hgl_writeset_put(host_writes(host), HGL_DB_PEERS, peer_row_key(peer, 'x', key),
-                                   hgl_buf_bytes(row), err);
-}
-
-static int save_pairs(struct hgl_host *host, struct peer *peer, struct hgl_buf *row,
-                      struct hgl_err *err)
-{
-  uint8_t key[HGL_KEY_SIZE + 1];
-  hgl_buf_clear(row);
-  int status = inbox_save_pairs(peer, row, err);
-  return status ? status
-                : hgl_writeset_put(host_writes(host), HGL_DB_PEERS, peer_row_key(peer, 'f', key),
-                                   hgl_buf_bytes(row), err);
-}
-
-int peers_persist(struct hgl_host *host, struct tick_record **out, struct hgl_err *err)
-{
-  struct tick_record *record = hgl_zalloc(sizeof *record +
-                                          host->dirty_peer_count * sizeof *record->peers);
-  if (!record) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  record->tick = host->tick;
-  struct hgl_buf row;
-  int status = 0;
-  hgl_buf_init(&row, 4 << 20);
-  for (struct peer *peer; !status && (peer = host->dirty_peers);) {
-    status = save_numbers(host, peer, &row, err);
-    if (!status && peer->exceptions_dirty) status = save_exceptions(host, peer, &row, err);
-    if (!status && peer->pairs_dirty) status = save_pairs(host, peer, &row, err);
-    record->peers[record->count++] = (struct tick_peer){
-        .peer = peer, .in_last = peer->in_next ? peer->in_next - 1 : 0, .ack_due = peer->ack_due};
-    peer->exceptions_dirty = peer->pairs_dirty = peer->ack_due = peer->is_dirty = false;
-    peer->records++;
-    host->dirty_peers = peer->next_dirty;
-    host->dirty_peer_count--;
-  }
-  hgl_buf_deinit(&row);
-  if (status)
-    hgl_free(record);
-  else
-    *out = record;
-  return status;
-}
-
-static int load_numbers(struct peer *peer, struct hgl_bytes row, struct hgl_err *err)
-{
-  struct hgl_cbor_reader in = hgl_cbor_reader(row);
-  struct hgl_bytes header;
-  size_t count;
-  int status;
-  if ((status = hgl_cbor_get_list(&in, "peer", 15, &count, err)) ||
-      (status = hgl_cbor_get_uint(&in, "peer", INT64_MAX, &peer->out_next, err)) ||
-      (status = hgl_cbor_get_fixed(&in, "peer", peer->out_leaf.bytes, HGL_HASH_SIZE, err)) ||
-      (status = hgl_cbor_get_uint(&in, "peer", INT64_MAX, &peer->out_acked, err)) ||
-      (status = hgl_cbor_get_uint(&in, "peer", INT64_MAX, &peer->out_exceptions_done, err)) ||
-      (status = hgl_cbor_get_uint(&in, "peer", INT64_MAX, &peer->out_first_row, err)) ||
-      (status = hgl_cbor_get_bool(&in, "peer", &peer->in_known, err)) ||
-      (status = hgl_cbor_get_fixed(&in, "peer", peer->in_incarnation.bytes, HGL_INCARNATION_SIZE,
-                                   err)) ||
-      (status = hgl_cbor_get_uint(&in, "peer", INT64_MAX, &peer->in_next, err)) ||
-      (status = hgl_cbor_get_fixed(&in, "peer", peer->in_leaf.bytes, HGL_HASH_SIZE, err)) ||
-      (status = hgl_cbor_get_uint(&in, "peer", INT64_MAX, &peer->in_sequence, err)) ||
-      (status = hgl_cbor_get_int(&in, "peer", &peer->in_time_ms, err)) ||
-      (status = hgl_cbor_get_bytes(&in, "peer", HGL_HEADER_SIZE_MAX, &header, err)) ||
-      (status = hgl_cbor_get_fixed(&in, "peer", peer->in_superseded, sizeof peer->in_superseded,
-                                   err)) ||
-      (status = hgl_cbor_get_bool(&in, "peer", &peer->in_lost, err)) ||
-      (count > 14 && (status = hgl_cbor_get_bool(&in, "peer", &peer->restored, err))))
-    return status;
-  hgl_buf_append_bytes(&peer->in_header, header);
-  peer->in_superseded_count = sizeof peer->in_superseded / sizeof *peer->in_superseded;
-  peer->in_committed = peer->in_next ? peer->in_next - 1 : 0;
-  return hgl_buf_check(&peer->in_header, err);
-}
-
-static int load_exceptions(struct peer *peer, struct hgl_bytes row, struct hgl_err *err)
-{
-  struct hgl_cbor_reader in = hgl_cbor_reader(row);
-  size_t count;
-  int status = hgl_cbor_get_list(&in, "exceptions", 1 << 20, &count, err);
-  if (status) return status;
-  peer->exceptions = hgl_array(count / 2 + 1, sizeof *peer->exceptions);
-  if (!peer->exceptions) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  peer->exception_capacity = count / 2 + 1;
-  for (size_t i = 0; i < count / 2; i++) {
-    struct exception *exception = &peer->exceptions[i];
-    struct hgl_bytes code;
-    if ((status = hgl_cbor_get_uint(&in, "number", INT64_MAX, &exception->number, err)) ||
-        (status = hgl_cbor_get_text(&in, "code", 64, &code, err)))
-      return status;
-    exception->code = hgl_code_from_name((const char *)code.data, code.size);
-    peer->exception_count++;
-  }
-  return 0;
-}
-
-static int load_peer(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
-{
-  struct hgl_host *host = user;
-  struct hgl_key host_key;
-  if (key.size != HGL_KEY_SIZE + 1) return hgl_fail(err, HGL_CORRUPT, "a peer's row has a bad key");
-  memcpy(host_key.bytes, key.data, HGL_KEY_SIZE);
-  struct peer *peer = peer_get(host, &host_key, err);
-  if (!peer) return -(int)err->code;
-  switch (key.data[HGL_KEY_SIZE]) {
-  case 'n':
-    return load_numbers(peer, value, err);
-  case 'x':
-    return load_exceptions(peer, value, err);
-  case 'f':
-    return inbox_load_pairs(peer, value, err);
-  case 'a': {
-    hgl_free(peer->url);
-    peer->url = hgl_strndup((const char *)value.data, value.size);
-    if (!peer->url) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-    host->config.transport.address(host->config.transport.user, &peer->key, peer->url);
-    return 0;
-  }
-  default:
-    return hgl_fail(err, HGL_CORRUPT, "a peer's row has a bad key");
-  }
-}
-
-int peers_load(struct hgl_host *host, struct hgl_err *err)
-{
-  int status = hgl_store_scan(host->config.store, HGL_DB_PEERS, hgl_bytes(NULL, 0),
-                              hgl_bytes(NULL, 0), false, load_peer, host, err);
-  if (status) return status;
-  host->self = peer_get(host, &host->key, err);
-  return host->self ? 0 : -(int)err->code;
-}
-
-/* ---- in and out of memory ---- */
-
-static struct peer *create(struct hgl_host *host, const struct hgl_key *key, struct hgl_err *err)
-{
-  struct peer *peer = hgl_zalloc(sizeof *peer);
-  if (!peer) {
-    hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-    return NULL;
-  }
-  peer->key = *key;
-  peer->out_next = 1;
-  hgl_did_format(key, peer->did);
-  hgl_buf_init(&peer->in_header, HGL_HEADER_SIZE_MAX);
-  const struct hgl_random *random = host->config.random;
-  hgl_map_init(&peer->announced, hgl_random_u64(random), hgl_random_u64(random));
-  hgl_map_init(&peer->full_pairs, hgl_random_u64(random), hgl_random_u64(random));
-  hgl_map_init(&peer->waits, hgl_random_u64(random), hgl_random_u64(random));
-  if (hgl_map_put(&host->peers, hgl_key_bytes(key), peer, err)) {
-    peer_destroy(host, peer);
-    return NULL;
-  }
-  return peer;
-}
-
-static void drop(struct hgl_host *host, struct peer *peer)
-{
-  hgl_map_remove(&host->peers, hgl_key_bytes(&peer->key));
-  peer_destroy(host, peer);
-}
-
-/* Nothing points to it, nothing waits for it, and its rows say all that is known of it. One that we
- * have spoken to stays: a new incarnation numbers anew towards each of those. */
-static bool can_leave(const struct hgl_host *host, const struct peer *peer)
-{
-  return peer != host->self && !peer->link && !peer->wanted && peer->out_next == 1 &&
-         !peer_is_owed(peer) && !peer->is_speaking && !peer->is_dirty && !peer->records &&
-         !peer->in_inbound && !peer->exception_count;
-}
-
-/* The least recently active peer that can leave memory does. One that has sent nothing is not worth
- * its row either. */
-static int make_room(struct hgl_host *host, struct hgl_err *err)
-{
-  struct hgl_map_slot *slot;
-  struct peer *oldest = NULL;
-  uint8_t row[HGL_KEY_SIZE + 1];
-  for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) {
-    struct peer *peer = slot->value;
-    if (can_leave(host, peer) && (!oldest || peer->active_ms < oldest->active_ms)) oldest = peer;
-  }
-  if (!oldest) return hgl_fail(err, HGL_LIMIT, "more than %d hosts", HOSTS_MAX);
-  int status = oldest->in_known || !oldest->url
-                   ? 0
-                   : hgl_writeset_delete(host_writes(host), HGL_DB_PEERS,
-                                         peer_row_key(oldest, 'a', row), err);
-  if (!status) drop(host, oldest);
-  return status;
-}
-
-struct peer *peer_get(struct hgl_host *host, const struct hgl_key *key, struct hgl_err *err)
-{
-  struct peer *peer = hgl_map_get(&host->peers, hgl_key_bytes(key));
-  if (peer) return peer;
-  /* While it loads, a host takes in all that its store holds: a new incarnation concerns all. */
-  if (host->complete && host->peers.count >= HOSTS_MAX && make_room(host, err)) return NULL;
-  peer = create(host, key, err);
-  if (!peer || !host->complete) return peer;
-  peer->active_ms = host->mono_ms;
-  if (hgl_store_scan(host->config.store, HGL_DB_PEERS, hgl_key_bytes(key), hgl_bytes(NULL, 0),
-                     false, load_peer, host, err)) {
-    drop(host, peer);
-    return NULL;
-  }
-  peer->in_lost = peer->in_lost || (host->renewed && peer->in_known);
-  return peer;
-}
-
-void hgl_host_address_verified(struct hgl_host *host, const struct hgl_key *key, const char *url)
-{
-  struct hgl_err err;
-  uint8_t row[HGL_KEY_SIZE + 1];
-  struct peer *peer = peer_get(host, key, &err);
-  if (peer) peer->active_ms = host->mono_ms;
-  if (!peer || (peer->url && strcmp(peer->url, url) == 0)) return;
-  char *copy = hgl_strndup(url, strlen(url));
-  if (!copy) return;
-  hgl_free(peer->url);
-  peer->url = copy;
-  if (hgl_writeset_put(host_writes(host), HGL_DB_PEERS, peer_row_key(peer, 'a', row), hgl_text(url),
-                       &err))
-    host_log(host, HGL_LOG_WARN, "an address was not stored: %s", err.message);
-  host_request_tick(host);
-}
 
 /* ---- talking ---- */
 
@@ -413,17 +91,19 @@ static void gossip_to_all(struct hgl_host *host, const struct peer *but,
     if (slot->value != but) send_gossip(host, slot->value, payload);
 }
 
-/* Addresses that answered, for those who do not know them. */
+/* Addresses that answered, for those who do not know them. There are more than are told at once:
+ * each time another part, from a random place on. */
 static int peers_payload(struct hgl_host *host, const struct peer *to, struct hgl_buf *out,
                          struct hgl_err *err)
 {
   struct hgl_directory_peer chosen[PEERS_GOSSIPED];
-  struct hgl_map_slot *slot;
-  size_t count = 0;
-  for (size_t i = 0; count < PEERS_GOSSIPED && (slot = hgl_map_next(&host->peers, &i));) {
-    const struct peer *peer = slot->value;
-    if (peer == to || peer == host->self || !peer->url) continue;
-    if (!host->config.allow_private && address_is_private(peer->url)) continue;
+  size_t capacity = host->peers.capacity, count = 0;
+  size_t first = capacity ? hgl_random_u64(host->config.random) % capacity : 0;
+  for (size_t i = 0; count < PEERS_GOSSIPED && i < capacity; i++) {
+    const struct hgl_map_slot *slot = &host->peers.slots[(first + i) % capacity];
+    const struct peer *peer = slot->key ? slot->value : NULL;
+    if (!peer || peer == to || peer == host->self || !peer->url) continue;
+    if (!host->config.allow_private && hgl_url_is_private(peer->url)) continue;
     chosen[count++] = (struct hgl_directory_peer){peer->key, hgl_text(peer->url)};
   }
   return count ? hgl_directory_peers(chosen, count, out, err) : 0;
@@ -464,6 +144,12 @@ void peers_gossip(struct hgl_host *host)
 
 /* ---- hearing ---- */
 
+/* Strangers come and go; hosts that this one looks for are worth a line each time. */
+static enum hgl_log_level level_of_link(const struct peer *peer)
+{
+  return peer->dialled || peer->wanted ? HGL_LOG_INFO : HGL_LOG_DEBUG;
+}
+
 static int check_hello(struct hgl_host *host, struct peer *peer,
                        const struct hgl_frame_hello *hello, struct hgl_err *err)
 {
@@ -496,19 +182,14 @@ static void heard_hello(struct hgl_host *host, struct peer *peer,
     hgl_free(peer->software);
     peer->software = copy;
   }
-  while (hgl_run_take_url(&urls, &url)) {
-    char text[HGL_URL_SIZE_MAX + 1];
-    snprintf(text, sizeof text, "%.*s", HGL_STR(url));
-    if (host->config.allow_private || !address_is_private(text))
-      host->config.transport.address(host->config.transport.user, &peer->key, text);
-  }
+  while (hgl_run_take_url(&urls, &url)) peer_address(host, &peer->key, url, HGL_URL_CLAIMED);
   peer->ready = true;
   peer->refused_for = peer->refuses_for = HGL_OK;
   inbox_ack(host, peer);
   waits_rewind(host, peer);
   greet(host, peer);
   outbox_pump(host, peer);
-  host_log(host, HGL_LOG_INFO, "linked with %s (%s)", peer->did,
+  host_log(host, level_of_link(peer), "linked with %s (%s)", peer->did,
            peer->software ? peer->software : "unknown");
   watch_event(host, "peer", json_pack("{s:s, s:s}", "did", peer->did, "what", "up"));
   host_request_tick(host);
@@ -657,13 +338,36 @@ void hgl_host_link_frame(struct hgl_host *host, void *link, const struct hgl_key
   }
 }
 
+/* The newcomer hears why; the operator once in a while. */
+static void turn_away(struct hgl_host *host, void *link, const struct hgl_key *key,
+                      const struct hgl_err *why)
+{
+  char did[HGL_DID_TEXT_SIZE];
+  struct hgl_err err;
+  struct peer nobody = {.link = link};
+  struct hgl_frame frame = {.kind = HGL_FRAME_ERROR,
+                            .known = true,
+                            .error = {hgl_text(hgl_code_name(why->code)), hgl_text(why->message)}};
+  bool warn = host->mono_ms >= host->turned_away_ms;
+  if (warn) host->turned_away_ms = host->mono_ms + WARN_EVERY_MS;
+  hgl_did_format(key, did);
+  host_log(host, warn ? HGL_LOG_WARN : HGL_LOG_DEBUG, "%s is turned away: %s (%s)", did,
+           why->message, hgl_code_name(why->code));
+  if (peer_send(&nobody, host, &frame, &err))
+    host_log(host, HGL_LOG_DEBUG, "the reason did not reach %s: %s", did, err.message);
+}
+
 int hgl_host_link_up(struct hgl_host *host, void *link, const struct hgl_key *key, bool dialled,
                      struct hgl_err *err)
 {
   if (hgl_key_equal(key, &host->key))
     return hgl_fail(err, HGL_INVALID, "a link of this host with itself");
+  tick_now(host);
   struct peer *peer = peer_get(host, key, err);
-  if (!peer) return -(int)err->code;
+  if (!peer) {
+    turn_away(host, link, key, err);
+    return -(int)err->code;
+  }
   uint64_t seed[2] = {peer->announced.seed[0], peer->announced.seed[1]};
   hgl_map_deinit(&peer->announced);
   hgl_map_init(&peer->announced, seed[0], seed[1]);
@@ -685,9 +389,9 @@ void hgl_host_link_down(struct hgl_host *host, void *link, const struct hgl_key 
   peer->ready = false;
   peer->active_ms = host->mono_ms;
   inbox_drop(host, peer);
-  bool wanted = peer_is_owed(peer);
-  if (wanted || peer->wanted) peer_want(host, peer, wanted);
-  host_log(host, HGL_LOG_INFO, "link to %s lost", peer->did);
+  host_log(host, level_of_link(peer), "link to %s lost", peer->did);
+  if (peer_is_owed(host, peer)) peer_want(host, peer, true);
+  peer_settle(host, peer);
   watch_event(host, "peer", json_pack("{s:s, s:s}", "did", peer->did, "what", "down"));
-  forget_blank(host, peer);
+  peer_forget_blank(host, peer);
 }

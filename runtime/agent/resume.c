@@ -1,63 +1,112 @@
 /* Where a link goes on: what the peer has heard of us, by its hello. If it has lost some, it gets
  * it again; if we have, we begin a new incarnation and say again, under new numbers, what waits. */
+#include "agent/groups.h"
 #include "agent/holds.h"
+#include "agent/journal.h"
 
-enum { REWIND_ROWS_MAX = 16384 }; /* of the journal, for a peer that was restored */
+/* What costs a peer no more than a hello is bounded. */
+enum {
+  REWIND_ROWS_MAX = 16384,
+  REWIND_BYTES_MAX = HGL_OUTBOX_BYTES_MAX,
+  REWINDS_MAX = 3, /* in: */
+  REWIND_EVERY_MS = 5 * 60000,
+  SEARCHES_MAX = 32, /* of the journal, for what any peer claims, in: */
+  SEARCH_EVERY_MS = 60000,
+};
 
 /* ---- a peer that was restored ---- */
 
-struct rewind {
-  struct hgl_host *host;
-  struct peer *peer;
-  uint64_t from; /* the first number that is missed there */
-  size_t visited;
-};
-
-static int rewind_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
+/* The group of this row goes before those that are not acknowledged, if it is the one that they
+ * follow and the peer misses some of it: what is missed begins with number `from`. */
+static int rewind_row(struct hgl_host *host, struct peer *peer, uint64_t number,
+                      const struct journal_row *row, uint64_t from, bool *more, struct hgl_err *err)
 {
-  struct rewind *rewind = user;
-  struct peer *peer = rewind->peer;
-  struct journal_row row;
   struct hgl_frame frame;
   struct hgl_header header;
-  int status = journal_decode(value, &row, err);
-  if (status || ++rewind->visited > REWIND_ROWS_MAX) return status ? status : 1;
-  if (row.direction != JOURNAL_SAID || !hgl_key_equal(&row.peer, &peer->key)) return 0;
   uint64_t next = peer->groups ? peer->groups->first_number : peer->out_next;
-  if (row.first >= next) return 0;
-  if (row.first + row.count != next || row.first + row.count <= rewind->from) return 1;
-  if ((status = hgl_frame_decode(row.frame, &frame, err)) ||
-      (status = hgl_header_decode(frame.batch.header, &header, err)))
-    return status;
-  if (!hgl_incarnation_equal(&header.incarnation, &rewind->host->incarnation)) return 1;
-  struct group *group = group_create(hgl_get_be64(key.data), row.first, row.count, row.frame.size);
+  *more = row->direction == JOURNAL_SAID && hgl_key_equal(&row->peer, &peer->key) &&
+          row->first + row->count == next && next > from;
+  if (!*more) return 0;
+  int status = hgl_frame_decode(row->frame, &frame, err);
+  if (!status) status = hgl_header_decode(frame.batch.header, &header, err);
+  if (status) return status;
+  *more = hgl_incarnation_equal(&header.incarnation, &host->incarnation);
+  if (!*more) return 0;
+  struct group *group = group_create(number, row->first, row->count, row->frame.size);
   if (!group) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  group->previous = row->previous;
   group->next = peer->groups;
   peer->groups = group;
   if (!peer->groups_last) peer->groups_last = group;
   peer->out_bytes += group->size;
-  if ((status = unacked_add(rewind->host, group, err))) return status;
-  return group_load_authors(rewind->host, group, frame.batch.envelopes, err);
+  if ((status = unacked_add(host, group, err))) return status;
+  return group_load_authors(host, group, frame.batch.envelopes, err);
+}
+
+/* Backwards along the chain of what was said to it. */
+static int rewind_groups(struct hgl_host *host, struct peer *peer, uint64_t from,
+                         struct hgl_err *err)
+{
+  struct hgl_buf value;
+  uint8_t key[8];
+  size_t bytes = 0;
+  bool more = true;
+  int status = 0;
+  hgl_buf_init(&value, HGL_FRAME_SIZE_MAX + 256);
+  for (size_t i = 0; !status && more && i < REWIND_ROWS_MAX && bytes < REWIND_BYTES_MAX; i++) {
+    uint64_t number = peer->groups ? peer->groups->previous : peer->out_last_row;
+    struct journal_row row;
+    hgl_buf_clear(&value);
+    if (!number) break;
+    status = hgl_store_get(host->config.store, HGL_DB_JOURNAL, row_key(number, key), &value, err);
+    if (!status) status = journal_decode(hgl_buf_bytes(&value), &row, err);
+    if (!status) status = rewind_row(host, peer, number, &row, from, &more, err);
+    bytes += value.size;
+  }
+  hgl_buf_deinit(&value);
+  return status == -HGL_NOT_FOUND ? 0 : status;
+}
+
+/* What it gets again it has to acknowledge again before there is something to be rewound anew. */
+static int check_rewinds(struct hgl_host *host, struct peer *peer, struct hgl_err *err)
+{
+  if (peer->rewound_ms + REWIND_EVERY_MS <= host->mono_ms) peer->rewinds = 0;
+  if (!peer->rewinds) peer->rewound_ms = host->mono_ms;
+  if (peer->rewinds < REWINDS_MAX) return 0;
+  return hgl_fail(err, HGL_FLOOD, "restored more than %d times within %d min", REWINDS_MAX,
+                  REWIND_EVERY_MS / 60000);
 }
 
 /* The peer forgot what it had acknowledged: it was restored. It gets again what the journal still
  * has. */
 static int rewind_to(struct hgl_host *host, struct peer *peer, uint64_t number, struct hgl_err *err)
 {
-  struct rewind rewind = {host, peer, number + 1, 0};
+  uint64_t before = peer->out_acked;
+  int status = check_rewinds(host, peer, err);
+  if (!status) status = rewind_groups(host, peer, number + 1, err);
+  if (status) return status;
   host_log(host, HGL_LOG_WARN, "%s has lost what it acknowledged behind %llu: it was restored",
            peer->did, (unsigned long long)number);
   peer->restored = true;
-  int status = hgl_store_scan(host->config.store, HGL_DB_JOURNAL, hgl_bytes(NULL, 0),
-                              hgl_bytes(NULL, 0), true, rewind_row, &rewind, err);
-  if (status < 0) return status;
   peer->out_acked = peer->groups ? peer->groups->first_number - 1 : peer->out_next - 1;
   if (peer->out_exceptions_done > peer->out_acked) peer->out_exceptions_done = peer->out_acked;
+  if (peer->out_acked < before) peer->rewinds++;
   peer_dirty(host, peer);
   return 0;
 }
 
 /* ---- hello ---- */
+
+static int check_searches(struct hgl_host *host, struct hgl_err *err)
+{
+  if (host->searches_since_ms + SEARCH_EVERY_MS <= host->mono_ms) host->searches = 0;
+  if (!host->searches) host->searches_since_ms = host->mono_ms;
+  if (host->searches >= SEARCHES_MAX)
+    return hgl_fail(err, HGL_FLOOD, "more than %d claims to have heard more than we said",
+                    SEARCHES_MAX);
+  host->searches++;
+  return 0;
+}
 
 /* The peer has heard more of this incarnation than we remember, or something else: only a header
  * of ours that we do not know proves it, everything else is a claim that would cost us dearly. */
@@ -71,7 +120,8 @@ static int check_restored(struct hgl_host *host, const struct hgl_header *header
   if (header->sequence == host->sequence) {
     known = hgl_hash_equal(&hash, &host->header_hash);
   } else {
-    int status = journal_has_header(host, bytes, header->time_ms, &known, err);
+    int status = check_searches(host, err);
+    if (!status) status = journal_has_header(host, bytes, header->time_ms, &known, err);
     if (status == -HGL_LIMIT) known = true;
     if (status && !known) return status;
   }
@@ -188,10 +238,7 @@ static int renumber(struct hgl_host *host, struct peer *peer, struct hgl_err *er
     message_release(later[i]);
   }
   hgl_free(later);
-  peer->out_next = 1;
-  peer->out_acked = peer->out_exceptions_done = 0;
-  peer->out_settle_tick = 0;
-  memset(&peer->out_leaf, 0, sizeof peer->out_leaf);
+  peer_restart_numbers(peer);
   peer_dirty(host, peer);
   return status;
 }

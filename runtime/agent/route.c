@@ -3,8 +3,6 @@
 #include "agent/supervise.h"
 #include "agent/waits.h"
 
-#include <stdlib.h>
-
 enum {
   ADDRESSES_MAX = 4096, /* remembered */
   UNREACHED_MAX = 256,  /* hosts that one agent has spoken to and that were never reached */
@@ -41,8 +39,17 @@ static int check_unreached(struct agent *agent, const struct hgl_key *key, struc
   return hgl_map_put(&agent->unreached, hgl_key_bytes(key), agent, err);
 }
 
-static int peer_of(struct hgl_host *host, const struct hgl_key *key, struct peer **out,
-                   struct hgl_err *err)
+/* The agent that runs begins to speak, rather than that it answers what it is handling. */
+static bool begins(const struct hgl_host *host, const struct hgl_key *agent)
+{
+  const struct stretch *stretch = &host->stretch;
+  const struct message *handled = stretch->mail ? stretch->mail->message : NULL;
+  return stretch->agent && !stretch->answers &&
+         !(handled && hgl_key_equal(&handled->envelope.from, agent));
+}
+
+static int peer_of(struct hgl_host *host, const struct hgl_key *key, const struct hgl_key *agent,
+                   struct peer **out, struct hgl_err *err)
 {
   if (host->stretch.agent) {
     int status = check_unreached(host->stretch.agent, key, err);
@@ -50,7 +57,9 @@ static int peer_of(struct hgl_host *host, const struct hgl_key *key, struct peer
   }
   struct peer *peer = peer_get(host, key, err);
   if (!peer) return -(int)err->code;
-  if (peer != host->self && !peer->link && !peer->wanted) peer_want(host, peer, true);
+  bool sought = begins(host, agent) && !peer->sought;
+  if (sought) peer->sought = true;
+  if (peer != host->self && !peer->link && (!peer->wanted || sought)) peer_want(host, peer, true);
   *out = peer;
   return 0;
 }
@@ -99,7 +108,7 @@ int route_key(struct hgl_host *host, const struct hgl_key *agent, struct peer **
   if (status) return status;
   if (hgl_key_equal(&host_key, &host->key))
     return hgl_fail(err, HGL_NOT_HERE, "the agent is no longer on this host");
-  return peer_of(host, &host_key, peer, err);
+  return peer_of(host, &host_key, agent, peer, err);
 }
 
 /* A did:key takes a check of its curve point, 50 µs: what was once parsed is remembered. */
@@ -163,7 +172,7 @@ static int route_to_host(struct hgl_host *host, const struct known_address *know
     return hgl_fail(err, HGL_UNDELIVERABLE, "the agent speaks through %s, not through %s", through,
                     named);
   }
-  int status = peer_of(host, &known->host, peer, err);
+  int status = peer_of(host, &known->host, &known->agent, peer, err);
   if (status || proved || *peer == host->self) return status;
   return wait_expect(host, *peer, &known->agent, err);
 }
@@ -185,22 +194,4 @@ int route_address(struct hgl_host *host, struct hgl_bytes to, struct hgl_key *ag
   *agent = known.agent;
   if (!known.has_host || agent_by_key(host, agent)) return route_key(host, agent, peer, err);
   return route_to_host(host, &known, peer, err);
-}
-
-/* Loopback, link-local and private ranges (RFC 1918, RFC 4193), and names without a dot. */
-bool address_is_private(const char *url)
-{
-  static const char *const beginnings[] = {"127.", "10.", "192.168.", "169.254.", "[::1]",
-                                           "[fc",  "[fd", "[fe80",    "localhost"};
-  const char *host = strstr(url, "://");
-  if (!host) return true;
-  host += 3;
-  for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
-    if (strncmp(host, beginnings[i], strlen(beginnings[i])) == 0) return true;
-  if (strncmp(host, "172.", 4) == 0) {
-    unsigned long second = strtoul(host + 4, NULL, 10);
-    if (second >= 16 && second < 32) return true;
-  }
-  size_t name = strcspn(host, ":/#");
-  return host[0] != '[' && !memchr(host, '.', name);
 }

@@ -1,5 +1,7 @@
 /* Phase 5, sign: what a tick said becomes groups, one header, one signature. */
+#include "agent/groups.h"
 #include "agent/holds.h"
+#include "agent/journal.h"
 #include "agent/waits.h"
 
 /* Of unacknowledged frames kept in memory; what exceeds it is read back from its row. */
@@ -137,7 +139,7 @@ static int record_group(struct hgl_host *host, const struct seal *seal, size_t i
   struct peer *peer = sealed->peer;
   struct hgl_buf envelopes, encoded;
   struct batch *batch = NULL;
-  uint64_t row;
+  uint64_t row, previous = peer->out_last_row;
   hgl_buf_init(&envelopes, HGL_FRAME_SIZE_MAX);
   hgl_buf_init(&encoded, HGL_FRAME_SIZE_MAX);
   for (size_t i = 0; i < sealed->count; i++)
@@ -163,6 +165,7 @@ static int record_group(struct hgl_host *host, const struct seal *seal, size_t i
       status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
     } else {
       group->tick = host->tick;
+      group->previous = previous;
       group_append(peer, group);
       status = group_add_authors(host, group, sealed->messages, sealed->count, err);
       if (!status) status = group_charge(host, group, err);

@@ -1,6 +1,7 @@
 /* The effects of the stretch that runs now. They become true together, when it is accepted, or not
  * at all. */
 #include "agent/accounts.h"
+#include "agent/journal.h"
 #include "agent/waits.h"
 
 #include <assert.h>
@@ -64,6 +65,7 @@ int stretch_send(struct hgl_host *host, const struct hgl_vm_send *send, struct h
   struct peer *peer;
   int status = check_rate(agent, err);
   if (status) return status;
+  stretch->answers = send->to_key != NULL;
   if (send->to_key) envelope.to = *send->to_key;
   status = send->to_key ? route_key(host, send->to_key, &peer, err)
                         : route_address(host, send->to, &envelope.to, &peer, err);

@@ -1,4 +1,6 @@
 /* The tick: see host.h for its phases. Nothing leaves the host before the commit that holds it. */
+#include "agent/groups.h"
+#include "agent/journal.h"
 #include "agent/operator.h"
 #include "agent/supervise.h"
 
@@ -22,10 +24,13 @@ static void committed(void *user)
   host->counts.commits++;
   for (size_t i = 0; i < record->count; i++) {
     struct tick_peer *touched = &record->peers[i];
-    touched->peer->in_committed = touched->in_last;
-    touched->peer->records--;
-    if (touched->ack_due) inbox_ack(host, touched->peer);
-    outbox_pump(host, touched->peer);
+    struct peer *peer = touched->peer;
+    /* Numbers of an incarnation that another has followed meanwhile say nothing of that one's. */
+    bool same = hgl_incarnation_equal(&touched->in_incarnation, &peer->in_incarnation);
+    if (same) peer->in_committed = touched->in_last;
+    peer->records--;
+    if (same && touched->ack_due) inbox_ack(host, peer);
+    outbox_pump(host, peer);
   }
   hgl_free(record);
 }

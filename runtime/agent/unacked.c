@@ -2,7 +2,8 @@
  * for a message that has been waiting for long. Groups that wait when the index is brought up to
  * date are named in UNACKED; whatever came later is found from the row on that META names. So what
  * is acknowledged soon, which is nearly everything, costs nothing. */
-#include "agent/internal.h"
+#include "agent/groups.h"
+#include "agent/journal.h"
 
 enum { ROWS_BETWEEN = 8192 };
 
@@ -12,7 +13,7 @@ int unacked_add(struct hgl_host *host, struct group *group, struct hgl_err *err)
 {
   static const uint8_t present[] = {1};
   uint8_t key[8];
-  if (group->indexed) return 0;
+  if (group->indexed || !group->row) return 0;
   int status = hgl_writeset_put(host_writes(host), HGL_DB_UNACKED, row_key(group->row, key),
                                 hgl_bytes(present, sizeof present), err);
   group->indexed = status == 0;

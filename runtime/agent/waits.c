@@ -248,7 +248,7 @@ int waits_release(struct hgl_host *host, struct peer *peer, int64_t *due_ms, str
     at = &wait->next;
   }
   ask(host, peer);
-  if (!peer_is_owed(peer) && peer->wanted) peer_want(host, peer, false);
+  peer_settle(host, peer);
   return 0;
 }
 

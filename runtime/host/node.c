@@ -1,6 +1,5 @@
 #include "host/node.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include "host/paths.h"
 #include "net/net.h"
 #include "net/tls.h"
+#include "protocol/address.h"
 #include "protocol/did.h"
 #include "store/damage.h"
 
@@ -21,6 +21,7 @@ enum {
   STOP_LOOK_MS = 20, /* how often a host that stops looks whether it may end */
   URL_SIZE = HGL_URL_SIZE_MAX + HGL_DID_TEXT_SIZE + 2,
 };
+#define WARN_EVERY_NS (INT64_C(60) * 1000000000)
 
 struct hgl_node {
   const struct hgl_log *log;
@@ -45,6 +46,7 @@ struct hgl_node {
   int64_t grace_ms;
   int64_t stop_deadline; /* monotonic ns */
   int exit_status;
+  int64_t address_warning_ns;                   /* monotonic: no other before this */
   char last_dial_failure[HGL_ERR_MESSAGE_SIZE]; /* said once, not at every attempt */
 };
 
@@ -155,20 +157,23 @@ static void transport_close(void *link, enum hgl_code code, const char *why)
   hgl_session_close(link, code, why);
 }
 
-static void transport_want(void *user, const struct hgl_key *peer, bool wanted)
+static void transport_want(void *user, const struct hgl_key *peer, enum hgl_link_want wanted)
 {
-  struct hgl_node *node = user;
-  struct hgl_err err = {0};
-  if (hgl_net_want(node->net, peer, wanted, &err))
-    hgl_log(node->log, HGL_LOG_WARN, "net", "%s", err.message);
+  hgl_net_want(((struct hgl_node *)user)->net, peer, wanted);
 }
 
-static void transport_address(void *user, const struct hgl_key *peer, const char *url)
+/* That there is no room is a warning once a minute: there may be thousands of addresses. */
+static void transport_address(void *user, const struct hgl_key *peer, const char *url,
+                              enum hgl_url_source source)
 {
   struct hgl_node *node = user;
   struct hgl_err err = {0};
-  if (hgl_net_add_address(node->net, peer, url, &err))
-    hgl_log(node->log, HGL_LOG_DEBUG, "net", "%s: %s", url, err.message);
+  int64_t now = hgl_mono_ns(&hgl_clock_system);
+  if (hgl_net_add_address(node->net, peer, url, source, &err) == 0) return;
+  bool warn = err.code == HGL_LIMIT && now >= node->address_warning_ns;
+  if (warn) node->address_warning_ns = now + WARN_EVERY_NS;
+  hgl_log(node->log, warn ? HGL_LOG_WARN : HGL_LOG_DEBUG, "net", "%s is passed over: %s", url,
+          err.message);
 }
 
 static int read_file(void *user, const char *path, size_t folder_size, size_t size_max,
@@ -310,30 +315,17 @@ static int open_keys(struct hgl_node *node, const struct hgl_node_config *config
   return 0;
 }
 
-/* Loopback, RFC 1918, RFC 4193 and link-local addresses. */
-static bool is_private(const char *address)
-{
-  uint8_t b[16];
-  if (inet_pton(AF_INET, address, b) == 1)
-    return b[0] == 127 || b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) ||
-           (b[0] == 192 && b[1] == 168) || (b[0] == 169 && b[1] == 254);
-  if (inet_pton(AF_INET6, address, b) == 1) {
-    static const uint8_t loopback[16] = {[15] = 1};
-    return memcmp(b, loopback, 16) == 0 || (b[0] & 0xfe) == 0xfc ||
-           (b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
-  }
-  return strcmp(address, "localhost") == 0;
-}
-
-/* Whoever listens on such an address means to talk to its neighbours. */
-static bool allows_private(const struct hgl_node_config *config)
-{
-  return config->allow_private || (config->listen_address && is_private(config->listen_address));
-}
-
 bool hgl_listens_everywhere(const char *address)
 {
   return strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
+}
+
+/* Whoever listens on a private address means to talk to its neighbours. */
+static bool allows_private(const struct hgl_node_config *config)
+{
+  const char *address = config->listen_address;
+  return config->allow_private ||
+         (address && !hgl_listens_everywhere(address) && hgl_address_host_is_private(address));
 }
 
 struct certificate {

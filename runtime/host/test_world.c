@@ -102,9 +102,12 @@ static void pause_nothing(void *link, bool paused) {}
 
 static void close_nothing(void *link, enum hgl_code code, const char *why) {}
 
-static void want_nobody(void *user, const struct hgl_key *peer, bool wanted) {}
+static void want_nobody(void *user, const struct hgl_key *peer, enum hgl_link_want wanted) {}
 
-static void address_nobody(void *user, const struct hgl_key *peer, const char *url) {}
+static void address_nobody(void *user, const struct hgl_key *peer, const char *url,
+                           enum hgl_url_source source)
+{
+}
 
 static int agent_signer(void *user, const char *agent, struct hgl_signer **out, struct hgl_err *err)
 {

@@ -2,16 +2,18 @@
 #ifndef HGL_NET_ADDRESS_H
 #define HGL_NET_ADDRESS_H
 
+#include <netdb.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* This machine or a network that is not everybody's: loopback, unspecified, link-local, RFC 1918,
- * RFC 6598 (100.64/10), RFC 4193, also when an IPv6 address carries such an IPv4 one (mapped,
- * compatible, 6to4, NAT64). Whatever is neither IPv4 nor IPv6 counts as private. */
+/* As protocol/address.h says; whatever is neither IPv4 nor IPv6 counts as private. */
 bool hgl_address_is_private(const struct sockaddr *address);
 /* The same for all addresses that one stranger is likely to have: an IPv4 address, or the /64 of an
  * IPv6 one. */
 uint64_t hgl_address_origin(const struct sockaddr *address);
+/* The address whose turn it is of those that a name has: they are gone through in their order, and
+ * then again. Borrowed from `found`; NULL when that is empty. */
+const struct sockaddr *hgl_address_pick(const struct addrinfo *found, unsigned turn);
 
 #endif

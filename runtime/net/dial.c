@@ -6,10 +6,57 @@
 
 #define MS ((int64_t)1000000)
 
-bool hgl_dial_is_idle(const struct hgl_dial *dial)
+/* Addresses of one host ---------------------------------------------------------------------- */
+
+static struct hgl_dial_url *find_url(struct hgl_dial *dial, const char *text)
 {
-  return !dial->session && !dial->resolving && dial->due_ns == INT64_MAX;
+  for (int i = 0; i < dial->url_count; i++)
+    if (strcmp(dial->urls[i].text, text) == 0) return &dial->urls[i];
+  return NULL;
 }
+
+static void remove_url(struct hgl_dial *dial, int at)
+{
+  int behind = dial->url_count - at - 1;
+  memmove(&dial->urls[at], &dial->urls[at + 1], (size_t)behind * sizeof *dial->urls);
+  dial->url_count--;
+}
+
+/* Room for one of this source: the oldest of the worst gives way, unless all are better. */
+static bool make_room(struct hgl_dial *dial, enum hgl_url_source source)
+{
+  int at = dial->url_count - 1;
+  if (dial->url_count < HGL_DIAL_ADDRESSES_MAX) return true;
+  if (dial->urls[at].source > source) return false;
+  while (at > 0 && dial->urls[at - 1].source == dial->urls[at].source) at--;
+  remove_url(dial, at);
+  return true;
+}
+
+/* What is known already can only become better known. Where a host answers another time, the place
+ * where it did before is one that it claimed. */
+static void add_url(struct hgl_dial *dial, const char *text, enum hgl_url_source source)
+{
+  struct hgl_dial_url url = {.source = source};
+  struct hgl_dial_url *known = find_url(dial, text);
+  if (known && known->source >= source) return;
+  if (known) {
+    url.turn = known->turn;
+    remove_url(dial, (int)(known - dial->urls));
+  }
+  if (source == HGL_URL_ANSWERED && dial->url_count && dial->urls[0].source == source)
+    dial->urls[0].source = HGL_URL_CLAIMED;
+  if (!make_room(dial, source)) return;
+  memcpy(url.text, text, strlen(text) + 1);
+  int at = 0;
+  while (at < dial->url_count && dial->urls[at].source >= source) at++;
+  memmove(&dial->urls[at + 1], &dial->urls[at],
+          (size_t)(dial->url_count - at) * sizeof *dial->urls);
+  dial->urls[at] = url;
+  dial->url_count++;
+}
+
+/* When to dial ------------------------------------------------------------------------------- */
 
 /* Another dial is at work on the same host. */
 static bool is_tried_elsewhere(const struct hgl_dial *dial)
@@ -46,10 +93,18 @@ static void plan_again(struct hgl_dial *dial)
   plan(dial, (int64_t)(hgl_random_u64(dial->net->config.random) % (uint64_t)(most_ms * MS)));
 }
 
+/* The next attempt goes to the next address of this name. */
+static void turn(struct hgl_dial *dial)
+{
+  struct hgl_dial_url *url = find_url(dial, dial->url.text);
+  if (url) url->turn++;
+}
+
 static void attempt_failed(struct hgl_dial *dial, const struct hgl_err *why)
 {
   struct hgl_net *net = dial->net;
   dial->failures++;
+  turn(dial);
   if (net->config.events.dial_failed)
     net->config.events.dial_failed(net->config.user, dial->has_key ? &dial->key : NULL,
                                    dial->url.text, why);
@@ -136,7 +191,8 @@ static void lookup_ended(uv_getaddrinfo_t *lookup, int status, struct addrinfo *
   if (net->destroying) {
     hgl_free(dial);
   } else if (status == 0 && found) {
-    connect_to(dial, found->ai_addr);
+    const struct hgl_dial_url *url = find_url(dial, dial->url.text);
+    connect_to(dial, hgl_address_pick(found, url ? url->turn : 0));
   } else {
     struct hgl_err why = {0};
     hgl_fail(&why, HGL_IO, "%s: %s", dial->url.host,
@@ -158,9 +214,9 @@ void hgl_dial_start(struct hgl_dial *dial)
   struct hgl_err why = {0};
   dial->due_ns = INT64_MAX;
   if (!is_needed(dial)) return;
-  const char *text = dial->urls[dial->url_next++ % dial->url_count];
+  const struct hgl_dial_url *url = &dial->urls[dial->url_next++ % dial->url_count];
   dial->url_next %= dial->url_count;
-  if (hgl_url_parse(text, &dial->url, &why) != 0) {
+  if (hgl_url_parse(url->text, &dial->url, &why) != 0) {
     attempt_failed(dial, &why);
     return;
   }
@@ -186,6 +242,8 @@ void hgl_dial_start(struct hgl_dial *dial)
 void hgl_dial_verified(struct hgl_dial *dial, struct hgl_session *session)
 {
   struct hgl_net *net = dial->net;
+  add_url(dial, session->address, HGL_URL_ANSWERED);
+  dial->url_next = 0; /* once it is lost, first where it answered */
   bool pinned = !dial->has_key || dial->pinned;
   if (!dial->has_key) {
     dial->key = session->peer;
@@ -201,6 +259,7 @@ void hgl_dial_session_ended(struct hgl_net *net, struct hgl_session *session, bo
   if (own) {
     bool steady = was_up && hgl_net_now(net) - session->up_ns >= HGL_SESSION_STEADY_MS * MS;
     own->session = NULL;
+    if (!was_up) turn(own);
     own->failures = steady ? 1 : own->failures + 1;
     plan_again(own);
   }
@@ -238,12 +297,13 @@ void hgl_dial_destroy(struct hgl_dial *dial)
     hgl_free(dial);
 }
 
-/* The peer that was heard of longest ago and that nobody wants. */
-static struct hgl_dial *oldest_unwanted(struct hgl_net *net)
+/* The peer that was heard of longest ago of those that are wanted so much, and with which nothing
+ * is under way. */
+static struct hgl_dial *oldest(struct hgl_net *net, enum hgl_link_want wanted)
 {
   struct hgl_dial *oldest = NULL;
   for (struct hgl_dial *dial = net->dials; dial; dial = dial->next)
-    if (!dial->persistent && !dial->wanted && hgl_dial_is_idle(dial) &&
+    if (!dial->persistent && dial->wanted == wanted && !dial->session && !dial->resolving &&
         (!oldest || dial->touched < oldest->touched))
       oldest = dial;
   return oldest;
@@ -258,11 +318,12 @@ static int peer_entry(struct hgl_net *net, const struct hgl_key *peer, struct hg
     return 0;
   }
   if (net->dials_by_peer.count >= HGL_NET_SESSIONS_MAX) {
-    struct hgl_dial *oldest = oldest_unwanted(net);
-    if (!oldest)
-      return hgl_fail(err, HGL_LIMIT, "addresses of %d wanted peers are known",
+    struct hgl_dial *least = oldest(net, HGL_LINK_UNWANTED);
+    if (!least) least = oldest(net, HGL_LINK_OWED);
+    if (!least)
+      return hgl_fail(err, HGL_LIMIT, "addresses of %d peers that agents speak to are known",
                       HGL_NET_SESSIONS_MAX);
-    hgl_dial_destroy(oldest);
+    hgl_dial_destroy(least);
   }
   dial = create(net);
   if (!dial) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
@@ -277,18 +338,6 @@ static int peer_entry(struct hgl_net *net, const struct hgl_key *peer, struct hg
   return 0;
 }
 
-/* The newest address comes last; of too many the oldest gives way. */
-static void add_url(struct hgl_dial *dial, const char *url)
-{
-  size_t size = sizeof dial->urls[0];
-  int at = 0;
-  while (at < dial->url_count && strcmp(dial->urls[at], url) != 0) at++;
-  if (at < dial->url_count) return;
-  if (dial->url_count == HGL_DIAL_ADDRESSES_MAX)
-    memmove(dial->urls[0], dial->urls[1], --dial->url_count * size);
-  memcpy(dial->urls[dial->url_count++], url, strlen(url) + 1);
-}
-
 int hgl_net_join(struct hgl_net *net, const char *url, struct hgl_err *err)
 {
   struct hgl_url parsed;
@@ -299,16 +348,17 @@ int hgl_net_join(struct hgl_net *net, const char *url, struct hgl_err *err)
   struct hgl_dial *dial = create(net);
   if (!dial) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   net->join_count++;
-  dial->persistent = dial->wanted = true;
+  dial->persistent = true;
+  dial->wanted = HGL_LINK_SOUGHT;
   dial->has_key = parsed.has_key;
   dial->key = parsed.key;
-  add_url(dial, parsed.text);
+  add_url(dial, parsed.text, HGL_URL_CLAIMED);
   plan(dial, 0);
   return 0;
 }
 
 int hgl_net_add_address(struct hgl_net *net, const struct hgl_key *peer, const char *url,
-                        struct hgl_err *err)
+                        enum hgl_url_source source, struct hgl_err *err)
 {
   struct hgl_url parsed;
   struct hgl_dial *dial;
@@ -318,19 +368,17 @@ int hgl_net_add_address(struct hgl_net *net, const struct hgl_key *peer, const c
   if (status == 0) status = peer_entry(net, peer, &dial, err);
   if (status != 0) return status;
   dial->touched = ++net->touches;
-  add_url(dial, parsed.text);
+  add_url(dial, parsed.text, source);
   plan(dial, 0);
   return 0;
 }
 
-int hgl_net_want(struct hgl_net *net, const struct hgl_key *peer, bool wanted, struct hgl_err *err)
+void hgl_net_want(struct hgl_net *net, const struct hgl_key *peer, enum hgl_link_want wanted)
 {
   struct hgl_dial *dial = hgl_map_get(&net->dials_by_peer, hgl_key_bytes(peer));
-  if (!dial && !wanted) return 0;
-  int status = dial ? 0 : peer_entry(net, peer, &dial, err);
-  if (status != 0) return status;
+  if (!dial) return;
+  if (!dial->wanted) dial->url_next = 0; /* the best first */
   dial->wanted = wanted;
   if (!wanted) dial->due_ns = INT64_MAX;
   plan(dial, 0);
-  return 0;
 }

@@ -6,10 +6,10 @@
 
 #include "base/map.h"
 #include "net/net.h"
-#include "net/url.h"
 #include "net/uv.h"
 #include "protocol/handshake.h"
 #include "protocol/record.h"
+#include "protocol/url.h"
 
 enum {
   HGL_DIAL_ADDRESSES_MAX = 4,             /* of one peer */
@@ -58,18 +58,25 @@ struct hgl_session {
   void *user;
 };
 
+/* One address of a host, as it is known now. */
+struct hgl_dial_url {
+  char text[HGL_URL_SIZE_MAX + 1];
+  enum hgl_url_source source;
+  unsigned turn; /* which of the addresses of its name is tried next */
+};
+
 /* Where to find one host: a persistent target, or a peer with what is known of it. */
 struct hgl_dial {
   struct hgl_net *net;
   struct hgl_dial *next, **link; /* in net->dials */
   bool persistent;               /* from hgl_net_join */
-  bool wanted;
+  enum hgl_link_want wanted;
   bool has_key; /* always for a peer; a persistent target may be pinned later */
   bool pinned;  /* its key is what answered first */
   struct hgl_key key;
-  char urls[HGL_DIAL_ADDRESSES_MAX][HGL_URL_SIZE_MAX + 1];
+  struct hgl_dial_url urls[HGL_DIAL_ADDRESSES_MAX]; /* the best first, of equals the oldest */
   int url_count, url_next;
-  uint64_t touched;            /* when it was last heard of: the oldest unwanted one gives way */
+  uint64_t touched;            /* when it was last heard of: the oldest gives way */
   int failures;                /* in a row */
   int64_t due_ns;              /* of the next attempt; INT64_MAX: none is planned */
   struct hgl_session *session; /* the attempt, or the session that came of it */
@@ -139,7 +146,5 @@ void hgl_dial_verified(struct hgl_dial *dial, struct hgl_session *session);
 /* A session is gone: its dial, and others that lead to that peer, may have to act. */
 void hgl_dial_session_ended(struct hgl_net *net, struct hgl_session *session, bool was_up);
 void hgl_dial_destroy(struct hgl_dial *dial);
-/* Whether an attempt would be made if its time came. */
-bool hgl_dial_is_idle(const struct hgl_dial *dial);
 
 #endif

@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "net/loop.h"
-#include "protocol/crypto.h"
+#include "protocol/url.h"
 
 struct hgl_net;
 struct hgl_session;
@@ -72,14 +72,18 @@ int hgl_net_port(const struct hgl_net *net); /* 0 without a listener */
  * and again whenever it is lost. Without a key any host is accepted there and pinned.
  * HGL_MALFORMED for other URLs. */
 int hgl_net_join(struct hgl_net *net, const char *url, struct hgl_err *err) HGL_NODISCARD;
-/* An address where this peer may be (heard from others or remembered): dialled when wanted, unless
- * it turns out to be private and that is not allowed (dial_failed: HGL_DENIED). At most
- * HGL_NET_SESSIONS_MAX such peers with 4 addresses each; older addresses give way. */
+/* An address where this peer may be: dialled when wanted, unless it turns out to be private and
+ * that is not allowed (dial_failed: HGL_DENIED). Those of a better source are tried first. At most
+ * HGL_NET_SESSIONS_MAX such peers with 4 addresses each: the oldest of the worst source gives way,
+ * never to one of a worse source (which is passed over without an error); of the peers the one that
+ * nobody wants and that was heard of longest ago, else one that is only owed something. HGL_LIMIT:
+ * all are sought. HGL_MALFORMED. */
 int hgl_net_add_address(struct hgl_net *net, const struct hgl_key *peer, const char *url,
-                        struct hgl_err *err) HGL_NODISCARD;
-/* While wanted, a peer without a session is dialled with backoff at its known addresses. */
-int hgl_net_want(struct hgl_net *net, const struct hgl_key *peer, bool wanted,
-                 struct hgl_err *err) HGL_NODISCARD;
+                        enum hgl_url_source source, struct hgl_err *err) HGL_NODISCARD;
+/* While wanted, a peer without a session is dialled with backoff at its known addresses, those of a
+ * name one an attempt. A peer without an address is not remembered: want it again once it has one.
+ */
+void hgl_net_want(struct hgl_net *net, const struct hgl_key *peer, enum hgl_link_want wanted);
 /* Bytes towards all peers that the kernel has not taken yet. */
 size_t hgl_net_queued(const struct hgl_net *net);
 /* The live session with this peer, or NULL. */

@@ -58,14 +58,17 @@ static void link_close(void *link, enum hgl_code code, const char *why)
   if (the_world->links[from][to] == packed >> 8) the_world->closing[from][to] = true;
 }
 
-static void want(void *user, const struct hgl_key *peer, bool wanted)
+static void want(void *user, const struct hgl_key *peer, enum hgl_link_want wanted)
 {
   struct node *node = user;
   node->wants += wanted ? 1 : -1;
   if (wanted) node->last_wanted = *peer;
 }
 
-static void no_address(void *user, const struct hgl_key *peer, const char *url) {}
+static void no_address(void *user, const struct hgl_key *peer, const char *url,
+                       enum hgl_url_source source)
+{
+}
 
 static int read_file(void *user, const char *path, size_t folder_size, size_t size_max,
                      struct hgl_buf *out, struct hgl_err *err)
@@ -95,6 +98,7 @@ static void write_log(void *user, enum hgl_log_level level, const char *who, con
   size_t left = sizeof world->logged - world->logged_size;
   int size = snprintf(world->logged + world->logged_size, left, "%s: %s\n", who, text);
   world->warnings += level == HGL_LOG_WARN;
+  world->infos += level == HGL_LOG_INFO;
   if (size > 0 && (size_t)size < left) world->logged_size += (size_t)size;
 }
 
@@ -151,6 +155,7 @@ static int try_host(struct node *node, struct hgl_err *err)
       .chunks = world->chunks,
       .journal_bytes = world->journal_bytes,
       .journal_age_ms = world->journal_age_ms,
+      .hosts_max = world->hosts_max,
       .allow_private = true,
       .forget_lua = world->forget_lua,
       .fatal = failed,
@@ -225,6 +230,17 @@ void world_link(struct node *a, struct node *b)
   assert_ok(hgl_host_link_up(a->host, link_of(a->index, b->index, epoch), &b->key, true, &err));
   if (b->host)
     assert_ok(hgl_host_link_up(b->host, link_of(b->index, a->index, epoch), &a->key, false, &err));
+}
+
+int world_dial(struct node *stranger, struct node *node, struct hgl_err *err)
+{
+  struct world *world = node->world;
+  int from = node->index, to = stranger->index;
+  uint64_t epoch = ++world->next_epoch;
+  world->links[from][to] = world->links[to][from] = epoch;
+  int status = hgl_host_link_up(node->host, link_of(from, to, epoch), &stranger->key, false, err);
+  if (status) world->closing[from][to] = true;
+  return status;
 }
 
 void world_inject(struct node *from, struct node *to, struct hgl_bytes frame)

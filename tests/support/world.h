@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "support/check.h"
 
-enum { WORLD_NODES_MAX = 8, WORLD_LOG_SIZE = 1 << 16 };
+enum { WORLD_NODES_MAX = 16, WORLD_LOG_SIZE = 1 << 16 };
 
 struct world;
 
@@ -52,6 +52,7 @@ struct world {
   uint64_t next_epoch;
   int64_t journal_bytes;  /* of every host made from now on; 0: the default */
   int64_t journal_age_ms; /* likewise */
+  size_t hosts_max;       /* likewise */
   size_t frames;          /* delivered */
   bool forget_lua;        /* likewise: agents' Lua states are given up at every suspension */
   const char *stdlib;     /* likewise: another folder of the library; NULL: the tree's */
@@ -60,7 +61,7 @@ struct world {
   void *on_frame_user;
   char logged[WORLD_LOG_SIZE]; /* every line of every agent and host */
   size_t logged_size;
-  size_t warnings; /* lines of this level */
+  size_t warnings, infos; /* lines of these levels */
 };
 
 void world_init(struct world *world, uint64_t seed);
@@ -79,6 +80,8 @@ void world_agent(struct node *node, const char *name, const char *source,
 void world_agent_with(struct node *node, const char *name, const char *source,
                       struct hgl_agent_config config);
 void world_link(struct node *a, struct node *b);
+/* A stranger dials the node, which may turn it away. */
+int world_dial(struct node *stranger, struct node *node, struct hgl_err *err) HGL_NODISCARD;
 void world_unlink(struct node *a, struct node *b);
 /* Ticks and delivers until nothing moves any more. */
 void world_run(struct world *world);

@@ -299,6 +299,24 @@ static void peers_are_reported_as_hearsay(void **state)
   assert_fails(HGL_LIMIT, hgl_directory_peers(peers, HGL_DIRECTORY_PEERS_MAX + 1, &payload, &err));
 }
 
+static void addresses_of_one_neighbour_are_bounded(void **state)
+{
+  struct world *world = *state;
+  struct node *c = &world->nodes[2];
+  struct hgl_err err = {0};
+  struct hgl_directory_peer peers[HGL_DIRECTORY_PEERS_MAX];
+  for (size_t i = 0; i < HGL_DIRECTORY_PEERS_MAX; i++)
+    peers[i] = (struct hgl_directory_peer){*hgl_signer_key(world->nodes[0].signer),
+                                           hgl_text("ws://a.example")};
+  struct hgl_buf payload;
+  payload_buf(&payload);
+  assert_ok(hgl_directory_peers(peers, HGL_DIRECTORY_PEERS_MAX, &payload, &err));
+  for (int told = 0; told < 2 * HGL_DIRECTORY_CHECKS_BURST; told += HGL_DIRECTORY_PEERS_MAX)
+    assert_ok(receive(world, hgl_buf_bytes(&payload), &err));
+  assert_int_equal(c->addresses, HGL_DIRECTORY_CHECKS_BURST);
+  hgl_buf_deinit(&payload);
+}
+
 static void receiving_survives_every_failed_allocation(void **state)
 {
   struct world *world = *state;
@@ -448,6 +466,7 @@ int main(void)
       TEST(own_lease_that_comes_back_from_before_a_restore_is_outbid),
       TEST(malformed_payloads_are_refused),
       TEST(peers_are_reported_as_hearsay),
+      TEST(addresses_of_one_neighbour_are_bounded),
       TEST(receiving_survives_every_failed_allocation),
       TEST(signature_checks_of_one_neighbour_are_limited),
       TEST(flood_of_identities_stays_within_its_share_and_others_stay),

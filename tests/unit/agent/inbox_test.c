@@ -364,6 +364,39 @@ static void a_new_incarnation_begins_with_number_one(void **state)
   deinit(&scene);
 }
 
+static void a_commit_of_an_older_incarnation_acknowledges_nothing_of_the_new_one(void **state)
+{
+  struct scene scene;
+  struct link_frame *got;
+  struct hgl_err err;
+  uint64_t acked_up_to = 0;
+  init(&scene, 99);
+  for (int i = 0; i < 5; i++) {
+    say(&scene, "x/1.0/y", &honest);
+    acked(&scene);
+  }
+  hgl_store_hold(scene.node->store, true);
+  say(&scene, "x/1.0/y", &honest);
+  hgl_host_tick(scene.node->host);
+  renew(&scene);
+  say(&scene, "x/1.0/y", &honest);
+  hgl_host_tick(scene.node->host);
+  hgl_store_hold(scene.node->store, false);
+  world_run(&scene.world);
+  while ((got = world_got(scene.stranger))) {
+    struct hgl_frame frame;
+    assert_ok(hgl_frame_decode(hgl_bytes(got->data, got->size), &frame, &err));
+    if (frame.kind == HGL_FRAME_ACK &&
+        hgl_incarnation_equal(&frame.ack.incarnation, &scene.fake.incarnation)) {
+      assert_true(frame.ack.up_to <= 1);
+      acked_up_to = frame.ack.up_to;
+    }
+    free(got);
+  }
+  assert_int_equal(acked_up_to, 1);
+  deinit(&scene);
+}
+
 static bool shown_restored(struct scene *scene)
 {
   struct hgl_err err;
@@ -638,6 +671,7 @@ int main(void)
       cmocka_unit_test(a_repeat_is_acknowledged_again_and_has_no_second_effect),
       cmocka_unit_test(an_older_incarnation_is_refused_after_a_newer),
       cmocka_unit_test(a_new_incarnation_begins_with_number_one),
+      cmocka_unit_test(a_commit_of_an_older_incarnation_acknowledges_nothing_of_the_new_one),
       cmocka_unit_test(a_peer_that_goes_on_behind_what_it_told_us_is_shown_as_restored),
       cmocka_unit_test(a_link_that_was_down_for_days_delivers_old_headers),
       cmocka_unit_test(no_mutation_of_a_frame_does_harm),

@@ -340,6 +340,78 @@ static void one_reason_met_at_every_attempt_is_a_warning_once(void **state)
   end(&scene);
 }
 
+/* ---- gossip and the log ---- */
+
+static struct hgl_key made_up(unsigned number)
+{
+  struct hgl_key key = {{0}};
+  hgl_put_be64(key.bytes, number);
+  return key;
+}
+
+/* Marks which of the made-up peers this payload tells of. */
+static void note_peers(struct hgl_bytes payload, bool *told, size_t count)
+{
+  for (unsigned i = 0; i < count; i++) {
+    struct hgl_key key = made_up(i + 1);
+    told[i] = told[i] || memmem(payload.data, payload.size, key.bytes, HGL_KEY_SIZE);
+  }
+}
+
+static void every_peer_that_answered_is_told_of_in_time(void **state)
+{
+  enum { KNOWN = 200 };
+  struct world world;
+  struct fake fake;
+  struct link_frame *got;
+  struct hgl_err err;
+  bool told[KNOWN] = {false};
+  size_t count = 0;
+  world_init(&world, 21);
+  struct node *node = world_node(&world), *stranger = world_stranger(&world);
+  for (unsigned i = 0; i < KNOWN; i++) {
+    struct hgl_key key = made_up(i + 1);
+    hgl_host_address_verified(node->host, &key, "wss://example.org:1");
+  }
+  fake_init(&fake, stranger, node);
+  fake_link(&fake);
+  world_advance(&world, 10 * 60000);
+  while ((got = world_got(stranger))) {
+    struct hgl_frame frame;
+    assert_ok(hgl_frame_decode(hgl_bytes(got->data, got->size), &frame, &err));
+    if (frame.kind == HGL_FRAME_GOSSIP) note_peers(frame.gossip, told, KNOWN);
+    free(got);
+  }
+  for (size_t i = 0; i < KNOWN; i++) count += told[i];
+  assert_int_equal(count, KNOWN);
+  fake_deinit(&fake);
+  world_deinit(&world);
+}
+
+static void strangers_that_come_and_go_are_no_news_for_the_operator(void **state)
+{
+  struct world world;
+  struct fake fake;
+  struct hgl_err err;
+  world_init(&world, 22);
+  struct node *node = world_node(&world), *stranger = world_stranger(&world);
+  world_run(&world);
+  fake_init(&fake, stranger, node);
+  size_t infos = world.infos;
+  assert_ok(world_dial(stranger, node, &err));
+  fake_hello_at(&fake, world.time.wall_ms);
+  world_run(&world);
+  world_unlink(node, stranger);
+  assert_true(world_logged(&world, "linked with"));
+  assert_int_equal(world.infos, infos);
+  fake_link(&fake); /* the node dials */
+  world_run(&world);
+  world_unlink(node, stranger);
+  assert_int_equal(world.infos, infos + 2);
+  fake_deinit(&fake);
+  world_deinit(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -352,6 +424,8 @@ int main(void)
       cmocka_unit_test(a_renewed_delegation_is_said_on_the_same_link),
       cmocka_unit_test(a_want_is_answered_with_what_is_here_and_what_is_not),
       cmocka_unit_test(one_reason_met_at_every_attempt_is_a_warning_once),
+      cmocka_unit_test(every_peer_that_answered_is_told_of_in_time),
+      cmocka_unit_test(strangers_that_come_and_go_are_no_news_for_the_operator),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,7 +34,7 @@ static int send_nowhere(void *link, struct hgl_bytes frame, struct hgl_err *why)
   return hgl_fail(why, HGL_CLOSED, "there is no network");
 }
 
-static void want_nobody(void *user, const struct hgl_key *peer, bool wanted) {}
+static void want_nobody(void *user, const struct hgl_key *peer, enum hgl_link_want wanted) {}
 
 static void fatal(void *user, const struct hgl_err *why)
 {

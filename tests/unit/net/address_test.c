@@ -78,11 +78,23 @@ static void address_origin_is_an_ipv4_address_or_the_64_of_an_ipv6_one(void **st
   assert_int_not_equal(origin("2001:db8:1:2::1"), origin("2001:db8:1:3::1"));
 }
 
+static void address_of_a_name_is_picked_in_turn(void **state)
+{
+  struct sockaddr_storage at[3];
+  struct addrinfo found[3] = {{.ai_next = &found[1], .ai_addr = (struct sockaddr *)&at[0]},
+                              {.ai_next = &found[2], .ai_addr = (struct sockaddr *)&at[1]},
+                              {.ai_addr = (struct sockaddr *)&at[2]}};
+  for (unsigned turn = 0; turn < 7; turn++)
+    assert_ptr_equal(hgl_address_pick(found, turn), &at[turn % 3]);
+  assert_null(hgl_address_pick(NULL, 1));
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(address_tells_private_from_public_at_every_edge),
       cmocka_unit_test(address_of_an_unknown_family_is_private),
+      cmocka_unit_test(address_of_a_name_is_picked_in_turn),
       cmocka_unit_test(address_origin_is_an_ipv4_address_or_the_64_of_an_ipv6_one),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,13 +25,12 @@ static const struct hgl_key *key_of(struct fixture *f, int i)
 static void add(struct fixture *f, const char *url)
 {
   struct hgl_err err = {0};
-  assert_ok(hgl_net_add_address(f->hosts[0].net, key_of(f, 1), url, &err));
+  assert_ok(hgl_net_add_address(f->hosts[0].net, key_of(f, 1), url, HGL_URL_HEARSAY, &err));
 }
 
 static void want(struct fixture *f, bool wanted)
 {
-  struct hgl_err err = {0};
-  assert_ok(hgl_net_want(f->hosts[0].net, key_of(f, 1), wanted, &err));
+  hgl_net_want(f->hosts[0].net, key_of(f, 1), wanted ? HGL_LINK_OWED : HGL_LINK_UNWANTED);
 }
 
 /* The next attempt and what comes of it; the clock does not jump while one is under way. */

@@ -1,3 +1,5 @@
+#include <netdb.h>
+
 #include "net_fixture.h"
 
 #include "base/mem.h"
@@ -121,11 +123,11 @@ static void net_dials_a_wanted_peer_at_its_addresses(void **state)
   const struct hgl_key *peer = hgl_signer_key(f->hosts[1].signer);
   char url[64];
   snprintf(url, sizeof url, "ws://127.0.0.1:%d", hgl_net_port(f->hosts[1].net));
-  assert_ok(hgl_net_add_address(f->hosts[0].net, peer, "ws://127.0.0.1:1", &err));
-  assert_ok(hgl_net_add_address(f->hosts[0].net, peer, url, &err));
+  assert_ok(hgl_net_add_address(f->hosts[0].net, peer, "ws://127.0.0.1:1", HGL_URL_HEARSAY, &err));
+  assert_ok(hgl_net_add_address(f->hosts[0].net, peer, url, HGL_URL_HEARSAY, &err));
   run_for(f, 100);
   assert_int_equal(f->hosts[0].failures + f->hosts[0].ups, 0); /* not wanted yet */
-  assert_ok(hgl_net_want(f->hosts[0].net, peer, true, &err));
+  hgl_net_want(f->hosts[0].net, peer, HGL_LINK_OWED);
   run_until(f, f->hosts[0].session);
   assert_int_equal(f->hosts[0].failures, 1); /* the dead address came first */
   assert_ptr_equal(hgl_net_session(f->hosts[0].net, peer), f->hosts[0].session);
@@ -133,11 +135,97 @@ static void net_dials_a_wanted_peer_at_its_addresses(void **state)
   run_until(f, f->hosts[0].downs == 1);
   assert_int_equal(f->hosts[0].down_why.code, HGL_REFUSED);
   run_until(f, f->hosts[0].session); /* still wanted */
-  assert_ok(hgl_net_want(f->hosts[0].net, peer, false, &err));
+  hgl_net_want(f->hosts[0].net, peer, HGL_LINK_UNWANTED);
   hgl_session_close(f->hosts[0].session, HGL_REFUSED, "enough");
   run_until(f, f->hosts[0].downs == 2);
   run_for(f, 600);
   assert_int_equal(f->hosts[0].ups, 2);
+}
+
+static void net_dials_first_where_a_peer_answered_whatever_others_say(void **state)
+{
+  struct fixture *f = *state;
+  struct hgl_err err = {0};
+  start(f, 0, 0);
+  start(f, 1, 0);
+  struct hgl_net *net = f->hosts[0].net;
+  const struct hgl_key *peer = hgl_signer_key(f->hosts[1].signer);
+  char url[64];
+  snprintf(url, sizeof url, "ws://127.0.0.1:%d", hgl_net_port(f->hosts[1].net));
+  assert_ok(hgl_net_add_address(net, peer, url, HGL_URL_CLAIMED, &err));
+  for (int round = 0; round < 2; round++) {
+    for (int i = 1; i <= 6; i++) {
+      char other[64];
+      snprintf(other, sizeof other, "ws://127.0.0.1:%d", i);
+      assert_ok(hgl_net_add_address(net, peer, other, HGL_URL_HEARSAY, &err));
+      /* Not even the peer itself can have it forgotten where it answered. */
+      snprintf(other, sizeof other, "ws://127.0.0.1:%d", 10 * round + i + 10);
+      if (round) assert_ok(hgl_net_add_address(net, peer, other, HGL_URL_CLAIMED, &err));
+    }
+    hgl_net_want(net, peer, HGL_LINK_OWED);
+    run_until(f, f->hosts[0].session);
+    assert_int_equal(f->hosts[0].failures, 0);
+    hgl_net_want(net, peer, HGL_LINK_UNWANTED);
+    hgl_session_close(f->hosts[0].session, HGL_REFUSED, "enough");
+    run_until(f, !f->hosts[0].session && !f->hosts[1].session);
+  }
+}
+
+static struct hgl_key made_up(int number)
+{
+  struct hgl_key key = {{0}};
+  hgl_put_be64(key.bytes, (uint64_t)number);
+  return key;
+}
+
+static void net_keeps_room_for_peers_that_are_sought(void **state)
+{
+  struct fixture *f = *state;
+  struct hgl_err err = {0};
+  struct hgl_net_config config = config_of(f, 0, 0);
+  config.allow_private = false; /* nothing is really dialled */
+  assert_ok(hgl_net_create(&config, &f->hosts[0].net, &err));
+  struct hgl_net *net = f->hosts[0].net;
+  struct hgl_key key;
+  for (int i = 0; i < 2 * HGL_NET_SESSIONS_MAX; i++) {
+    key = made_up(i);
+    hgl_net_want(net, &key, HGL_LINK_OWED); /* without an address: it takes no place */
+  }
+  for (enum hgl_link_want want = HGL_LINK_OWED; want <= HGL_LINK_SOUGHT; want++)
+    for (int i = 0; i < HGL_NET_SESSIONS_MAX; i++) {
+      key = made_up(i + (int)want * HGL_NET_SESSIONS_MAX);
+      assert_ok(hgl_net_add_address(net, &key, "ws://127.0.0.1:1", HGL_URL_CLAIMED, &err));
+      hgl_net_want(net, &key, want);
+    }
+  key = made_up(-1);
+  assert_fails(HGL_LIMIT,
+               hgl_net_add_address(net, &key, "ws://127.0.0.1:1", HGL_URL_CLAIMED, &err));
+  key = made_up(2 * HGL_NET_SESSIONS_MAX);
+  hgl_net_want(net, &key, HGL_LINK_OWED);
+  key = made_up(-1);
+  assert_ok(hgl_net_add_address(net, &key, "ws://127.0.0.1:1", HGL_URL_CLAIMED, &err));
+}
+
+/* Only the last of the addresses of this name is listened on. */
+static void net_goes_through_the_addresses_of_a_name(void **state)
+{
+  struct fixture *f = *state;
+  struct hgl_err err = {0};
+  struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found, *last;
+  char address[INET6_ADDRSTRLEN], url[64];
+  assert_int_equal(getaddrinfo("localhost", NULL, &hints, &found), 0);
+  for (last = found; last->ai_next;) last = last->ai_next;
+  assert_int_equal(getnameinfo(last->ai_addr, last->ai_addrlen, address, sizeof address, NULL, 0,
+                               NI_NUMERICHOST),
+                   0);
+  freeaddrinfo(found);
+  start(f, 0, 0);
+  struct hgl_net_config config = config_of(f, 1, 0);
+  config.listen_address = address;
+  assert_ok(hgl_net_create(&config, &f->hosts[1].net, &err));
+  snprintf(url, sizeof url, "ws://localhost:%d", hgl_net_port(f->hosts[1].net));
+  assert_ok(hgl_net_join(f->hosts[0].net, url, &err));
+  run_until(f, f->hosts[0].session);
 }
 
 static void net_resolves_names(void **state)
@@ -256,21 +344,22 @@ static void net_survives_failed_allocations(void **state)
   const struct hgl_key *peer = hgl_signer_key(f->hosts[1].signer);
   char url[64];
   snprintf(url, sizeof url, "ws://127.0.0.1:%d", hgl_net_port(f->hosts[1].net));
-  assert_ok(hgl_net_add_address(f->hosts[0].net, peer, url, &err));
+  assert_ok(hgl_net_add_address(f->hosts[0].net, peer, url, HGL_URL_HEARSAY, &err));
   for (long fail_at = 0; fail_at < 30; fail_at++) {
     hgl_mem_fail_after(fail_at);
-    int status = hgl_net_want(f->hosts[0].net, peer, true, &err);
+    int status = 0;
+    hgl_net_want(f->hosts[0].net, peer, HGL_LINK_OWED);
     run_for(f, 15);
-    if (status == 0 && f->hosts[0].session)
+    if (f->hosts[0].session)
       status = hgl_session_send(f->hosts[0].session, hgl_text("hello"), &err);
     run_for(f, 5);
     hgl_mem_fail_after(-1);
     assert_true(status == 0 || status == -HGL_NO_MEMORY);
-    assert_ok(hgl_net_want(f->hosts[0].net, peer, false, &err));
+    hgl_net_want(f->hosts[0].net, peer, HGL_LINK_UNWANTED);
     if (f->hosts[0].session) hgl_session_close(f->hosts[0].session, HGL_CLOSED, "next");
     run_until(f, !f->hosts[0].session && !f->hosts[1].session);
   }
-  assert_ok(hgl_net_want(f->hosts[0].net, peer, true, &err));
+  hgl_net_want(f->hosts[0].net, peer, HGL_LINK_OWED);
   run_until(f, f->hosts[0].session && f->hosts[1].session);
 }
 
@@ -326,6 +415,9 @@ int main(void)
       NET_TEST(net_refuses_to_talk_to_itself),
       NET_TEST(net_keeps_one_session_of_two_that_cross),
       NET_TEST(net_dials_a_wanted_peer_at_its_addresses),
+      NET_TEST(net_dials_first_where_a_peer_answered_whatever_others_say),
+      NET_TEST(net_keeps_room_for_peers_that_are_sought),
+      NET_TEST(net_goes_through_the_addresses_of_a_name),
       NET_TEST(net_resolves_names),
       NET_TEST(net_is_destroyed_while_a_name_is_looked_up),
       NET_TEST(net_dials_again_when_the_listener_comes_back),

@@ -185,11 +185,11 @@ static void net_does_not_dial_private_addresses_that_others_name(void **state)
     char url[64];
     snprintf(url, sizeof url, "ws://%s:%d", hosts[i], port);
     f->hosts[0].failures = 0;
-    assert_ok(hgl_net_add_address(f->hosts[0].net, peer, url, &err));
-    assert_ok(hgl_net_want(f->hosts[0].net, peer, true, &err));
+    assert_ok(hgl_net_add_address(f->hosts[0].net, peer, url, HGL_URL_HEARSAY, &err));
+    hgl_net_want(f->hosts[0].net, peer, HGL_LINK_OWED);
     run_until(f, f->hosts[0].failures >= 2); /* the newest address is among the next two */
     assert_int_equal(f->hosts[0].failure.code, HGL_DENIED);
-    assert_ok(hgl_net_want(f->hosts[0].net, peer, false, &err));
+    hgl_net_want(f->hosts[0].net, peer, HGL_LINK_UNWANTED);
   }
   run_for(f, 50);
   assert_int_equal(accept(listener, NULL, NULL), -1);

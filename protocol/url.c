@@ -1,7 +1,8 @@
-#include "net/url.h"
+#include "protocol/url.h"
 
 #include <stdio.h>
 
+#include "protocol/address.h"
 #include "protocol/did.h"
 
 static bool starts_with(struct hgl_bytes text, const char *prefix)
@@ -85,4 +86,11 @@ int hgl_url_parse(const char *text, struct hgl_url *out, struct hgl_err *err)
     return hgl_fail(err, HGL_MALFORMED, "a URL of more than %d bytes", HGL_URL_SIZE_MAX);
   *out = url;
   return 0;
+}
+
+bool hgl_url_is_private(const char *text)
+{
+  struct hgl_url url;
+  struct hgl_err err;
+  return hgl_url_parse(text, &url, &err) != 0 || hgl_address_host_is_private(url.host);
 }

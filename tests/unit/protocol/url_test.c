@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "net/url.h"
+#include "protocol/url.h"
 #include "protocol/did.h"
 
 static struct hgl_err err;
@@ -120,6 +120,44 @@ static void a_url_has_its_limit_and_so_has_what_it_is_completed_to(void **state)
   assert_fails(HGL_MALFORMED, hgl_url_parse(text, &url, &err));
 }
 
+static void url_is_private_wherever_its_host_is(void **state)
+{
+  static const char *const private[] = {"ws://0.0.0.0:1",
+                                        "ws://[::ffff:127.0.0.1]:1",
+                                        "ws://100.64.0.1:1",
+                                        "wss://10.0.0.1",
+                                        "ws://172.16.0.1:1",
+                                        "ws://[fe80::1]:1",
+                                        "ws://[febf::1]:1",
+                                        "ws://[::]:1",
+                                        "ws://localhost:1",
+                                        "ws://LOCALHOST.:1",
+                                        "ws://a.localhost:1",
+                                        "ws://printer.local:1",
+                                        "ws://printer:1",
+                                        "ws://127.1:1",
+                                        "ws://0x7f.0.0.1:1",
+                                        "ws://017700000001:1",
+                                        "ws://1.2.3.4.:1",
+                                        "ws://.:1",
+                                        "ws://[example.org]:1x",
+                                        "http://example.org",
+                                        ""};
+  static const char *const public[] = {"ws://8.8.8.8:1",
+                                       "wss://example.org",
+                                       "ws://example.org.:1",
+                                       "ws://10.example.org:1",
+                                       "ws://127.0.0.1.example.org:1",
+                                       "ws://100.128.0.1:1",
+                                       "ws://172.32.0.1:1",
+                                       "ws://[2001:db8::1]:1",
+                                       "ws://[::ffff:8.8.8.8]:1"};
+  for (size_t i = 0; i < sizeof private / sizeof *private; i++)
+    if (!hgl_url_is_private(private[i])) fail_msg("%s is private", private[i]);
+  for (size_t i = 0; i < sizeof public / sizeof *public; i++)
+    if (hgl_url_is_private(public[i])) fail_msg("%s is public", public[i]);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -127,6 +165,7 @@ int main(void)
       cmocka_unit_test(what_is_no_url_of_a_host_is_refused),
       cmocka_unit_test(the_key_of_the_host_stands_behind_the_hash),
       cmocka_unit_test(a_url_has_its_limit_and_so_has_what_it_is_completed_to),
+      cmocka_unit_test(url_is_private_wherever_its_host_is),
   };
   if (hgl_crypto_init(&err) != 0) return 1;
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,35 @@
+/* What was said and heard, group by group: journal.c. */
+#ifndef HGL_AGENT_JOURNAL_H
+#define HGL_AGENT_JOURNAL_H
+
+#include "agent/internal.h"
+
+enum { JOURNAL_SAID = 1, JOURNAL_HEARD = 2 };
+int journal_add(struct hgl_host *host, uint8_t direction, struct peer *peer, uint64_t first,
+                uint64_t count, struct hgl_bytes frame, uint64_t *row,
+                struct hgl_err *err) HGL_NODISCARD;
+/* One row as it stands in the store; slices into it. */
+struct journal_row {
+  uint8_t direction;
+  struct hgl_key peer;
+  uint64_t first, count;
+  uint64_t previous; /* of what was said: the row of the group said before it to this peer, or 0 */
+  struct hgl_bytes frame;
+};
+int journal_decode(struct hgl_bytes value, struct journal_row *out,
+                   struct hgl_err *err) HGL_NODISCARD;
+int journal_trim(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+bool journal_overdue(const struct hgl_host *host); /* its age wants a commit */
+/* The row of a group that is acknowledged now; it goes if trimming has passed it over. */
+int journal_release(struct hgl_host *host, uint64_t row, size_t frame_size,
+                    struct hgl_err *err) HGL_NODISCARD;
+/* *found: this header of ours is in the journal. HGL_LIMIT: not found among the latest rows, said
+ * and heard. */
+int journal_has_header(struct hgl_host *host, struct hgl_bytes header, int64_t time_ms, bool *found,
+                       struct hgl_err *err) HGL_NODISCARD;
+/* The message with this id, newest first; evidence is appended. HGL_NOT_FOUND; HGL_LIMIT: not among
+ * the latest `bytes_max` bytes of rows (0: all are looked through). */
+int journal_find(struct hgl_host *host, const struct hgl_id *id, size_t bytes_max,
+                 struct hgl_buf *evidence, struct hgl_err *err) HGL_NODISCARD;
+
+#endif
