@@ -126,7 +126,7 @@ struct agent {
   struct hgl_map dialogue_peers;       /* peer → how many of them */
   struct agent_run *runs;              /* list */
   struct agent_run *runs_ready, *runs_ready_last; /* to be resumed or retried, in order */
-  size_t run_count;
+  size_t run_count, waiting_runs;                 /* of them suspended */
   struct agent_run *starting; /* on_upgrade or on_start is to be tried again: nothing else runs */
   bool dirty;                 /* its VM has state to flush at the end of the tick */
   struct agent *next_dirty;

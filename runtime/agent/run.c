@@ -78,7 +78,9 @@ static void clear(struct agent_run *run)
   for (size_t i = 0; i < run->fresh_count; i++) record_destroy(&run->fresh[i]);
   hgl_free(run->fresh);
   run->fresh = NULL;
-  run->fresh_count = run->fresh_capacity = run->stretches = 0;
+  run->fresh_count = run->fresh_capacity = 0;
+  if (run->stretches) run->agent->waiting_runs--;
+  run->stretches = 0;
   script_release(run->agent->host, run->script);
   run->script = NULL;
   if (run->schedule) run->schedule->run = NULL;
@@ -453,7 +455,8 @@ static void suspend_first(struct agent *agent, struct mail *mail, struct agent_r
 static void handle(struct agent *agent, struct mail *mail, struct agent_run *run)
 {
   struct hgl_host *host = agent->host;
-  struct hgl_vm_call call = {.seed = hgl_random_u64(host->config.random)};
+  struct hgl_vm_call call = {.seed = hgl_random_u64(host->config.random),
+                             .waiting = agent->waiting_runs};
   struct hgl_vm_message message;
   struct hgl_vm_run *vm_run = NULL;
   struct hgl_vm_wait wait;

@@ -137,7 +137,8 @@ int hgl_run_suspend(lua_State *L, uint32_t hash, lua_KFunction resumed)
   check_journal(L, hash);
   hgl_journal_note_bool(vm, HGL_JOURNAL_WAIT, hash, true);
   if (vm->journal.full) check_journal(L, hash);
-  if (!vm->run->link && vm->run_count >= vm->limits.runs_max) {
+  size_t waiting = vm->run->waiting > vm->run_count ? vm->run->waiting : vm->run_count;
+  if (!vm->run->link && waiting >= vm->limits.runs_max) {
     vm->doomed = HGL_LIMIT;
     vm->too_many_runs = true;
     lua_pushliteral(L, "too many handlers are waiting");
@@ -503,6 +504,7 @@ static enum hgl_vm_outcome start(struct hgl_vm *vm, const struct hgl_vm_call *ca
   }
   hgl_buf_init(&stretch.run->ask_data, HGL_VM_ASKS_SIZE_MAX);
   stretch.run->random.state = call->seed;
+  stretch.run->waiting = call->waiting;
   enum hgl_vm_outcome outcome = do_stretch(&stretch, wait, failure);
   if (outcome == HGL_VM_SUSPENDED) *run = stretch.run;
   return outcome;

@@ -197,6 +197,7 @@ struct hgl_vm_call {
                                            ON_START [reason], ON_UPGRADE [from, to], ON_TIMER [value],
                                            ON_UNDELIVERED [why, code] */
   uint64_t seed;                        /* of math.random and ids within this run */
+  size_t waiting; /* handlers of the agent that are suspended, whether in this VM or not */
 };
 
 /* *run is set when SUSPENDED; *wait too. */

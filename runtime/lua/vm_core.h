@@ -48,6 +48,7 @@ struct hgl_vm_run {
   size_t charged;          /* its part of vm->memory while suspended */
   struct hgl_run_views views;
   int views_ref;        /* of a run that was replayed: its own views, in the registry; or 0 */
+  size_t waiting;       /* suspended handlers of the agent when it began */
   size_t suspensions;   /* so far */
   size_t journal_bytes; /* of the stretches before, and of what resumed them */
   bool journal_full;    /* a suspension was refused for that */
