@@ -183,7 +183,7 @@ static uint64_t hash_value(struct walk *walk, int index)
   walk->steps++;
   switch (type) {
   case LUA_TBOOLEAN:
-    return (uint64_t)(8 + lua_toboolean(L, index));
+    return UINT64_C(8) + (lua_toboolean(L, index) ? 1 : 0);
   case LUA_TNUMBER:
     if (lua_isinteger(L, index)) return hgl_journal_mix(10, (uint64_t)lua_tointeger(L, index));
     number = lua_tonumber(L, index);
@@ -197,7 +197,7 @@ static uint64_t hash_value(struct walk *walk, int index)
   case LUA_TUSERDATA:
     return hash_userdata(L, index);
   default:
-    return (uint64_t)(16 + type);
+    return UINT64_C(16) + (uint64_t)type;
   }
 }
 

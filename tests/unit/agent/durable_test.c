@@ -401,6 +401,12 @@ static void a_raise_after_a_suspension_goes_on_from_there_and_repeats_nothing(vo
 
 /* ---- scripts that change ---- */
 
+static int count_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
+{
+  ++*(size_t *)user;
+  return 0;
+}
+
 static void a_handler_ends_under_the_script_it_began_with(void **state)
 {
   static const char format[] = "agent.on('go/1.0/now', function(m)\n"
@@ -441,12 +447,7 @@ static void a_handler_ends_under_the_script_it_began_with(void **state)
   const struct hgl_bytes none = {0};
   struct hgl_err err;
   size_t scripts = 0;
-  int count(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *e)
-  {
-    ++*(size_t *)user;
-    return 0;
-  }
-  assert_ok(hgl_store_scan(a->store, HGL_DB_SCRIPTS, none, none, false, count, &scripts, &err));
+  assert_ok(hgl_store_scan(a->store, HGL_DB_SCRIPTS, none, none, false, count_row, &scripts, &err));
   assert_int_equal(scripts, 1);
   world_deinit(&world);
 }
