@@ -306,28 +306,18 @@ static int call_dead_drop(const struct call *call, json_t **result, struct hgl_e
   return *result ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
 }
 
-static int on_run(const struct call *call,
-                  int (*what)(struct hgl_host *host, uint64_t row, struct hgl_err *err),
-                  struct hgl_err *err)
+/* runs.retry, runs.finish and runs.drop */
+static int call_run(const struct call *call, json_t **result, struct hgl_err *err)
 {
+  const char *name;
   int64_t row;
-  int status = get_integer(call, "row", 0, INT64_MAX, -1, &row, err);
-  return status ? status : what(call->api->host, (uint64_t)row, err);
-}
-
-static int call_runs_retry(const struct call *call, json_t **result, struct hgl_err *err)
-{
-  return on_run(call, hgl_host_run_retry, err);
-}
-
-static int call_runs_finish(const struct call *call, json_t **result, struct hgl_err *err)
-{
-  return on_run(call, hgl_host_run_finish, err);
-}
-
-static int call_runs_drop(const struct call *call, json_t **result, struct hgl_err *err)
-{
-  return on_run(call, hgl_host_run_drop, err);
+  int status = get_text(call, "call", &name, err);
+  if (status == 0) status = get_integer(call, "row", 0, INT64_MAX, -1, &row, err);
+  if (status) return status;
+  struct hgl_host *host = call->api->host;
+  if (strcmp(name, "runs.retry") == 0) return hgl_host_run_retry(host, (uint64_t)row, err);
+  if (strcmp(name, "runs.finish") == 0) return hgl_host_run_finish(host, (uint64_t)row, err);
+  return hgl_host_run_drop(host, (uint64_t)row, err);
 }
 
 static int call_stop(const struct call *call, json_t **result, struct hgl_err *err)
@@ -606,33 +596,20 @@ static const struct {
   int (*now)(const struct call *call, json_t **result, struct hgl_err *err);
   int (*later)(const struct call *call, struct hgl_err *err); /* answers by itself */
 } calls[] = {
-    {"describe", call_describe, NULL},
-    {"agents", call_agents, NULL},
-    {"peers", call_peers, NULL},
-    {"find", call_find, NULL},
-    {"send", call_send, NULL},
-    {"ask", NULL, call_ask},
-    {"tail", call_tail, NULL},
-    {"deals", call_deals, NULL},
-    {"proofs", call_proofs, NULL},
-    {"dead.list", call_dead_list, NULL},
-    {"dead.show", call_dead_show, NULL},
-    {"dead.resend", call_dead_resend, NULL},
-    {"dead.drop", call_dead_drop, NULL},
-    {"export", call_export, NULL},
-    {"agent.pause", NULL, call_agent},
-    {"agent.resume", NULL, call_agent},
-    {"agent.stop", NULL, call_agent},
-    {"agent.restart", NULL, call_agent},
-    {"agent.remove", NULL, call_agent},
-    {"agent.add", NULL, call_agent},
-    {"backup", NULL, call_backup},
-    {"stop", call_stop, NULL},
-    {"runs.list", call_runs_list, NULL},
-    {"runs.show", call_runs_show, NULL},
-    {"runs.retry", call_runs_retry, NULL},
-    {"runs.finish", call_runs_finish, NULL},
-    {"runs.drop", call_runs_drop, NULL},
+    {"describe", call_describe, NULL},   {"agents", call_agents, NULL},
+    {"peers", call_peers, NULL},         {"find", call_find, NULL},
+    {"send", call_send, NULL},           {"ask", NULL, call_ask},
+    {"tail", call_tail, NULL},           {"deals", call_deals, NULL},
+    {"proofs", call_proofs, NULL},       {"dead.list", call_dead_list, NULL},
+    {"dead.show", call_dead_show, NULL}, {"dead.resend", call_dead_resend, NULL},
+    {"dead.drop", call_dead_drop, NULL}, {"export", call_export, NULL},
+    {"agent.pause", NULL, call_agent},   {"agent.resume", NULL, call_agent},
+    {"agent.stop", NULL, call_agent},    {"agent.restart", NULL, call_agent},
+    {"agent.remove", NULL, call_agent},  {"agent.add", NULL, call_agent},
+    {"backup", NULL, call_backup},       {"stop", call_stop, NULL},
+    {"runs.list", call_runs_list, NULL}, {"runs.show", call_runs_show, NULL},
+    {"runs.retry", call_run, NULL},      {"runs.finish", call_run, NULL},
+    {"runs.drop", call_run, NULL},
 };
 enum { CALL_COUNT = sizeof calls / sizeof *calls };
 
