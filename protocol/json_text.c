@@ -105,7 +105,7 @@ static void show_way(const struct way *way, char *out, size_t size)
 
 static int refuse_number(struct hgl_bytes text, const json_error_t *error, struct hgl_err *err)
 {
-  struct way way;
+  struct way way = {0};
   char place[200];
   size_t end = error->position > 0 ? (size_t)error->position : 0;
   follow(hgl_bytes(text.data, end < text.size ? end : text.size), &way);

@@ -1,5 +1,7 @@
 /* How many agents fit into a GiB: a host with many instances of one script, and its memory. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "host/bench.h"
 
@@ -19,12 +21,15 @@ enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
 /* Its own memory, resident; the pages of the data file that are mapped are the kernel's. */
 static int read_memory(pid_t pid, double *bytes, struct hgl_err *err)
 {
+  static const char field[] = "RssAnon:";
   char path[64], line[256];
   unsigned long long kib = 0;
   snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
   FILE *file = fopen(path, "r");
   if (!file) return hgl_fail(err, HGL_IO, "cannot read %s", path);
-  while (fgets(line, sizeof line, file) && sscanf(line, "RssAnon: %llu kB", &kib) != 1) continue;
+  while (!kib && fgets(line, sizeof line, file))
+    if (strncmp(line, field, sizeof field - 1) == 0)
+      kib = strtoull(line + sizeof field - 1, NULL, 10);
   fclose(file);
   *bytes = (double)kib * 1024;
   return kib ? 0 : hgl_fail(err, HGL_IO, "%s names no RssAnon", path);
