@@ -354,7 +354,7 @@ static void dead_letters_of_any_size_are_listed_and_each_is_shown_whole(void **s
   int head = sprintf(request, "{\"call\":\"send\",\"to\":\"echo\",\"type\":\"echo/1.0/raise\","
                               "\"body\":\"");
   memset(request + head, 'x', LETTER_SIZE);
-  strcpy(request + head + LETTER_SIZE, "\"}");
+  memcpy(request + head + LETTER_SIZE, "\"}", 3);
   for (int i = 0; i < LETTERS; i++) json_decref(assert_answered(scene, request));
   free(request);
   wait_for_count(scene, LETTERS, 0);
@@ -423,7 +423,7 @@ static void an_error_that_quotes_half_a_character_still_says_why(void **state)
     int size = sprintf(request, "{\"call\":\"send\",\"type\":\"a/1.0/b\",\"to\":\"%.*s", shift,
                        "xx");
     for (int i = 0; i < 40; i++) size += sprintf(request + size, "\u20ac");
-    strcpy(request + size, "\"}");
+    memcpy(request + size, "\"}", 3);
     json_t *answer = call(scene, request);
     const json_t *error = json_object_get(answer, "error");
     assert_non_null(
