@@ -3,7 +3,7 @@
 -- Limits: messages = 500, stretch = "1s"
 agent.on("hostile/1.0/go", function(message)
   local sent, code = 0, nil
-  for _ = 1, 5000 do
+  for _ = 1, 1500 do
     local id, _, problem = agent.send("witness", "witness/1.0/noise", {})
     if id then sent = sent + 1 else code = problem end
   end

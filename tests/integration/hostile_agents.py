@@ -22,6 +22,7 @@ from hosts import HAGGLE, TREE, Checks, Control, Refused  # noqa: E402
 BATCHES = 4
 AT_ONCE = 8
 WITHIN_MS = 60000
+PARKED_MS = 8000  # nobody answers for one that is parked
 USUAL_LIMITS = {"memory": '"8MB"', "stretch": '"50ms"', "state": '"1MB"'}
 
 WITNESS = """
@@ -53,11 +54,12 @@ class Program:
         self.said = {}
         with open(path, encoding="utf-8") as file:
             for line in file:
-                found = re.match(r"-- (Tries|Ends|Limits|Allow|Grant): (.+)", line)
+                found = re.match(r"-- (Tries|Ends|Limits|Restart|Allow|Grant): (.+)", line)
                 if not found:
                     break
                 self.said[found[1]] = found[2]
         self.kind, _, self.text = self.said["Ends"].partition(": ")
+        self.within_ms = PARKED_MS if self.kind == "parked" else WITHIN_MS
         self.answer = self.code = None
         self.took_s = 0
 
@@ -71,7 +73,8 @@ class Program:
             allow.append(f"read={os.getcwd()}/granted/{self.said['Grant']}")
         limits_text = ", ".join(f"{name} = {value}" for name, value in limits.items())
         allow_text = ", ".join(json.dumps(grant) for grant in allow)
-        return (f'{{ name = "{self.name}", script = "hostile/{self.name}.lua", '
+        restart = f"restart = {{ {self.said['Restart']} }}, " if "Restart" in self.said else ""
+        return (f'{{ name = "{self.name}", {restart}script = "hostile/{self.name}.lua", '
                 f"limits = {{ {limits_text} }}, allow = {{ {allow_text} }}, "
                 f'config = {{ folder = "{os.getcwd()}/granted" }} }}')
 
@@ -80,7 +83,7 @@ class Program:
         control = Control(data, timeout=WITHIN_MS / 1000 + 20)
         try:
             self.answer = control.call("ask", to=self.name, type="hostile/1.0/go", body={},
-                                       within_ms=WITHIN_MS)["body"]
+                                       within_ms=self.within_ms)["body"]
         except Refused as error:
             self.code = error.code
         except OSError as error:
@@ -161,6 +164,9 @@ def check_outcome(check, program, state):
     error = state["last_error"] or ""
     if program.kind == "harmless":
         check.that(program.answer == {}, what, f"{program.answer or program.code}, last error {error}")
+    elif program.kind == "parked":
+        check.that(program.code == "timeout" and state["status"] == "parked"
+                   and program.text in (state.get("reason") or ""), what, state)
     else:
         failed = program.answer and program.answer.get("code") == "handler_failed"
         check.that(failed and any(text in error for text in program.text.split(" or ")), what,
