@@ -260,6 +260,7 @@ enum hgl_list {
   HGL_LIST_DEALS,
   HGL_LIST_PROOFS,
   HGL_LIST_DEAD,
+  HGL_LIST_RUNS,
 };
 /* Like the calls above, a page at a time. HGL_INVALID: a cursor that is none of this list's. */
 int hgl_host_page(struct hgl_host *host, enum hgl_list list, const struct hgl_page *page,
@@ -280,6 +281,8 @@ int hgl_host_dead_resend_all(struct hgl_host *host, size_t *done, size_t *left,
 int hgl_host_dead_drop_all(struct hgl_host *host, size_t *done, struct hgl_err *err) HGL_NODISCARD;
 /* Handlers that are suspended, the oldest first. */
 int hgl_host_list_runs(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
+int hgl_host_show_run(struct hgl_host *host, uint64_t row, json_t **out,
+                      struct hgl_err *err) HGL_NODISCARD;
 /* One that is parked, or waits to be tried again, is tried now. HGL_INVALID: it has not failed. */
 int hgl_host_run_retry(struct hgl_host *host, uint64_t row, struct hgl_err *err) HGL_NODISCARD;
 /* It ends here as if its handler had returned: what it has done stays done. */

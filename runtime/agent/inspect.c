@@ -209,6 +209,8 @@ int hgl_host_page(struct hgl_host *host, enum hgl_list list, const struct hgl_pa
     return page_of_proofs(host, page, out, err);
   case HGL_LIST_DEAD:
     return page_of_dead(host, page, out, err);
+  case HGL_LIST_RUNS:
+    return page_of_runs(host, page, out, err);
   }
   return hgl_fail(err, HGL_INTERNAL, "there is no such list");
 }

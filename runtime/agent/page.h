@@ -29,5 +29,7 @@ int page_of_proofs(struct hgl_host *host, const struct hgl_page *page, json_t **
                    struct hgl_err *err) HGL_NODISCARD;
 int page_of_dead(struct hgl_host *host, const struct hgl_page *page, json_t **out,
                  struct hgl_err *err) HGL_NODISCARD;
+int page_of_runs(struct hgl_host *host, const struct hgl_page *page, json_t **out,
+                 struct hgl_err *err) HGL_NODISCARD;
 
 #endif

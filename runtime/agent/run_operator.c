@@ -1,7 +1,8 @@
 /* The operator looks at handlers that are suspended, and decides on those that cannot go on. */
-#include "agent/internal.h"
-
 #include <assert.h>
+#include <stdlib.h>
+
+#include "agent/page.h"
 
 static struct agent_run *find(struct hgl_host *host, uint64_t row)
 {
@@ -65,15 +66,52 @@ static json_t *describe(const struct agent_run *run)
   return object;
 }
 
+static int by_row(const void *a, const void *b)
+{
+  const struct agent_run *const *x = a, *const *y = b;
+  return (*x)->row < (*y)->row ? -1 : (*x)->row > (*y)->row;
+}
+
+/* Those with a row behind `last`, the oldest first. */
+static int collect(struct hgl_host *host, uint64_t last, struct agent_run ***out, size_t *count,
+                   struct hgl_err *err)
+{
+  size_t all = 0, found = 0;
+  for (size_t i = 0; i < host->agent_count; i++) all += host->agents[i]->run_count;
+  struct agent_run **runs = hgl_array(all + 1, sizeof(struct agent_run *));
+  if (!runs) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  for (size_t i = 0; i < host->agent_count; i++)
+    for (struct agent_run *run = host->agents[i]->runs; run; run = run->next)
+      if (run->stretches && run->row > last) runs[found++] = run;
+  qsort((void *)runs, found, sizeof *runs, by_row);
+  *out = runs;
+  *count = found;
+  return 0;
+}
+
+/* The cursor is the row of the last one told. */
+int page_of_runs(struct hgl_host *host, const struct hgl_page *page, json_t **out,
+                 struct hgl_err *err)
+{
+  struct paging paging;
+  struct agent_run **runs = NULL;
+  size_t count = 0;
+  uint8_t place[8];
+  int status = page_begin(&paging, page, err);
+  struct hgl_bytes after = page_after(&paging);
+  if (!status && after.size && after.size != sizeof place)
+    status = hgl_fail(err, HGL_INVALID, "this is no cursor of a list of suspended handlers");
+  if (!status)
+    status = collect(host, after.size ? hgl_get_be64(after.data) : 0, &runs, &count, err);
+  for (size_t i = 0; i < count && !status && !page_full(&paging); i++)
+    status = page_add(&paging, describe(runs[i]), row_key(runs[i]->row, place), err);
+  hgl_free((void *)runs);
+  return page_end(&paging, status, out, err);
+}
+
 int hgl_host_list_runs(struct hgl_host *host, json_t **out, struct hgl_err *err)
 {
-  json_t *list = json_array();
-  for (size_t i = 0; i < host->agent_count; i++)
-    for (const struct agent_run *run = host->agents[i]->runs; run; run = run->next)
-      if (run->stretches) json_array_insert_new(list, 0, describe(run));
-  if (!list) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  *out = list;
-  return 0;
+  return page_of_runs(host, NULL, out, err);
 }
 
 static int need(struct hgl_host *host, uint64_t row, struct agent_run **out, struct hgl_err *err)
@@ -85,6 +123,15 @@ static int need(struct hgl_host *host, uint64_t row, struct agent_run **out, str
   tick_now(host);
   *out = run;
   return 0;
+}
+
+int hgl_host_show_run(struct hgl_host *host, uint64_t row, json_t **out, struct hgl_err *err)
+{
+  struct agent_run *run;
+  int status = need(host, row, &run, err);
+  if (status) return status;
+  *out = describe(run);
+  return *out ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
 }
 
 int hgl_host_run_retry(struct hgl_host *host, uint64_t row, struct hgl_err *err)

@@ -226,25 +226,14 @@ static int call_dead_show(const struct call *call, json_t **result, struct hgl_e
 
 static int call_runs_list(const struct call *call, json_t **result, struct hgl_err *err)
 {
-  return hgl_host_list_runs(call->api->host, result, err);
+  return give_page(call, HGL_LIST_RUNS, NULL, LIST_MAX, result, err);
 }
 
 static int call_runs_show(const struct call *call, json_t **result, struct hgl_err *err)
 {
   int64_t row;
-  json_t *list = NULL, *item;
-  size_t index;
   int status = get_integer(call, "row", 0, INT64_MAX, -1, &row, err);
-  if (status == 0) status = hgl_host_list_runs(call->api->host, &list, err);
-  if (status) return status;
-  json_array_foreach(list, index, item)
-  {
-    if (json_integer_value(json_object_get(item, "row")) == row) *result = json_incref(item);
-  }
-  json_decref(list);
-  return *result
-             ? 0
-             : hgl_fail(err, HGL_NOT_FOUND, "there is no suspended handler %lld", (long long)row);
+  return status ? status : hgl_host_show_run(call->api->host, (uint64_t)row, result, err);
 }
 
 static int call_export(const struct call *call, json_t **result, struct hgl_err *err)

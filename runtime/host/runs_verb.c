@@ -15,11 +15,8 @@ static int list_all(const char *data, bool json, struct hgl_err *err)
       {"status", "status", HGL_COLUMN_TEXT}, {"stretches", "stretches", HGL_COLUMN_NUMBER},
       {"why", "why", HGL_COLUMN_TEXT},       {0}};
   json_t *rows = NULL;
-  int status = hgl_client_once(data, json_pack("{s:s}", "call", "runs.list"), HGL_CLIENT_TIMEOUT_MS,
-                               &rows, err);
-  if (status == 0)
-    status = json ? hgl_print_json(rows, err)
-                  : hgl_print_table(rows, columns, "no suspended handlers", err);
+  int status = hgl_client_list(data, json_pack("{s:s}", "call", "runs.list"), SIZE_MAX, &rows, err);
+  if (status == 0) status = hgl_print_list(rows, json, columns, "no suspended handlers", err);
   json_decref(rows);
   return status;
 }
