@@ -411,6 +411,7 @@ static int next_match(lua_State *L)
   const char *pattern = lua_tolstring(L, lua_upvalueindex(2), &pattern_size);
   size_t from = (size_t)lua_tointeger(L, lua_upvalueindex(3));
   lua_Integer last_end = lua_tointeger(L, lua_upvalueindex(4));
+  assert(text && pattern);
   if (from > size) return 0;
   struct matcher m = start(L, text, size, pattern, pattern_size);
   for (const char *s = text + from; s <= m.text_end; s++) {

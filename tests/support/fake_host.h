@@ -210,7 +210,7 @@ static inline void fake_init(struct fake_host *host)
   struct hgl_err err = {0};
   *host = (struct fake_host){.key = fake_key(1), .now_ms = 1767225600123};
   host->limits = (struct hgl_vm_limits){
-      .memory_bytes = 4 << 20, .stretch_ms = 150, .state_bytes = 1 << 20, .runs_max = 3};
+      .memory_bytes = 4 << 20, .stretch_ms = 10000, .state_bytes = 1 << 20, .runs_max = 3};
   assert_ok(hgl_chunks_create(&host->chunks, &err));
   assert_ok(hgl_watchdog_create(&host->watchdog, &err));
 }

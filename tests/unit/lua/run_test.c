@@ -131,6 +131,7 @@ static void run_says_where_it_cannot_be_suspended(void **state)
 static void run_limits_hold_in_later_stretches(void **state)
 {
   struct fake_host *host = *state;
+  host->limits.stretch_ms = 150;
   assert_int_equal(fake_run(host, "coroutine.wrap(function() agent.sleep(1) while true do pcall("
                                   "function() while true do end end) end end)()"),
                    HGL_VM_SUSPENDED);

@@ -34,9 +34,16 @@ static void end(struct scene *scene)
   scene->backend->calls->close(scene->backend);
 }
 
-static void submit(struct scene *scene, const char *key)
+static struct hgl_waiter *new_waiter(void)
 {
   struct hgl_waiter *waiter = hgl_zalloc(sizeof *waiter);
+  assert_non_null(waiter);
+  return waiter;
+}
+
+static void submit(struct scene *scene, const char *key)
+{
+  struct hgl_waiter *waiter = new_waiter();
   assert_ok(hgl_writeset_put(scene->set, HGL_DB_STATE, hgl_text(key), hgl_text("v"), &err));
   assert_ok(hgl_writer_submit(scene->writer, &scene->set, waiter, &err));
   assert_int_equal(hgl_writeset_count(scene->set), 0); /* an empty one in its place */
@@ -152,7 +159,7 @@ static void relaxed_merges_what_waits_and_tells_everyone(void **state)
     submit(&scene, key);
   }
   assert_int_equal(hgl_writer_sets(scene.writer), 1); /* one commit will hold them all */
-  struct hgl_waiter *more = hgl_zalloc(sizeof *more);
+  struct hgl_waiter *more = new_waiter();
   hgl_writer_attach(scene.writer, more);
   assert_int_equal(collect(&scene), 0);
   assert_true(hgl_writer_wait(scene.writer, in_ms(10000))); /* who waits does not wait that long */
@@ -205,7 +212,7 @@ static void want_of_memory_leaves_the_set_with_its_owner(void **state)
 {
   struct scene scene;
   begin(&scene, false, 0);
-  struct hgl_waiter *waiter = hgl_zalloc(sizeof *waiter);
+  struct hgl_waiter *waiter = new_waiter();
   assert_ok(hgl_writeset_put(scene.set, HGL_DB_STATE, hgl_text("a"), hgl_text("v"), &err));
   hgl_mem_fail_after(0);
   int status = hgl_writer_submit(scene.writer, &scene.set, waiter, &err);
