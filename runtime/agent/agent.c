@@ -21,6 +21,11 @@ struct agent *agent_by_name(struct hgl_host *host, struct hgl_bytes name)
   return hgl_map_get(&host->agents_by_name, name);
 }
 
+bool agent_declares(const struct agent *agent, enum hgl_vm_declaration kind)
+{
+  return agent->declares & 1u << kind;
+}
+
 struct hgl_definition *agent_definition(const struct agent *agent, struct hgl_bytes protocol,
                                         struct hgl_bytes version)
 {
@@ -316,6 +321,7 @@ void agent_destroy(struct agent *agent)
   hgl_map_deinit(&agent->threads);
   hgl_map_deinit(&agent->asks);
   hgl_map_deinit(&agent->locks);
+  agent_unlist_awake(agent);
   script_drop_vms(agent);
   script_release(agent->host, agent->script);
   hgl_buf_deinit(&agent->offers);
@@ -468,9 +474,11 @@ int agent_open(struct agent *agent, bool found, const char *reason, struct hgl_e
   if (!found) agent->stored_version = agent->version;
   if ((status = agent_store_row(agent, err))) return status;
   if (!agent->created) reason = "created";
-  if (agent->vm && (status = agent_notice(agent, MAIL_START, reason ? reason : "restarted", err)))
+  if (agent->script &&
+      (status = agent_notice(agent, MAIL_START, reason ? reason : "restarted", err)))
     return status;
   if ((status = runs_load(agent, err)) || (status = mailbox_load(agent, err))) return status;
+  agent_active(agent);
   return agent_advertise(agent, err);
 }
 
@@ -502,8 +510,11 @@ void hgl_host_stop_agents(struct hgl_host *host)
   for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) inbox_drop(host, slot->value);
   for (size_t i = 0; i < host->agent_count; i++) {
     struct agent *agent = host->agents[i];
-    if (!agent->vm || agent->held || agent->stopped) continue;
-    if (agent_notice(agent, MAIL_STOP, "", &err)) host_fatal(host, &err);
+    if (!agent->script || agent->held || agent->stopped) continue;
+    if (!agent_declares(agent, HGL_VM_ON_STOP))
+      agent->stopped = true;
+    else if (agent_notice(agent, MAIL_STOP, "", &err))
+      host_fatal(host, &err);
   }
   host_request_tick(host);
 }

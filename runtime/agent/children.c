@@ -401,7 +401,7 @@ int child_send(struct child *child, enum errand errand, struct hgl_err *err)
   host_request_tick(host);
   hgl_heap_remove(&host->restarts, &child->due);
   if (began || !agent || agent->stopped) return 0;
-  if (agent->vm && !agent->held && !agent->starting) return agent_notice(agent, MAIL_STOP, "", err);
+  if (agent->script && !agent->held && !agent->starting) return agent_notice(agent, MAIL_STOP, "", err);
   agent->stopped = true;
   return 0;
 }

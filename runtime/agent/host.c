@@ -131,6 +131,8 @@ int hgl_host_create(const struct hgl_host_config *config, struct hgl_host **out,
   if (!host->config.journal_bytes) host->config.journal_bytes = HGL_JOURNAL_BYTES_DEFAULT;
   if (!host->config.disk_reserve) host->config.disk_reserve = HGL_DISK_RESERVE_DEFAULT;
   if (!host->config.hosts_max) host->config.hosts_max = HGL_HOSTS_DEFAULT;
+  if (!host->config.hibernate_ms) host->config.hibernate_ms = HGL_HIBERNATE_MS_DEFAULT;
+  if (!host->config.lua_bytes) host->config.lua_bytes = HGL_LUA_BYTES_DEFAULT;
   host->key = *hgl_signer_key(config->signer);
   hgl_did_format(&host->key, host->did);
   struct hgl_map *maps[] = {

@@ -41,6 +41,8 @@ enum {
   HGL_JOURNAL_BYTES_DEFAULT = 256 << 20, /* kept of what was said and heard */
   HGL_HOSTS_DEFAULT = 20000,             /* other hosts in memory */
   HGL_DISK_RESERVE_DEFAULT = 64 << 20,   /* left free: below it nothing is taken in */
+  HGL_HIBERNATE_MS_DEFAULT = 60000,
+  HGL_LUA_BYTES_DEFAULT = 1 << 30, /* of all Lua states, before agents at rest give theirs up */
   /* of a restart policy */
   HGL_RESTARTS_DEFAULT = 5,
   HGL_RESTARTS_MAX = 1000,
@@ -107,8 +109,11 @@ struct hgl_host_config {
   int64_t journal_age_ms;        /* 0: rows stay as long as the size permits */
   int64_t disk_reserve;          /* bytes; 0: the default; negative: none */
   size_t hosts_max;              /* 0: the default */
-  bool allow_private;            /* dial and pass on loopback and private addresses */
-  bool forget_lua; /* for tests: an agent's Lua state is given up at every suspension */
+  /* An agent that was at rest for so long gives up its Lua state; and, from whoever was longest,
+   * earlier when all Lua states together take more than this. 0: the defaults; negative: never. */
+  int64_t hibernate_ms, lua_bytes;
+  bool allow_private; /* dial and pass on loopback and private addresses */
+  bool forget_lua;    /* for tests: an agent's Lua state is given up at every suspension */
   void (*request_tick)(void *user);
   /* The host cannot go on: a fork of ourselves, a store whose state is unknown. Called once. */
   void (*fatal)(void *user, const struct hgl_err *why);
@@ -298,6 +303,7 @@ int hgl_host_export(struct hgl_host *host, const char *id, struct hgl_buf *out,
 struct hgl_host_counts {
   uint64_t ticks, commits, signatures, verifications;
   uint64_t sent, received, handled, refused, raised, dead, deals;
+  uint64_t woken; /* agents that slept */
 };
 struct hgl_host_counts hgl_host_counts(const struct hgl_host *host);
 

@@ -46,16 +46,18 @@ int hgl_host_describe(struct hgl_host *host, json_t **out, struct hgl_err *err)
       (json_int_t)counts->refused, "raised", (json_int_t)counts->raised, "dead",
       (json_int_t)counts->dead, "deals", (json_int_t)counts->deals, "known_hosts",
       (int)directory.hosts, "known_agents", (int)directory.adverts);
-  json_t *space = json_pack(
-      "{s:s?, s:I, s:I, s:I, s:I}", "held", hgl_host_held(host), "disk_free",
+  json_t *more = json_pack(
+      "{s:i, s:I, s:I, s:s?, s:I, s:I, s:I, s:I}", "awake", (int)host->awake_count, "woken",
+      (json_int_t)counts->woken, "lua_bytes", (json_int_t)host->lua_bytes, "held",
+      hgl_host_held(host), "disk_free",
       (json_int_t)(hgl_store_space(host->config.store) & INT64_MAX), "disk_reserve",
       (json_int_t)(host->config.disk_reserve < 0 ? 0 : host->config.disk_reserve), "store_bytes",
       (json_int_t)store.file_bytes, "journal_bytes", (json_int_t)host->journal_bytes);
-  if (json && (!space || json_object_update(json, space))) {
+  if (json && (!more || json_object_update(json, more))) {
     json_decref(json);
     json = NULL;
   }
-  json_decref(space);
+  json_decref(more);
   return give(json, out, err);
 }
 
@@ -67,7 +69,7 @@ static const char *status_of(const struct child *child)
   if (child->due.index || !agent) return "starting";
   if (agent->stopped) return "stopped";
   if (hgl_host_held(agent->host)) return "held";
-  return agent->created || !agent->vm ? "running" : "starting";
+  return agent->created || !agent->script ? "running" : "starting";
 }
 
 static json_t *describe_agent(const struct agent *agent)
@@ -79,14 +81,15 @@ static json_t *describe_agent(const struct agent *agent)
     whole &= json_array_append_new(protocols,
                                    json_stringn((const char *)slot->key, slot->key_size)) == 0;
   protocols = whole_or_none(protocols, whole);
-  return json_pack(
-      "{s:o, s:s?, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?}", "did",
-      json_did(&agent->key), "about", agent->description, "version", (json_int_t)agent->version,
-      "protocols", protocols, "mailbox", (json_int_t)agent->mailbox.count, "runs",
-      (json_int_t)agent->run_count, "timers", (json_int_t)agent->timers.count, "memory_bytes",
-      (json_int_t)(agent->vm ? hgl_vm_memory(agent->vm) : 0), "handled", (json_int_t)agent->handled,
-      "sent", (json_int_t)agent->sent, "raised", (json_int_t)agent->raised, "log_left_out",
-      (json_int_t)agent->log_left_out_total, "last_error", agent->last_error);
+  return json_pack("{s:o, s:s?, s:I, s:o, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:s?}",
+                   "did", json_did(&agent->key), "about", agent->description, "version",
+                   (json_int_t)agent->version, "protocols", protocols, "mailbox",
+                   (json_int_t)agent->mailbox.count, "runs", (json_int_t)agent->run_count, "timers",
+                   (json_int_t)agent->timers.count, "asleep", agent->script && !agent->vm,
+                   "memory_bytes", (json_int_t)(agent->vm ? hgl_vm_memory(agent->vm) : 0),
+                   "handled", (json_int_t)agent->handled, "sent", (json_int_t)agent->sent, "raised",
+                   (json_int_t)agent->raised, "log_left_out", (json_int_t)agent->log_left_out_total,
+                   "last_error", agent->last_error);
 }
 
 /* NULL: its key cannot be read. */

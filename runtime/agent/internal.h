@@ -102,8 +102,9 @@ struct agent {
   char *description; /* about; may be NULL */
   int64_t version, stored_version;
   bool created;                   /* on_start(created) has been committed */
-  struct hgl_vm *vm;              /* NULL: the operator */
-  struct kept_script *script;     /* what vm runs */
+  unsigned declares;              /* a bit for each enum hgl_vm_declaration */
+  struct hgl_vm *vm;              /* NULL: it sleeps (hibernate.c), or has no script */
+  struct kept_script *script;     /* what vm runs; NULL: the operator */
   struct script_loading *loading; /* while a script's top level runs */
   struct old_vm *old_vms;         /* of scripts that only runs still need */
   uint64_t moves;                 /* of state, when the places of runs' views were last looked at */
@@ -141,6 +142,10 @@ struct agent {
   uint64_t log_left_out_total;
   uint64_t handled, sent, raised, refused;
   char *last_error, *last_traceback;
+  struct agent *awake_next, *awake_previous; /* in host->awake_first … while it has a VM */
+  int64_t active_ms;                         /* monotonic; when it last did something */
+  size_t lua_bytes;                          /* of its VM, as far as the host's sum knows */
+  bool is_awake;
   bool stopped;
   bool held; /* paused, parked or waiting for its restart: no stretch begins */
 };
@@ -316,8 +321,11 @@ struct hgl_host {
   uint64_t next_agent_number;
   struct agent *ready_first, *ready_last;
   struct agent *dirty_agents;
-  struct agent_run *unsaved_runs;    /* with something that is in no row yet */
-  struct hgl_map kept_scripts;       /* digest → struct kept_script */
+  struct agent *awake_first, *awake_last; /* with a Lua state; the longest at rest comes first */
+  size_t awake_count, lua_bytes;          /* of their Lua states */
+  bool more_sleep;                        /* the next tick puts more of them to sleep */
+  struct agent_run *unsaved_runs;         /* with something that is in no row yet */
+  struct hgl_map kept_scripts;            /* digest → struct kept_script */
   struct mail *new_first, *new_last; /* to be given rows at the end of the tick, if still there */
   bool stopping;
   bool complete; /* it has ticked: the agents of its start are all there */
@@ -424,6 +432,7 @@ int agent_store_row(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
  * value alone. */
 bool agent_granted(const struct agent *agent, const char *kind, struct hgl_bytes value,
                    size_t *folder_size);
+bool agent_declares(const struct agent *agent, enum hgl_vm_declaration kind); /* of whatever name */
 struct hgl_definition *agent_definition(const struct agent *agent, struct hgl_bytes protocol,
                                         struct hgl_bytes version);
 void agent_destroy(struct agent *agent);
@@ -446,6 +455,19 @@ void route_local(struct hgl_host *host, struct message *message);
 /* The check before a message enters: agent here, handler, dialogue, expiry, place. */
 int route_check(struct hgl_host *host, const struct message *message, struct agent **agent,
                 struct hgl_err *err) HGL_NODISCARD;
+
+/* hibernate.c */
+/* Its Lua state, if it has given that up. As hgl_vm_create. */
+int agent_wake(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+void agent_active(
+    struct agent *agent); /* it does something: it rests from now on at the earliest */
+void agent_unlist_awake(struct agent *agent); /* before its VM goes */
+/* Gives up an agent's Lua state and state tree, and makes both anew from its rows: as when it
+ * sleeps and wakes. Between two stretches. */
+int agent_forget_lua(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+/* After the commit of a tick: a bounded number of agents go to sleep. */
+void hibernate_some(struct hgl_host *host);
+int64_t hibernate_deadline_ms(const struct hgl_host *host); /* monotonic; INT64_MAX: none */
 
 /* run.c and the other files of handlers that wait: see runs.h */
 void agent_ready(struct agent *agent);

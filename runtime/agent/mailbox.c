@@ -181,7 +181,7 @@ int mailbox_undelivered(struct agent *agent, struct message *message, enum hgl_c
 {
   const struct hgl_envelope *envelope = &message->envelope;
   if (run_fail_ask(agent, &envelope->thid, code, why)) return 0;
-  if (!agent->vm || !hgl_vm_has(agent->vm, HGL_VM_ON_UNDELIVERED, hgl_bytes(NULL, 0))) {
+  if (!agent_declares(agent, HGL_VM_ON_UNDELIVERED)) {
     host_log(agent->host, HGL_LOG_WARN, "%s: %.*s was not delivered: %s (%s)", agent->name,
              HGL_STR(envelope->type), why, hgl_code_name(code));
     return 0;
@@ -346,6 +346,14 @@ int mailbox_load(struct agent *agent, struct hgl_err *err)
 
 /* ---- routing ---- */
 
+/* If it cannot be woken now, that is seen again when the message is to be handled. */
+static bool listens(struct agent *agent, struct hgl_bytes type)
+{
+  struct hgl_err err;
+  return agent_declares(agent, HGL_VM_HANDLER) &&
+         (agent_wake(agent, &err) || hgl_vm_has(agent->vm, HGL_VM_HANDLER, type));
+}
+
 int route_check(struct hgl_host *host, const struct message *message, struct agent **out,
                 struct hgl_err *err)
 {
@@ -358,9 +366,8 @@ int route_check(struct hgl_host *host, const struct message *message, struct age
   bool answer = run_expects(agent, envelope);
   bool refusal = hgl_bytes_is(envelope->protocol, "haggle");
   /* A reply to what the operator said without waiting for one: seen by who watches. */
-  bool overheard = !agent->vm && !hgl_id_equal(&envelope->thid, &envelope->id);
-  if (!answer && !refusal && !overheard &&
-      !(agent->vm && hgl_vm_has(agent->vm, HGL_VM_HANDLER, envelope->type)))
+  bool overheard = !agent->script && !hgl_id_equal(&envelope->thid, &envelope->id);
+  if (!answer && !refusal && !overheard && !listens(agent, envelope->type))
     return hgl_fail(err, HGL_NO_HANDLER, "%s has no handler for %.*s", agent->name,
                     HGL_STR(envelope->type));
   int status;

@@ -69,6 +69,7 @@ static int declare(void *user, enum hgl_vm_declaration what, struct hgl_bytes na
 {
   struct agent *agent = user;
   if (!script_declares(agent)) return 0; /* it is declared already */
+  agent->declares |= 1u << what;
   switch (what) {
   case HGL_VM_DESCRIBE:
     return declare_describe(agent, value, err);

@@ -426,7 +426,7 @@ static void pass_over(struct agent *agent, struct mail *mail)
   agent->host->changed = true;
   if (mail->timer) mail->timer->every_ms = 0;
   consume(agent, mail);
-  if (mail->kind == MAIL_MESSAGE && agent->vm &&
+  if (mail->kind == MAIL_MESSAGE && agent->script &&
       !hgl_bytes_is(mail->message->envelope.protocol, "haggle"))
     give_up(agent, mail, HGL_NO_HANDLER, hgl_code_meaning(HGL_NO_HANDLER));
 }
@@ -460,7 +460,7 @@ static void handle(struct agent *agent, struct mail *mail, struct agent_run *run
   struct hgl_vm_message message;
   struct hgl_vm_run *vm_run = NULL;
   struct hgl_vm_wait wait;
-  struct hgl_vm_failure failure;
+  struct hgl_vm_failure failure = {.traceback = ""};
   struct hgl_buf values;
 
   if (mail->timer && mail->timer->cancelled) {
@@ -470,7 +470,12 @@ static void handle(struct agent *agent, struct mail *mail, struct agent_run *run
   hgl_buf_init(&values, HGL_BODY_SIZE_MAX + 1024);
   run_call_of(mail, &message, &call, &values);
   call.values = hgl_buf_bytes(&values);
-  if (!agent->vm || !hgl_vm_has(agent->vm, call.kind, call.name)) {
+  if (agent_declares(agent, call.kind) && agent_wake(agent, &failure.error)) {
+    try_again(agent, mail, run, &failure);
+    hgl_buf_deinit(&values);
+    return;
+  }
+  if (!agent_declares(agent, call.kind) || !hgl_vm_has(agent->vm, call.kind, call.name)) {
     pass_over(agent, mail);
     finish(mail, run);
     hgl_buf_deinit(&values);
@@ -501,7 +506,9 @@ static void handle(struct agent *agent, struct mail *mail, struct agent_run *run
 static bool bring_back(struct agent_run *run)
 {
   struct hgl_vm_failure failure = {.traceback = ""};
-  if (run->vm_run || run_replay(run, &failure.error) == 0) return true;
+  if (run->vm_run ||
+      (agent_wake(run->agent, &failure.error) == 0 && run_replay(run, &failure.error) == 0))
+    return true;
   bool may_pass = failure.error.code == HGL_NO_MEMORY || failure.error.code == HGL_LIMIT;
   if (may_pass && run->attempt < HGL_ATTEMPTS_DEFAULT)
     go_on_again(run, &failure);
@@ -626,6 +633,7 @@ void run_agents(struct hgl_host *host)
       steps++;
       now = hgl_mono_ns(host->config.clock);
     }
+    if (agent->vm) agent_active(agent);
     if (more && may_run(agent)) agent_ready(agent);
     if (now > until) break;
   }

@@ -132,7 +132,7 @@ static void read_refusal(struct ask *ask, const struct hgl_envelope *envelope)
 
 bool run_expects(struct agent *agent, const struct hgl_envelope *envelope)
 {
-  if (!agent->vm) return operator_expects(agent, envelope);
+  if (!agent->script) return operator_expects(agent, envelope);
   struct agent_run *run;
   const struct ask *ask = find_ask(agent, &envelope->thid, &run);
   return ask && hgl_key_equal(&ask->peer, &envelope->from);
@@ -140,7 +140,7 @@ bool run_expects(struct agent *agent, const struct hgl_envelope *envelope)
 
 bool run_answer(struct agent *agent, struct message *message)
 {
-  if (!agent->vm) return operator_answer(agent, message);
+  if (!agent->script) return operator_answer(agent, message);
   struct agent_run *run;
   struct ask *ask = find_ask(agent, &message->envelope.thid, &run);
   if (!ask || !hgl_key_equal(&ask->peer, &message->envelope.from)) return false;
@@ -155,7 +155,7 @@ bool run_answer(struct agent *agent, struct message *message)
 bool run_fail_ask(struct agent *agent, const struct hgl_id *thid, enum hgl_code code,
                   const char *why)
 {
-  if (!agent->vm) return operator_fail(agent, thid, code, why);
+  if (!agent->script) return operator_fail(agent, thid, code, why);
   struct agent_run *run;
   struct ask *ask = find_ask(agent, thid, &run);
   if (!ask) return false;

@@ -214,7 +214,8 @@ static int save_answers(struct agent_run *run, struct hgl_buf *row, struct hgl_e
 static int save_places(struct agent_run *run, struct hgl_buf *row, struct hgl_err *err)
 {
   int status = 0;
-  if (!run->views && !run->places.size) return 0;
+  /* While the agent sleeps they stand still, as they were saved. */
+  if (run->away.size || (!run->views && !run->places.size)) return 0;
   hgl_buf_clear(row);
   if (run->views) status = hgl_vm_views_places(run->agent->vm, run->views, row, err);
   if (status || hgl_bytes_equal(hgl_buf_bytes(row), hgl_buf_bytes(&run->places))) return status;
@@ -530,7 +531,7 @@ int runs_load(struct agent *agent, struct hgl_err *err)
 {
   struct loading loading = {.agent = agent};
   uint8_t key[16];
-  if (!agent->vm) return 0;
+  if (!agent->script) return 0;
   int status = hgl_store_scan(agent->host->config.store, HGL_DB_RUNS, row_key(agent->number, key),
                               hgl_bytes(NULL, 0), false, load_row, &loading, err);
   for (struct mail *mail; (mail = mail_queue_pop(&loading.lost));) {

@@ -159,9 +159,6 @@ int runs_follow_views(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
  * may pass. */
 int run_replay(struct agent_run *run, struct hgl_err *err) HGL_NODISCARD;
 void run_leave_vm(struct agent_run *run); /* its Lua state is given up, all else stays */
-/* Gives up an agent's Lua state and state tree, and makes both anew from its rows: as when an idle
- * agent sleeps and wakes. Between two stretches. */
-int agent_forget_lua(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 
 /* run_locks.c: agent.exclusive */
 int lock_take(struct agent *agent, struct hgl_bytes key, bool *granted,

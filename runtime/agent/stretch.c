@@ -43,7 +43,7 @@ static int undo_dialogue(struct stretch *stretch, const struct hgl_envelope *env
 static int check_rate(struct agent *agent, struct hgl_err *err)
 {
   const struct stretch *stretch = &agent->host->stretch;
-  if (!agent->vm || (!stretch->mail && !stretch->run)) return 0;
+  if (!agent->script || (!stretch->mail && !stretch->run)) return 0;
   int64_t left = hgl_bucket_left(&agent->said, agent->limits.messages, agent->host->mono_ms);
   if (left > (int64_t)stretch->spoken_count) return 0;
   return hgl_fail(err, HGL_LIMIT, "%s says more than %lld messages a second", agent->name,

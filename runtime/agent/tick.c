@@ -156,6 +156,7 @@ void hgl_host_tick(struct hgl_host *host)
   if (journal_overdue(host)) host->changed = true;
   if (host->changed && !host->failed && seal_and_commit(host, &err)) host_fatal(host, &err);
   if (!host->failed) children_settle(host);
+  if (!host->failed) hibernate_some(host);
   operate_tell(host);
   operator_due(host);
   if (host->ready_first) host_request_tick(host);
@@ -180,6 +181,8 @@ int64_t hgl_host_deadline(const struct hgl_host *host)
   if (host->expiry_due_ms != INT64_MAX && now_ms + WALL_CHECK_MS < due)
     due = now_ms + WALL_CHECK_MS;
   if (host->holds_due_ms < due) due = host->holds_due_ms;
+  int64_t hibernate_due_ms = hibernate_deadline_ms(host);
+  if (hibernate_due_ms < due) due = hibernate_due_ms;
   int64_t restart_due_ms = children_deadline_ms(host);
   if (restart_due_ms < due) due = restart_due_ms;
   int64_t operator_due_ms = operator_deadline_ms(host);

@@ -272,6 +272,28 @@ int hgl_config_disk_reserve(struct hgl_config *config, const char *text, struct 
   return 0;
 }
 
+int hgl_config_hibernate_after(struct hgl_config *config, const char *text, struct hgl_err *err)
+{
+  int64_t after_ms = -1;
+  int status = strcmp(text, "never") == 0 ? 0 : hgl_duration_parse(hgl_text(text), &after_ms, err);
+  if (status) return hgl_fail_in(err, "when agents hibernate (or \"never\")");
+  if (!after_ms) return hgl_fail(err, HGL_INVALID, "agents hibernate after 1ms at the earliest");
+  config->node.hibernate_ms = after_ms;
+  return 0;
+}
+
+int hgl_config_hibernate_above(struct hgl_config *config, const char *text, struct hgl_err *err)
+{
+  int64_t bytes = -1;
+  if (strcmp(text, "never") != 0 && !hgl_config_size(text, &bytes))
+    return hgl_fail(err, HGL_INVALID,
+                    "the memory above which agents hibernate is a size, as in \"1GB\", or "
+                    "\"never\", not \"%.40s\"",
+                    text);
+  config->node.lua_bytes = bytes;
+  return 0;
+}
+
 int hgl_config_read(struct hgl_config *config, const char *path, struct hgl_err *err)
 {
   struct hgl_buf source;

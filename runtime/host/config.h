@@ -23,6 +23,7 @@ void hgl_config_deinit(struct hgl_config *config);
  * BOOLEAN, tls = { certificate = FILE, key = FILE } or { self_signed = true }, trust = FILE,
  *   durability = "strict" | "relaxed 50ms", journal = { size = "256MB", age = "30d" },
  *   disk_reserve = "64MB",
+ *   hibernate = { after = "60s", above = "1GB" },
  *   agents = { { name, script, count, config = {…}, allow = { "read=PATH"… }, delegation = FILE,
  *                limits = { memory = "16MB", stretch = "10ms", … } (those of agent/limits.h),
  *                group, restart = { on_failure = "restart", restarts = 5, within = "1m",
@@ -57,6 +58,12 @@ int hgl_config_journal_size(struct hgl_config *config, const char *text,
 int hgl_config_journal_age(struct hgl_config *config, const char *text,
                            struct hgl_err *err) HGL_NODISCARD;
 /* "64MB"; "0": none. */
+/* When agents that are at rest give up their Lua states: a duration or "never"; a size or "never".
+ */
+int hgl_config_hibernate_after(struct hgl_config *config, const char *text,
+                               struct hgl_err *err) HGL_NODISCARD;
+int hgl_config_hibernate_above(struct hgl_config *config, const char *text,
+                               struct hgl_err *err) HGL_NODISCARD;
 int hgl_config_disk_reserve(struct hgl_config *config, const char *text,
                             struct hgl_err *err) HGL_NODISCARD;
 /* "16MB" (of 1024 × 1024), "512KB", "2GB"; false for anything else, and above 1024GB. */

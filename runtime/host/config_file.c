@@ -402,6 +402,27 @@ static int read_disk_reserve(struct reader *reader, const json_t *value, struct 
   return status ? status : hgl_config_disk_reserve(reader->config, text, err);
 }
 
+static int read_hibernate_after(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  const char *text;
+  int status = get_text(value, &text, err);
+  return status ? status : hgl_config_hibernate_after(reader->config, text, err);
+}
+
+static int read_hibernate_above(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  const char *text;
+  int status = get_text(value, &text, err);
+  return status ? status : hgl_config_hibernate_above(reader->config, text, err);
+}
+
+static int read_hibernate(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  static const struct field fields[] = {
+      {"after", read_hibernate_after}, {"above", read_hibernate_above}, {0}};
+  return read_table(reader, value, fields, err);
+}
+
 int hgl_config_apply(struct hgl_config *config, const json_t *tree, const char *folder,
                      struct hgl_err *err)
 {
@@ -418,6 +439,7 @@ int hgl_config_apply(struct hgl_config *config, const json_t *tree, const char *
                                         {"grace", read_grace},
                                         {"journal", read_journal},
                                         {"disk_reserve", read_disk_reserve},
+                                        {"hibernate", read_hibernate},
                                         {0}};
   struct reader reader = {config, folder, NULL};
   return read_table(&reader, tree, fields, err);

@@ -34,7 +34,7 @@ static int list_main(const struct hgl_verb *verb, int argc, char **argv, const c
   return status;
 }
 
-/* For people: "starting in 4 s", and why one does not run or what its last error was. */
+/* For people: "starting in 4 s", "asleep", and why one does not run or what its last error was. */
 static int explain_agents(json_t *rows, struct hgl_err *err)
 {
   size_t index;
@@ -42,6 +42,8 @@ static int explain_agents(json_t *rows, struct hgl_err *err)
   json_array_foreach(rows, index, row)
   {
     const char *status = json_string_value(json_object_get(row, "status"));
+    if (json_is_true(json_object_get(row, "asleep")) && strcmp(status, "running") == 0)
+      status = "asleep";
     const json_t *left = json_object_get(row, "starts_in_ms");
     json_t *why = json_object_get(row, "reason");
     if (!why) why = json_object_get(row, "last_error");

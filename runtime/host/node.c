@@ -416,6 +416,8 @@ static int open_host(struct hgl_node *node, const struct hgl_node_config *config
       .journal_bytes = config->journal_bytes,
       .journal_age_ms = config->journal_age_ms,
       .disk_reserve = config->disk_reserve,
+      .hibernate_ms = config->hibernate_ms,
+      .lua_bytes = config->lua_bytes,
       .allow_private = allows_private(config),
       .request_tick = request_tick,
       .fatal = fatal,

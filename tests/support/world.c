@@ -156,6 +156,8 @@ static int try_host(struct node *node, struct hgl_err *err)
       .journal_bytes = world->journal_bytes,
       .journal_age_ms = world->journal_age_ms,
       .hosts_max = world->hosts_max,
+      .hibernate_ms = world->hibernate_ms,
+      .lua_bytes = world->lua_bytes,
       .allow_private = true,
       .forget_lua = world->forget_lua,
       .fatal = failed,

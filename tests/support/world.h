@@ -50,12 +50,13 @@ struct world {
   bool closing[WORLD_NODES_MAX][WORLD_NODES_MAX];   /* by this one: what it sent before arrives */
   bool paused[WORLD_NODES_MAX][WORLD_NODES_MAX];    /* the first does not read from the second */
   uint64_t next_epoch;
-  int64_t journal_bytes;  /* of every host made from now on; 0: the default */
-  int64_t journal_age_ms; /* likewise */
-  size_t hosts_max;       /* likewise */
-  size_t frames;          /* delivered */
-  bool forget_lua;        /* likewise: agents' Lua states are given up at every suspension */
-  const char *stdlib;     /* likewise: another folder of the library; NULL: the tree's */
+  int64_t journal_bytes;           /* of every host made from now on; 0: the default */
+  int64_t journal_age_ms;          /* likewise */
+  size_t hosts_max;                /* likewise */
+  int64_t hibernate_ms, lua_bytes; /* likewise */
+  size_t frames;                   /* delivered */
+  bool forget_lua;    /* likewise: agents' Lua states are given up at every suspension */
+  const char *stdlib; /* likewise: another folder of the library; NULL: the tree's */
   /* A test may look at, change or drop (by returning false) each frame on its way. */
   bool (*on_frame)(void *user, struct link_frame *frame);
   void *on_frame_user;
