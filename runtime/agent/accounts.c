@@ -43,10 +43,10 @@ int account_admit(const struct agent *agent, size_t more, struct hgl_err *err)
   const struct account *account = find(host, &agent->key);
   size_t unsealed = agent->said_tick == host->tick ? agent->said_bytes : 0;
   size_t waiting = (account ? account->bytes : 0) + unsealed + more;
-  if (waiting <= (size_t)agent->limits.outbox_bytes) return 0;
+  if (waiting <= (size_t)agent->limits->outbox_bytes) return 0;
   return hgl_fail(err, HGL_LIMIT,
                   "%zu bytes of this agent are not acknowledged yet, of at most %lld", waiting,
-                  (long long)agent->limits.outbox_bytes);
+                  (long long)agent->limits->outbox_bytes);
 }
 
 void account_said(struct agent *agent, size_t bytes)

@@ -16,25 +16,10 @@ struct agent *agent_by_key(struct hgl_host *host, const struct hgl_key *key)
   return hgl_map_get(&host->agents_by_key, hgl_key_bytes(key));
 }
 
-struct agent *agent_by_name(struct hgl_host *host, struct hgl_bytes name)
+struct agent *agent_by_name(const struct hgl_host *host, struct hgl_bytes name)
 {
-  return hgl_map_get(&host->agents_by_name, name);
-}
-
-bool agent_declares(const struct agent *agent, enum hgl_vm_declaration kind)
-{
-  return agent->declares & 1u << kind;
-}
-
-struct hgl_definition *agent_definition(const struct agent *agent, struct hgl_bytes protocol,
-                                        struct hgl_bytes version)
-{
-  char key[2 * HGL_NAME_SIZE_MAX + 2];
-  if (!agent->protocols.count || protocol.size + version.size + 1 > sizeof key) return NULL;
-  memcpy(key, protocol.data, protocol.size);
-  key[protocol.size] = '/';
-  memcpy(key + protocol.size + 1, version.data, version.size);
-  return hgl_map_get(&agent->protocols, hgl_bytes(key, protocol.size + 1 + version.size));
+  const struct child *child = child_by_name(host, name);
+  return child ? child->agent : NULL;
 }
 
 /* A grant that ends in a star covers everything that begins so; else it must be equal. */
@@ -48,7 +33,7 @@ bool agent_granted(const struct agent *agent, const char *kind, struct hgl_bytes
                    size_t *folder_size)
 {
   size_t kind_size = strlen(kind);
-  for (char **grant = agent->grants; grant && *grant; grant++) {
+  for (char **grant = agent->child->grants; grant && *grant; grant++) {
     if (strncmp(*grant, kind, kind_size) != 0 || (*grant)[kind_size] != '=') continue;
     struct hgl_bytes allowed = hgl_text(*grant + kind_size + 1);
     bool prefix = allowed.size && allowed.data[allowed.size - 1] == '*';
@@ -205,12 +190,12 @@ int agent_renew(struct agent *agent, struct hgl_err *err)
 
 /* ---- the advert ---- */
 
-static void put_protocols(struct agent *agent, struct hgl_buf *out)
+static void put_protocols(const struct manifest *manifest, struct hgl_buf *out)
 {
   struct hgl_map_slot *slot;
   hgl_cbor_put_literal(out, "protocols");
-  hgl_cbor_put_list(out, agent->protocols.count);
-  for (size_t i = 0; (slot = hgl_map_next(&agent->protocols, &i));)
+  hgl_cbor_put_list(out, manifest->protocols.count);
+  for (size_t i = 0; (slot = hgl_map_next(&manifest->protocols, &i));)
     hgl_cbor_put_text(out, hgl_bytes(slot->key, slot->key_size));
 }
 
@@ -259,11 +244,11 @@ int agent_advertise(struct agent *agent, struct hgl_err *err)
   hgl_cbor_put_literal(&body, "name");
   hgl_cbor_put_literal(&body, agent->name);
   hgl_cbor_put_literal(&body, "offers");
-  hgl_cbor_put_list(&body, agent->offer_count);
-  hgl_buf_append_bytes(&body, hgl_buf_bytes(&agent->offers));
+  hgl_cbor_put_list(&body, agent->manifest->offer_count);
+  hgl_buf_append_bytes(&body, hgl_buf_bytes(&agent->manifest->offers));
   hgl_cbor_put_literal(&body, "version");
   hgl_cbor_put_int(&body, next_advert_version(agent->host));
-  put_protocols(agent, &body);
+  put_protocols(agent->manifest, &body);
   int status = say_advert(agent->host, &agent->key, &body, err);
   hgl_buf_deinit(&body);
   if (status) return hgl_fail_in(err, "%s: its advert", agent->name);
@@ -310,72 +295,46 @@ void agent_destroy(struct agent *agent)
   for (size_t i = 0; (slot = hgl_map_next(&agent->timers, &i));) timer_destroy(slot->value);
   for (size_t i = 0; (slot = hgl_map_next(&agent->senders, &i));) hgl_free(slot->value);
   for (size_t i = 0; (slot = hgl_map_next(&agent->locks, &i));) hgl_free(slot->value);
-  for (size_t i = 0; (slot = hgl_map_next(&agent->protocols, &i));)
-    hgl_definition_destroy(slot->value);
   operator_deinit(agent);
   dialogues_deinit(agent);
   hgl_map_deinit(&agent->timers);
   hgl_map_deinit(&agent->senders);
   hgl_map_deinit(&agent->unreached);
-  hgl_map_deinit(&agent->protocols);
   hgl_map_deinit(&agent->threads);
   hgl_map_deinit(&agent->asks);
   hgl_map_deinit(&agent->locks);
   agent_unlist_awake(agent);
   script_drop_vms(agent);
   script_release(agent->host, agent->script);
-  hgl_buf_deinit(&agent->offers);
   hgl_buf_deinit(&agent->delegation_bytes);
-  for (char **grant = agent->grants; grant && *grant; grant++) hgl_free(*grant);
-  hgl_free(agent->grants);
-  hgl_free(agent->script_path);
-  hgl_free(agent->description);
   hgl_free(agent->last_error);
   hgl_free(agent->last_traceback);
-  hgl_free(agent->name);
+  manifest_release(agent->host, agent->manifest);
   hgl_free(agent);
-}
-
-static int copy_grants(struct agent *agent, const char *const *grants, struct hgl_err *err)
-{
-  size_t count = 0;
-  while (grants && grants[count]) count++;
-  agent->grants = hgl_array(count + 1, sizeof *agent->grants);
-  if (!agent->grants) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  for (size_t i = 0; i < count; i++) {
-    agent->grants[i] = hgl_strndup(grants[i], strlen(grants[i]));
-    if (!agent->grants[i]) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  }
-  return 0;
 }
 
 static void init_maps(struct agent *agent)
 {
   const struct hgl_random *random = agent->host->config.random;
-  struct hgl_map *maps[] = {&agent->dialogue_peers, &agent->unreached, &agent->protocols,
-                            &agent->senders,        &agent->threads,   &agent->asks,
-                            &agent->timers,         &agent->dialogues, &agent->locks};
+  struct hgl_map *maps[] = {&agent->dialogue_peers, &agent->unreached, &agent->senders,
+                            &agent->threads,        &agent->asks,      &agent->timers,
+                            &agent->dialogues,      &agent->locks};
   for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
     hgl_map_init(maps[i], hgl_random_u64(random), hgl_random_u64(random));
 }
 
-static int create(struct hgl_host *host, const struct hgl_agent_config *config, struct agent **out,
-                  struct hgl_err *err)
+static int create(struct child *child, struct agent **out, struct hgl_err *err)
 {
   struct agent *agent = hgl_zalloc(sizeof *agent);
   if (!agent) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  agent->host = host;
+  agent->host = child->host;
+  agent->child = child;
+  agent->name = child->name;
+  agent->limits = child->limits;
+  agent->stored_version = 1;
   init_maps(agent);
-  hgl_buf_init(&agent->offers, ADVERT_BODY_SIZE_MAX);
   hgl_buf_init(&agent->delegation_bytes, HGL_DELEGATION_SIZE_MAX);
-  agent->version = agent->stored_version = 1;
-  agent->limits = config->limits;
-  hgl_limits_complete(&agent->limits);
-  const char *path = config->script_path ? config->script_path : "";
-  agent->name = hgl_strndup(config->name, strlen(config->name));
-  agent->script_path = hgl_strndup(path, strlen(path));
-  int status = agent->name && agent->script_path ? copy_grants(agent, config->grants, err)
-                                                 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  int status = manifest_create(agent->host, &agent->manifest, err);
   if (status) {
     agent_destroy(agent);
     return status;
@@ -394,24 +353,27 @@ static int learn_key(struct agent *agent, struct hgl_err *err)
   return 0;
 }
 
-static int load_stored(struct agent *agent, const struct hgl_agent_config *config, bool *found,
-                       struct hgl_err *err)
+static int load_stored(struct agent *agent, bool *found, struct hgl_err *err)
 {
   struct hgl_host *host = agent->host;
+  struct hgl_bytes delegation = hgl_buf_bytes(&agent->child->delegation);
   int status;
-  agent->has_key = !config->delegation.size;
-  status = agent->has_key ? learn_key(agent, err) : use_delegation(agent, config->delegation, err);
+  agent->has_key = !delegation.size;
+  status = agent->has_key ? learn_key(agent, err) : use_delegation(agent, delegation, err);
   if (status || (status = load_row(agent, found, err))) return status;
   if (!*found) agent->number = ++host->next_agent_number;
-  if (!agent->has_key && (status = use_delegation(agent, config->delegation, err))) return status;
+  if (!agent->has_key && (status = use_delegation(agent, delegation, err))) return status;
   return timers_load(agent, err);
 }
 
-static int create_vm(struct agent *agent, const struct hgl_agent_config *config,
-                     struct hgl_err *err)
+static int create_vm(struct agent *agent, struct hgl_err *err)
 {
-  if (!config->source.size) return 0;
-  return script_start(agent, config->source, config->config, err);
+  const struct child *child = agent->child;
+  int status = 0;
+  if (child->script)
+    status = script_start(agent, hgl_bytes(child->script->text, child->script->size),
+                          hgl_buf_bytes(&child->config), err);
+  return status ? status : manifest_share(agent->host, &agent->manifest, err);
 }
 
 int agent_notice(struct agent *agent, enum mail_kind kind, const char *why, struct hgl_err *err)
@@ -426,7 +388,7 @@ int agent_notice(struct agent *agent, enum mail_kind kind, const char *why, stru
   *mail = (struct mail){.kind = kind,
                         .why = copy,
                         .from_version = agent->stored_version,
-                        .to_version = agent->version,
+                        .to_version = agent->manifest->version,
                         .attempt = 1};
   mailbox_push(agent, mail);
   return 0;
@@ -437,12 +399,8 @@ int agent_enlist(struct agent *agent, struct hgl_err *err)
   struct hgl_host *host = agent->host;
   if (!HGL_GROW(host->agents, host->agent_count, host->agent_capacity))
     return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  int status = hgl_map_put(&host->agents_by_name, hgl_text(agent->name), agent, err);
+  int status = hgl_map_put(&host->agents_by_key, hgl_key_bytes(&agent->key), agent, err);
   if (status) return status;
-  if ((status = hgl_map_put(&host->agents_by_key, hgl_key_bytes(&agent->key), agent, err))) {
-    hgl_map_remove(&host->agents_by_name, hgl_text(agent->name));
-    return status;
-  }
   host->agents[host->agent_count++] = agent;
   return 0;
 }
@@ -458,7 +416,6 @@ void agent_unlist(struct agent *agent)
     if (host->ready_last == agent) host->ready_last = before;
   }
   agent->is_ready = false;
-  hgl_map_remove(&host->agents_by_name, hgl_text(agent->name));
   hgl_map_remove(&host->agents_by_key, hgl_key_bytes(&agent->key));
   while (host->agents[at] != agent) at++;
   host->agents[at] = host->agents[--host->agent_count];
@@ -468,10 +425,10 @@ int agent_open(struct agent *agent, bool found, const char *reason, struct hgl_e
 {
   int status;
   if ((status = agent_renew(agent, err)) || (status = dialogues_load(agent, err))) return status;
-  if (found && agent->created && agent->version != agent->stored_version &&
+  if (found && agent->created && agent->manifest->version != agent->stored_version &&
       (status = agent_notice(agent, MAIL_UPGRADE, "", err)))
     return status;
-  if (!found) agent->stored_version = agent->version;
+  if (!found) agent->stored_version = agent->manifest->version;
   if ((status = agent_store_row(agent, err))) return status;
   if (!agent->created) reason = "created";
   if (agent->script &&
@@ -484,15 +441,14 @@ int agent_open(struct agent *agent, bool found, const char *reason, struct hgl_e
 
 /* The order matters: the stored row gives the number under which rows are found, and stored timers
  * come before the schedules that the VM's top level declares. */
-int agent_make(struct hgl_host *host, const struct hgl_agent_config *config, struct agent **out,
-               bool *found, struct hgl_err *err)
+int agent_make(struct child *child, struct agent **out, bool *found, struct hgl_err *err)
 {
   struct agent *agent;
-  int status = create(host, config, &agent, err);
+  int status = create(child, &agent, err);
   if (status) return status;
   *found = false;
-  status = load_stored(agent, config, found, err);
-  if (!status) status = create_vm(agent, config, err);
+  status = load_stored(agent, found, err);
+  if (!status) status = create_vm(agent, err);
   if (status) {
     agent_destroy(agent);
     return status;
@@ -511,7 +467,7 @@ void hgl_host_stop_agents(struct hgl_host *host)
   for (size_t i = 0; i < host->agent_count; i++) {
     struct agent *agent = host->agents[i];
     if (!agent->script || agent->held || agent->stopped) continue;
-    if (!agent_declares(agent, HGL_VM_ON_STOP))
+    if (!manifest_has(agent->manifest, HGL_VM_ON_STOP, hgl_bytes(NULL, 0)))
       agent->stopped = true;
     else if (agent_notice(agent, MAIL_STOP, "", &err))
       host_fatal(host, &err);

@@ -25,7 +25,7 @@ void put_clean(struct hgl_buf *out, struct hgl_bytes text)
 static bool admit(struct agent *agent, size_t size)
 {
   struct hgl_host *host = agent->host;
-  const struct hgl_agent_limits *limits = &agent->limits;
+  const struct hgl_agent_limits *limits = agent->limits;
   int64_t now_ms = host->mono_ms, bytes = (int64_t)size;
   if (bytes > limits->log_bytes) bytes = limits->log_bytes;
   int64_t lines_left = hgl_bucket_left(&agent->logged, limits->log_lines, now_ms);

@@ -7,7 +7,7 @@
 
 enum { STANDING_KEY_SIZE = HGL_NAME_SIZE_MAX + 16 };
 
-struct child *child_by_name(struct hgl_host *host, struct hgl_bytes name)
+struct child *child_by_name(const struct hgl_host *host, struct hgl_bytes name)
 {
   return hgl_map_get(&host->children_by_name, name);
 }
@@ -54,6 +54,42 @@ int child_set_script(struct child *child, struct hgl_bytes source, struct hgl_er
   release_script(child->host, child->script);
   child->script = script;
   return 0;
+}
+
+/* ---- limits ---- */
+
+static struct hgl_bytes limits_key(const struct hgl_agent_limits *limits)
+{
+  return hgl_bytes(limits, sizeof *limits); /* integers of one size: without padding */
+}
+
+static int hold_limits(struct hgl_host *host, const struct hgl_agent_limits *wanted,
+                       const struct hgl_agent_limits **out, struct hgl_err *err)
+{
+  struct hgl_agent_limits limits = *wanted;
+  hgl_limits_complete(&limits);
+  struct shared_limits *shared = hgl_map_get(&host->limits, limits_key(&limits));
+  if (!shared) {
+    shared = hgl_zalloc(sizeof *shared);
+    if (!shared) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+    shared->limits = limits;
+    int status = hgl_map_put(&host->limits, limits_key(&limits), shared, err);
+    if (status) {
+      hgl_free(shared);
+      return status;
+    }
+  }
+  shared->refs++;
+  *out = &shared->limits;
+  return 0;
+}
+
+static void release_limits(struct hgl_host *host, const struct hgl_agent_limits *limits)
+{
+  struct shared_limits *shared = (struct shared_limits *)limits;
+  if (!shared || --shared->refs) return;
+  hgl_map_remove(&host->limits, limits_key(limits));
+  hgl_free(shared);
 }
 
 /* ---- groups ---- */
@@ -107,6 +143,7 @@ static void destroy(struct child *child)
 {
   hgl_heap_remove(&child->host->restarts, &child->due);
   release_script(child->host, child->script);
+  release_limits(child->host, child->limits);
   hgl_buf_deinit(&child->delegation);
   hgl_buf_deinit(&child->config);
   for (char **grant = child->grants; grant && *grant; grant++) hgl_free(*grant);
@@ -144,7 +181,8 @@ static int copy_rest(struct child *child, const struct hgl_agent_config *config,
   hgl_buf_append_bytes(&child->config, config->config);
   if ((status = hgl_buf_check(&child->delegation, err)) ||
       (status = hgl_buf_check(&child->config, err)) ||
-      (status = hold_script(child->host, config->source, &child->script, err)))
+      (status = hold_script(child->host, config->source, &child->script, err)) ||
+      (status = hold_limits(child->host, &config->limits, &child->limits, err)))
     return status;
   return copy_grants(child, config->grants, err);
 }
@@ -155,7 +193,6 @@ static int create(struct hgl_host *host, const struct hgl_agent_config *config, 
   struct child *child = hgl_zalloc(sizeof *child);
   if (!child) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   child->host = host;
-  child->limits = config->limits;
   child->restart = config->restart;
   restart_complete(&child->restart);
   child->restarts.max = (size_t)child->restart.restarts_max;
@@ -212,6 +249,7 @@ void children_deinit(struct hgl_host *host)
   }
   hgl_map_deinit(&host->groups);
   hgl_map_deinit(&host->scripts);
+  hgl_map_deinit(&host->limits);
   hgl_map_deinit(&host->children_by_name);
 }
 
@@ -283,32 +321,16 @@ void child_hold(struct child *child, bool held)
   if (!held) agent_ready(child->agent);
 }
 
-static struct hgl_agent_config config_of(const struct child *child)
-{
-  const struct script *script = child->script;
-  return (struct hgl_agent_config){
-      .name = child->name,
-      .script_path = child->script_path,
-      .source = script ? hgl_bytes(script->text, script->size) : hgl_bytes(NULL, 0),
-      .delegation = hgl_buf_bytes(&child->delegation),
-      .config = hgl_buf_bytes(&child->config),
-      .grants = (const char *const *)child->grants,
-      .limits = child->limits,
-  };
-}
-
 static int make(struct child *child, struct agent **out, bool *found, struct hgl_err *err)
 {
-  struct hgl_agent_config config = config_of(child);
   struct agent *agent;
-  int status = agent_make(child->host, &config, &agent, found, err);
+  int status = agent_make(child, &agent, found, err);
   if (status) return status;
   const struct agent *other = agent_by_key(child->host, &agent->key);
   if (other && other != child->agent) {
     agent_destroy(agent);
     return hgl_fail(err, HGL_EXISTS, "%s has the identity of another agent here", child->name);
   }
-  agent->child = child;
   *out = agent;
   return 0;
 }
@@ -401,7 +423,8 @@ int child_send(struct child *child, enum errand errand, struct hgl_err *err)
   host_request_tick(host);
   hgl_heap_remove(&host->restarts, &child->due);
   if (began || !agent || agent->stopped) return 0;
-  if (agent->script && !agent->held && !agent->starting) return agent_notice(agent, MAIL_STOP, "", err);
+  if (agent->script && !agent->held && !agent->starting)
+    return agent_notice(agent, MAIL_STOP, "", err);
   agent->stopped = true;
   return 0;
 }

@@ -101,10 +101,10 @@ static int set(struct agent *agent, struct hgl_bytes key, const struct dialogue 
   struct dialogue *held = hgl_map_get(&agent->dialogues, key);
   const struct partner *partner = partner_of(agent, key);
   bool ends = !next || next->state.ended, opens = !held && !ends;
-  if (opens && agent->dialogues.count >= (size_t)agent->limits.dialogues)
+  if (opens && agent->dialogues.count >= (size_t)agent->limits->dialogues)
     return hgl_fail(err, HGL_LIMIT, "%s has %zu open dialogues", agent->name,
                     agent->dialogues.count);
-  if (opens && partner && partner->count >= (size_t)agent->limits.dialogues_per_peer)
+  if (opens && partner && partner->count >= (size_t)agent->limits->dialogues_per_peer)
     return hgl_fail(err, HGL_LIMIT, "%s has %zu open dialogues with this peer", agent->name,
                     partner->count);
   int status = save(agent, key, next, err);
@@ -132,8 +132,8 @@ int dialogue_step(struct agent *agent, const struct hgl_envelope *envelope, bool
     if ((status = hgl_dialogue_refuse(&next.state, err))) return status;
     return set(agent, key, &next, err);
   }
-  const struct hgl_definition *definition = agent_definition(agent, envelope->protocol,
-                                                             envelope->version);
+  const struct hgl_definition *definition = manifest_definition(agent->manifest, envelope->protocol,
+                                                                envelope->version);
   if (!definition) return 0;
   if (!held && !hgl_id_equal(&envelope->thid, &envelope->id))
     return hgl_fail(err, HGL_PROTOCOL_VIOLATION,

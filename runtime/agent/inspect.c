@@ -77,13 +77,13 @@ static json_t *describe_agent(const struct agent *agent)
   json_t *protocols = json_array();
   struct hgl_map_slot *slot;
   bool whole = true;
-  for (size_t i = 0; (slot = hgl_map_next(&agent->protocols, &i));)
+  for (size_t i = 0; (slot = hgl_map_next(&agent->manifest->protocols, &i));)
     whole &= json_array_append_new(protocols,
                                    json_stringn((const char *)slot->key, slot->key_size)) == 0;
   protocols = whole_or_none(protocols, whole);
   return json_pack("{s:o, s:s?, s:I, s:o, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:s?}",
-                   "did", json_did(&agent->key), "about", agent->description, "version",
-                   (json_int_t)agent->version, "protocols", protocols, "mailbox",
+                   "did", json_did(&agent->key), "about", agent->manifest->about, "version",
+                   (json_int_t)agent->manifest->version, "protocols", protocols, "mailbox",
                    (json_int_t)agent->mailbox.count, "runs", (json_int_t)agent->run_count, "timers",
                    (json_int_t)agent->timers.count, "asleep", agent->script && !agent->vm,
                    "memory_bytes", (json_int_t)(agent->vm ? hgl_vm_memory(agent->vm) : 0),

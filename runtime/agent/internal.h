@@ -9,6 +9,7 @@
 #include "agent/host.h"
 #include "agent/journal_age.h"
 #include "agent/mails.h"
+#include "agent/manifest.h"
 #include "agent/runs.h"
 #include "base/heap.h"
 #include "base/map.h"
@@ -91,28 +92,22 @@ struct agent {
   struct child *child; /* what it was made from */
   struct agent *next_ready;
   bool is_ready;
-  char *name;
+  const char *name; /* the child's */
   uint64_t number;
   struct hgl_key key;
   bool has_key; /* host->config.keys has its key; else it is delegated from elsewhere */
   struct hgl_buf delegation_bytes;
   struct hgl_delegation delegation;
   int64_t warned_ms; /* monotonic: the next warning that the delegation ends not before this */
-  char *script_path;
-  char *description; /* about; may be NULL */
-  int64_t version, stored_version;
+  struct manifest *manifest;
+  int64_t stored_version;
   bool created;                   /* on_start(created) has been committed */
-  unsigned declares;              /* a bit for each enum hgl_vm_declaration */
   struct hgl_vm *vm;              /* NULL: it sleeps (hibernate.c), or has no script */
   struct kept_script *script;     /* what vm runs; NULL: the operator */
   struct script_loading *loading; /* while a script's top level runs */
   struct old_vm *old_vms;         /* of scripts that only runs still need */
   uint64_t moves;                 /* of state, when the places of runs' views were last looked at */
-  struct hgl_map protocols;       /* "name/version" → struct hgl_definition */
-  struct hgl_buf offers;          /* encoded maps, one after the other */
-  size_t offer_count;
-  char **grants;
-  struct hgl_agent_limits limits; /* complete */
+  const struct hgl_agent_limits *limits; /* the child's */
   struct mail_queue mailbox;
   size_t waiting_count, waiting_bytes; /* messages not consumed, held ones included; notices too */
   uint64_t notices_dropped;            /* of undelivered messages, for want of room */
@@ -315,7 +310,7 @@ struct hgl_host {
   char did[HGL_DID_TEXT_SIZE];
   int64_t now_ms, mono_ms; /* taken at the beginning of the tick */
 
-  struct hgl_map agents_by_name, agents_by_key;
+  struct hgl_map agents_by_key; /* by name: children_by_name */
   struct agent **agents;
   size_t agent_count, agent_capacity;
   uint64_t next_agent_number;
@@ -326,6 +321,7 @@ struct hgl_host {
   bool more_sleep;                        /* the next tick puts more of them to sleep */
   struct agent_run *unsaved_runs;         /* with something that is in no row yet */
   struct hgl_map kept_scripts;            /* digest → struct kept_script */
+  struct hgl_map manifests;               /* digest → struct manifest */
   struct mail *new_first, *new_last; /* to be given rows at the end of the tick, if still there */
   bool stopping;
   bool complete; /* it has ticked: the agents of its start are all there */
@@ -397,7 +393,7 @@ struct hgl_host {
   bool failed;
   struct child *children, *children_last; /* supervise.h, as what follows */
   uint64_t children_added;
-  struct hgl_map children_by_name, groups, scripts;
+  struct hgl_map children_by_name, groups, scripts, limits;
   struct hgl_heap restarts; /* children, by monotonic time in ms */
   struct settle_waiter *waiters;
   uint64_t *erasing; /* numbers of agents */
@@ -423,7 +419,7 @@ json_t *json_did(const struct hgl_key *key);
 
 /* agent.c */
 struct agent *agent_by_key(struct hgl_host *host, const struct hgl_key *key);
-struct agent *agent_by_name(struct hgl_host *host, struct hgl_bytes name);
+struct agent *agent_by_name(const struct hgl_host *host, struct hgl_bytes name);
 int agent_advertise(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 /* Takes back what agents offer that were here once and are not now. */
 int agents_withdraw_absent(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
@@ -432,9 +428,6 @@ int agent_store_row(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
  * value alone. */
 bool agent_granted(const struct agent *agent, const char *kind, struct hgl_bytes value,
                    size_t *folder_size);
-bool agent_declares(const struct agent *agent, enum hgl_vm_declaration kind); /* of whatever name */
-struct hgl_definition *agent_definition(const struct agent *agent, struct hgl_bytes protocol,
-                                        struct hgl_bytes version);
 void agent_destroy(struct agent *agent);
 int agent_renew(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 

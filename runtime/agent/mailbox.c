@@ -96,7 +96,7 @@ int mail_set_value(struct mail *mail, struct hgl_bytes value, struct hgl_err *er
 int mailbox_admit(struct agent *agent, const struct hgl_key *from, size_t size, struct hgl_err *err)
 {
   const struct sender *sender = hgl_map_get(&agent->senders, hgl_key_bytes(from));
-  const struct hgl_agent_limits *limits = &agent->limits;
+  const struct hgl_agent_limits *limits = agent->limits;
   if (agent->waiting_count >= (size_t)limits->mailbox_count ||
       agent->waiting_bytes + size > (size_t)limits->mailbox_bytes)
     return hgl_fail(err, HGL_MAILBOX_FULL, "the mailbox of %s is full", agent->name);
@@ -181,7 +181,7 @@ int mailbox_undelivered(struct agent *agent, struct message *message, enum hgl_c
 {
   const struct hgl_envelope *envelope = &message->envelope;
   if (run_fail_ask(agent, &envelope->thid, code, why)) return 0;
-  if (!agent_declares(agent, HGL_VM_ON_UNDELIVERED)) {
+  if (!manifest_has(agent->manifest, HGL_VM_ON_UNDELIVERED, hgl_bytes(NULL, 0))) {
     host_log(agent->host, HGL_LOG_WARN, "%s: %.*s was not delivered: %s (%s)", agent->name,
              HGL_STR(envelope->type), why, hgl_code_name(code));
     return 0;
@@ -346,14 +346,6 @@ int mailbox_load(struct agent *agent, struct hgl_err *err)
 
 /* ---- routing ---- */
 
-/* If it cannot be woken now, that is seen again when the message is to be handled. */
-static bool listens(struct agent *agent, struct hgl_bytes type)
-{
-  struct hgl_err err;
-  return agent_declares(agent, HGL_VM_HANDLER) &&
-         (agent_wake(agent, &err) || hgl_vm_has(agent->vm, HGL_VM_HANDLER, type));
-}
-
 int route_check(struct hgl_host *host, const struct message *message, struct agent **out,
                 struct hgl_err *err)
 {
@@ -367,7 +359,8 @@ int route_check(struct hgl_host *host, const struct message *message, struct age
   bool refusal = hgl_bytes_is(envelope->protocol, "haggle");
   /* A reply to what the operator said without waiting for one: seen by who watches. */
   bool overheard = !agent->script && !hgl_id_equal(&envelope->thid, &envelope->id);
-  if (!answer && !refusal && !overheard && !listens(agent, envelope->type))
+  if (!answer && !refusal && !overheard &&
+      !manifest_has(agent->manifest, HGL_VM_HANDLER, envelope->type))
     return hgl_fail(err, HGL_NO_HANDLER, "%s has no handler for %.*s", agent->name,
                     HGL_STR(envelope->type));
   int status;

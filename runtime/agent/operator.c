@@ -95,7 +95,7 @@ void operator_due(struct hgl_host *host)
 
 int64_t operator_deadline_ms(const struct hgl_host *host)
 {
-  const struct agent *agent = hgl_map_get(&host->agents_by_name, hgl_text(name));
+  const struct agent *agent = agent_by_name(host, hgl_text(name));
   int64_t first = INT64_MAX;
   for (const struct operator_ask *ask = agent ? agent->operator_asks : NULL; ask; ask = ask->next)
     if (!ask->done && ask->deadline_ms < first) first = ask->deadline_ms;

@@ -1,5 +1,5 @@
 /* What an agent's VM calls: declarations at the top level, effects within the running stretch. */
-#include "agent/internal.h"
+#include "agent/supervise.h"
 
 #include <assert.h>
 
@@ -8,46 +8,6 @@
 enum { CHANGES_PER_TIMER = 4 }; /* of as many as there may be, by one stretch */
 
 /* ---- declarations ---- */
-
-static int declare_describe(struct agent *agent, struct hgl_bytes value, struct hgl_err *err)
-{
-  struct hgl_bytes field;
-  bool found;
-  int status = hgl_value_field(value, "version", &field, &found, err);
-  if (status) return status;
-  if (found) {
-    struct hgl_cbor_reader in = hgl_cbor_reader(field);
-    if ((status = hgl_cbor_get_int(&in, "version", &agent->version, err))) return status;
-  }
-  if ((status = hgl_value_field(value, "about", &field, &found, err)) || !found) return status;
-  struct hgl_cbor_reader in = hgl_cbor_reader(field);
-  struct hgl_bytes about;
-  if ((status = hgl_cbor_get_text(&in, "about", 1024, &about, err))) return status;
-  hgl_free(agent->description);
-  agent->description = hgl_strndup((const char *)about.data, about.size);
-  return agent->description ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-}
-
-static int declare_protocol(struct agent *agent, struct hgl_bytes value, struct hgl_err *err)
-{
-  struct hgl_definition *definition;
-  int status = hgl_definition_create(value, &definition, err);
-  if (status) return status;
-  struct hgl_bytes name = hgl_definition_name(definition);
-  struct hgl_bytes version = hgl_definition_version(definition);
-  struct hgl_buf key;
-  hgl_buf_init(&key, 2 * HGL_NAME_SIZE_MAX + 2);
-  hgl_buf_append_bytes(&key, name);
-  hgl_buf_append_byte(&key, '/');
-  hgl_buf_append_bytes(&key, version);
-  status = hgl_buf_check(&key, err);
-  if (!status && agent_definition(agent, name, version))
-    status = hgl_fail(err, HGL_EXISTS, "%.*s is declared twice", HGL_STR(hgl_buf_bytes(&key)));
-  if (!status) status = hgl_map_put(&agent->protocols, hgl_buf_bytes(&key), definition, err);
-  if (status) hgl_definition_destroy(definition);
-  hgl_buf_deinit(&key);
-  return status;
-}
 
 static int declare_every(struct agent *agent, struct hgl_bytes name, struct hgl_bytes value,
                          struct hgl_err *err)
@@ -69,25 +29,8 @@ static int declare(void *user, enum hgl_vm_declaration what, struct hgl_bytes na
 {
   struct agent *agent = user;
   if (!script_declares(agent)) return 0; /* it is declared already */
-  agent->declares |= 1u << what;
-  switch (what) {
-  case HGL_VM_DESCRIBE:
-    return declare_describe(agent, value, err);
-  case HGL_VM_PROTOCOL:
-    return declare_protocol(agent, value, err);
-  case HGL_VM_OFFER:
-    hgl_buf_append_bytes(&agent->offers, value);
-    agent->offer_count++;
-    return hgl_buf_check(&agent->offers, err);
-  case HGL_VM_EVERY:
-    return declare_every(agent, name, value, err);
-  case HGL_VM_HANDLER: {
-    struct hgl_bytes protocol, version, performative;
-    return hgl_type_parse(name, &protocol, &version, &performative, err);
-  }
-  default:
-    return 0;
-  }
+  int status = manifest_declare(agent->manifest, what, name, value, err);
+  return status || what != HGL_VM_EVERY ? status : declare_every(agent, name, value, err);
 }
 
 /* ---- effects ---- */
@@ -104,7 +47,7 @@ static int check_timers(const struct agent *agent, const struct timer *old, bool
                         size_t size, struct hgl_err *err)
 {
   const struct stretch *stretch = &agent->host->stretch;
-  size_t timers_max = (size_t)agent->limits.timers;
+  size_t timers_max = (size_t)agent->limits->timers;
   if (stretch->timer_count >= CHANGES_PER_TIMER * timers_max)
     return hgl_fail(err, HGL_LIMIT, "%s changes more than %zu timers at once", agent->name,
                     CHANGES_PER_TIMER * timers_max);
@@ -112,9 +55,9 @@ static int check_timers(const struct agent *agent, const struct timer *old, bool
   if (!old && agent->timers.count + stretch->timer_count >= timers_max)
     return hgl_fail(err, HGL_LIMIT, "%s has %zu timers", agent->name, timers_max);
   size_t held = agent->timer_bytes + stretch->timer_bytes - (old ? old->value.size : 0);
-  if (held + size > (size_t)agent->limits.timer_bytes)
+  if (held + size > (size_t)agent->limits->timer_bytes)
     return hgl_fail(err, HGL_LIMIT, "the values of the timers of %s take %zu bytes, limit %lld",
-                    agent->name, held + size, (long long)agent->limits.timer_bytes);
+                    agent->name, held + size, (long long)agent->limits->timer_bytes);
   return 0;
 }
 
@@ -313,8 +256,9 @@ static int module(void *user, struct hgl_bytes name, struct hgl_buf *source,
     hgl_buf_append_text(&path, agent->host->config.stdlib_folder);
     hgl_buf_append_byte(&path, '/');
   } else {
-    const char *slash = strrchr(agent->script_path, '/');
-    hgl_buf_append(&path, agent->script_path, slash ? (size_t)(slash - agent->script_path) + 1 : 0);
+    const char *slash = strrchr(agent->child->script_path, '/');
+    hgl_buf_append(&path, agent->child->script_path,
+                   slash ? (size_t)(slash - agent->child->script_path) + 1 : 0);
   }
   for (size_t i = 0; i < name.size; i++)
     hgl_buf_append_byte(&path, name.data[i] == '.' ? '/' : name.data[i]);

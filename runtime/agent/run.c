@@ -470,12 +470,13 @@ static void handle(struct agent *agent, struct mail *mail, struct agent_run *run
   hgl_buf_init(&values, HGL_BODY_SIZE_MAX + 1024);
   run_call_of(mail, &message, &call, &values);
   call.values = hgl_buf_bytes(&values);
-  if (agent_declares(agent, call.kind) && agent_wake(agent, &failure.error)) {
+  bool listens = manifest_has(agent->manifest, call.kind, call.name);
+  if (listens && agent_wake(agent, &failure.error)) {
     try_again(agent, mail, run, &failure);
     hgl_buf_deinit(&values);
     return;
   }
-  if (!agent_declares(agent, call.kind) || !hgl_vm_has(agent->vm, call.kind, call.name)) {
+  if (!listens || !hgl_vm_has(agent->vm, call.kind, call.name)) {
     pass_over(agent, mail);
     finish(mail, run);
     hgl_buf_deinit(&values);

@@ -1,7 +1,7 @@
 /* Scripts as runs need them: what an agent's VM was made of, by its digest. A run goes on under the
  * script it began with; when the agent has another one by now, in a VM of its own beside the
  * agent's. */
-#include "agent/internal.h"
+#include "agent/supervise.h"
 
 enum { BUNDLE_SIZE_MAX = 12 << 20, MODULES_MAX = 1000 };
 
@@ -163,18 +163,18 @@ static int create_vm(struct agent *agent, struct hgl_bytes source, struct hgl_by
 {
   struct hgl_host *host = agent->host;
   const struct hgl_vm_limits limits = {
-      .memory_bytes = (size_t)agent->limits.memory_bytes,
-      .stretch_ms = host->config.watchdog ? agent->limits.stretch_ms : 0,
+      .memory_bytes = (size_t)agent->limits->memory_bytes,
+      .stretch_ms = host->config.watchdog ? agent->limits->stretch_ms : 0,
       .top_level_ms = HGL_TOP_LEVEL_MS_LEAST * HGL_SLOWNESS,
-      .instructions = (uint64_t)agent->limits.instructions,
-      .state_bytes = (size_t)agent->limits.state_bytes,
-      .runs_max = (size_t)agent->limits.runs_max,
+      .instructions = (uint64_t)agent->limits->instructions,
+      .state_bytes = (size_t)agent->limits->state_bytes,
+      .runs_max = (size_t)agent->limits->runs_max,
   };
   struct hgl_vm_config vm = {
       .agent_name = agent->name,
       .agent_key = agent->key,
       .source = source,
-      .chunk_name = agent->script_path,
+      .chunk_name = agent->child->script_path,
       .config = config,
       .limits = limits,
       .ops = agent_ops,
@@ -200,7 +200,7 @@ int script_start(struct agent *agent, struct hgl_bytes source, struct hgl_bytes 
   hgl_buf_init(&bundle, BUNDLE_SIZE_MAX);
   int status = create_vm(agent, source, config, &loading, NULL, &agent->vm, err);
   hgl_cbor_put_list(&bundle, 4);
-  hgl_cbor_put_bytes(&bundle, hgl_text(agent->script_path));
+  hgl_cbor_put_bytes(&bundle, hgl_text(agent->child->script_path));
   hgl_cbor_put_bytes(&bundle, source);
   hgl_cbor_put_bytes(&bundle, config);
   hgl_cbor_put_list(&bundle, loading.count);

@@ -44,10 +44,10 @@ static int check_rate(struct agent *agent, struct hgl_err *err)
 {
   const struct stretch *stretch = &agent->host->stretch;
   if (!agent->script || (!stretch->mail && !stretch->run)) return 0;
-  int64_t left = hgl_bucket_left(&agent->said, agent->limits.messages, agent->host->mono_ms);
+  int64_t left = hgl_bucket_left(&agent->said, agent->limits->messages, agent->host->mono_ms);
   if (left > (int64_t)stretch->spoken_count) return 0;
   return hgl_fail(err, HGL_LIMIT, "%s says more than %lld messages a second", agent->name,
-                  (long long)agent->limits.messages);
+                  (long long)agent->limits->messages);
 }
 
 int stretch_send(struct hgl_host *host, const struct hgl_vm_send *send, struct hgl_id *id,
@@ -76,8 +76,8 @@ int stretch_send(struct hgl_host *host, const struct hgl_vm_send *send, struct h
   hgl_random_fill(host->config.random, envelope.id.bytes, HGL_ID_SIZE);
   envelope.thid = send->thid ? *send->thid : envelope.id;
   if (send->pthid) envelope.pthid = *send->pthid, envelope.has_pthid = true;
-  const struct hgl_definition *definition = agent_definition(agent, envelope.protocol,
-                                                             envelope.version);
+  const struct hgl_definition *definition = manifest_definition(agent->manifest, envelope.protocol,
+                                                                envelope.version);
   if (definition && !send->thid) {
     envelope.definition = *hgl_definition_digest(definition);
     envelope.has_definition = true;
@@ -105,7 +105,7 @@ int stretch_send(struct hgl_host *host, const struct hgl_vm_send *send, struct h
   hgl_buf_deinit(&buf);
   /* A refusal ends the dialogue of its thread, whichever protocol that speaks. */
   bool steps = definition || hgl_bytes_is(envelope.type, "haggle/1.0/refuse");
-  if (!status && steps && agent->protocols.count) {
+  if (!status && steps && agent->manifest->protocols.count) {
     status = undo_dialogue(stretch, &message->envelope, err);
     if (!status && (status = dialogue_step(agent, &message->envelope, true, err)))
       stretch->undo_count--;
@@ -233,7 +233,7 @@ int stretch_accept(struct hgl_host *host, struct hgl_err *err)
     stretch->next = NULL;
   }
   agent->sent += stretch->spoken_count;
-  hgl_bucket_take(&agent->said, agent->limits.messages, host->mono_ms,
+  hgl_bucket_take(&agent->said, agent->limits->messages, host->mono_ms,
                   (int64_t)stretch->spoken_count);
   host->counts.sent += stretch->spoken_count;
   /* Routing may start nothing by itself, it only queues; so the stretch is still ours to read. */

@@ -30,6 +30,12 @@ struct window {
   size_t max, first, count;
 };
 
+/* The limits of all the children that have the same. */
+struct shared_limits {
+  struct hgl_agent_limits limits; /* first member */
+  int refs;
+};
+
 enum standing { RUNNING, PAUSED, PARKED, STOPPED };
 
 /* What is to be done with a child as soon as its agent has come to rest. */
@@ -57,8 +63,8 @@ struct child {
   struct hgl_buf delegation; /* issued elsewhere, or empty */
   struct hgl_buf config;
   char **grants;
-  struct hgl_agent_limits limits;
-  struct hgl_restart restart; /* without zeros */
+  const struct hgl_agent_limits *limits; /* complete; one for all the children with the same */
+  struct hgl_restart restart;            /* without zeros */
   /* as it stands */
   enum standing standing;
   enum errand errand;
@@ -71,10 +77,10 @@ struct child {
 
 /* ---- agent.c: the running form ---- */
 
-/* Makes an agent and runs its script's top level; what `config` holds is copied. *found:
- * it was here before. Nobody knows of it yet. */
-int agent_make(struct hgl_host *host, const struct hgl_agent_config *config, struct agent **out,
-               bool *found, struct hgl_err *err) HGL_NODISCARD;
+/* Makes an agent of the child, which outlives it, and runs its script's top level. *found: it was
+ * here before. Nobody knows of it yet. */
+int agent_make(struct child *child, struct agent **out, bool *found,
+               struct hgl_err *err) HGL_NODISCARD;
 /* Messages find it. On failure it is as before. */
 int agent_enlist(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 void agent_unlist(struct agent *agent);
@@ -88,7 +94,7 @@ int agent_notice(struct agent *agent, enum mail_kind kind, const char *why,
 
 /* ---- children.c: what agents are made of; making, replacing and ending them ---- */
 
-struct child *child_by_name(struct hgl_host *host, struct hgl_bytes name);
+struct child *child_by_name(const struct hgl_host *host, struct hgl_bytes name);
 void children_deinit(struct hgl_host *host);
 /* Makes another agent from what the child says, in place of the one it has, if any. On failure the
  * child is as it was. */

@@ -148,6 +148,7 @@ struct hgl_vm_limits {
 enum {
   HGL_VM_SUSPENSIONS_MAX = 1000,       /* of one run */
   HGL_VM_JOURNAL_SIZE_MAX = 256 << 10, /* bytes of one run's journal */
+  HGL_VM_NAME_SIZE_MAX = 128,          /* bytes of the name of a handler, timer or module */
 };
 
 /* The watchdog: one per host; a thread that interrupts the loop thread's Lua when a stretch

@@ -21,7 +21,6 @@
 #include "lua/watchdog.h"
 
 enum {
-  HGL_VM_NAME_SIZE_MAX = 128,       /* handler, timer and module names */
   HGL_VM_ASKS_MAX = 256,            /* of one ask_all */
   HGL_VM_ASKS_SIZE_MAX = 4 << 20,   /* bytes of the bodies of one ask_all */
   HGL_VM_SOURCE_SIZE_MAX = 1 << 20, /* bytes of a script or module */
