@@ -4,6 +4,7 @@
  * state asks for it with agent_wake. */
 #include "agent/internal.h"
 
+enum { TRIM_BYTES = 16 << 20 };    /* so much of Lua states is given up before pages go back */
 enum { HIBERNATE_PER_TICK = 128 }; /* agents looked at by one tick, each some 20 µs */
 
 /* ---- the agents that are awake, the one that has rested longest first ---- */
@@ -80,6 +81,7 @@ static int give_up_lua(struct agent *agent, struct hgl_err *err)
 {
   int status = leave_all(agent, err);
   if (status) return status;
+  agent->host->freed_bytes += agent->lua_bytes;
   agent_unlist_awake(agent);
   script_drop_vms(agent);
   return 0;
@@ -140,6 +142,10 @@ void hibernate_some(struct hgl_host *host)
       asleep++;
   }
   host->more_sleep = !left && asleep;
+  if (!host->more_sleep && host->freed_bytes >= TRIM_BYTES) {
+    hgl_mem_trim();
+    host->freed_bytes = 0;
+  }
 }
 
 int64_t hibernate_deadline_ms(const struct hgl_host *host)

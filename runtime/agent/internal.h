@@ -318,6 +318,7 @@ struct hgl_host {
   struct agent *dirty_agents;
   struct agent *awake_first, *awake_last; /* with a Lua state; the longest at rest comes first */
   size_t awake_count, lua_bytes;          /* of their Lua states */
+  size_t freed_bytes;                     /* of such, since pages went back to the system */
   bool more_sleep;                        /* the next tick puts more of them to sleep */
   struct agent_run *unsaved_runs;         /* with something that is in no row yet */
   struct hgl_map kept_scripts;            /* digest → struct kept_script */

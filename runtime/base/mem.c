@@ -1,6 +1,7 @@
 #include "base/mem.h"
 
 #include <stdatomic.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,4 +84,9 @@ void *hgl_memdup(const void *data, size_t size)
 void hgl_free(void *pointer)
 {
   free(pointer);
+}
+
+void hgl_mem_trim(void)
+{
+  malloc_trim(0);
 }

@@ -20,6 +20,9 @@ void *hgl_array(size_t count, size_t size) HGL_NODISCARD; /* zeroed; NULL on ove
 char *hgl_strndup(const char *text, size_t size) HGL_NODISCARD; /* adds a NUL */
 void *hgl_memdup(const void *data, size_t size) HGL_NODISCARD;
 void hgl_free(void *pointer); /* NULL is allowed */
+/* After much was freed at once: free pages in the midst of the heap go back to the system. Takes
+ * some milliseconds a gigabyte. */
+void hgl_mem_trim(void);
 
 /* Makes room for one more element behind the first `count` of a growing array; false: no memory,
  * and nothing has changed. */

@@ -13,7 +13,7 @@
 #include "host/text.h"
 #include "protocol/crypto.h"
 
-enum { SECONDS_DEFAULT = 5, ENTRIES_DEFAULT = 1000000, CEILING_MS = 400 };
+enum { SECONDS_DEFAULT = 5, ENTRIES_DEFAULT = 1000000, AGENTS_DEFAULT = 100000, CEILING_MS = 400 };
 
 static const struct benchmark {
   const char *name, *what;
@@ -29,7 +29,8 @@ static const struct benchmark {
     {"restart", "the same after kill -9, with a million entries in the journal", hgl_bench_restart},
     {"pause", "the longest wait of an agent beside one that tries to stop its host",
      hgl_bench_pause},
-    {"density", "live agents per GiB of memory", hgl_bench_density},
+    {"density", "live and registered agents per GiB of memory", hgl_bench_density},
+    {"wake", "a message to an agent that sleeps, beside one that is awake", hgl_bench_wake},
     {"replay", "suspending a handler, and running it again, in one Lua state", hgl_bench_replay},
 };
 enum { BENCHMARK_COUNT = sizeof benchmarks / sizeof *benchmarks };
@@ -201,7 +202,8 @@ static const struct benchmark *find(const char *name)
 
 static int bench_main(const struct hgl_verb *verb, int argc, char **argv)
 {
-  struct hgl_bench bench = {.seconds = SECONDS_DEFAULT, .entries = ENTRIES_DEFAULT};
+  struct hgl_bench bench = {
+      .seconds = SECONDS_DEFAULT, .entries = ENTRIES_DEFAULT, .agents = AGENTS_DEFAULT};
   struct hgl_texts words = {0};
   struct hgl_err err = {0};
   bool json = false;
@@ -210,6 +212,7 @@ static int bench_main(const struct hgl_verb *verb, int argc, char **argv)
       {"seconds", "N", HGL_OPTION_COUNT, &bench.seconds, "measure for N seconds (default 5)"},
       {"entries", "N", HGL_OPTION_COUNT, &bench.entries,
        "of the journal, for restart (default 1000000)"},
+      {"agents", "N", HGL_OPTION_COUNT, &bench.agents, "registered, for density (default 100000)"},
       {"json", NULL, HGL_OPTION_FLAG, &json, "one JSON object a line"},
       {"verbose", NULL, HGL_OPTION_FLAG, &bench.verbose, "show the log of the measuring host"},
   };
@@ -255,7 +258,8 @@ const struct hgl_verb hgl_verb_bench = {
     "  restart  the same after kill -9, with a million entries in the journal (a gigabyte of "
     "disk)\n"
     "  pause    the longest wait of an agent beside one that tries to stop its host\n"
-    "  density  how many live agents fit into a GiB\n"
+    "  density  how many live agents fit into a GiB, and how many that sleep\n"
+    "  wake     how long it takes to wake an agent\n"
     "  replay   suspending a handler with its journal, and running it again, in one Lua state\n"
     "\n"
     "  haggle bench remote --seconds 10\n"

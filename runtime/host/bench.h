@@ -14,6 +14,7 @@ struct hgl_bench {
   const char *folder; /* scratch, removed afterwards */
   int64_t seconds;    /* how long to measure */
   int64_t entries;    /* in the journal of the host that is restarted */
+  int64_t agents;     /* registered on the host whose memory is measured */
   bool verbose;       /* hosts of this process log to standard error */
 };
 
@@ -26,6 +27,7 @@ int hgl_bench_pause(const struct hgl_bench *bench, json_t **out, struct hgl_err 
 int hgl_bench_start(const struct hgl_bench *bench, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 int hgl_bench_density(const struct hgl_bench *bench, json_t **out,
                       struct hgl_err *err) HGL_NODISCARD;
+int hgl_bench_wake(const struct hgl_bench *bench, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 int hgl_bench_replay(const struct hgl_bench *bench, json_t **out,
                      struct hgl_err *err) HGL_NODISCARD;
 
