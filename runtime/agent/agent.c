@@ -49,8 +49,36 @@ bool agent_granted(const struct agent *agent, const char *kind, struct hgl_bytes
 
 /* ---- rows ---- */
 
-/* [number, version, created, delegation sequence, delegation] */
-int agent_store_row(struct agent *agent, struct hgl_err *err)
+/* [number, version, created, delegation] */
+struct row {
+  uint64_t number;
+  int64_t version;
+  bool created;
+  struct hgl_bytes delegation; /* into `memory`; or empty */
+  struct hgl_buf memory;
+};
+
+/* *found: false, and *row empty. It is to be deinitialised in any case. */
+static int read_row(const struct agent *agent, struct row *row, bool *found, struct hgl_err *err)
+{
+  size_t count;
+  *row = (struct row){0};
+  hgl_buf_init(&row->memory, 4096);
+  int status = hgl_store_get(agent->host->config.store, HGL_DB_AGENTS, hgl_text(agent->name),
+                             &row->memory, err);
+  *found = status == 0;
+  if (status) return status == -HGL_NOT_FOUND ? 0 : status;
+  struct hgl_cbor_reader in = hgl_cbor_reader(hgl_buf_bytes(&row->memory));
+  if ((status = hgl_cbor_get_list(&in, "agent", 4, &count, err)) ||
+      (status = hgl_cbor_get_uint(&in, "agent.number", INT64_MAX, &row->number, err)) ||
+      (status = hgl_cbor_get_int(&in, "agent.version", &row->version, err)) ||
+      (status = hgl_cbor_get_bool(&in, "agent.created", &row->created, err)))
+    return status;
+  return hgl_cbor_get_bytes(&in, "agent.delegation", HGL_DELEGATION_SIZE_MAX, &row->delegation,
+                            err);
+}
+
+static int write_row(const struct agent *agent, struct hgl_bytes delegation, struct hgl_err *err)
 {
   struct hgl_buf row;
   hgl_buf_init(&row, 4096);
@@ -58,7 +86,7 @@ int agent_store_row(struct agent *agent, struct hgl_err *err)
   hgl_cbor_put_uint(&row, agent->number);
   hgl_cbor_put_int(&row, agent->stored_version);
   hgl_cbor_put_bool(&row, agent->created);
-  hgl_cbor_put_bytes(&row, hgl_buf_bytes(&agent->delegation_bytes));
+  hgl_cbor_put_bytes(&row, delegation);
   int status = hgl_buf_check(&row, err);
   if (!status)
     status = hgl_writeset_put(host_writes(agent->host), HGL_DB_AGENTS, hgl_text(agent->name),
@@ -67,38 +95,51 @@ int agent_store_row(struct agent *agent, struct hgl_err *err)
   return status;
 }
 
+int agent_store_row(struct agent *agent, struct hgl_err *err)
+{
+  struct row row;
+  bool found;
+  int status = read_row(agent, &row, &found, err);
+  if (!status) status = write_row(agent, row.delegation, err);
+  hgl_buf_deinit(&row.memory);
+  return status;
+}
+
+int agent_put_delegation(const struct agent *agent, struct hgl_buf *out, struct hgl_err *err)
+{
+  struct row row;
+  bool found;
+  int status = read_row(agent, &row, &found, err);
+  if (!status) hgl_buf_append_bytes(out, row.delegation);
+  hgl_buf_deinit(&row.memory);
+  return status ? hgl_fail_in(err, "the delegation of %s", agent->name) : hgl_buf_check(out, err);
+}
+
+/* Its delegation was checked when it was made, or given: only its claims are needed again. */
 static int load_row(struct agent *agent, bool *found, struct hgl_err *err)
 {
-  struct hgl_buf row;
-  struct hgl_bytes delegation;
-  size_t count;
-  hgl_buf_init(&row, 4096);
-  int status = hgl_store_get(agent->host->config.store, HGL_DB_AGENTS, hgl_text(agent->name), &row,
-                             err);
-  *found = status == 0;
-  if (status == -HGL_NOT_FOUND) status = 0;
-  struct hgl_cbor_reader in = hgl_cbor_reader(hgl_buf_bytes(&row));
-  if (*found &&
-      ((status = hgl_cbor_get_list(&in, "agent", 4, &count, err)) ||
-       (status = hgl_cbor_get_uint(&in, "agent.number", INT64_MAX, &agent->number, err)) ||
-       (status = hgl_cbor_get_int(&in, "agent.version", &agent->stored_version, err)) ||
-       (status = hgl_cbor_get_bool(&in, "agent.created", &agent->created, err)) ||
-       (status = hgl_cbor_get_bytes(&in, "agent.delegation", HGL_DELEGATION_SIZE_MAX, &delegation,
-                                    err))))
-    *found = false;
-  /* Ours, checked when it was made: only its claims are needed again. */
+  struct row row;
   struct hgl_delegation claims;
   struct hgl_err ignored;
-  if (*found && delegation.size && hgl_delegation_verify(delegation, &claims, &ignored) == 0 &&
-      hgl_key_equal(&claims.agent, &agent->key)) {
-    hgl_buf_append_bytes(&agent->delegation_bytes, delegation);
-    agent->delegation = claims;
+  int status = read_row(agent, &row, found, err);
+  if (!status && *found) {
+    agent->number = row.number;
+    agent->stored_version = row.version;
+    agent->created = row.created;
+    if (row.delegation.size && hgl_delegation_decode(row.delegation, &claims, &ignored) == 0 &&
+        hgl_key_equal(&claims.agent, &agent->key))
+      agent->delegation = claims;
   }
-  hgl_buf_deinit(&row);
+  hgl_buf_deinit(&row.memory);
   return status;
 }
 
 /* ---- identity ---- */
+
+static bool has_delegation(const struct agent *agent)
+{
+  return agent->delegation.expires_s != 0;
+}
 
 static int signer_of(const struct agent *agent, struct hgl_signer **out, struct hgl_err *err)
 {
@@ -106,8 +147,8 @@ static int signer_of(const struct agent *agent, struct hgl_signer **out, struct 
   return keys->signer(keys->user, agent->name, out, err);
 }
 
-static int sign_delegation(struct agent *agent, const struct hgl_delegation *delegation,
-                           struct hgl_err *err)
+static int sign_delegation(const struct agent *agent, const struct hgl_delegation *delegation,
+                           struct hgl_buf *out, struct hgl_err *err)
 {
   struct hgl_signer *signer;
   int status = signer_of(agent, &signer, err);
@@ -115,9 +156,19 @@ static int sign_delegation(struct agent *agent, const struct hgl_delegation *del
   if (!hgl_key_equal(hgl_signer_key(signer), &agent->key))
     status = hgl_fail(err, HGL_BAD_KEY, "%s has another key now: start the host again to use it",
                       agent->name);
-  hgl_buf_clear(&agent->delegation_bytes);
-  if (!status) status = hgl_delegation_sign(signer, delegation, &agent->delegation_bytes, err);
+  if (!status) status = hgl_delegation_sign(signer, delegation, out, err);
   hgl_signer_destroy(signer);
+  return status;
+}
+
+static int archive_delegation(const struct agent *agent, struct hgl_err *err)
+{
+  struct hgl_buf old;
+  hgl_buf_init(&old, HGL_DELEGATION_SIZE_MAX);
+  int status = agent_put_delegation(agent, &old, err);
+  if (!status && old.size)
+    status = delegation_archive(agent->host, &agent->delegation, hgl_buf_bytes(&old), err);
+  hgl_buf_deinit(&old);
   return status;
 }
 
@@ -133,13 +184,16 @@ static int issue_delegation(struct agent *agent, struct hgl_err *err)
                                       .issued_s = now_ms / 1000,
                                       .expires_s = now_ms / 1000 + DELEGATION_DAYS * 24 * 3600,
                                       .sequence = sequence};
-  int status = agent->delegation_bytes.size
-                   ? delegation_archive(host, &agent->delegation,
-                                        hgl_buf_bytes(&agent->delegation_bytes), err)
-                   : 0;
+  struct hgl_buf bytes;
+  int status = has_delegation(agent) ? archive_delegation(agent, err) : 0;
   if (status) return status;
-  status = sign_delegation(agent, &delegation, err);
-  if (!status) agent->delegation = delegation;
+  hgl_buf_init(&bytes, HGL_DELEGATION_SIZE_MAX);
+  status = sign_delegation(agent, &delegation, &bytes, err);
+  if (!status) {
+    agent->delegation = delegation;
+    status = write_row(agent, hgl_buf_bytes(&bytes), err);
+  }
+  hgl_buf_deinit(&bytes);
   outbox_unannounce(host, &agent->key);
   return status;
 }
@@ -157,9 +211,7 @@ static int use_delegation(struct agent *agent, struct hgl_bytes bytes, struct hg
                     agent->name);
   agent->delegation = claims;
   agent->key = claims.agent;
-  hgl_buf_clear(&agent->delegation_bytes);
-  hgl_buf_append_bytes(&agent->delegation_bytes, bytes);
-  return hgl_buf_check(&agent->delegation_bytes, err);
+  return 0;
 }
 
 /* Only whoever has the key can renew it: said in time, once a day. */
@@ -176,16 +228,13 @@ static void warn_of_end(struct agent *agent, int64_t left_s)
 int agent_renew(struct agent *agent, struct hgl_err *err)
 {
   int64_t left_s = agent->delegation.expires_s - hgl_wall_ms(agent->host->config.clock) / 1000;
-  bool ours = agent->delegation_bytes.size &&
-              hgl_key_equal(&agent->delegation.host, &agent->host->key);
+  bool ours = has_delegation(agent) && hgl_key_equal(&agent->delegation.host, &agent->host->key);
   if (ours && left_s > RENEW_BEFORE_S) return 0;
   if (!agent->has_key) {
     warn_of_end(agent, left_s);
     return 0;
   }
-  int status = issue_delegation(agent, err);
-  if (!status) status = agent_store_row(agent, err);
-  return status;
+  return issue_delegation(agent, err);
 }
 
 /* ---- the advert ---- */
@@ -306,7 +355,6 @@ void agent_destroy(struct agent *agent)
   agent_unlist_awake(agent);
   script_drop_vms(agent);
   script_release(agent->host, agent->script);
-  hgl_buf_deinit(&agent->delegation_bytes);
   hgl_free(agent->last_error);
   hgl_free(agent->last_traceback);
   manifest_release(agent->host, agent->manifest);
@@ -333,7 +381,6 @@ static int create(struct child *child, struct agent **out, struct hgl_err *err)
   agent->limits = child->limits;
   agent->stored_version = 1;
   init_maps(agent);
-  hgl_buf_init(&agent->delegation_bytes, HGL_DELEGATION_SIZE_MAX);
   int status = manifest_create(agent->host, &agent->manifest, err);
   if (status) {
     agent_destroy(agent);
@@ -394,6 +441,11 @@ int agent_notice(struct agent *agent, enum mail_kind kind, const char *why, stru
   return 0;
 }
 
+static bool listens(const struct agent *agent, enum hgl_vm_declaration kind)
+{
+  return manifest_has(agent->manifest, kind, hgl_bytes(NULL, 0));
+}
+
 int agent_enlist(struct agent *agent, struct hgl_err *err)
 {
   struct hgl_host *host = agent->host;
@@ -424,14 +476,15 @@ void agent_unlist(struct agent *agent)
 int agent_open(struct agent *agent, bool found, const char *reason, struct hgl_err *err)
 {
   int status;
+  if (!found) agent->stored_version = agent->manifest->version;
+  if (!agent->has_key && (status = write_row(agent, hgl_buf_bytes(&agent->child->delegation), err)))
+    return status;
   if ((status = agent_renew(agent, err)) || (status = dialogues_load(agent, err))) return status;
   if (found && agent->created && agent->manifest->version != agent->stored_version &&
       (status = agent_notice(agent, MAIL_UPGRADE, "", err)))
     return status;
-  if (!found) agent->stored_version = agent->manifest->version;
-  if ((status = agent_store_row(agent, err))) return status;
   if (!agent->created) reason = "created";
-  if (agent->script &&
+  if (agent->script && (!agent->created || listens(agent, HGL_VM_ON_START)) &&
       (status = agent_notice(agent, MAIL_START, reason ? reason : "restarted", err)))
     return status;
   if ((status = runs_load(agent, err)) || (status = mailbox_load(agent, err))) return status;
@@ -467,7 +520,7 @@ void hgl_host_stop_agents(struct hgl_host *host)
   for (size_t i = 0; i < host->agent_count; i++) {
     struct agent *agent = host->agents[i];
     if (!agent->script || agent->held || agent->stopped) continue;
-    if (!manifest_has(agent->manifest, HGL_VM_ON_STOP, hgl_bytes(NULL, 0)))
+    if (!listens(agent, HGL_VM_ON_STOP))
       agent->stopped = true;
     else if (agent_notice(agent, MAIL_STOP, "", &err))
       host_fatal(host, &err);

@@ -320,7 +320,7 @@ int delegation_at(struct hgl_host *host, const struct hgl_key *key, int64_t time
   const struct agent *agent = agent_by_key(host, key);
   const struct seen_delegation *seen = agent ? NULL : delegation_of(host, key);
   if (agent && in_force(&agent->delegation, time_ms)) {
-    hgl_buf_append_bytes(out, hgl_buf_bytes(&agent->delegation_bytes));
+    return agent_put_delegation(agent, out, err);
   } else if (seen && in_force(&seen->claims, time_ms)) {
     hgl_buf_append_bytes(out, hgl_buf_bytes(&seen->bytes));
   } else {

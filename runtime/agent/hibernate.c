@@ -77,6 +77,14 @@ static int return_all(struct agent *agent, struct hgl_err *err)
   return status;
 }
 
+static void trim_maps(struct agent *agent)
+{
+  struct hgl_map *maps[] = {&agent->unreached, &agent->senders,       &agent->threads,
+                            &agent->asks,      &agent->locks,         &agent->timers,
+                            &agent->dialogues, &agent->dialogue_peers};
+  for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) hgl_map_trim(maps[i]);
+}
+
 static int give_up_lua(struct agent *agent, struct hgl_err *err)
 {
   int status = leave_all(agent, err);
@@ -134,12 +142,14 @@ void hibernate_some(struct hgl_host *host)
   struct agent *agent;
   int left = HIBERNATE_PER_TICK, asleep = 0;
   for (; left && (agent = host->awake_first) && is_due(host, agent) && !host->failed; left--) {
-    if (!rests(agent))
+    if (!rests(agent)) {
       agent_active(agent); /* to be looked at again when its turn comes */
-    else if (give_up_lua(agent, &err))
+    } else if (give_up_lua(agent, &err)) {
       host_fatal(host, &err);
-    else
+    } else {
+      trim_maps(agent);
       asleep++;
+    }
   }
   host->more_sleep = !left && asleep;
   if (!host->more_sleep && host->freed_bytes >= TRIM_BYTES) {

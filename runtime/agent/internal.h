@@ -96,8 +96,7 @@ struct agent {
   uint64_t number;
   struct hgl_key key;
   bool has_key; /* host->config.keys has its key; else it is delegated from elsewhere */
-  struct hgl_buf delegation_bytes;
-  struct hgl_delegation delegation;
+  struct hgl_delegation delegation; /* its bytes are in its row */
   int64_t warned_ms; /* monotonic: the next warning that the delegation ends not before this */
   struct manifest *manifest;
   int64_t stored_version;
@@ -425,6 +424,9 @@ int agent_advertise(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 /* Takes back what agents offer that were here once and are not now. */
 int agents_withdraw_absent(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 int agent_store_row(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+/* Appends its delegation, as it is signed. */
+int agent_put_delegation(const struct agent *agent, struct hgl_buf *out,
+                         struct hgl_err *err) HGL_NODISCARD;
 /* *folder_size: of the value, what names the folder that the grant is about; 0: it is about this
  * value alone. */
 bool agent_granted(const struct agent *agent, const char *kind, struct hgl_bytes value,

@@ -34,17 +34,22 @@ static size_t without_expired(struct hgl_host *host, struct hgl_run run, struct 
 }
 
 /* Delegations of the group's authors that this link has not carried. */
-static size_t unannounced(struct hgl_host *host, struct peer *peer, const struct group *group,
-                          struct hgl_buf *delegations)
+static int unannounced(struct hgl_host *host, struct peer *peer, const struct group *group,
+                       struct hgl_buf *delegations, size_t *count, struct hgl_err *err)
 {
-  size_t count = 0;
-  for (size_t i = 0; i < group->author_count; i++) {
+  struct hgl_buf one;
+  int status = 0;
+  hgl_buf_init(&one, HGL_DELEGATION_SIZE_MAX);
+  for (size_t i = 0; i < group->author_count && !status; i++) {
     const struct agent *author = agent_by_key(host, &group->authors[i].key);
     if (!author || hgl_map_get(&peer->announced, hgl_key_bytes(&author->key))) continue;
-    hgl_run_put_delegation(delegations, hgl_buf_bytes(&author->delegation_bytes));
-    count++;
+    hgl_buf_clear(&one);
+    if ((status = agent_put_delegation(author, &one, err))) break;
+    hgl_run_put_delegation(delegations, hgl_buf_bytes(&one));
+    ++*count;
   }
-  return count;
+  hgl_buf_deinit(&one);
+  return status;
 }
 
 static int announced(struct hgl_host *host, struct peer *peer, const struct group *group,
@@ -95,9 +100,10 @@ static int send_group(struct hgl_host *host, struct peer *peer, struct group *gr
   hgl_buf_init(&row, HGL_FRAME_SIZE_MAX + 256);
   hgl_buf_init(&delegations, HGL_FRAME_SIZE_MAX);
   hgl_buf_init(&envelopes, HGL_FRAME_SIZE_MAX);
-  size_t count = unannounced(host, peer, group, &delegations);
+  size_t count = 0;
   bool aged = group->first_expiry_ms < host->now_ms;
-  int status = 0;
+  int status = unannounced(host, peer, group, &delegations, &count, err);
+  if (status) goto done;
   if (!count && !aged && group->frame.size) {
     status = host->config.transport.send(peer->link, hgl_buf_bytes(&group->frame), err);
   } else {

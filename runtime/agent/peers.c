@@ -214,17 +214,21 @@ static void heard_gossip(struct hgl_host *host, struct peer *peer, struct hgl_by
 /* The delegations of agents that the peer asks about. */
 static void heard_want(struct hgl_host *host, struct peer *peer, struct hgl_run want)
 {
-  struct hgl_buf delegations, absent;
+  struct hgl_buf delegations, absent, one;
   struct hgl_key key;
   struct hgl_err err;
   size_t here = 0, gone = 0;
   hgl_buf_init(&delegations, HGL_FRAME_SIZE_MAX);
   hgl_buf_init(&absent, HGL_FRAME_SIZE_MAX);
+  hgl_buf_init(&one, HGL_DELEGATION_SIZE_MAX);
   while (hgl_run_take_key(&want, &key)) {
     const struct agent *agent = agent_by_key(host, &key);
-    if (agent) {
-      hgl_run_put_delegation(&delegations, hgl_buf_bytes(&agent->delegation_bytes));
+    hgl_buf_clear(&one);
+    if (agent && agent_put_delegation(agent, &one, &err) == 0) {
+      hgl_run_put_delegation(&delegations, hgl_buf_bytes(&one));
       here++;
+    } else if (agent) {
+      host_log(host, HGL_LOG_ERROR, "%s", err.message);
     } else {
       hgl_run_put_key(&absent, &key);
       gone++;
@@ -237,6 +241,7 @@ static void heard_want(struct hgl_host *host, struct peer *peer, struct hgl_run 
     host_log(host, HGL_LOG_DEBUG, "no delegations to %s: %s", peer->did, err.message);
   hgl_buf_deinit(&delegations);
   hgl_buf_deinit(&absent);
+  hgl_buf_deinit(&one);
 }
 
 /* One delegation too many: what waits for that agent would wait in vain. */

@@ -52,6 +52,11 @@ void hgl_map_deinit(struct hgl_map *map)
   hgl_map_init(map, map->seed[0], map->seed[1]);
 }
 
+void hgl_map_trim(struct hgl_map *map)
+{
+  if (!map->count) hgl_map_deinit(map);
+}
+
 /* The slot that holds the key, or the free one where it would go. Linear probing; the map is
  * never more than three quarters full. */
 static struct hgl_map_slot *find(const struct hgl_map *map, uint64_t hash, struct hgl_bytes key)

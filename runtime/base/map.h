@@ -24,6 +24,8 @@ struct hgl_map {
 /* The seed comes from the host's random source. */
 void hgl_map_init(struct hgl_map *map, uint64_t seed0, uint64_t seed1);
 void hgl_map_deinit(struct hgl_map *map); /* frees keys, not values */
+/* Gives back what an empty map holds of memory; one that is not empty stays as it is. */
+void hgl_map_trim(struct hgl_map *map);
 /* NULL when absent. */
 void *hgl_map_get(const struct hgl_map *map, struct hgl_bytes key);
 /* Adds or replaces. HGL_NO_MEMORY leaves the map as it was. */
