@@ -429,10 +429,12 @@ int agent_open(struct agent *agent, bool found, const char *reason, struct hgl_e
       (status = agent_notice(agent, MAIL_UPGRADE, "", err)))
     return status;
   if (!found) agent->stored_version = agent->manifest->version;
-  if ((status = agent_store_row(agent, err))) return status;
   if (!agent->created) reason = "created";
-  if (agent->script &&
-      (status = agent_notice(agent, MAIL_START, reason ? reason : "restarted", err)))
+  /* One that does nothing at its start has nothing to wait for. */
+  bool starts = agent->script && manifest_has(agent->manifest, HGL_VM_ON_START, hgl_bytes(NULL, 0));
+  if (agent->script && !starts) agent->created = true;
+  if ((status = agent_store_row(agent, err))) return status;
+  if (starts && (status = agent_notice(agent, MAIL_START, reason ? reason : "restarted", err)))
     return status;
   if ((status = runs_load(agent, err)) || (status = mailbox_load(agent, err))) return status;
   agent_active(agent);
