@@ -16,9 +16,15 @@ struct hgl_signer {
   struct hgl_key key;
 };
 
+struct hgl_secret {
+  uint8_t bytes[crypto_kdf_KEYBYTES];
+};
+
 static_assert(HGL_KEY_SIZE == crypto_sign_PUBLICKEYBYTES, "Ed25519 public key");
 static_assert(HGL_KEY_SIZE == crypto_scalarmult_BYTES, "X25519 public key");
 static_assert(HGL_SEED_SIZE == crypto_sign_SEEDBYTES, "Ed25519 seed");
+static_assert(HGL_SEED_SIZE == crypto_kdf_KEYBYTES, "a secret to derive from");
+static_assert(HGL_SEED_SIZE <= crypto_kdf_BYTES_MAX, "a seed that is derived");
 static_assert(HGL_SIGNATURE_SIZE == crypto_sign_BYTES, "Ed25519 signature");
 static_assert(HGL_HASH_SIZE == SHA256_DIGEST_LENGTH, "SHA-256");
 static_assert(HGL_AEAD_TAG_SIZE == crypto_aead_chacha20poly1305_ietf_ABYTES, "Poly1305 tag");
@@ -66,6 +72,34 @@ void hgl_signer_sign(const struct hgl_signer *signer, struct hgl_bytes message,
                      uint8_t out[HGL_SIGNATURE_SIZE])
 {
   crypto_sign_detached(out, NULL, message.data, message.size, signer->secret);
+}
+
+int hgl_secret_create(const uint8_t bytes[HGL_SEED_SIZE], struct hgl_secret **out,
+                      struct hgl_err *err)
+{
+  struct hgl_secret *secret = sodium_malloc(sizeof *secret);
+  if (!secret) return hgl_fail(err, HGL_NO_MEMORY, "no locked memory for a secret");
+  memcpy(secret->bytes, bytes, sizeof secret->bytes);
+  sodium_mprotect_readonly(secret);
+  *out = secret;
+  return 0;
+}
+
+void hgl_secret_destroy(struct hgl_secret *secret)
+{
+  sodium_free(secret); /* wipes */
+}
+
+void hgl_secret_bytes(const struct hgl_secret *secret, uint8_t out[HGL_SEED_SIZE])
+{
+  memcpy(out, secret->bytes, sizeof secret->bytes);
+}
+
+void hgl_secret_derive(const struct hgl_secret *secret, uint64_t number, const char *context,
+                       uint8_t out[HGL_SEED_SIZE])
+{
+  assert(strlen(context) == crypto_kdf_CONTEXTBYTES);
+  crypto_kdf_derive_from_key(out, HGL_SEED_SIZE, number, context, secret->bytes);
 }
 
 /* libsodium refuses S >= L, a small-order R or A and a non-canonical A; a non-canonical R fails

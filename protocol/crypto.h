@@ -33,6 +33,18 @@ void hgl_signer_seed(const struct hgl_signer *signer, uint8_t out[HGL_SEED_SIZE]
 void hgl_signer_sign(const struct hgl_signer *signer, struct hgl_bytes message,
                      uint8_t out[HGL_SIGNATURE_SIZE]);
 
+/* A secret that others are derived from by number (libsodium's crypto_kdf: BLAKE2b keyed with it,
+ * the number as salt, the context as personalisation). None of them tells of it or of another. In
+ * locked, guarded memory; wiped when destroyed. */
+struct hgl_secret;
+int hgl_secret_create(const uint8_t bytes[HGL_SEED_SIZE], struct hgl_secret **out,
+                      struct hgl_err *err) HGL_NODISCARD;
+void hgl_secret_destroy(struct hgl_secret *secret); /* NULL is allowed */
+void hgl_secret_bytes(const struct hgl_secret *secret, uint8_t out[HGL_SEED_SIZE]);
+/* `context` has 8 characters. */
+void hgl_secret_derive(const struct hgl_secret *secret, uint64_t number, const char *context,
+                       uint8_t out[HGL_SEED_SIZE]);
+
 /* Strict (RFC 8032 §5.1.7 with S < L; small-order and non-canonical keys and R are refused).
  * HGL_BAD_SIGNATURE. */
 int hgl_verify(const struct hgl_key *key, struct hgl_bytes message,

@@ -475,17 +475,21 @@ void agent_unlist(struct agent *agent)
 
 int agent_open(struct agent *agent, bool found, const char *reason, struct hgl_err *err)
 {
+  bool starts = agent->script && listens(agent, HGL_VM_ON_START), was_created = agent->created;
   int status;
   if (!found) agent->stored_version = agent->manifest->version;
+  /* One that does nothing at its start has nothing to wait for. */
+  if (agent->script && !starts) agent->created = true;
   if (!agent->has_key && (status = write_row(agent, hgl_buf_bytes(&agent->child->delegation), err)))
     return status;
   if ((status = agent_renew(agent, err)) || (status = dialogues_load(agent, err))) return status;
-  if (found && agent->created && agent->manifest->version != agent->stored_version &&
+  if (found && agent->created != was_created && (status = agent_store_row(agent, err)))
+    return status;
+  if (found && was_created && agent->manifest->version != agent->stored_version &&
       (status = agent_notice(agent, MAIL_UPGRADE, "", err)))
     return status;
   if (!agent->created) reason = "created";
-  if (agent->script && (!agent->created || listens(agent, HGL_VM_ON_START)) &&
-      (status = agent_notice(agent, MAIL_START, reason ? reason : "restarted", err)))
+  if (starts && (status = agent_notice(agent, MAIL_START, reason ? reason : "restarted", err)))
     return status;
   if ((status = runs_load(agent, err)) || (status = mailbox_load(agent, err))) return status;
   agent_active(agent);

@@ -118,11 +118,12 @@ int agent_forget_lua(struct agent *agent, struct hgl_err *err)
 
 /* ---- who sleeps when ---- */
 
-/* All that it has done is in rows, and nothing of it is to run now. */
+/* All that it has done is in rows, and nothing of it is to run now; before the first tick nothing
+ * runs, and what waits there waits for one that sleeps as well. */
 static bool rests(const struct agent *agent)
 {
-  if (agent->dirty || agent->is_ready || agent->mailbox.first || agent->runs_ready ||
-      agent->starting)
+  bool waits = agent->is_ready || agent->mailbox.first;
+  if (agent->dirty || agent->runs_ready || agent->starting || (waits && agent->host->complete))
     return false;
   for (const struct agent_run *run = agent->runs; run; run = run->next)
     if (run->unsaved_link) return false;

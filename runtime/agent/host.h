@@ -31,7 +31,7 @@
 struct hgl_host;
 
 enum {
-  HGL_AGENTS_MAX = 100000,
+  HGL_AGENTS_MAX = 2000000,
   HGL_ATTEMPTS_DEFAULT = 3, /* runs of a handler before its message is dead */
   HGL_DEAD_MAX = 10000,     /* dead letters; the oldest go first */
   HGL_DEAD_BYTES_MAX = 256 << 20,
@@ -168,10 +168,16 @@ struct hgl_agent_config {
   const char *group; /* that was added, or NULL */
   bool resume;       /* also if it was paused, parked or stopped when it last ran */
 };
-/* Runs the script's top level now; on_start runs in the next tick. One that is stopped is only
- * remembered, one that is paused or parked does not begin. HGL_SCRIPT, HGL_EXISTS. */
+/* Runs the script's top level now; on_start, if it has one, runs in the next tick. One that is
+ * stopped is only remembered, one that is paused or parked does not begin. HGL_SCRIPT, HGL_EXISTS.
+ */
 int hgl_host_add_agent(struct hgl_host *host, const struct hgl_agent_config *config,
                        struct hgl_err *err) HGL_NODISCARD;
+/* While the agents of a start are being added, before the first tick: commits what adding them made
+ * (rows, adverts; phases 5 to 7), so that it does not pile up, and lets agents sleep where their
+ * Lua states take more than they may. Nothing runs and nothing is taken in: a handler may speak to
+ * an agent that comes later. Does nothing while the store is busy or the disk is full. */
+void hgl_host_commit_added(struct hgl_host *host);
 /* on_stop of every agent (each may still send), then no more handlers. Call ticks until idle. */
 void hgl_host_stop_agents(struct hgl_host *host);
 
@@ -207,6 +213,8 @@ int hgl_host_agent_script(struct hgl_host *host, const char *name, const char **
 
 /* ---- the tick ---- */
 
+/* The first one says that all agents of the start are there: what others offered before is
+ * withdrawn, and handlers run. */
 void hgl_host_tick(struct hgl_host *host);
 /* When the next tick is due at the latest, monotonic ns; INT64_MAX: only when something arrives. */
 int64_t hgl_host_deadline(const struct hgl_host *host);

@@ -324,7 +324,7 @@ struct hgl_host {
   struct hgl_map manifests;               /* digest → struct manifest */
   struct mail *new_first, *new_last; /* to be given rows at the end of the tick, if still there */
   bool stopping;
-  bool complete; /* it has ticked: the agents of its start are all there */
+  bool complete; /* the agents of its start are all there: it has ticked */
 
   struct hgl_map addresses; /* text → what it says; see route.c */
   struct hgl_map peers;     /* host key → struct peer */

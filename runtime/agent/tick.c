@@ -4,6 +4,8 @@
 #include "agent/operator.h"
 #include "agent/supervise.h"
 
+#include <assert.h>
+
 enum { UPKEEP_EVERY_MS = 60000, WALL_CHECK_MS = 1000 };
 
 void tick_now(struct hgl_host *host)
@@ -131,16 +133,33 @@ static void upkeep(struct hgl_host *host)
   }
 }
 
+/* False: the store takes nothing now. */
+static bool begin_tick(struct hgl_host *host)
+{
+  if (host->failed) return false;
+  poll_store(host);
+  if (host->failed) return false;
+  tick_now(host);
+  operator_due(host);
+  if (host->failed || host->intake_stopped || hgl_store_busy(host->config.store)) return false;
+  return !space_is_low(host) || host->stopping;
+}
+
+void hgl_host_commit_added(struct hgl_host *host)
+{
+  struct hgl_err err;
+  assert(!host->complete);
+  if (!begin_tick(host)) return;
+  if (host->changed && seal_and_commit(host, &err)) host_fatal(host, &err);
+  do {
+    if (!host->failed) hibernate_some(host);
+  } while (!host->failed && host->more_sleep);
+}
+
 void hgl_host_tick(struct hgl_host *host)
 {
   struct hgl_err err;
-  if (host->failed) return;
-  poll_store(host);
-  if (host->failed) return;
-  tick_now(host);
-  operator_due(host);
-  if (host->failed || host->intake_stopped || hgl_store_busy(host->config.store)) return;
-  if (space_is_low(host) && !host->stopping) return;
+  if (!begin_tick(host)) return;
   if (!host->complete && (agents_withdraw_absent(host, &err) || scripts_sweep(host, &err))) {
     host_fatal(host, &err);
     return;

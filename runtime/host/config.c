@@ -9,13 +9,14 @@
 #include "host/config_lua.h"
 #include "host/config_restart.h"
 #include "host/file.h"
-#include "host/keys.h"
 
 enum { FILE_SIZE_MAX = 1 << 20, JOURNAL_SIZE_LEAST = 1 << 20, JOURNAL_AGE_LEAST_MS = 60000 };
 
 void hgl_config_init(struct hgl_config *config)
 {
   *config = (struct hgl_config){0};
+  hgl_map_init(&config->families, hgl_random_u64(&hgl_random_system),
+               hgl_random_u64(&hgl_random_system));
 }
 
 void hgl_config_deinit(struct hgl_config *config)
@@ -24,6 +25,9 @@ void hgl_config_deinit(struct hgl_config *config)
     hgl_texts_deinit(&config->agents[i].grants);
     hgl_free((void *)config->agents[i].config.data);
   }
+  struct hgl_map_slot *slot;
+  for (size_t i = 0; (slot = hgl_map_next(&config->families, &i));) hgl_free(slot->value);
+  hgl_map_deinit(&config->families);
   hgl_free(config->agents);
   hgl_free(config->groups);
   hgl_texts_deinit(&config->node.urls);
@@ -41,134 +45,6 @@ const char *hgl_config_keep(struct hgl_config *config, const char *format, ...)
   json_t *text = json_vsprintf(format, args);
   va_end(args);
   return json_array_append_new(config->kept, text) ? NULL : json_string_value(text);
-}
-
-/* Agents -------------------------------------------------------------------------------------- */
-
-int hgl_config_add_agent(struct hgl_config *config, const char *name, const char *script,
-                         struct hgl_node_agent **out, struct hgl_err *err)
-{
-  size_t count = config->node.agent_count;
-  int status = hgl_agent_name_check(hgl_text(name), err);
-  if (status) return status;
-  if (strcmp(name, "operator") == 0)
-    return hgl_fail(err, HGL_INVALID,
-                    "\"operator\" is the agent through which you speak; "
-                    "give yours another name");
-  for (size_t i = 0; i < count; i++)
-    if (strcmp(config->agents[i].name, name) == 0)
-      return hgl_fail(err, HGL_EXISTS,
-                      "two agents are named %s (%s and %s); name them in a host file", name,
-                      config->agents[i].script, script);
-  if (count >= HGL_AGENTS_MAX)
-    return hgl_fail(err, HGL_LIMIT, "more than %d agents", HGL_AGENTS_MAX);
-  struct hgl_node_agent *agents = hgl_realloc(config->agents, (count + 1) * sizeof *agents);
-  if (!agents) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  agents[count] = (struct hgl_node_agent){.name = name, .script = script};
-  config->agents = agents;
-  config->node.agents = agents;
-  config->node.agent_count = count + 1;
-  *out = &agents[count];
-  return 0;
-}
-
-/* "…/kiosk/agent.lua" is kiosk, "…/kiosk.lua" too. A bare "agent.lua" stands in the current folder.
- */
-static const char *name_of_script(struct hgl_config *config, const char *path)
-{
-  char real[PATH_MAX];
-  const char *shown = realpath(path, real) ? real : path;
-  const char *slash = strrchr(shown, '/');
-  const char *file = slash ? slash + 1 : shown;
-  if (strcmp(file, "agent.lua") == 0 && slash && slash > shown) {
-    const char *start = slash;
-    while (start > shown && start[-1] != '/') start--;
-    return hgl_config_keep(config, "%.*s", (int)(slash - start), start);
-  }
-  const char *dot = strrchr(file, '.');
-  return hgl_config_keep(config, "%.*s", (int)(dot > file ? dot - file : (long)strlen(file)), file);
-}
-
-int hgl_config_add_script(struct hgl_config *config, const char *path, struct hgl_err *err)
-{
-  struct hgl_node_agent *agent;
-  const char *name = name_of_script(config, path);
-  if (!name) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  int status = hgl_config_add_agent(config, name, path, &agent, err);
-  return status ? hgl_fail_in(err, "%s", path) : 0;
-}
-
-/* Grants -------------------------------------------------------------------------------------- */
-
-int hgl_config_grant(struct hgl_node_agent *agent, const char *grant, struct hgl_err *err)
-{
-  static const char *const kinds[] = {"read", NULL};
-  const char *equals = strchr(grant, '=');
-  if (!equals)
-    return hgl_fail(err, HGL_INVALID, "a grant is kind=value, as in read=/proc/loadavg; not \"%s\"",
-                    grant);
-  struct hgl_bytes kind = hgl_bytes(grant, (size_t)(equals - grant));
-  if (!hgl_bytes_is(kind, "read")) {
-    const char *nearest = hgl_nearest(kind, kinds);
-    return hgl_fail(err, HGL_INVALID, "there is no grant of kind \"%.*s\"%s%s; known: read=PATH",
-                    (int)(kind.size < 40 ? kind.size : 40), grant, nearest ? "; did you mean " : "",
-                    nearest ? nearest : "");
-  }
-  if (equals[1] != '/') return hgl_fail(err, HGL_INVALID, "%s: the path must begin with /", grant);
-  return hgl_texts_add(&agent->grants, grant, err);
-}
-
-/* Instances of "name" are "name-1", "name-2", … */
-static bool is_meant(const struct hgl_node_agent *agent, struct hgl_bytes name)
-{
-  if (strncmp(agent->name, (const char *)name.data, name.size) != 0) return false;
-  const char *rest = agent->name + name.size;
-  if (!*rest) return true;
-  return rest[0] == '-' && rest[1] && !rest[1 + strspn(rest + 1, "0123456789")];
-}
-
-static int fail_unnamed(const struct hgl_config *config, struct hgl_bytes name, struct hgl_err *err)
-{
-  struct hgl_texts names = {0};
-  const char *nearest = NULL;
-  bool whole = true;
-  for (size_t i = 0; whole && i < config->node.agent_count; i++)
-    whole = hgl_texts_add(&names, config->agents[i].name, NULL) == 0;
-  if (whole && names.count) nearest = hgl_nearest(name, names.items);
-  int status = hgl_fail(err, HGL_NOT_FOUND, "no agent is named %.*s%s%s", HGL_STR(name),
-                        nearest ? "; did you mean " : "", nearest ? nearest : "");
-  hgl_texts_deinit(&names);
-  return status;
-}
-
-int hgl_config_allow(struct hgl_config *config, const char *text, struct hgl_err *err)
-{
-  size_t name_size = strcspn(text, ":=");
-  bool for_all = text[name_size] != ':';
-  struct hgl_bytes name = hgl_bytes(text, for_all ? 0 : name_size);
-  const char *grant = for_all ? text : text + name_size + 1;
-  bool found = for_all;
-  for (size_t i = 0; i < config->node.agent_count; i++) {
-    if (!for_all && !is_meant(&config->agents[i], name)) continue;
-    found = true;
-    int status = hgl_config_grant(&config->agents[i], grant, err);
-    if (status) return status;
-  }
-  return found ? 0 : fail_unnamed(config, name, err);
-}
-
-int hgl_config_delegate(struct hgl_config *config, const char *text, struct hgl_err *err)
-{
-  const char *equals = strchr(text, '=');
-  if (!equals || !equals[1])
-    return hgl_fail(err, HGL_INVALID, "a delegation is given as NAME=FILE, not \"%s\"", text);
-  struct hgl_bytes name = hgl_bytes(text, (size_t)(equals - text));
-  for (size_t i = 0; i < config->node.agent_count; i++) {
-    if (!hgl_bytes_is(name, config->agents[i].name)) continue;
-    config->agents[i].delegation = equals + 1;
-    return 0;
-  }
-  return fail_unnamed(config, name, err);
 }
 
 /* Other settings ------------------------------------------------------------------------------ */

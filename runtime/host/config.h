@@ -5,11 +5,15 @@
 
 #include <jansson.h>
 
+#include "base/map.h"
 #include "host/node.h"
 
 struct hgl_config {
   struct hgl_node_config node;
-  struct hgl_node_agent *agents;   /* node.agents, growing */
+  struct hgl_node_agent *agents; /* node.agents, growing */
+  size_t agents_capacity;
+  size_t instances;                /* all agents together */
+  struct hgl_map families;         /* of names: see config_agents.c */
   struct hgl_group_config *groups; /* node.groups, growing */
   json_t *tree;                    /* the host file */
   json_t *kept;                    /* texts made on the way */
@@ -35,7 +39,8 @@ int hgl_config_read(struct hgl_config *config, const char *path, struct hgl_err 
 /* An agent from a script alone; its name is that of the folder for agent.lua, else the file's. */
 int hgl_config_add_script(struct hgl_config *config, const char *path,
                           struct hgl_err *err) HGL_NODISCARD;
-/* "kind=value" for every agent, "NAME:kind=value" for one (or all instances of one). */
+/* "kind=value" for every agent, "NAME:kind=value" for one (one instance, or all instances of one).
+ */
 int hgl_config_allow(struct hgl_config *config, const char *text,
                      struct hgl_err *err) HGL_NODISCARD;
 /* "NAME=FILE". */
@@ -74,9 +79,11 @@ int hgl_config_apply(struct hgl_config *config, const json_t *tree, const char *
                      struct hgl_err *err) HGL_NODISCARD;
 /* config.c: a formatted text that lives as long as the configuration; NULL: no memory. */
 const char *hgl_config_keep(struct hgl_config *config, const char *format, ...) HGL_PRINTF(2, 3);
-/* The new agent is zeroed but for its name and script (kept by the caller). HGL_EXISTS. */
-int hgl_config_add_agent(struct hgl_config *config, const char *name, const char *script,
-                         struct hgl_node_agent **out, struct hgl_err *err) HGL_NODISCARD;
+/* With a count, its instances. What is new is zeroed but for its name and script, which the caller
+ * keeps; the pointer is good until the next one comes. HGL_EXISTS. */
+int hgl_config_add_agent(struct hgl_config *config, const char *name, uint32_t count,
+                         const char *script, struct hgl_node_agent **out,
+                         struct hgl_err *err) HGL_NODISCARD;
 /* Adds a checked grant "kind=value" to one agent. */
 int hgl_config_grant(struct hgl_node_agent *agent, const char *grant,
                      struct hgl_err *err) HGL_NODISCARD;

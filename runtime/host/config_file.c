@@ -138,7 +138,7 @@ static int each_text(struct reader *reader, const json_t *list,
 
 static int read_ignored(struct reader *reader, const json_t *value, struct hgl_err *err)
 {
-  return 0; /* read before the others: instances are made of it */
+  return 0; /* read before the others: the agent is made of it */
 }
 
 static int take_grant(struct reader *reader, const char *text, struct hgl_err *err)
@@ -236,20 +236,13 @@ static int read_group(struct reader *reader, const json_t *value, struct hgl_err
   return get_text(value, &reader->agent->group, err);
 }
 
-static int read_instance(struct reader *reader, const json_t *table, const char *name,
-                         const char *script, struct hgl_err *err)
+static int read_agent(struct reader *reader, const json_t *table, struct hgl_err *err)
 {
   static const struct field fields[] = {{"name", read_ignored},          {"script", read_ignored},
                                         {"count", read_ignored},         {"config", read_config},
                                         {"allow", read_allow},           {"limits", read_limits},
                                         {"delegation", read_delegation}, {"group", read_group},
                                         {"restart", read_restart},       {0}};
-  int status = hgl_config_add_agent(reader->config, name, script, &reader->agent, err);
-  return status ? status : read_table(reader, table, fields, err);
-}
-
-static int read_agent(struct reader *reader, const json_t *table, struct hgl_err *err)
-{
   const char *name, *script;
   int64_t count = 0;
   const json_t *count_value = json_object_get(table, "count");
@@ -259,16 +252,11 @@ static int read_agent(struct reader *reader, const json_t *table, struct hgl_err
     return hgl_fail_in(err, "script");
   if (count_value && get_count(count_value, 1, INSTANCES_MAX, &count, err))
     return hgl_fail_in(err, "count");
-  if (!count_value) return read_instance(reader, table, name, script, err);
-  if (json_object_get(table, "delegation"))
+  if (count && json_object_get(table, "delegation"))
     return hgl_fail(err, HGL_INVALID, "a delegation is for one agent: it cannot stand with count");
-  for (int64_t i = 1; i <= count; i++) {
-    const char *instance = hgl_config_keep(reader->config, "%s-%lld", name, (long long)i);
-    int status = instance ? read_instance(reader, table, instance, script, err)
-                          : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-    if (status) return status;
-  }
-  return 0;
+  int status = hgl_config_add_agent(reader->config, name, (uint32_t)count, script, &reader->agent,
+                                    err);
+  return status ? status : read_table(reader, table, fields, err);
 }
 
 static int read_agents(struct reader *reader, const json_t *list, struct hgl_err *err)

@@ -126,9 +126,11 @@ int hgl_config_check_groups(const struct hgl_config *config, struct hgl_err *err
     bool found = !agent->group;
     for (size_t j = 0; j < config->node.group_count && !found; j++)
       found = strcmp(agent->group, config->groups[j].name) == 0;
-    if (!found)
-      return hgl_fail(err, HGL_NOT_FOUND, "agent %s: there is no group named %s; name it in groups",
-                      agent->name, agent->group);
+    if (found) continue;
+    char name[HGL_NAME_SIZE_MAX + 1];
+    hgl_node_agent_name(agent, 0, name);
+    return hgl_fail(err, HGL_NOT_FOUND, "agent %s: there is no group named %s; name it in groups",
+                    name, agent->group);
   }
   return 0;
 }

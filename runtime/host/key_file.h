@@ -3,7 +3,9 @@
  *   {"did", "salt", "operations", "memory", "sealed"}   with a passphrase: Argon2id (RFC 9106)
  * makes a key of it, and `sealed` is a nonce of 12 bytes, then the seed by ChaCha20-Poly1305 under
  *     that key, with the did as associated data
- * What a file says is checked against its seed. Any thread. */
+ * Or the secret that the keys of many agents are derived from: the same with "instances" in place
+ * of "did", 32 hex digits that are derived from the secret as well. What a file says is checked
+ * against its seed. Any thread. */
 #ifndef HGL_HOST_KEY_FILE_H
 #define HGL_HOST_KEY_FILE_H
 
@@ -33,5 +35,12 @@ int hgl_key_file_load(const char *path, struct hgl_seal *seal, struct hgl_signer
 /* What it says without its secret being opened. */
 int hgl_key_file_peek(const char *path, struct hgl_key *key, bool *sealed,
                       struct hgl_err *err) HGL_NODISCARD;
+
+/* Likewise, a secret to derive from. */
+int hgl_secret_file_create(const char *path, struct hgl_seal *seal, struct hgl_secret **out,
+                           struct hgl_err *err) HGL_NODISCARD;
+int hgl_secret_file_load(const char *path, struct hgl_seal *seal, struct hgl_secret **out,
+                         struct hgl_err *err) HGL_NODISCARD;
+int hgl_secret_file_peek(const char *path, bool *sealed, struct hgl_err *err) HGL_NODISCARD;
 
 #endif

@@ -15,7 +15,7 @@
 #include "protocol/delegation.h"
 
 struct keys_options {
-  const char *data, *key, *host, *out, *passphrase_file;
+  const char *data, *key, *agent, *host, *out, *passphrase_file;
   int64_t days;
   bool json;
   struct hgl_texts words;
@@ -39,10 +39,14 @@ static int show(const struct keys_options *given, struct hgl_err *err)
       {"sealed", "sealed", HGL_COLUMN_TEXT}, {"did", "did", HGL_COLUMN_TEXT},
       {"file", "file", HGL_COLUMN_TEXT},     {0}};
   struct hgl_keys keys;
-  json_t *list = NULL;
+  json_t *list = NULL, *row = NULL;
   int status = open_keys(given, &keys, err);
   if (status) return status;
-  status = hgl_keys_list(&keys, &list, err);
+  if (given->words.count < 2)
+    status = hgl_keys_list(&keys, &list, err);
+  else if ((status = hgl_keys_show(&keys, given->words.items[1], &row, err)) == 0 &&
+           !(list = json_pack("[o]", row)))
+    status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   hgl_keys_close(&keys);
   if (status == 0) status = hgl_print_list(list, given->json, columns, "no keys", err);
   json_decref(list);
@@ -143,17 +147,33 @@ static int sign_delegation(const struct keys_options *given, const struct hgl_si
   return status;
 }
 
+/* Of the file that is named, or of an agent of the data folder. */
+static int find_signer(const struct keys_options *given, struct hgl_signer **out,
+                       struct hgl_err *err)
+{
+  struct hgl_keys keys;
+  struct hgl_seal seal;
+  int status;
+  if (given->key) {
+    hgl_seal_init(&seal, given->passphrase.text, &hgl_random_system);
+    status = hgl_key_file_load(given->key, &seal, out, err);
+    hgl_seal_deinit(&seal);
+    return status;
+  }
+  if ((status = open_keys(given, &keys, err))) return status;
+  status = hgl_keys_find_agent(&keys, given->agent, out, err);
+  hgl_keys_close(&keys);
+  return status;
+}
+
 static int delegate(const struct keys_options *given, struct hgl_err *err)
 {
   struct hgl_key host;
   struct hgl_delegation delegation;
-  struct hgl_seal seal;
   struct hgl_signer *signer = NULL;
   char did[HGL_DID_TEXT_SIZE], until[HGL_TIME_TEXT_SIZE];
   if (hgl_did_parse(hgl_text(given->host), &host, err)) return hgl_fail_in(err, "--host");
-  hgl_seal_init(&seal, given->passphrase.text, &hgl_random_system);
-  int status = hgl_key_file_load(given->key, &seal, &signer, err);
-  hgl_seal_deinit(&seal);
+  int status = find_signer(given, &signer, err);
   if (status == 0) status = sign_delegation(given, signer, &host, &delegation, err);
   hgl_signer_destroy(signer);
   if (status) return status;
@@ -167,14 +187,14 @@ static int delegate(const struct keys_options *given, struct hgl_err *err)
 
 static const struct action {
   const char *name;
-  size_t words;
+  size_t words_least, words;
   const char *needs;
   int (*act)(const struct keys_options *given, struct hgl_err *err);
 } actions[] = {
-    {"show", 1, "nothing after it", show},
-    {"rotate", 2, "an agent's name", rotate},
-    {"new", 2, "a file", make},
-    {"delegate", 1, "--key FILE --host DID", delegate},
+    {"show", 1, 2, "nothing after it, or one agent's name", show},
+    {"rotate", 2, 2, "an agent's name", rotate},
+    {"new", 2, 2, "a file", make},
+    {"delegate", 1, 1, "--key FILE or --agent NAME, and --host DID", delegate},
 };
 
 static int act(const struct hgl_verb *verb, const struct keys_options *given)
@@ -185,8 +205,8 @@ static int act(const struct hgl_verb *verb, const struct keys_options *given)
   for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
     const struct action *action = &actions[i];
     if (strcmp(action->name, name) != 0) continue;
-    bool incomplete = action->act == delegate && (!given->key || !given->host);
-    if (words != action->words || incomplete)
+    bool incomplete = action->act == delegate && (!given->key == !given->agent || !given->host);
+    if (words < action->words_least || words > action->words || incomplete)
       return hgl_usage_fail(verb, "%s needs %s", name, action->needs);
     if (given->days < 1 || given->days > HGL_DELEGATION_LIFE_MAX_S / (24 * 3600))
       return hgl_usage_fail(verb, "--days is 1 to %d", HGL_DELEGATION_LIFE_MAX_S / (24 * 3600));
@@ -202,6 +222,8 @@ static int keys_main(const struct hgl_verb *verb, int argc, char **argv)
       {"data", "DIR", HGL_OPTION_TEXT, &given.data,
        "the host's data folder (default " HGL_DATA_DEFAULT ")"},
       {"key", "FILE", HGL_OPTION_TEXT, &given.key, "delegate: the agent's key"},
+      {"agent", "NAME", HGL_OPTION_TEXT, &given.agent,
+       "delegate: or the agent of the data folder whose key it is"},
       {"host", "DID", HGL_OPTION_TEXT, &given.host, "delegate: the host that may speak for it"},
       {"days", "N", HGL_OPTION_COUNT, &given.days, "delegate: for how long, 1 to 7 (default 7)"},
       {"out", "FILE", HGL_OPTION_TEXT, &given.out,
@@ -225,14 +247,17 @@ static int keys_main(const struct hgl_verb *verb, int argc, char **argv)
 
 const struct hgl_verb hgl_verb_keys = {
     .name = "keys",
-    .usage = "[show | rotate NAME | new FILE | delegate --key FILE --host DID] [OPTION…]",
+    .usage = "[show [NAME] | rotate NAME | new FILE | delegate --key FILE --host DID] [OPTION…]",
     .summary = "identities: show, replace, make, delegate",
     .help =
         "Every host and agent has an Ed25519 identity, in the data folder, in files that only "
         "their\n"
         "owner may read. An agent's key can also stay elsewhere: it signs, for some days, that a\n"
         "host may speak for it.\n\n"
+        "The keys of instances (`count` in a host file) are derived from one secret, shown as\n"
+        "\"instances\"; one that is rotated has a file of its own from then on.\n\n"
         "  haggle keys show\n"
+        "  haggle keys show worker-17\n"
         "  haggle keys rotate kiosk\n"
         "  haggle keys new kiosk.key                                  (on a machine of your own)\n"
         "  haggle keys delegate --key kiosk.key --host did:key:z6Mk… --days 7 --out "

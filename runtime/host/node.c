@@ -18,7 +18,8 @@
 
 enum {
   SCRIPT_SIZE_MAX = 4 << 20,
-  STOP_LOOK_MS = 20, /* how often a host that stops looks whether it may end */
+  STOP_LOOK_MS = 20,          /* how often a host that stops looks whether it may end */
+  COMMIT_EVERY_AGENTS = 1000, /* of those that are added at the start */
   URL_SIZE = HGL_URL_SIZE_MAX + HGL_DID_TEXT_SIZE + 2,
 };
 #define WARN_EVERY_NS (INT64_C(60) * 1000000000)
@@ -43,6 +44,7 @@ struct hgl_node {
   char stdlib[PATH_MAX];
   char url[HGL_URL_SIZE_MAX + 1], join_url[URL_SIZE]; /* empty: no listener */
   bool stopping, failed;
+  struct hgl_err failure;
   int64_t grace_ms;
   int64_t stop_deadline; /* monotonic ns */
   int exit_status;
@@ -235,6 +237,7 @@ static void fatal(void *user, const struct hgl_err *why)
   hgl_log(node->log, HGL_LOG_ERROR, "host", "cannot go on: %s (%s)%s", why->message,
           hgl_code_name(why->code), unknown ? "; start it again" : "");
   node->failed = true;
+  node->failure = *why;
   node->exit_status = unknown ? HGL_EXIT_STORE : HGL_EXIT_FAILED;
   hgl_loop_stop(node->loop);
 }
@@ -449,16 +452,16 @@ static int read_delegation(struct hgl_node *node, const char *path, struct hgl_b
 
 /* The one that was given, which is kept for later starts, or the one that was kept: an agent's
  * identity follows its name. Empty when the agent's key is here. */
-static int find_delegation(struct hgl_node *node, const struct hgl_node_agent *agent,
+static int find_delegation(struct hgl_node *node, const char *name, const char *given,
                            struct hgl_buf *out, struct hgl_err *err)
 {
   char kept[PATH_MAX];
-  hgl_keys_delegation_path(&node->keys, agent->name, kept);
-  if (!agent->delegation) {
+  hgl_keys_delegation_path(&node->keys, name, kept);
+  if (!given) {
     int status = read_delegation(node, kept, out, err);
     return status == -HGL_NOT_FOUND ? 0 : status;
   }
-  int status = read_delegation(node, agent->delegation, out, err);
+  int status = read_delegation(node, given, out, err);
   return status ? status : hgl_file_replace(kept, hgl_buf_bytes(out), 0600, err);
 }
 
@@ -481,18 +484,30 @@ int hgl_node_restart_agent(struct hgl_node *node, const char *name, struct hgl_e
   return status;
 }
 
-int hgl_node_add_agent(struct hgl_node *node, const struct hgl_node_agent *agent,
-                       struct hgl_err *err)
+size_t hgl_node_agent_count(const struct hgl_node_agent *agent)
 {
-  struct hgl_buf source, delegation;
-  hgl_buf_init(&source, SCRIPT_SIZE_MAX);
+  return agent->count ? agent->count : 1;
+}
+
+void hgl_node_agent_name(const struct hgl_node_agent *agent, size_t index,
+                         char out[HGL_NAME_SIZE_MAX + 1])
+{
+  if (agent->count)
+    snprintf(out, HGL_NAME_SIZE_MAX + 1, "%s-%zu", agent->name, agent->first + index);
+  else
+    snprintf(out, HGL_NAME_SIZE_MAX + 1, "%s", agent->name);
+}
+
+static int add_one(struct hgl_node *node, const struct hgl_node_agent *agent, const char *name,
+                   struct hgl_bytes source, struct hgl_err *err)
+{
+  struct hgl_buf delegation;
   hgl_buf_init(&delegation, HGL_DELEGATION_SIZE_MAX);
-  int status = agent->script ? read_script(agent->script, &source, err) : 0;
-  if (status == 0) status = find_delegation(node, agent, &delegation, err);
+  int status = find_delegation(node, name, agent->delegation, &delegation, err);
   if (status == 0) {
-    struct hgl_agent_config config = {.name = agent->name,
+    struct hgl_agent_config config = {.name = name,
                                       .script_path = agent->script,
-                                      .source = hgl_buf_bytes(&source),
+                                      .source = source,
                                       .delegation = hgl_buf_bytes(&delegation),
                                       .config = agent->config,
                                       .grants = agent->grants.items,
@@ -502,8 +517,50 @@ int hgl_node_add_agent(struct hgl_node *node, const struct hgl_node_agent *agent
                                       .resume = agent->resume};
     status = hgl_host_add_agent(node->host, &config, err);
   }
-  hgl_buf_deinit(&source);
   hgl_buf_deinit(&delegation);
+  return status;
+}
+
+int hgl_node_add_agent(struct hgl_node *node, const struct hgl_node_agent *agent,
+                       struct hgl_err *err)
+{
+  struct hgl_buf source;
+  hgl_buf_init(&source, SCRIPT_SIZE_MAX);
+  int status = agent->script ? read_script(agent->script, &source, err) : 0;
+  if (status == 0) status = add_one(node, agent, agent->name, hgl_buf_bytes(&source), err);
+  hgl_buf_deinit(&source);
+  return status;
+}
+
+/* At the start: what was added does not pile up until the first tick. Where the disk is slower than
+ * we are, we wait for it; where it is full, the first tick will say so. */
+static int commit_added(struct hgl_node *node, struct hgl_err *err)
+{
+  int status = 0;
+  while (hgl_store_busy(node->store) && (!status || status == -HGL_TIMEOUT))
+    status = hgl_store_drain(node->store, STOP_LOOK_MS, err);
+  hgl_host_commit_added(node->host);
+  if (!node->failed) return 0;
+  *err = node->failure;
+  return -(int)err->code;
+}
+
+/* `added` counts over all descriptions. */
+static int add_described(struct hgl_node *node, const struct hgl_node_agent *agent, size_t *added,
+                         struct hgl_err *err)
+{
+  char name[HGL_NAME_SIZE_MAX + 1];
+  struct hgl_buf source;
+  hgl_buf_init(&source, SCRIPT_SIZE_MAX);
+  int status = agent->count ? hgl_keys_count(&node->keys, agent->name, err) : 0;
+  if (status == 0 && agent->script) status = read_script(agent->script, &source, err);
+  for (size_t i = 0; status == 0 && i < hgl_node_agent_count(agent); i++) {
+    hgl_node_agent_name(agent, i, name);
+    status = add_one(node, agent, name, hgl_buf_bytes(&source), err);
+    if (status == 0 && ++*added % COMMIT_EVERY_AGENTS == 0) status = commit_added(node, err);
+    if (status) hgl_fail_in(err, "agent %s", name);
+  }
+  hgl_buf_deinit(&source);
   return status;
 }
 
@@ -511,12 +568,12 @@ static int add_agents(struct hgl_node *node, const struct hgl_node_config *confi
                       struct hgl_err *err)
 {
   static const struct hgl_node_agent people = {.name = "operator"};
+  size_t added = 0;
   int status = hgl_node_add_agent(node, &people, err);
   for (size_t i = 0; status == 0 && i < config->group_count; i++)
     status = hgl_host_add_group(node->host, &config->groups[i], err);
   for (size_t i = 0; status == 0 && i < config->agent_count; i++)
-    if ((status = hgl_node_add_agent(node, &config->agents[i], err)) != 0)
-      return hgl_fail_in(err, "agent %s", config->agents[i].name);
+    status = add_described(node, &config->agents[i], &added, err);
   return status;
 }
 

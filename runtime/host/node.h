@@ -9,8 +9,10 @@
 #include "agent/host.h"
 #include "host/options.h"
 
+/* One agent, or so many alike: NAME-1, NAME-2, …, each with an identity and state of its own. */
 struct hgl_node_agent {
   const char *name;
+  uint32_t first, count;   /* NAME-first and what follows it; count 0: one agent, NAME itself */
   const char *script;      /* path */
   struct hgl_texts grants; /* "read=/proc/loadavg", … */
   struct hgl_bytes config; /* encoded map, or empty */
@@ -20,6 +22,11 @@ struct hgl_node_agent {
   const char *group; /* one of the node's, or NULL */
   bool resume;       /* also if it was paused, parked or stopped when it last ran */
 };
+
+/* How many agents it describes, and the name of one of them (from 0 on). */
+size_t hgl_node_agent_count(const struct hgl_node_agent *agent);
+void hgl_node_agent_name(const struct hgl_node_agent *agent, size_t index,
+                         char out[HGL_NAME_SIZE_MAX + 1]);
 
 /* Everything is borrowed until hgl_node_create returns, clock, random and log for the node's
  * life.
@@ -68,7 +75,8 @@ void hgl_node_stop(struct hgl_node *node);
 /* "0.0.0.0" and "::" stand for every address of the machine, and are none to be dialled. */
 bool hgl_listens_everywhere(const char *address);
 
-/* While it runs. Everything is borrowed for the call. HGL_EXISTS, HGL_SCRIPT, HGL_NOT_FOUND… */
+/* While it runs; one agent. Everything is borrowed for the call. HGL_EXISTS, HGL_SCRIPT,
+ * HGL_NOT_FOUND… */
 int hgl_node_add_agent(struct hgl_node *node, const struct hgl_node_agent *agent,
                        struct hgl_err *err) HGL_NODISCARD;
 /* With its script as the file is now; as hgl_host_restart_agent. */

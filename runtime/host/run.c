@@ -73,18 +73,6 @@ static int apply_tls(struct hgl_config *config, const struct run_options *given,
   return 0;
 }
 
-static const char *did_of(const json_t *agents, const char *name)
-{
-  size_t index;
-  json_t *agent;
-  json_array_foreach(agents, index, agent)
-  {
-    const char *other = json_string_value(json_object_get(agent, "name"));
-    if (other && strcmp(other, name) == 0) return json_string_value(json_object_get(agent, "did"));
-  }
-  return NULL;
-}
-
 static void print_line(const char *title, const char *text)
 {
   printf("%-9s ", title);
@@ -92,25 +80,38 @@ static void print_line(const char *title, const char *text)
   printf("\n");
 }
 
+enum { AGENTS_SHOWN = 20, AGENTS_LISTED = 1000, LIST_SIZE_MAX = 16 << 20 };
+
+/* The first ones, the operator's own among them. *more: how many others there are. */
+static int first_agents(struct hgl_node *node, const struct hgl_config *config, size_t limit,
+                        json_t **out, size_t *more, struct hgl_err *err)
+{
+  const struct hgl_page page = {.limit = limit, .size_max = LIST_SIZE_MAX};
+  int status = hgl_host_page(hgl_node_host(node), HGL_LIST_AGENTS, &page, out, err);
+  if (status == 0) *more = config->instances + 1 - json_array_size(*out);
+  return status;
+}
+
 static int announce_json(struct hgl_node *node, const struct hgl_config *config,
                          struct hgl_err *err)
 {
   json_t *agents = NULL;
-  int status = hgl_host_list_agents(hgl_node_host(node), &agents, err);
+  size_t more;
+  int status = first_agents(node, config, AGENTS_LISTED, &agents, &more, err);
   if (status) return status;
-  json_t *line = json_pack("{s:s, s:s?, s:s, s:o}", "host", hgl_node_did(node), "join",
-                           hgl_node_join_url(node), "data", config->node.data, "agents", agents);
+  json_t *line = json_pack("{s:s, s:s?, s:s, s:o, s:I}", "host", hgl_node_did(node), "join",
+                           hgl_node_join_url(node), "data", config->node.data, "agents", agents,
+                           "more", (json_int_t)more);
   status = line ? hgl_print_json(line, err) : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   json_decref(line);
   return status;
 }
 
-enum { AGENTS_SHOWN = 20 };
-
 static int announce(struct hgl_node *node, const struct hgl_config *config, struct hgl_err *err)
 {
-  json_t *agents = NULL;
-  int status = hgl_host_list_agents(hgl_node_host(node), &agents, err);
+  json_t *agents = NULL, *agent;
+  size_t more, index, shown = 0;
+  int status = first_agents(node, config, AGENTS_SHOWN + 1, &agents, &more, err);
   if (status) return status;
   print_line("host", hgl_node_did(node));
   print_line("join", hgl_node_join_url(node) ? hgl_node_join_url(node) : "no listener");
@@ -119,12 +120,14 @@ static int announce(struct hgl_node *node, const struct hgl_config *config, stru
     print_line("",
                "from elsewhere with this machine's address there, which peers learn from --url");
   print_line("data", config->node.data);
-  for (size_t i = 0; i < config->node.agent_count && i < AGENTS_SHOWN; i++) {
-    const char *name = config->agents[i].name, *did = did_of(agents, name);
-    printf("%-9s %-20s %s\n", i ? "" : "agents", name, did ? did : "");
+  json_array_foreach(agents, index, agent)
+  {
+    const char *name = json_string_value(json_object_get(agent, "name"));
+    const char *did = json_string_value(json_object_get(agent, "did"));
+    if (name && strcmp(name, "operator") != 0)
+      printf("%-9s %-20s %s\n", shown++ ? "" : "agents", name, did ? did : "");
   }
-  if (config->node.agent_count > AGENTS_SHOWN)
-    printf("%-9s and %zu more\n", "", config->node.agent_count - AGENTS_SHOWN);
+  if (more) printf("%-9s and %zu more\n", "", more);
   fflush(stdout);
   json_decref(agents);
   return 0;
@@ -190,7 +193,8 @@ static int run_main(const struct hgl_verb *verb, int argc, char **argv)
        "seals new keys, opens sealed ones (also: HAGGLE_PASSPHRASE)"},
       {"allow-private", NULL, HGL_OPTION_FLAG, &given.allow_private,
        "dial private addresses that peers name"},
-      {"json", NULL, HGL_OPTION_FLAG, &given.json, "what was started, as one JSON object"},
+      {"json", NULL, HGL_OPTION_FLAG, &given.json,
+       "what was started, as one JSON object; of its agents the\nfirst 1000"},
       {"verbose", NULL, HGL_OPTION_FLAG, &given.verbose, "log more"},
   };
   struct hgl_err err = {0};

@@ -180,6 +180,63 @@ def added_and_removed(check, a):
     verb(check, a, "pause", status=2, says="one agent's name")
 
 
+WORKER = """
+local last = "worker-1100"
+agent.on_start(function(reason)
+  log.info("begins", { reason = reason })
+  if agent.name == "worker-1" then agent.send(last, "note/1.0/put", {}) end
+end)
+agent.on("note/1.0/put", function() state.count = (state.count or 0) + 1 end)
+agent.on("note/1.0/ask", function(message)
+  local read, _, code = host.read "/proc/loadavg"
+  message:reply("is", { name = agent.name, count = state.count or 0, read = code or #read > 0 })
+end)
+"""
+
+
+def instances(check):
+    """So many that they are added in parts; one of them is treated apart from the others."""
+    write("worker.lua", WORKER)
+    write("many.lua", """return {
+      agents = { { name = "worker", script = "worker.lua", count = 1100 } } }""")
+    m = check.host("m", options=["--config", "many.lua",
+                                 "--allow", "worker-7:read=/proc/loadavg"])
+    check.eventually(lambda: m.body("worker-1100", "note/1.0/ask")["count"] == 1,
+                     "the first speaks to the last as it begins")
+    files = sorted(os.listdir("m/keys"))
+    check.that(files == ["agent-operator.key", "host.key", "instances-worker.key"],
+               "all their keys come of one secret", files)
+    check.that(m.body("worker-7", "note/1.0/ask")["read"] is True, "one is granted something")
+    check.that(m.body("worker-8", "note/1.0/ask")["read"] == "denied", "and its neighbour is not")
+    started = json.loads(m.said_out().splitlines()[0])
+    check.that(len(started["agents"]) == 1000 and started["more"] == 101, "--json lists the first",
+               (len(started["agents"]), started["more"]))
+    dids = dict(m.agents)
+    last = json.loads(check.haggle("keys", "show", "worker-1100", "--data", "m", "--json").stdout)["did"]
+    shown = check.haggle("keys", "show", "worker-9", "--data", "m", "--json").stdout
+    check.that(json.loads(shown)["did"] == dids["worker-9"], "keys show names one", shown)
+    done = check.haggle("keys", "delegate", "--agent", "worker-9", "--host", m.did, "--data", "m")
+    check.says(dids["worker-9"], done.stdout + done.stderr, "keys delegate speaks for one")
+    check.says("worker-1, worker-2", check.haggle("keys", "rotate", "worker", "--data", "m").stderr,
+               "keys rotate wants one of them")
+    check.says("instances-worker.key",
+               check.haggle("keys", "rotate", "worker-9", "--data", "m").stdout, "keys rotate")
+    verb(check, m, "restart", "worker-8", says="worker-8 is ")
+    m.kill()
+    m.start()
+    now = m.agents
+    changed = [name for name in now if now[name] != dids[name]]
+    check.that(changed == ["worker-9"], "only what was rotated has another identity", changed)
+    check.that(m.stop() == 0, "it ends well")
+    write("fewer.lua", """return {
+      agents = { { name = "worker", script = "worker.lua", count = 3 } } }""")
+    m.options = ["--config", "fewer.lua"]
+    m.start()
+    verb(check, m, "add", "worker.lua", "--name", "worker-1100", says="worker-1100 is ")
+    check.that(agent_of(m, "worker-1100")["did"] == last, "one that is added by its name is as before")
+    check.that(m.body("worker-1100", "note/1.0/ask")["count"] >= 2, "and has its state")
+
+
 def drained(check):
     write("notes.lua", NOTES)
     write("talker.lua", TALKER)
@@ -231,6 +288,7 @@ with Checks() as check:
     paused_and_stopped(check, a)
     restarted(check, a)
     added_and_removed(check, a)
+    instances(check)
     b, to = drained(check)
     c = cut_short(check, b, to, "1s", 1, 0)
     check.says("grace time is over", open(f"{c.name}.err", encoding="utf-8").read(), "it says so")

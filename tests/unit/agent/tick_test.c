@@ -188,6 +188,123 @@ static void want_of_memory_while_committing_is_fatal_or_survived(void **state)
   }
 }
 
+static size_t offers_of(struct node *node, const char *query)
+{
+  struct hgl_err err;
+  json_t *found;
+  assert_ok(hgl_host_find(node->host, query, &found, &err));
+  size_t count = json_array_size(found);
+  json_decref(found);
+  return count;
+}
+
+static void commit_added(struct node *node)
+{
+  struct hgl_err err;
+  hgl_host_commit_added(node->host);
+  assert_ok(hgl_store_drain(node->store, 1000, &err));
+}
+
+static void agents_of_a_start_are_committed_in_parts_and_begin_together(void **state)
+{
+  static const char first[] =
+      "agent.offer { service = 'first' }\n"
+      "agent.on_start(function() agent.send('last', 'hello/1.0/say', {}) end)\n"
+      "agent.on_undelivered(function(m, why, code) log.info('undelivered ' .. code) end)\n";
+  static const char last[] = "agent.offer { service = 'last' }\n"
+                             "agent.on('hello/1.0/say', function() log.info('heard') end)\n";
+  struct world world;
+  world_init(&world, 22);
+  struct node *node = world_node(&world);
+  for (int round = 0; round < 2; round++) {
+    uint64_t commits = hgl_store_stats(node->store).commits;
+    world_agent(node, "operator", "", NULL);
+    world_agent(node, "first", first, NULL);
+    commit_added(node);
+    assert_true(hgl_store_stats(node->store).commits > commits);
+    assert_int_equal(offers_of(node, "service=first"), 1);
+    /* Of the start before: it may still come, and is not withdrawn meanwhile. */
+    assert_int_equal(offers_of(node, "service=last"), round);
+    assert_int_equal(world_count_logged(&world, "heard"), round);
+    world_agent(node, "last", last, NULL);
+    world_run(&world);
+    assert_int_equal(world_count_logged(&world, "heard"), round + 1);
+    assert_false(world_logged(&world, "undelivered"));
+    if (round == 0) {
+      world_crash(node);
+      world_restart(node);
+    }
+  }
+  /* Without it, the first tick withdraws what it offered. */
+  world_crash(node);
+  hgl_clock_advance(&world.time, 1000);
+  world_restart(node);
+  world_agent(node, "operator", "", NULL);
+  commit_added(node);
+  assert_int_equal(offers_of(node, "service=last"), 1);
+  world_run(&world);
+  assert_int_equal(offers_of(node, "service=last"), 0);
+  world_deinit(&world);
+}
+
+static size_t awake(struct node *node)
+{
+  struct hgl_err err;
+  json_t *agents, *agent;
+  size_t index, count = 0;
+  assert_ok(hgl_host_list_agents(node->host, &agents, &err));
+  json_array_foreach(agents, index, agent)
+      count += json_integer_value(json_object_get(agent, "memory_bytes")) > 0;
+  json_decref(agents);
+  return count;
+}
+
+static void agents_of_a_start_can_sleep_until_they_begin(void **state)
+{
+  enum { AGENTS = 300 };
+  struct world world;
+  char name[32];
+  world_init(&world, 24);
+  world.lua_bytes = 1;
+  struct node *node = world_node(&world);
+  for (int i = 0; i < AGENTS; i++) {
+    snprintf(name, sizeof name, "a%d", i);
+    world_agent(node, name, i % 2 ? "agent.on_start(function() log.info('begins') end)" : "x = nil",
+                NULL);
+  }
+  assert_int_equal(awake(node), AGENTS);
+  commit_added(node);
+  assert_int_equal(awake(node), 0);
+  world_run(&world);
+  assert_int_equal(world_count_logged(&world, "begins"), AGENTS / 2);
+  world_deinit(&world);
+}
+
+static void an_agent_that_does_nothing_at_its_start_is_at_rest(void **state)
+{
+  struct hgl_err err;
+  json_t *agents;
+  struct world world;
+  world_init(&world, 23);
+  struct node *node = world_node(&world);
+  world_agent(node, "quiet", "agent.on('x/1.0/y', function() end)", NULL);
+  commit_added(node);
+  commit_added(node);
+  assert_true(hgl_host_idle(node->host));
+  assert_ok(hgl_host_list_agents(node->host, &agents, &err));
+  const char *status = json_string_value(json_object_get(json_array_get(agents, 0), "status"));
+  assert_string_equal(status, "running");
+  json_decref(agents);
+  /* It has been created: an on_start that comes later is told of a restart. */
+  world_run(&world);
+  world_crash(node);
+  world_restart(node);
+  world_agent(node, "quiet", "agent.on_start(function(why) log.info('begins ' .. why) end)", NULL);
+  world_run(&world);
+  assert_true(world_logged(&world, "begins restarted"));
+  world_deinit(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -199,6 +316,9 @@ int main(void)
       cmocka_unit_test(a_full_disk_stops_the_intake_and_nothing_is_lost),
       cmocka_unit_test(an_unknown_outcome_is_fatal_once_and_nothing_runs_after_it),
       cmocka_unit_test(agents_that_never_cease_to_talk_let_the_tick_end),
+      cmocka_unit_test(agents_of_a_start_are_committed_in_parts_and_begin_together),
+      cmocka_unit_test(agents_of_a_start_can_sleep_until_they_begin),
+      cmocka_unit_test(an_agent_that_does_nothing_at_its_start_is_at_rest),
       cmocka_unit_test(want_of_memory_while_committing_is_fatal_or_survived),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

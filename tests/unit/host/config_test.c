@@ -67,7 +67,8 @@ static void config_reads_every_setting(void **state)
   assert_int_equal(node->disk_reserve, 32 << 20);
   assert_int_equal(node->journal_bytes, 1 << 20);
   assert_int_equal(node->journal_age_ms, 60000);
-  assert_int_equal(node->agent_count, 3);
+  assert_int_equal(node->agent_count, 2);
+  assert_int_equal(config.instances, 3);
   const struct hgl_node_agent *kiosk = &node->agents[0];
   assert_string_equal(kiosk->script, "/x/agent.lua");
   assert_string_equal(kiosk->grants.items[0], "read=/proc/a");
@@ -85,9 +86,15 @@ static void config_reads_every_setting(void **state)
   assert_ok(hgl_value_field(kiosk->config, "f", &field, &found, &err));
   assert_true(found);
   assert_int_equal(field.data[0], 0xf9); /* a double stays one */
-  assert_string_equal(node->agents[1].name, "many-1");
-  assert_string_equal(node->agents[2].name, "many-2");
-  assert_string_equal(node->agents[2].script, "/tmp/b.lua");
+  const struct hgl_node_agent *many = &node->agents[1];
+  char name[HGL_NAME_SIZE_MAX + 1];
+  assert_int_equal(hgl_node_agent_count(kiosk), 1);
+  assert_int_equal(hgl_node_agent_count(many), 2);
+  hgl_node_agent_name(kiosk, 0, name);
+  assert_string_equal(name, "kiosk");
+  hgl_node_agent_name(many, 1, name);
+  assert_string_equal(name, "many-2");
+  assert_string_equal(many->script, "/tmp/b.lua");
   hgl_config_deinit(&config);
 }
 
@@ -152,7 +159,36 @@ static void config_names_what_is_wrong(void **state)
       {"return { agents = { { name = 'operator', script = 'a' } } }", HGL_INVALID, "operator"},
       {"return { agents = { { name = 'a', script = 'a' }, { name = 'a', script = 'b' } } }",
        HGL_EXISTS, "two agents are named a"},
+      {"return { agents = { { name = 'a-2', script = 'a' }, { name = 'a', script = 'b', count = 2 "
+       "} } "
+       "}",
+       HGL_EXISTS, "two agents are named a-2 (/tmp/a and /tmp/b)"},
+      {"return { agents = { { name = 'a', script = 'a', count = 2 }, { name = 'a-2', script = 'b' "
+       "} } "
+       "}",
+       HGL_EXISTS, "two agents are named a-2 (/tmp/a and /tmp/b)"},
+      {"return { agents = { { name = 'a', script = 'a', count = 2 },"
+       " { name = 'a', script = 'b', count = 9 } } }",
+       HGL_EXISTS, "two agents are named a-1 (/tmp/a and /tmp/b)"},
+      {"return { agents = { { name = 'a-1', script = 'a', count = 2 },"
+       " { name = 'a', script = 'b', count = 9 }, { name = 'a-1-2', script = 'c' } } }",
+       HGL_EXISTS, "two agents are named a-1-2 (/tmp/a and /tmp/c)"},
       {"return { agents = { { name = 'a', script = 'a', count = 0 } } }", HGL_INVALID, "count"},
+      {"return { agents = { { name = 'a', script = 'a', count = 2000001 } } }", HGL_INVALID,
+       "integer from 1 to 2000000"},
+      {"return { agents = { { name = 'a', script = 'a', count = 2000000 },"
+       " { name = 'b', script = 'a' } } }",
+       HGL_LIMIT, "more than 2000000 agents"},
+      {"return { agents = { { name = 'a', script = 'a', count = 3, group = 'g' } } }",
+       HGL_NOT_FOUND, "agent a-1: there is no group named g"},
+      {"return { agents = { { name = "
+       "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'," /* 62 characters */
+       " script = 'a', count = 9 } } }",
+       HGL_OK, ""},
+      {"return { agents = { { name = "
+       "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx',"
+       " script = 'a', count = 10 } } }",
+       HGL_INVALID, "-10\" cannot name an agent"},
       {"return { agents = { { name = 'a', script = 'a', alow = {} } } }", HGL_INVALID,
        "did you mean allow?"},
       {"return { agents = { { name = 'a', script = 'a', allow = { 'reed=/x' } } } }", HGL_INVALID,
@@ -220,22 +256,89 @@ static void scripts_name_their_agents(void **state)
   hgl_config_deinit(&config);
 }
 
+/* "name: grants" of each agent, in order. */
+static void assert_grants(const struct hgl_config *config, const char *const *expected)
+{
+  char name[HGL_NAME_SIZE_MAX + 1], text[200];
+  for (size_t i = 0; i < config->node.agent_count; i++) {
+    const struct hgl_node_agent *agent = &config->node.agents[i];
+    for (size_t k = 0; k < hgl_node_agent_count(agent); k++) {
+      hgl_node_agent_name(agent, k, name);
+      int size = snprintf(text, sizeof text, "%s:", name);
+      for (size_t g = 0; g < agent->grants.count; g++)
+        size += snprintf(text + size, sizeof text - (size_t)size, " %s", agent->grants.items[g]);
+      assert_non_null(*expected);
+      assert_string_equal(text, *expected++);
+    }
+  }
+  assert_null(*expected);
+}
+
 static void grants_go_to_one_agent_its_instances_or_all(void **state)
 {
   struct hgl_err err = {0};
   struct hgl_config config;
   assert_ok(read_text(&config,
-                      "return { agents = { { name = 'a', script = 'a', count = 2 },"
-                      " { name = 'a-b', script = 'a' } } }",
+                      "return { agents = { { name = 'a', script = 'a', count = 4 },"
+                      " { name = 'a-b', script = 'a' }, { name = 'b-7', script = 'a' } } }",
                       &err));
   assert_ok(hgl_config_allow(&config, "a:read=/one", &err));
+  assert_ok(hgl_config_allow(&config, "a-3:read=/three", &err));
+  assert_ok(hgl_config_allow(&config, "a-1:read=/first", &err));
+  assert_ok(hgl_config_allow(&config, "a:read=/one:more", &err));
+  assert_ok(hgl_config_allow(&config, "b:read=/b", &err));
   assert_ok(hgl_config_allow(&config, "read=/all:x", &err));
+  assert_fails(HGL_NOT_FOUND, hgl_config_allow(&config, "a-5:read=/x", &err));
+  assert_string_equal(err.message, "no agent is named a-5; did you mean a-1");
+  assert_fails(HGL_NOT_FOUND, hgl_config_allow(&config, "a-03:read=/x", &err));
   assert_fails(HGL_NOT_FOUND, hgl_config_allow(&config, "c:read=/x", &err));
   assert_fails(HGL_INVALID, hgl_config_allow(&config, "read", &err));
-  assert_int_equal(config.node.agents[0].grants.count, 2);
-  assert_int_equal(config.node.agents[1].grants.count, 2);
-  assert_int_equal(config.node.agents[2].grants.count, 1);
-  assert_string_equal(config.node.agents[2].grants.items[0], "read=/all:x");
+  assert_grants(&config, (const char *const[]){
+                             "a-1: read=/one read=/first read=/one:more read=/all:x",
+                             "a-2: read=/one read=/one:more read=/all:x",
+                             "a-3: read=/one read=/three read=/one:more read=/all:x",
+                             "a-4: read=/one read=/one:more read=/all:x",
+                             "a-b: read=/all:x",
+                             "b-7: read=/b read=/all:x",
+                             NULL,
+                         });
+  hgl_config_deinit(&config);
+}
+
+static void one_instance_can_have_a_delegation(void **state)
+{
+  struct hgl_err err = {0};
+  struct hgl_config config;
+  assert_ok(read_text(&config,
+                      "return { agents = { { name = 'a', script = 'a', count = 3,"
+                      " config = { x = 1 } }, { name = 'b', script = 'b' } } }",
+                      &err));
+  assert_ok(hgl_config_delegate(&config, "a-3=file", &err));
+  assert_ok(hgl_config_delegate(&config, "b=other", &err));
+  assert_fails(HGL_NOT_FOUND, hgl_config_delegate(&config, "a=file", &err));
+  assert_fails(HGL_NOT_FOUND, hgl_config_delegate(&config, "a-4=file", &err));
+  const struct hgl_node_agent *agents = config.node.agents;
+  assert_int_equal(config.node.agent_count, 3);
+  assert_int_equal(agents[0].count, 2);
+  assert_null(agents[0].delegation);
+  assert_int_equal(agents[1].first, 3);
+  assert_int_equal(agents[1].count, 1);
+  assert_string_equal(agents[1].delegation, "file");
+  assert_true(hgl_bytes_equal(agents[1].config, agents[0].config));
+  assert_string_equal(agents[2].delegation, "other");
+  hgl_config_deinit(&config);
+}
+
+static void instances_cost_nothing_each(void **state)
+{
+  struct hgl_err err = {0};
+  struct hgl_config config;
+  assert_ok(read_text(&config,
+                      "return { agents = { { name = 'a', script = 'a', count = 1999999 },"
+                      " { name = 'a-2000000', script = 'a' } } }",
+                      &err));
+  assert_int_equal(config.node.agent_count, 2);
+  assert_int_equal(config.instances, HGL_AGENTS_MAX);
   hgl_config_deinit(&config);
 }
 
@@ -248,8 +351,9 @@ static void reading_survives_every_failed_allocation(void **state)
     hgl_mem_fail_after(fail_at);
     int status = read_text(&config,
                            "return { listen = ':1', agents = { { name = 'a', script = 'a',"
-                           " config = { x = 1 }, allow = { 'read=/x' } } } }",
+                           " config = { x = 1 }, allow = { 'read=/x' }, count = 3 } } }",
                            &err);
+    if (status == 0) status = hgl_config_allow(&config, "a-2:read=/y", &err);
     hgl_mem_fail_after(-1);
     hgl_config_deinit(&config);
     if (status == 0) break;
@@ -266,6 +370,8 @@ int main(void)
       cmocka_unit_test(a_bare_table_is_a_host_file_too),
       cmocka_unit_test(scripts_name_their_agents),
       cmocka_unit_test(grants_go_to_one_agent_its_instances_or_all),
+      cmocka_unit_test(one_instance_can_have_a_delegation),
+      cmocka_unit_test(instances_cost_nothing_each),
       cmocka_unit_test(reading_survives_every_failed_allocation),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
