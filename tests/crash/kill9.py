@@ -5,9 +5,10 @@
     tests/crash/kill9.py [--full] [--seed N] [--kills N] [--durability strict|relaxed]
 
 After every kill the host has to start again, and the books of all tellers are looked through: no
-message acknowledged and lost, none with two effects, no state by half, no money made or lost. In
-between the trade is halted, and what is then in the books has to be exact. --full: 500 kills for
-each durability mode with the release build."""
+message acknowledged and lost, none with two effects, no state by half, no money made or lost, and
+every handler that was suspended goes on where it was. In between the trade is halted, and what is then
+in the books has to be exact, with nothing suspended any more. --full: 500 kills for each durability
+mode with the release build."""
 
 import argparse
 import os
@@ -88,12 +89,14 @@ def trade_and_kill(check, mode, chance):
                 return
             trade.begin()
         if given.full and count % 50 < 1:
-            print(f"{mode}: {count} kills, {trade.moved()} payments", flush=True)
+            print(f"{mode}: {count} kills, {trade.moved()} payments, {trade.steps()} steps",
+                  flush=True)
     trade.settle()
     starts_ms.sort()
-    print(f"{mode}: {count} kills {kills}, {trade.moved()} payments, counted exactly "
-          f"{settled + 1} times; started again in {starts_ms[len(starts_ms) // 2]:.0f} ms "
-          f"(median), {starts_ms[-1]:.0f} ms (slowest)", flush=True)
+    print(f"{mode}: {count} kills {kills}, {trade.moved()} payments, {trade.steps()} steps of "
+          f"suspended handlers, counted exactly {settled + 1} times; started again in "
+          f"{starts_ms[len(starts_ms) // 2]:.0f} ms (median), {starts_ms[-1]:.0f} ms (slowest)",
+          flush=True)
     check.that(trade.moved() > 100, "there was traffic worth the name", trade.moved())
     check.stop_all()
 

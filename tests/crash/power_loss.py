@@ -9,8 +9,9 @@ ends it at a chosen moment: just after it sent something, before a sync, between
 page, after it. From the record are made the images that a disk may hold then: what was synced is
 there, of the rest any part may be missing. From each of them the host starts and trades on with the
 peer, whose store holds all that was sent: neither may find that anything it heard is unknown to the
-other, and the money is all there. --full: 40 cuts of each durability mode, 9 images of each. --lying
-is for checking this test: a disk that does not keep what it synced, which has to be found out."""
+other, the money is all there, and every handler that was suspended goes on from where that disk has
+it and comes to its end. --full: 40 cuts of each durability mode, 9 images of each. --lying is for
+checking this test: a disk that does not keep what it synced, which has to be found out."""
 
 import argparse
 import os
@@ -214,6 +215,7 @@ with Checks() as check:
                 break
         print(f"{mode}: the power went {cuts.cut} times after {cuts.moments}; {cuts.sends} sends, "
               f"{cuts.syncs} syncs, {cuts.lost} writes not synced; {cuts.images} images; "
-              f"{cuts.trade.moved()} payments", flush=True)
+              f"{cuts.trade.moved()} payments, {cuts.trade.steps()} steps of suspended handlers",
+              flush=True)
         check.that(cuts.sends > cuts.cut, "there was traffic worth the name", cuts.sends)
     check.stop_all()

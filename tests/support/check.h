@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 /* The call succeeds; shows the error when it does not. */
@@ -27,5 +28,14 @@
       fail_msg("%s: expected %s, got %s", #call, hgl_code_name(expected),                          \
                hgl_code_name(-status_));                                                           \
   } while (0)
+
+/* What the buffer holds, ended by a NUL; the buffer's own memory. */
+static inline const char *text_of_buf(struct hgl_buf *buf)
+{
+  struct hgl_err err = {0};
+  hgl_buf_append_byte(buf, 0);
+  assert_ok(hgl_buf_check(buf, &err));
+  return (const char *)buf->data;
+}
 
 #endif

@@ -72,9 +72,7 @@ static inline char *fake_json(struct hgl_bytes value)
   assert_ok(hgl_value_to_json(value, &json, &err));
   assert_ok(hgl_json_print(json, &text, &err));
   json_decref(json);
-  hgl_buf_append_byte(&text, 0);
-  assert_ok(hgl_buf_check(&text, &err));
-  char *copy = strdup((const char *)text.data);
+  char *copy = strdup(text_of_buf(&text));
   hgl_buf_deinit(&text);
   return copy;
 }

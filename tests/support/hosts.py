@@ -6,7 +6,8 @@
         check.that(a.ask("echo", "echo/1.0/say", {"text": "x"})["body"]["text"] == "x", "answers")
 
 Everything happens in a folder of its own, which becomes the working directory and is removed at the
-end, with every process that was started. The last line is "N passed, N failed".
+end, with every process that was started, also when the test itself is killed. The last line is "N
+passed, N failed".
 """
 
 import json
@@ -24,6 +25,8 @@ TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 HAGGLE = os.environ.get("HAGGLE", os.path.join(TREE, "build/sanitize/haggle"))
 HAGGLE_RELEASE = os.environ.get("HAGGLE_RELEASE", os.path.join(TREE, "build/release/haggle"))
 START_S = 40
+# What a test starts ends with the thread that started it, however that ends.
+WITH_US = ("setpriv", "--pdeathsig", "KILL")
 KILLED = (-signal.SIGKILL,)
 
 
@@ -94,8 +97,8 @@ class Host:
 
     def launch(self):
         """Starts the process without waiting for it."""
-        command = [*self.wrapper, self.binary, "run", *self.scripts, "--data", self.data, "--json",
-                   "--listen", self.listen]
+        command = [*WITH_US, *self.wrapper, self.binary, "run", *self.scripts, "--data", self.data,
+                   "--json", "--listen", self.listen]
         for url in self.join:
             command += ["--join", url]
         self.out = open(f"{self.name}.out", "ab")

@@ -99,6 +99,7 @@ static void write_log(void *user, enum hgl_log_level level, const char *who, con
   int size = snprintf(world->logged + world->logged_size, left, "%s: %s\n", who, text);
   world->warnings += level == HGL_LOG_WARN;
   world->infos += level == HGL_LOG_INFO;
+  if (strncmp(text, "takes ", 6) == 0) hgl_clock_advance(&world->time, strtol(text + 6, NULL, 10));
   if (size > 0 && (size_t)size < left) world->logged_size += (size_t)size;
 }
 

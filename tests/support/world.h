@@ -60,7 +60,9 @@ struct world {
   /* A test may look at, change or drop (by returning false) each frame on its way. */
   bool (*on_frame)(void *user, struct link_frame *frame);
   void *on_frame_user;
-  char logged[WORLD_LOG_SIZE]; /* every line of every agent and host */
+  /* Every line of every agent and host. With "takes N ms" the clock moves so far: a handler that
+   * logs it has used up as much of its tick. */
+  char logged[WORLD_LOG_SIZE];
   size_t logged_size;
   size_t warnings, infos; /* lines of these levels */
 };

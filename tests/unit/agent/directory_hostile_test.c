@@ -128,8 +128,8 @@ static void adverts_of_a_wrong_shape_are_refused(void **state)
     hgl_buf_init(&body, 4096);
     hgl_buf_append_text(&body, "{'version':1,'offers':[{}");
     for (size_t i = 1; i < HGL_ADVERT_OFFERS_MAX + extra; i++) hgl_buf_append_text(&body, ",{}");
-    hgl_buf_append(&body, "]}", 3);
-    advert_of(60, host, START_MS, 1, (const char *)body.data, &advert);
+    hgl_buf_append_text(&body, "]}");
+    advert_of(60, host, START_MS, 1, text_of_buf(&body), &advert);
     assert_int_equal(brings(world, 5, &advert), !extra);
     hgl_buf_deinit(&advert);
     hgl_buf_deinit(&body);

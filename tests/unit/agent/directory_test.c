@@ -92,9 +92,9 @@ static void more_than_one_payload_of_adverts_comes_in_parts(void **state)
   hgl_buf_init(&body, 16 * 1024);
   hgl_buf_append_text(&body, "{'version':1,'offers':[{'service':'bulk','pad':'");
   for (int i = 0; i < 12000; i++) hgl_buf_append_byte(&body, 'x');
-  hgl_buf_append(&body, "'}]}", 5);
-  for (uint64_t agent = 1; agent <= 200; agent++)
-    publish(world, 0, agent, (const char *)body.data); /* 2.5 MB */
+  hgl_buf_append_text(&body, "'}]}");
+  const char *text = text_of_buf(&body);
+  for (uint64_t agent = 1; agent <= 200; agent++) publish(world, 0, agent, text); /* 2.5 MB */
   hgl_buf_deinit(&body);
   digest_round(world);
   assert_int_equal(count_found(&world->nodes[1], "service=bulk limit 1000"), 200);

@@ -1,80 +1,9 @@
 /* Suspended handlers: through crashes at every tick, beside handlers that change what they have
- * read, with views, locks, answers and old scripts. */
-#include <stdio.h>
+ * read, with views, answers and old scripts. */
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "support/world.h"
-
-static size_t dead_count(struct node *node, const char *code)
-{
-  struct hgl_err err;
-  json_t *list, *item;
-  size_t index, count = 0;
-  assert_ok(hgl_host_list_dead(node->host, &list, &err));
-  json_array_foreach(list, index, item)
-      count += !code || strcmp(json_string_value(json_object_get(item, "code")), code) == 0;
-  json_decref(list);
-  return count;
-}
-
-static json_t *runs_of(struct node *node)
-{
-  struct hgl_err err;
-  json_t *list;
-  assert_ok(hgl_host_list_runs(node->host, &list, &err));
-  return list;
-}
-
-static size_t run_count(struct node *node)
-{
-  json_t *list = runs_of(node);
-  size_t count = json_array_size(list);
-  json_decref(list);
-  return count;
-}
-
-/* ---- a host that dies after each of its ticks in turn ---- */
-
-struct cast {
-  const char *name, *source;
-};
-
-static const char *const may_read[] = {"read=*", NULL};
-
-static void enter(struct node *node, const struct cast *cast)
-{
-  world_agent(node, "operator", "", NULL);
-  for (; cast->name; cast++) world_agent(node, cast->name, cast->source, may_read);
-}
-
-static void crash(struct node *node, const struct cast *cast)
-{
-  world_crash(node);
-  world_restart(node);
-  enter(node, cast);
-}
-
-/* Ticks for some seconds; dies after tick number `at` (0: never), and then after every `every` more
- * (0: only that once). Returns the number of ticks. */
-static int live(struct world *world, struct node *node, const struct cast *cast, int at, int every)
-{
-  int ticks = 0;
-  for (int ms = 0; ms < 2400; ms += 40) {
-    for (int i = 0; i < 5; i++) {
-      hgl_host_tick(node->host);
-      ticks++;
-      if (node->failed) fail_msg("%s", node->failure.message);
-      bool now = at && (ticks == at || (every && ticks > at && (ticks - at) % every == 0));
-      if (now && ms < 2000)
-        crash(node, cast);
-      else if (hgl_host_idle(node->host))
-        break;
-    }
-    hgl_clock_advance(&world->time, 40);
-  }
-  return ticks;
-}
+#include "durable_fixture.h"
 
 /* Everything that a handler can learn from outside, compared with what it wrote down itself before
  * it was suspended. A second handler changes state meanwhile. */
@@ -702,70 +631,6 @@ static void a_handler_that_waits_by_a_name_made_up_is_tried_again_with_a_journal
   world_deinit(&world);
 }
 
-/* ---- locks ---- */
-
-static const char locker[] =
-    "agent.on('go/1.0/now', function(m)\n"
-    "  local n = m.body.n\n"
-    "  local text = agent.exclusive('till', function()\n"
-    "    assert(not state.inside, 'two at once')\n"
-    "    state.inside = n\n"
-    "    agent.sleep('100ms')\n"
-    "    agent.exclusive('till', function() agent.sleep('30ms') end)\n"
-    "    assert(state.inside == n, 'another one came in')\n"
-    "    state.inside = nil\n"
-    "    state.order = (state.order or '') .. n\n"
-    "    if m.body.raise then pcall(agent.exclusive, 'other', error) error('raised') end\n"
-    "    return 'result ' .. n\n"
-    "  end)\n"
-    "  assert(text == 'result ' .. n)\n"
-    "  state.done = (state.done or 0) + 1\n"
-    "end)\n"
-    "agent.on('report/1.0/ask', function(m) log.info('order ' .. state.order)\n"
-    "  m:reply('told', { done = state.done or 0 }) end)\n";
-
-static void a_lock_is_held_through_suspensions_and_crashes_and_given_in_turn(void **state)
-{
-  static const struct cast cast[] = {{"locker", locker}, {NULL, NULL}};
-  for (int at = 0; at < 40; at += 2) {
-    struct world world;
-    world_init(&world, 100);
-    struct node *a = world_node(&world);
-    enter(a, cast);
-    world_run(&world);
-    for (int n = 1; n <= 4; n++) {
-      char body[32];
-      snprintf(body, sizeof body, "{\"n\":%d}", n);
-      world_say(a, "locker", "go/1.0/now", body);
-    }
-    world_run(&world);
-    live(&world, a, cast, at, at % 4 ? 0 : 5);
-    if (dead_count(a, NULL)) fail_msg("tick %d: %s", at, world.logged);
-    assert_int_equal(world_number(a, "locker", "report/1.0/ask", "done"), 4);
-    assert_true(world_logged(&world, "order 1234"));
-    world_deinit(&world);
-  }
-}
-
-static void a_lock_is_free_when_its_handler_has_failed_for_good(void **state)
-{
-  static const struct cast cast[] = {{"locker", locker}, {NULL, NULL}};
-  struct world world;
-  world_init(&world, 101);
-  struct node *a = world_node(&world);
-  enter(a, cast);
-  world_run(&world);
-  world_say(a, "locker", "go/1.0/now", "{\"n\":1,\"raise\":true}");
-  world_run(&world);
-  world_say(a, "locker", "go/1.0/now", "{\"n\":2}");
-  world_advance(&world, 5000);
-  /* The second got the lock, and found what the first had committed before it failed. */
-  assert_true(world_logged(&world, "two at once"));
-  assert_int_equal(dead_count(a, "handler_failed"), 2);
-  assert_int_equal(run_count(a), 0);
-  world_deinit(&world);
-}
-
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -783,8 +648,6 @@ int main(void)
       cmocka_unit_test(what_goes_on_anew_is_in_the_commit_of_what_ended),
       cmocka_unit_test(going_through_keys_without_order_forbids_to_wait),
       cmocka_unit_test(a_handler_that_waits_by_a_name_made_up_is_tried_again_with_a_journal),
-      cmocka_unit_test(a_lock_is_held_through_suspensions_and_crashes_and_given_in_turn),
-      cmocka_unit_test(a_lock_is_free_when_its_handler_has_failed_for_good),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -216,6 +216,41 @@ static void a_store_of_unknown_outcome_ends_the_host(void **state)
   world_deinit(&world);
 }
 
+static void what_goes_on_anew_waits_through_a_crash_when_its_tick_has_no_time_left(void **state)
+{
+  static const char loop[] = "agent.on('go/1.0/now', function()\n"
+                             "  state.n = 1\n"
+                             "  agent.continue('step', { n = 2, text = 'kept' })\n"
+                             "  log.info('takes 30 ms')\n"
+                             "end)\n"
+                             "agent.on_timer('step', function(value)\n"
+                             "  assert(state.n == 1)\n"
+                             "  state.n = value.n\n"
+                             "  log.info('step with ' .. value.text)\n"
+                             "end)\n"
+                             "agent.on('report/1.0/ask', function(m)\n"
+                             "  m:reply('told', { n = state.n or 0 }) end)\n";
+  struct world world;
+  world_init(&world, 2);
+  struct node *a = world_node(&world);
+  world_agent(a, "operator", "", NULL);
+  world_agent(a, "loop", loop, NULL);
+  world_run(&world);
+  world_say(a, "loop", "go/1.0/now", NULL);
+  hgl_host_tick(a->host);
+  assert_true(world_logged(&world, "takes 30 ms"));
+  assert_false(world_logged(&world, "step"));
+  for (int i = 0; i < 2; i++) { /* its row goes with what it does */
+    world_crash(a);
+    world_restart(a);
+    world_agent(a, "operator", "", NULL);
+    world_agent(a, "loop", loop, NULL);
+    assert_int_equal(world_number(a, "loop", "report/1.0/ask", "n"), 2);
+    assert_int_equal(world_count_logged(&world, "step with kept"), 1);
+  }
+  world_deinit(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -228,6 +263,7 @@ int main(void)
       cmocka_unit_test(a_message_without_recipient_or_handler_comes_back_with_its_code),
       cmocka_unit_test(state_survives_a_crash_and_a_store_that_is_full_for_a_while),
       cmocka_unit_test(a_store_of_unknown_outcome_ends_the_host),
+      cmocka_unit_test(what_goes_on_anew_waits_through_a_crash_when_its_tick_has_no_time_left),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

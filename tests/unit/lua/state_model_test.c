@@ -103,8 +103,7 @@ static void assert_same(struct game *g)
   struct hgl_buf expected;
   hgl_buf_init(&expected, 64 << 20);
   model_dump(g->model, &expected);
-  hgl_buf_append_byte(&expected, 0);
-  assert_text(g->f->root, (const char *)expected.data);
+  assert_text(g->f->root, text_of_buf(&expected));
   hgl_buf_deinit(&expected);
 }
 

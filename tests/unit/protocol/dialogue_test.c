@@ -36,9 +36,7 @@ static int create_messages(const char *messages, struct hgl_definition **out, st
   struct hgl_buf json;
   hgl_buf_init(&json, 64 * 1024);
   hgl_buf_printf(&json, "{'name':'p','version':'1.0','messages':%s}", messages);
-  hgl_buf_append_byte(&json, 0);
-  assert_non_null(json.data);
-  int status = create((const char *)json.data, out, err);
+  int status = create(text_of_buf(&json), out, err);
   hgl_buf_deinit(&json);
   return status;
 }

@@ -374,9 +374,8 @@ static void envelope_json_uses_didcomm_names(void **state)
   json_object_del(json, "to");
   hgl_buf_clear(&text);
   assert_ok(hgl_json_print(json, &text, &err));
-  hgl_buf_append_byte(&text, 0);
   assert_string_equal(
-      (char *)text.data,
+      text_of_buf(&text),
       "{\"id\":\"01020300000000000000000000000000\",\"type\":\"weather/1.0/request\","
       "\"thid\":\"09020300000000000000000000000000\",\"pthid\":"
       "\"00000000000700000000000000000000\","

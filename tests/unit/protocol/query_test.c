@@ -98,8 +98,7 @@ static void query_means_the_same_as_text_and_as_a_value(void **state)
     struct hgl_buf json;
     hgl_buf_init(&json, 4096);
     hgl_buf_printf(&json, "{'where':%s}", both_forms[i].where);
-    hgl_buf_append_byte(&json, 0);
-    assert_ok(from_value((const char *)json.data, &query, &err));
+    assert_ok(from_value(text_of_buf(&json), &query, &err));
     if (matches(query, OFFER) != both_forms[i].match) fail_msg("value %s", both_forms[i].where);
     if (text_matches(both_forms[i].text, OFFER) != both_forms[i].match)
       fail_msg("text %s", both_forms[i].text);
@@ -322,8 +321,8 @@ static void query_limits_hold_at_and_one_past(void **state)
     for (int i = 0; i < HGL_QUERY_DEPTH_MAX + extra; i++) hgl_buf_append_text(&text, "{'any':[");
     hgl_buf_append_text(&text, "{'a':1}");
     for (int i = 0; i < HGL_QUERY_DEPTH_MAX + extra; i++) hgl_buf_append_text(&text, "]}");
-    hgl_buf_append(&text, "}", 2);
-    assert_fails(extra ? HGL_TOO_DEEP : HGL_OK, from_value((const char *)text.data, &query, &err));
+    hgl_buf_append_text(&text, "}");
+    assert_fails(extra ? HGL_TOO_DEEP : HGL_OK, from_value(text_of_buf(&text), &query, &err));
     if (!extra) hgl_query_destroy(query);
     hgl_buf_deinit(&text);
   }

@@ -44,8 +44,7 @@ static void assert_same_json(const char *text)
   json_t *json = NULL;
   assert_ok(hgl_value_to_json(hgl_buf_bytes(&value), &json, &err));
   assert_ok(hgl_json_print(json, &printed, &err));
-  hgl_buf_append_byte(&printed, 0);
-  assert_string_equal((char *)printed.data, text);
+  assert_string_equal(text_of_buf(&printed), text);
   json_decref(json);
   hgl_buf_deinit(&value);
   hgl_buf_deinit(&printed);
@@ -338,10 +337,10 @@ static void json_doubles_survive_printing(void **state)
     assert_non_null(json);
     hgl_buf_clear(&out);
     assert_ok(hgl_json_print(json, &out, &err));
-    hgl_buf_append_byte(&out, 0);
-    back = strtod((char *)out.data, NULL);
+    const char *text = text_of_buf(&out);
+    back = strtod(text, NULL);
     assert_memory_equal(&back, &number, sizeof number);
-    assert_non_null(strpbrk((char *)out.data, ".e"));
+    assert_non_null(strpbrk(text, ".e"));
     json_decref(json);
   }
   hgl_buf_deinit(&out);

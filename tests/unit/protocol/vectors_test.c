@@ -77,9 +77,7 @@ static void assert_same_text(const json_t *got, const json_t *expected)
   hgl_buf_init(&b, FILE_SIZE_MAX);
   assert_ok(hgl_json_print(got, &a, &err));
   assert_ok(hgl_json_print(expected, &b, &err));
-  hgl_buf_append_byte(&a, 0);
-  hgl_buf_append_byte(&b, 0);
-  assert_string_equal((char *)a.data, (char *)b.data);
+  assert_string_equal(text_of_buf(&a), text_of_buf(&b));
   hgl_buf_deinit(&a);
   hgl_buf_deinit(&b);
 }
