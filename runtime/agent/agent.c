@@ -310,13 +310,16 @@ static int withdraw_absent(void *user, const struct hgl_key *key, struct hgl_err
 {
   struct hgl_host *host = user;
   struct hgl_delegation claims;
-  struct hgl_buf body;
+  struct hgl_buf body, delegation;
   if (agent_by_key(host, key)) return 0;
-  struct hgl_bytes delegation = hgl_directory_delegation(host->directory, key);
-  int status = hgl_delegation_verify(delegation, &claims, err);
-  if (status) return status;
-  if (hgl_delegation_check(&claims, &host->key, host->now_ms, err)) return 0;
-  if ((status = delegation_archive(host, &claims, delegation, err))) return status;
+  hgl_buf_init(&delegation, HGL_DELEGATION_SIZE_MAX);
+  int status = hgl_directory_delegation(host->directory, key, &delegation, err);
+  if (!status) status = hgl_delegation_verify(hgl_buf_bytes(&delegation), &claims, err);
+  bool ends = !status && hgl_delegation_check(&claims, &host->key, host->now_ms, err);
+  if (!status && !ends) status = delegation_archive(host, &claims, hgl_buf_bytes(&delegation), err);
+  hgl_buf_deinit(&delegation);
+  if (status == -HGL_NOT_FOUND) return 0;
+  if (status || ends) return status;
   hgl_buf_init(&body, 64);
   hgl_cbor_put_map(&body, 2);
   hgl_cbor_put_literal(&body, "version");

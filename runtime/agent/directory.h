@@ -14,8 +14,9 @@
  * ascending by key. Other keys are passed over.
  *
  * Identities are free, so quotas count per introducing neighbour: a quarter of each table for one;
- * a full table evicts the newest of the heaviest introducer. This module does no I/O: it decides,
- * and hands out payloads to send. Loop thread. */
+ * a full table evicts the newest of the heaviest introducer. Adverts of our own agents count in no
+ * quota. This module does no I/O: it decides, and hands out payloads to send; the evidence of
+ * adverts is with the owner, who is asked for it. Loop thread. */
 #ifndef HGL_AGENT_DIRECTORY_H
 #define HGL_AGENT_DIRECTORY_H
 
@@ -26,7 +27,7 @@
 #include "protocol/query.h"
 
 enum {
-  HGL_DIRECTORY_ADVERTS_MAX = 100000,
+  HGL_DIRECTORY_ADVERTS_MAX = 1000000, /* of other hosts; some 160 bytes each, without offers */
   HGL_DIRECTORY_HOSTS_MAX = 10000,
   HGL_DIRECTORY_SHARE = 4, /* one introducer has at most one part in so many */
   HGL_DIRECTORY_PEERS_MAX = 64,
@@ -41,9 +42,13 @@ enum {
 struct hgl_directory;
 
 struct hgl_directory_events {
-  /* What changed, to be made durable (or forgotten: row.size 0) by the owner under this key. Keys
-   * of leases sort before those of adverts. */
-  void (*store)(void *user, struct hgl_bytes key, struct hgl_bytes row);
+  /* What changed, to be made durable (or forgotten: row.size 0, which may not fail) by the owner
+   * under this key. Keys of leases sort before those of adverts. */
+  int (*store)(void *user, struct hgl_bytes key, struct hgl_bytes row, struct hgl_err *err);
+  /* Appends what was stored last under this key, durable or not. HGL_NOT_FOUND, HGL_CORRUPT. */
+  int (*read)(void *user, struct hgl_bytes key, struct hgl_buf *out, struct hgl_err *err);
+  /* The advert of this agent could not be read back: it is not known any more. */
+  void (*lost)(void *user, const struct hgl_key *agent, const struct hgl_err *why);
   /* An address became known: claimed by the host itself in its lease, or by some neighbour. Either
    * way unverified until dialled. Its shape is checked (hgl_url_check). */
   void (*address)(void *user, const struct hgl_key *host, struct hgl_bytes url, bool from_lease);
@@ -102,15 +107,24 @@ int hgl_directory_find(struct hgl_directory *directory, const struct hgl_query *
 int hgl_directory_find_from(struct hgl_directory *directory, const struct hgl_query *query,
                             uint64_t skip, size_t size_max, struct hgl_buf *out, bool *more,
                             struct hgl_err *err) HGL_NODISCARD;
-/* The host that speaks for this agent, by its advert. False: unknown. */
-bool hgl_directory_host_of(const struct hgl_directory *directory, const struct hgl_key *agent,
-                           struct hgl_key *host);
-/* The agent's delegation as its advert carries it, or size 0. Good until the directory changes. */
-struct hgl_bytes hgl_directory_delegation(const struct hgl_directory *directory,
-                                          const struct hgl_key *agent);
+/* What the agent's advert says of who speaks for it, as long as it holds. */
+struct hgl_directory_terms {
+  struct hgl_key host;
+  uint64_t sequence; /* of the delegation, and its end */
+  int64_t expires_ms;
+};
+/* From memory. False: unknown, withdrawn or ended. */
+bool hgl_directory_terms(const struct hgl_directory *directory, const struct hgl_key *agent,
+                         struct hgl_directory_terms *out);
+/* Appends the evidence of the agent's advert, or the delegation in it, read back from the owner.
+ * HGL_NOT_FOUND: there is none that holds. */
+int hgl_directory_advert(struct hgl_directory *directory, const struct hgl_key *agent,
+                         struct hgl_buf *out, struct hgl_err *err) HGL_NODISCARD;
+int hgl_directory_delegation(struct hgl_directory *directory, const struct hgl_key *agent,
+                             struct hgl_buf *out, struct hgl_err *err) HGL_NODISCARD;
 
 /* Visits the agents that our own adverts offer something of, until `visit` returns not 0, which is
- * returned. The directory stays as it is meanwhile. */
+ * returned. `visit` publishes nothing. */
 int hgl_directory_own(const struct hgl_directory *directory,
                       int (*visit)(void *user, const struct hgl_key *agent, struct hgl_err *err),
                       void *user, struct hgl_err *err) HGL_NODISCARD;

@@ -60,11 +60,16 @@ static int add_offer(struct hgl_directory *directory, struct hgl_dir_offer *offe
   return 0;
 }
 
+static size_t offer_count(const struct hgl_dir_advert *advert)
+{
+  return advert->offers ? advert->offers->count : 0;
+}
+
 int hgl_dir_index_add(struct hgl_directory *directory, struct hgl_dir_advert *advert,
                       struct hgl_err *err)
 {
-  for (size_t i = 0; i < advert->offer_count; i++) {
-    int status = add_offer(directory, &advert->offers[i], err);
+  for (size_t i = 0; i < offer_count(advert); i++) {
+    int status = add_offer(directory, &advert->offers->items[i], err);
     if (status) {
       hgl_dir_index_remove(directory, advert);
       return status;
@@ -75,8 +80,8 @@ int hgl_dir_index_add(struct hgl_directory *directory, struct hgl_dir_advert *ad
 
 void hgl_dir_index_remove(struct hgl_directory *directory, struct hgl_dir_advert *advert)
 {
-  for (size_t i = 0; i < advert->offer_count; i++) {
-    struct hgl_dir_offer *offer = &advert->offers[i];
+  for (size_t i = 0; i < offer_count(advert); i++) {
+    struct hgl_dir_offer *offer = &advert->offers->items[i];
     struct hgl_dir_service *service = offer->service;
     struct hgl_bytes name;
     if (!service || !offer_service(offer, &name)) continue;
@@ -133,16 +138,14 @@ static void best_consider(struct best *best, struct hgl_dir_offer *offer)
 static void consider_all(struct best *best)
 {
   struct hgl_bytes name = hgl_query_service(best->query);
-  struct hgl_map_slot *slot;
+  struct hgl_dir_advert *advert;
   if (name.size) {
     const struct hgl_dir_service *service = hgl_map_get(&best->directory->services, name);
     for (size_t i = 0; service && i < service->count; i++) best_consider(best, service->offers[i]);
     return;
   }
-  for (size_t at = 0; (slot = hgl_map_next(&best->directory->adverts, &at));) {
-    struct hgl_dir_advert *advert = slot->value;
-    for (size_t i = 0; i < advert->offer_count; i++) best_consider(best, &advert->offers[i]);
-  }
+  for (size_t at = 0; (advert = hgl_table_next(&best->directory->adverts, &at));)
+    for (size_t i = 0; i < offer_count(advert); i++) best_consider(best, &advert->offers->items[i]);
 }
 
 /* What we say of an offer, under keys in their order. */
@@ -220,7 +223,8 @@ static int put_found(const struct hgl_dir_offer *offer, struct hgl_buf *out, str
   put_did(&agent, &advert->agent);
   put_did(&host, &advert->host->key);
   int status = hgl_value_field(offer->value, "name", &own_name, &has_name, err);
-  if (!status && !has_name && advert->name.size) hgl_cbor_put_text(&name, advert->name);
+  if (!status && !has_name && advert->offers->name.size)
+    hgl_cbor_put_text(&name, advert->offers->name);
   if (!status) status = hgl_buf_check(&agent, err);
   if (!status) status = hgl_buf_check(&host, err);
   if (!status) status = hgl_buf_check(&name, err);
@@ -278,19 +282,48 @@ int hgl_directory_find(struct hgl_directory *directory, const struct hgl_query *
   return hgl_directory_find_from(directory, query, 0, SIZE_MAX, out, &more, err);
 }
 
-bool hgl_directory_host_of(const struct hgl_directory *directory, const struct hgl_key *agent,
-                           struct hgl_key *host)
+/* By agent ------------------------------------------------------------------------------------- */
+
+bool hgl_directory_terms(const struct hgl_directory *directory, const struct hgl_key *agent,
+                         struct hgl_directory_terms *out)
 {
   const struct hgl_dir_advert *advert = hgl_dir_advert_get(directory, agent);
   if (!advert || !hgl_dir_advert_is_live(directory, advert)) return false;
-  *host = advert->host->key;
+  *out = (struct hgl_directory_terms){
+      .host = advert->host->key, .sequence = advert->sequence, .expires_ms = advert->expiry.due};
   return true;
 }
 
-struct hgl_bytes hgl_directory_delegation(const struct hgl_directory *directory,
-                                          const struct hgl_key *agent)
+static int read_live(struct hgl_directory *directory, const struct hgl_key *agent,
+                     struct hgl_dir_stored *stored, struct hgl_err *err)
 {
-  const struct hgl_dir_advert *advert = hgl_dir_advert_get(directory, agent);
-  bool is_live = advert && hgl_dir_advert_is_live(directory, advert);
-  return is_live ? advert->delegation : hgl_bytes(NULL, 0);
+  struct hgl_dir_advert *advert = hgl_dir_advert_get(directory, agent);
+  if (!advert || !hgl_dir_advert_is_live(directory, advert))
+    return hgl_fail(err, HGL_NOT_FOUND, "no advert of this agent holds");
+  int status = hgl_dir_stored_read(directory, advert, stored, err);
+  return status && status != -HGL_NO_MEMORY ? -HGL_NOT_FOUND : status;
+}
+
+int hgl_directory_advert(struct hgl_directory *directory, const struct hgl_key *agent,
+                         struct hgl_buf *out, struct hgl_err *err)
+{
+  struct hgl_dir_stored stored;
+  hgl_dir_stored_init(&stored);
+  int status = read_live(directory, agent, &stored, err);
+  if (!status) hgl_buf_append_bytes(out, stored.evidence);
+  if (!status) status = hgl_buf_check(out, err);
+  hgl_dir_stored_deinit(&stored);
+  return status;
+}
+
+int hgl_directory_delegation(struct hgl_directory *directory, const struct hgl_key *agent,
+                             struct hgl_buf *out, struct hgl_err *err)
+{
+  struct hgl_dir_stored stored;
+  hgl_dir_stored_init(&stored);
+  int status = read_live(directory, agent, &stored, err);
+  if (!status) hgl_buf_append_bytes(out, stored.advert.delegation);
+  if (!status) status = hgl_buf_check(out, err);
+  hgl_dir_stored_deinit(&stored);
+  return status;
 }

@@ -1,6 +1,4 @@
 /* What the directory tells neighbours and takes from them. */
-#include <stdlib.h>
-
 #include "agent/directory_table.h"
 #include "base/mem.h"
 
@@ -27,12 +25,14 @@ struct pack {
 /* A payload in the making. */
 struct payload {
   struct pack want, leases, adverts, more;
-  uint64_t mark; /* of the hosts whose leases are in it */
+  struct hgl_dir_stored stored; /* the latest advert of it */
+  uint64_t mark;                /* of the hosts whose leases are in it */
 };
 
 static void payload_init(struct payload *payload, struct hgl_directory *directory)
 {
   *payload = (struct payload){.mark = ++directory->news_mark};
+  hgl_dir_stored_init(&payload->stored);
   hgl_buf_init(&payload->want.items, LIST_SIZE_MAX);
   hgl_buf_init(&payload->leases.items, RECORDS_SIZE_MAX + 2 * HGL_ADVERT_SIZE_MAX);
   hgl_buf_init(&payload->adverts.items, RECORDS_SIZE_MAX + 2 * HGL_ADVERT_SIZE_MAX);
@@ -45,6 +45,7 @@ static void payload_deinit(struct payload *payload)
   hgl_buf_deinit(&payload->adverts.items);
   hgl_buf_deinit(&payload->leases.items);
   hgl_buf_deinit(&payload->want.items);
+  hgl_dir_stored_deinit(&payload->stored);
 }
 
 static int payload_put(const struct payload *payload, struct hgl_buf *out, struct hgl_err *err)
@@ -99,51 +100,16 @@ static void pack_lease(struct payload *payload, struct hgl_dir_host *host)
   pack_record(&payload->leases, hgl_bytes(host->lease, host->lease_size));
 }
 
-static void pack_advert(struct payload *payload, const struct hgl_dir_advert *advert)
+/* One that cannot be read back is dropped, and left out. */
+static int pack_advert(struct payload *payload, struct hgl_directory *directory,
+                       struct hgl_dir_advert *advert, struct hgl_err *err)
 {
-  pack_lease(payload, advert->host);
-  pack_record(&payload->adverts, hgl_bytes(advert->evidence, advert->evidence_size));
-}
-
-/* Order and hash ------------------------------------------------------------------------------- */
-
-static int compare_agents(const void *a, const void *b)
-{
-  return memcmp((*(struct hgl_dir_advert *const *)a)->agent.bytes,
-                (*(struct hgl_dir_advert *const *)b)->agent.bytes, HGL_KEY_SIZE);
-}
-
-static int hash_adverts(struct hgl_dir_host *host, struct hgl_err *err)
-{
-  enum { ENTRY_SIZE = HGL_KEY_SIZE + 8 };
-  uint8_t *entries = hgl_array(host->advert_count + 1, ENTRY_SIZE);
-  if (!entries) return hgl_fail(err, HGL_NO_MEMORY, "no memory for a digest");
-  for (size_t i = 0; i < host->advert_count; i++) {
-    memcpy(entries + i * ENTRY_SIZE, host->sorted[i]->agent.bytes, HGL_KEY_SIZE);
-    hgl_put_be64(entries + i * ENTRY_SIZE + HGL_KEY_SIZE, host->sorted[i]->version);
-  }
-  const struct hgl_bytes all = hgl_bytes(entries, host->advert_count * ENTRY_SIZE);
-  hgl_sha256(&all, 1, &host->hash);
-  hgl_free(entries);
+  struct hgl_dir_host *host = advert->host;
+  int status = hgl_dir_stored_read(directory, advert, &payload->stored, err);
+  if (status) return status == -HGL_NO_MEMORY ? status : 0;
+  pack_lease(payload, host);
+  pack_record(&payload->adverts, payload->stored.evidence);
   return 0;
-}
-
-/* Makes host->sorted and host->hash, unless they are still there. */
-static int settle_host(struct hgl_dir_host *host, struct hgl_err *err)
-{
-  if (host->sorted) return 0;
-  host->sorted = hgl_array(host->advert_count + 1, sizeof(struct hgl_dir_advert *));
-  if (!host->sorted) return hgl_fail(err, HGL_NO_MEMORY, "no memory for a digest");
-  size_t count = 0;
-  for (struct hgl_dir_link *at = host->adverts.next; at != &host->adverts; at = at->next)
-    host->sorted[count++] = HGL_DIR_ENTRY(at, struct hgl_dir_advert, of_host);
-  qsort(host->sorted, count, sizeof(struct hgl_dir_advert *), compare_agents);
-  int status = hash_adverts(host, err);
-  if (status) {
-    hgl_free(host->sorted);
-    host->sorted = NULL;
-  }
-  return status;
 }
 
 static bool host_is_live(const struct hgl_directory *directory, const struct hgl_dir_host *host)
@@ -182,7 +148,7 @@ int hgl_directory_digest(struct hgl_directory *directory, struct hgl_buf *out, s
   for (size_t at = 0; (slot = hgl_map_next(&directory->hosts, &at));) {
     struct hgl_dir_host *host = slot->value;
     if (!host_is_live(directory, host)) continue;
-    int status = settle_host(host, err);
+    int status = hgl_dir_order_settle(host, err);
     if (status) return status;
     hgl_cbor_put_list(out, 3);
     hgl_cbor_put_bytes(out, hgl_key_bytes(&host->key));
@@ -209,7 +175,7 @@ int hgl_directory_publish(struct hgl_directory *directory, struct hgl_bytes evid
   const struct hgl_dir_terms terms = {delegation.sequence, delegation.expires_s * 1000};
   if ((status = hgl_dir_advert_put(directory, &advert, &terms, evidence, NULL, err))) return status;
   known = hgl_dir_advert_get(directory, &advert.agent);
-  hgl_dir_link_push(&directory->news, &known->of_news);
+  hgl_dir_link_push(&directory->news, &known->listed);
   return 0;
 }
 
@@ -263,19 +229,33 @@ bool hgl_directory_renew(struct hgl_directory *directory, const struct hgl_bytes
   return renewed;
 }
 
-int hgl_directory_news(struct hgl_directory *directory, struct hgl_buf *out, struct hgl_err *err)
+/* The oldest first. They count as told only once the payload is whole. */
+static int pack_news(struct hgl_directory *directory, struct payload *payload,
+                     struct hgl_dir_link **end, struct hgl_err *err)
 {
   struct hgl_dir_link *const news = &directory->news, *at = news->previous;
+  int status = 0;
+  while (!status && at != news && !payload_is_full(payload)) {
+    struct hgl_dir_link *next = at->previous;
+    status = pack_advert(payload, directory, HGL_DIR_ENTRY(at, struct hgl_dir_advert, listed), err);
+    at = next;
+  }
+  *end = at;
+  return status;
+}
+
+int hgl_directory_news(struct hgl_directory *directory, struct hgl_buf *out, struct hgl_err *err)
+{
+  struct hgl_dir_link *const news = &directory->news, *end = news;
   struct payload payload;
-  if (!directory->own->lease || (at == news && !directory->lease_is_news)) return 0;
+  bool tells_adverts = news->previous != news;
+  if (!directory->own->lease || (!tells_adverts && !directory->lease_is_news)) return 0;
   payload_init(&payload, directory);
   pack_lease(&payload, directory->own);
-  /* The oldest first. They count as told only once the payload is whole. */
-  for (; at != news && !payload_is_full(&payload); at = at->previous)
-    pack_advert(&payload, HGL_DIR_ENTRY(at, struct hgl_dir_advert, of_news));
-  int status = payload_put(&payload, out, err);
+  int status = tells_adverts ? pack_news(directory, &payload, &end, err) : 0;
+  if (!status) status = payload_put(&payload, out, err);
   if (!status) {
-    while (news->previous != at) hgl_dir_link_remove(news->previous);
+    while (tells_adverts && news->previous != end) hgl_dir_link_remove(news->previous);
     directory->lease_is_news = false;
   }
   payload_deinit(&payload);
@@ -357,13 +337,17 @@ static int take_lease(struct intake *intake, struct hgl_bytes bytes, struct hgl_
 }
 
 /* An agent that moved shows it by a newer delegation; an older one was revoked by that. */
-static int check_delegation(const struct hgl_dir_advert *known, const struct hgl_advert *advert,
+static int check_delegation(struct intake *intake, struct hgl_dir_advert *known,
+                            const struct hgl_advert *advert,
                             const struct hgl_delegation *delegation, struct hgl_err *err)
 {
+  struct hgl_dir_stored *stored = &intake->news.stored;
   if (!known || delegation->sequence > known->sequence) return 0;
   if (delegation->sequence < known->sequence)
     return hgl_fail(err, HGL_DELEGATION_REVOKED, "an advert by a delegation that was replaced");
-  if (!hgl_bytes_equal(advert->delegation, known->delegation))
+  int status = hgl_dir_stored_read(intake->directory, known, stored, err);
+  if (status) return status == -HGL_NO_MEMORY ? status : 0;
+  if (!hgl_bytes_equal(advert->delegation, stored->advert.delegation))
     return hgl_fail(err, HGL_DELEGATION_CONFLICT, "two delegations of one sequence");
   return 0;
 }
@@ -381,11 +365,11 @@ static int take_advert(struct intake *intake, struct hgl_bytes bytes, struct hgl
   if (host == directory->own || (known && advert.version <= known->version)) return 0;
   if (!host || !host_is_live(directory, host))
     return hgl_fail(err, HGL_NOT_FOUND, "an advert without a lease of its host");
-  if (!known && intake->introducer->advert_count >= HGL_DIRECTORY_ADVERTS_MAX / HGL_DIRECTORY_SHARE)
+  if (!known && intake->introducer->advert_count >= directory->adverts_max / HGL_DIRECTORY_SHARE)
     return hgl_fail(err, HGL_FLOOD, "this neighbour has introduced too many adverts");
   if (!take_checks(intake, 2)) return hgl_fail(err, HGL_FLOOD, "too many records to verify");
   if ((status = hgl_advert_verify(bytes, &advert, &proof, err)) ||
-      (status = check_delegation(known, &advert, &proof.delegation, err)))
+      (status = check_delegation(intake, known, &advert, &proof.delegation, err)))
     return status;
   if (proof.header.time_ms > now + HGL_CLOCK_SKEW_MAX_MS)
     return hgl_fail(err, HGL_CLOCK_SKEW, "an advert from the future");
@@ -394,8 +378,9 @@ static int take_advert(struct intake *intake, struct hgl_bytes bytes, struct hgl
     return hgl_fail(err, HGL_DELEGATION_EXPIRED, "an advert by a delegation that has ended");
   if ((status = hgl_dir_advert_put(directory, &advert, &terms, bytes, intake->introducer, err)))
     return status;
-  if (!payload_is_full(&intake->news))
-    pack_advert(&intake->news, hgl_dir_advert_get(directory, &advert.agent));
+  if (payload_is_full(&intake->news)) return 0;
+  pack_lease(&intake->news, host);
+  pack_record(&intake->news.adverts, bytes);
   return 0;
 }
 
@@ -460,7 +445,7 @@ static int compare_host(struct intake *intake, const struct hgl_key *key, uint64
       pack_place(want, key, hgl_bytes(NULL, 0));
     return 0;
   }
-  int status = settle_host(host, err);
+  int status = hgl_dir_order_settle(host, err);
   if (status) return status;
   /* Sets may differ for good (quotas, our newer versions): ask for the same one now and then. */
   const int64_t now = hgl_wall_ms(directory->clock);
@@ -501,7 +486,7 @@ static size_t first_behind(const struct hgl_dir_host *host, struct hgl_bytes aft
   size_t low = 0, high = host->advert_count;
   while (after.size && low < high) {
     size_t middle = low + (high - low) / 2;
-    if (memcmp(host->sorted[middle]->agent.bytes, after.data, HGL_KEY_SIZE) <= 0)
+    if (memcmp(host->adverts[middle]->agent.bytes, after.data, HGL_KEY_SIZE) <= 0)
       low = middle + 1;
     else
       high = middle;
@@ -515,20 +500,22 @@ static int serve_host(struct intake *intake, const struct hgl_key *key, struct h
   struct payload *answer = &intake->answer;
   struct hgl_dir_host *host = hgl_dir_host_get(intake->directory, key);
   if (!host || !host_is_live(intake->directory, host)) return 0;
-  int status = settle_host(host, err);
+  int status = hgl_dir_order_settle(host, err);
   if (status) return status;
   if (payload_is_full(answer)) {
     pack_place(&answer->more, key, after);
     return 0;
   }
   pack_lease(answer, host);
-  for (size_t at = first_behind(host, after); at < host->advert_count; at++) {
+  struct hgl_key last;
+  for (size_t at = first_behind(host, after); at < host->places; at++) {
     if (payload_is_full(answer)) {
       pack_place(&answer->more, key, after);
       return 0;
     }
-    pack_advert(answer, host->sorted[at]);
-    after = hgl_key_bytes(&host->sorted[at]->agent);
+    last = host->adverts[at]->agent;
+    if ((status = pack_advert(answer, intake->directory, host->adverts[at], err))) return status;
+    after = hgl_key_bytes(&last);
   }
   return 0;
 }

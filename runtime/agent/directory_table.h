@@ -1,15 +1,21 @@
-/* The directory's tables, shared by directory.c (records, quotas, expiry), directory_gossip.c (what
- * neighbours send and get) and directory_find.c (queries). Others use agent/directory.h.
+/* The directory's tables, shared by directory.c (records, quotas, expiry), directory_order.c (a
+ * host's adverts in order, and their hash), directory_rows.c (what is stored, and read back),
+ * directory_gossip.c (what neighbours send and get) and directory_find.c (queries). Others use
+ * agent/directory.h.
  *
  * Every host has a lease, except ours before the first renewal. Every advert has a host. Every
  * record is of one introducer, ours of none. Each record is in the list of its introducer, newest
- * first. */
+ * first.
+ *
+ * There may be a million adverts: in memory is what finding, ordering, quotas and digests need. The
+ * evidence of each is in its row, and read when it is shown to somebody. */
 #ifndef HGL_AGENT_DIRECTORY_TABLE_H
 #define HGL_AGENT_DIRECTORY_TABLE_H
 
 #include "agent/directory.h"
 #include "base/heap.h"
 #include "base/map.h"
+#include "base/table.h"
 
 /* A member of a circular list; the list itself is one that is no member. */
 struct hgl_dir_link {
@@ -35,11 +41,13 @@ struct hgl_dir_host {
   size_t lease_size;
   uint64_t version;
   int64_t until_ms;
-  struct hgl_dir_link adverts;
-  size_t advert_count;
-  struct hgl_dir_advert **sorted; /* its adverts by agent; NULL: to be made again */
-  struct hgl_hash hash;           /* over `sorted` */
-  struct hgl_hash asked_hash;     /* the digest for which its adverts were last wanted */
+  /* Its adverts, each at its `place`; NULL: one that is gone. The first `ordered` places ascend by
+   * agent. */
+  struct hgl_dir_advert **adverts;
+  size_t advert_count, places, ordered, capacity;
+  bool is_settled;            /* all is in order, without gaps, and under `hash` */
+  struct hgl_hash hash;       /* over its adverts */
+  struct hgl_hash asked_hash; /* the digest for which its adverts were last wanted */
   int64_t asked_at_ms;
   uint64_t news_mark; /* of the payload that has its lease already */
 };
@@ -57,22 +65,26 @@ struct hgl_dir_service {
   size_t count, capacity;
 };
 
+/* In one piece of memory with the bytes that the slices point to. */
+struct hgl_dir_offers {
+  struct hgl_bytes name; /* of the agent; only shown with an offer */
+  size_t count;
+  struct hgl_dir_offer items[];
+};
+
+/* 120 bytes, for which malloc takes 128. */
 struct hgl_dir_advert {
-  struct hgl_heap_entry expiry; /* at the delegation's end */
   struct hgl_key agent;
+  struct hgl_heap_entry expiry; /* due at the delegation's end, in ms */
   uint64_t version;
-  bool withdrawn;
+  uint64_t sequence; /* of the delegation */
   struct hgl_dir_host *host;
   struct hgl_dir_introducer *introducer; /* NULL: ours */
-  struct hgl_dir_link of_introducer, of_host;
-  struct hgl_dir_link of_news; /* ours that are still to be pushed; else alone */
-  uint8_t *evidence;           /* what the slices point into */
-  size_t evidence_size;
-  struct hgl_bytes name, delegation;
-  uint64_t sequence; /* of the delegation */
-  int64_t expires_ms;
-  size_t offer_count;
-  struct hgl_dir_offer *offers;
+  /* In its introducer's list. Ours: in that of news, while it is still to be pushed; else alone. */
+  struct hgl_dir_link listed;
+  struct hgl_dir_offers *offers; /* NULL: none */
+  uint32_t place;                /* in host->adverts */
+  bool withdrawn;
 };
 
 struct hgl_directory {
@@ -80,9 +92,11 @@ struct hgl_directory {
   const struct hgl_clock *clock;
   const struct hgl_directory_events *events;
   void *user;
-  struct hgl_map hosts, adverts; /* by key */
-  struct hgl_map services;       /* by name */
-  struct hgl_map introducers;    /* by key */
+  struct hgl_map hosts;       /* by key */
+  struct hgl_table adverts;   /* by agent */
+  size_t adverts_max;         /* of others: HGL_DIRECTORY_ADVERTS_MAX, but in tests */
+  struct hgl_map services;    /* by name */
+  struct hgl_map introducers; /* by key */
   struct hgl_heap hosts_expiring, adverts_expiring;
   struct hgl_dir_host *own;
   bool lease_is_news;
@@ -122,8 +136,49 @@ int hgl_dir_lease_put(struct hgl_directory *directory, const struct hgl_lease *l
 int hgl_dir_advert_put(struct hgl_directory *directory, const struct hgl_advert *advert,
                        const struct hgl_dir_terms *terms, struct hgl_bytes evidence,
                        struct hgl_dir_introducer *introducer, struct hgl_err *err) HGL_NODISCARD;
+/* The same of a record that is stored already. */
+int hgl_dir_lease_load(struct hgl_directory *directory, const struct hgl_lease *lease,
+                       struct hgl_bytes bytes, struct hgl_dir_introducer *introducer,
+                       struct hgl_err *err) HGL_NODISCARD;
+int hgl_dir_advert_load(struct hgl_directory *directory, const struct hgl_advert *advert,
+                        const struct hgl_dir_terms *terms, struct hgl_dir_introducer *introducer,
+                        struct hgl_err *err) HGL_NODISCARD;
 void hgl_dir_host_drop(struct hgl_directory *directory, struct hgl_dir_host *host);
 void hgl_dir_advert_drop(struct hgl_directory *directory, struct hgl_dir_advert *advert);
+
+/* directory_order.c. Room for one more; adding cannot fail then. */
+int hgl_dir_order_reserve(struct hgl_dir_host *host, struct hgl_err *err) HGL_NODISCARD;
+void hgl_dir_order_add(struct hgl_dir_host *host, struct hgl_dir_advert *advert);
+void hgl_dir_order_remove(struct hgl_dir_advert *advert);
+/* The same agent's, of the same host. */
+void hgl_dir_order_replace(struct hgl_dir_advert *old, struct hgl_dir_advert *advert);
+/* Puts all in order, closes the gaps, makes the hash; nothing to do if it is so. */
+int hgl_dir_order_settle(struct hgl_dir_host *host, struct hgl_err *err) HGL_NODISCARD;
+
+/* directory_rows.c. */
+enum hgl_dir_kind { /* first bytes of row keys: leases come before the adverts that need them */
+                    HGL_DIR_LEASE = 1,
+                    HGL_DIR_ADVERT = 2,
+};
+int hgl_dir_row_store(struct hgl_directory *directory, enum hgl_dir_kind kind,
+                      const struct hgl_key *key, const struct hgl_dir_introducer *introducer,
+                      struct hgl_bytes record, const struct hgl_dir_terms *terms,
+                      struct hgl_err *err) HGL_NODISCARD;
+void hgl_dir_row_forget(struct hgl_directory *directory, enum hgl_dir_kind kind,
+                        const struct hgl_key *key);
+
+/* An advert as it is stored; the slices point into `row`. */
+struct hgl_dir_stored {
+  struct hgl_buf row;
+  struct hgl_bytes evidence;
+  struct hgl_advert advert;
+};
+void hgl_dir_stored_init(struct hgl_dir_stored *stored);
+void hgl_dir_stored_deinit(struct hgl_dir_stored *stored);
+/* Reads it back, over what was read before. HGL_NO_MEMORY: another time. Whatever else fails: the
+ * row is gone or damaged, and so the advert has been dropped. */
+int hgl_dir_stored_read(struct hgl_directory *directory, struct hgl_dir_advert *advert,
+                        struct hgl_dir_stored *stored, struct hgl_err *err) HGL_NODISCARD;
 
 /* The index by service: all of the advert's offers, or none after a failure. */
 int hgl_dir_index_add(struct hgl_directory *directory, struct hgl_dir_advert *advert,

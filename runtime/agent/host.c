@@ -59,13 +59,30 @@ struct hgl_writeset *host_writes(struct hgl_host *host)
 
 /* ---- loading ---- */
 
-static void directory_store(void *user, struct hgl_bytes key, struct hgl_bytes row)
+static int directory_store(void *user, struct hgl_bytes key, struct hgl_bytes row,
+                           struct hgl_err *err)
 {
   struct hgl_host *host = user;
-  struct hgl_err err;
-  int status = row.size ? hgl_writeset_put(host_writes(host), HGL_DB_DIRECTORY, key, row, &err)
-                        : hgl_writeset_delete(host_writes(host), HGL_DB_DIRECTORY, key, &err);
-  if (status) host_log(host, HGL_LOG_WARN, "a row of the directory: %s", err.message);
+  int status = row.size ? hgl_writeset_put(host_writes(host), HGL_DB_DIRECTORY, key, row, err)
+                        : hgl_writeset_delete(host_writes(host), HGL_DB_DIRECTORY, key, err);
+  if (status) host_log(host, HGL_LOG_WARN, "a row of the directory: %s", err->message);
+  return status;
+}
+
+static int directory_read(void *user, struct hgl_bytes key, struct hgl_buf *out,
+                          struct hgl_err *err)
+{
+  struct hgl_host *host = user;
+  return hgl_store_get(host->config.store, HGL_DB_DIRECTORY, key, out, err);
+}
+
+/* Another host's is told again by neighbours. */
+static void directory_lost(void *user, const struct hgl_key *agent, const struct hgl_err *why)
+{
+  struct hgl_host *host = user;
+  char did[HGL_DID_TEXT_SIZE];
+  hgl_did_format(agent, did);
+  host_log(host, HGL_LOG_WARN, "the stored advert of %s is lost: %s", did, why->message);
 }
 
 static void directory_address(void *user, const struct hgl_key *key, struct hgl_bytes url,
@@ -103,7 +120,8 @@ static int load_agent_number(void *user, struct hgl_bytes key, struct hgl_bytes 
 
 static int load(struct hgl_host *host, struct hgl_err *err)
 {
-  static const struct hgl_directory_events events = {directory_store, directory_address};
+  static const struct hgl_directory_events events = {directory_store, directory_read,
+                                                     directory_lost, directory_address};
   const struct hgl_bytes none = {0};
   struct hgl_store *store = host->config.store;
   int status;

@@ -64,15 +64,35 @@ static int peer_of(struct hgl_host *host, const struct hgl_key *key, const struc
   return 0;
 }
 
+/* A lower delegation than the one that is known would be refused; another one of the same sequence
+ * is a conflict, to be noticed. */
+static bool says_more(const struct hgl_directory_terms *terms, const struct seen_delegation *seen)
+{
+  if (!seen || terms->sequence > seen->claims.sequence) return true;
+  bool differs = !hgl_key_equal(&terms->host, &seen->claims.host) ||
+                 terms->expires_ms != seen->claims.expires_s * 1000;
+  return differs && terms->sequence == seen->claims.sequence;
+}
+
+static int learn_advertised(struct hgl_host *host, const struct hgl_key *agent)
+{
+  struct hgl_buf delegation;
+  struct hgl_err why;
+  hgl_buf_init(&delegation, HGL_DELEGATION_SIZE_MAX);
+  int status = hgl_directory_delegation(host->directory, agent, &delegation, &why);
+  if (!status) status = delegation_learn(host, hgl_buf_bytes(&delegation), &why);
+  hgl_buf_deinit(&delegation);
+  return status;
+}
+
 /* The host that the agent's own key has authorised: as heard on a link, or by its advert. */
 static int find_host(struct hgl_host *host, const struct hgl_key *agent, struct hgl_key *out,
                      struct hgl_err *err)
 {
-  struct hgl_bytes advertised = hgl_directory_delegation(host->directory, agent);
+  struct hgl_directory_terms terms;
   const struct seen_delegation *seen = delegation_of(host, agent);
-  if (advertised.size && (!seen || !hgl_bytes_equal(advertised, hgl_buf_bytes(&seen->bytes)))) {
-    struct hgl_err why; /* else it is older than one that is known already */
-    if (delegation_learn(host, advertised, &why) == -HGL_NO_MEMORY)
+  if (hgl_directory_terms(host->directory, agent, &terms) && says_more(&terms, seen)) {
+    if (learn_advertised(host, agent) == -HGL_NO_MEMORY)
       return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
     seen = delegation_of(host, agent);
   }

@@ -21,7 +21,7 @@ enum hgl_db {
                          time of its last step (8) */
   HGL_DB_PEERS,       /* host key (32) | kind (1) … → numbers, leaves, addresses, exceptions */
   HGL_DB_DELEGATIONS, /* agent key (32) → highest delegation seen; | sequence (8) → older ones */
-  HGL_DB_DIRECTORY,   /* agent key (32) → advert */
+  HGL_DB_DIRECTORY,   /* kind (1) | key (32) → lease of a host, evidence of an agent's advert */
   HGL_DB_DEALS,       /* agent number (8) | deal id (16) → deal record */
   HGL_DB_EVIDENCE,    /* message id (16) → evidence kept for good; | leaf hash (32) → that of
                          another message with the same id */

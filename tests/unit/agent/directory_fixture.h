@@ -20,6 +20,7 @@ struct node {
   struct hgl_signer *signer;
   struct hgl_directory *directory;
   struct hgl_map rows; /* key → struct row */
+  int reads, lost;     /* rows read back, and adverts given up because theirs could not be */
   int addresses, lease_addresses;
   char last_url[HGL_URL_SIZE_MAX + 1];
 };
@@ -37,17 +38,43 @@ struct world {
   struct node nodes[3];
 };
 
-static inline void on_store(void *user, struct hgl_bytes key, struct hgl_bytes row)
+static inline int on_store(void *user, struct hgl_bytes key, struct hgl_bytes row,
+                           struct hgl_err *err)
 {
-  struct hgl_err err = {0};
   struct node *node = user;
-  hgl_free(hgl_map_remove(&node->rows, key));
-  if (!row.size) return;
-  struct row *kept = hgl_alloc(sizeof *kept + row.size);
-  if (!kept) return; /* only while allocations are made to fail */
-  kept->size = row.size;
-  memcpy(kept->bytes, row.data, row.size);
-  if (hgl_map_put(&node->rows, key, kept, &err)) hgl_free(kept);
+  struct row *old = hgl_map_get(&node->rows, key), *kept = NULL;
+  if (row.size) {
+    kept = hgl_alloc(sizeof *kept + row.size);
+    if (!kept) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+    kept->size = row.size;
+    memcpy(kept->bytes, row.data, row.size);
+    int status = hgl_map_put(&node->rows, key, kept, err);
+    if (status) {
+      hgl_free(kept);
+      return status;
+    }
+  } else {
+    hgl_map_remove(&node->rows, key);
+  }
+  hgl_free(old);
+  return 0;
+}
+
+static inline int on_read(void *user, struct hgl_bytes key, struct hgl_buf *out,
+                          struct hgl_err *err)
+{
+  struct node *node = user;
+  const struct row *row = hgl_map_get(&node->rows, key);
+  node->reads++;
+  if (!row) return -HGL_NOT_FOUND;
+  hgl_buf_append(out, row->bytes, row->size);
+  return hgl_buf_check(out, err);
+}
+
+static inline void on_lost(void *user, const struct hgl_key *agent, const struct hgl_err *why)
+{
+  struct node *node = user;
+  node->lost++;
 }
 
 static inline void on_address(void *user, const struct hgl_key *host, struct hgl_bytes url,
@@ -59,7 +86,7 @@ static inline void on_address(void *user, const struct hgl_key *host, struct hgl
   snprintf(node->last_url, sizeof node->last_url, "%.*s", HGL_STR(url));
 }
 
-static const struct hgl_directory_events events = {on_store, on_address};
+static const struct hgl_directory_events events = {on_store, on_read, on_lost, on_address};
 
 static inline struct hgl_signer *signer(uint64_t number)
 {

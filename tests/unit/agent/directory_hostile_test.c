@@ -1,4 +1,5 @@
 /* What a neighbour brings that is forged, malformed or too much. */
+#include "agent/directory_table.h"
 #include "directory_fixture.h"
 
 /* Forgery -------------------------------------------------------------------------------------- */
@@ -11,8 +12,9 @@ static void put_records(int key, const struct hgl_buf *records, size_t count, st
   for (size_t i = 0; i < count; i++) hgl_cbor_put_bytes(out, hgl_buf_bytes(&records[i]));
 }
 
-/* Neighbour B brings C one record; true if C took it. */
-static bool brings(struct world *world, int key, struct hgl_buf *record)
+/* A neighbour brings C one record; true if C took it. */
+static bool brings_from(struct world *world, const struct hgl_signer *neighbour, int key,
+                        struct hgl_buf *record)
 {
   struct hgl_err err = {0};
   struct hgl_buf payload, answer, news;
@@ -20,7 +22,7 @@ static bool brings(struct world *world, int key, struct hgl_buf *record)
   payload_buf(&answer);
   payload_buf(&news);
   put_records(key, record, 1, &payload);
-  assert_ok(hgl_directory_receive(world->nodes[2].directory, hgl_signer_key(world->nodes[1].signer),
+  assert_ok(hgl_directory_receive(world->nodes[2].directory, hgl_signer_key(neighbour),
                                   hgl_buf_bytes(&payload), &answer, &news, &err));
   bool taken = news.size > 0;
   assert_int_equal(answer.size, 0);
@@ -28,6 +30,11 @@ static bool brings(struct world *world, int key, struct hgl_buf *record)
   hgl_buf_deinit(&answer);
   hgl_buf_deinit(&news);
   return taken;
+}
+
+static bool brings(struct world *world, int key, struct hgl_buf *record)
+{
+  return brings_from(world, world->nodes[1].signer, key, record);
 }
 
 static void lease_of(const struct hgl_signer *host, uint64_t version, int64_t until_ms,
@@ -188,15 +195,16 @@ static void agent_that_moved_is_not_claimed_back_by_its_old_host(void **state)
 {
   struct world *world = *state;
   struct hgl_signer *old = signer(50), *new = signer(51), *agent = signer(60);
-  struct hgl_key host;
+  struct hgl_directory_terms terms;
   assert_true(brings_lease(world, old, 1, START_MS + HOUR_MS));
   assert_true(brings_lease(world, new, 1, START_MS + HOUR_MS));
   assert_true(brings_advert(world, old, 1, "{'version':1}"));
   assert_false(brings_advert(world, new, 1, "{'version':2}")); /* two of one sequence */
   assert_true(brings_advert(world, new, 2, "{'version':2}"));
   assert_false(brings_advert(world, old, 1, "{'version':3}"));
-  assert_true(hgl_directory_host_of(world->nodes[2].directory, hgl_signer_key(agent), &host));
-  assert_true(hgl_key_equal(&host, hgl_signer_key(new)));
+  assert_true(hgl_directory_terms(world->nodes[2].directory, hgl_signer_key(agent), &terms));
+  assert_true(hgl_key_equal(&terms.host, hgl_signer_key(new)));
+  assert_int_equal(terms.sequence, 2);
   hgl_signer_destroy(agent);
   hgl_signer_destroy(new);
   hgl_signer_destroy(old);
@@ -338,6 +346,36 @@ static void receiving_survives_every_failed_allocation(void **state)
   hgl_buf_deinit(&payload);
 }
 
+/* No memory to read a row with is no damage to it. */
+static void answering_survives_every_failed_allocation(void **state)
+{
+  struct world *world = *state;
+  struct node *c = &world->nodes[2];
+  struct hgl_err err = {0};
+  struct hgl_buf want;
+  renew(world, 2);
+  publish_weather(world, 2, 1, 1, 4);
+  publish_weather(world, 2, 2, 1, 4);
+  payload_buf(&want);
+  hgl_cbor_put_map(&want, 1);
+  hgl_cbor_put_int(&want, 3);
+  hgl_cbor_put_list(&want, 1);
+  hgl_cbor_put_list(&want, 2);
+  hgl_cbor_put_bytes(&want, hgl_key_bytes(hgl_signer_key(c->signer)));
+  hgl_cbor_put_bytes(&want, hgl_bytes(NULL, 0));
+  long failures = 0;
+  for (int status = -1; status; failures++) {
+    hgl_mem_fail_after(failures);
+    status = receive(world, hgl_buf_bytes(&want), &err);
+    hgl_mem_fail_after(-1);
+    if (status) assert_int_equal(status, -HGL_NO_MEMORY);
+  }
+  assert_true(failures > 5);
+  assert_int_equal(c->lost, 0);
+  assert_int_equal(count_found(c, "service=weather"), 2);
+  hgl_buf_deinit(&want);
+}
+
 /* Floods --------------------------------------------------------------------------------------- */
 
 enum { FLOOD_BATCH = 100 };
@@ -454,6 +492,50 @@ static void full_table_evicts_the_newest_of_the_heaviest_introducer(void **state
   for (uint64_t who = 0; who < HGL_DIRECTORY_SHARE; who++) hgl_signer_destroy(bad[who]);
 }
 
+static bool brings_agent(struct world *world, uint64_t neighbour, const struct hgl_signer *host,
+                         uint64_t agent)
+{
+  struct hgl_signer *from = signer(neighbour);
+  struct hgl_buf advert;
+  advert_of(agent, host, START_MS, 1, "{'version':1,'offers':[{'service':'fake'}]}", &advert);
+  bool taken = brings_from(world, from, 5, &advert);
+  hgl_buf_deinit(&advert);
+  hgl_signer_destroy(from);
+  return taken;
+}
+
+static void adverts_of_others_are_bounded_and_our_own_are_not(void **state)
+{
+  struct world *world = *state;
+  struct hgl_directory *c = world->nodes[2].directory;
+  struct hgl_signer *host = signer(50);
+  c->adverts_max = 2 * (size_t)HGL_DIRECTORY_SHARE;
+  assert_true(brings_lease(world, host, 1, START_MS + HOUR_MS));
+  for (uint64_t neighbour = 0; neighbour < HGL_DIRECTORY_SHARE; neighbour++) {
+    assert_true(brings_agent(world, 900 + neighbour, host, 100 + 10 * neighbour));
+    assert_true(brings_agent(world, 900 + neighbour, host, 101 + 10 * neighbour));
+    assert_false(brings_agent(world, 900 + neighbour, host, 102 + 10 * neighbour));
+  }
+  for (uint64_t agent = 1; agent <= 20; agent++) publish_weather(world, 2, agent, 1, 4);
+  assert_int_equal(hgl_directory_counts(c).adverts, c->adverts_max + 20);
+  assert_int_equal(count_found(&world->nodes[2], "service=fake"), c->adverts_max);
+  /* One that brought nothing yet is lighter than all: the newest of another goes. */
+  assert_true(brings_agent(world, 990, host, 200));
+  assert_int_equal(hgl_directory_counts(c).adverts, c->adverts_max + 20);
+  assert_int_equal(count_found(&world->nodes[2], "service=weather"), 20);
+  struct hgl_directory_terms terms;
+  int missing = 0;
+  for (uint64_t i = 0; i < c->adverts_max; i++) {
+    struct hgl_signer *agent = signer(100 + 10 * (i / 2) + i % 2);
+    bool known = hgl_directory_terms(c, hgl_signer_key(agent), &terms);
+    assert_true(known || i % 2 == 1);
+    missing += !known;
+    hgl_signer_destroy(agent);
+  }
+  assert_int_equal(missing, 1);
+  hgl_signer_destroy(host);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -468,8 +550,10 @@ int main(void)
       TEST(peers_are_reported_as_hearsay),
       TEST(addresses_of_one_neighbour_are_bounded),
       TEST(receiving_survives_every_failed_allocation),
+      TEST(answering_survives_every_failed_allocation),
       TEST(signature_checks_of_one_neighbour_are_limited),
       TEST(flood_of_identities_stays_within_its_share_and_others_stay),
+      TEST(adverts_of_others_are_bounded_and_our_own_are_not),
       TEST(full_table_evicts_the_newest_of_the_heaviest_introducer),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 #include "directory_fixture.h"
 
+#include <stdlib.h>
+
 #include "protocol/did.h"
 
 static void digest_round(struct world *world)
@@ -27,13 +29,49 @@ static void find(struct node *node, const char *text, char *out, size_t size_max
   hgl_buf_deinit(&list);
 }
 
+/* What the host does: leases first, and nothing is stored again. */
+static void restart(struct world *world, struct node *node)
+{
+  struct hgl_err err = {0};
+  struct hgl_map_slot *slot;
+  struct {
+    struct hgl_bytes key;
+    const struct row *row;
+  } rows[16];
+  size_t count = 0;
+  hgl_directory_destroy(node->directory);
+  start_node(world, node);
+  for (uint8_t kind = 1; kind <= 2; kind++)
+    for (size_t at = 0; (slot = hgl_map_next(&node->rows, &at));)
+      if (slot->key[0] == kind) {
+        rows[count].key = hgl_bytes(slot->key, slot->key_size);
+        rows[count++].row = slot->value;
+      }
+  for (size_t i = 0; i < count; i++) {
+    uint8_t bytes[64];
+    const struct hgl_bytes key = hgl_bytes(bytes, rows[i].key.size);
+    struct hgl_buf row;
+    memcpy(bytes, rows[i].key.data, key.size);
+    hgl_buf_init(&row, 64 * 1024);
+    hgl_buf_append(&row, rows[i].row->bytes, rows[i].row->size);
+    assert_ok(hgl_directory_load(node->directory, key, hgl_buf_bytes(&row), &err));
+    assert_true(hgl_directory_load(node->directory, key, hgl_bytes(row.data, row.size - 1), &err) !=
+                0);
+    bytes[1] ^= 1; /* another's */
+    assert_fails(HGL_CORRUPT, hgl_directory_load(node->directory, key, hgl_buf_bytes(&row), &err));
+    hgl_buf_deinit(&row);
+  }
+}
+
 /* Convergence ---------------------------------------------------------------------------------- */
 
 static void adverts_reach_hosts_that_are_not_linked_by_news(void **state)
 {
   struct world *world = *state;
-  struct hgl_key agent, host, found;
+  struct hgl_key agent, host;
+  struct hgl_directory_terms terms;
   struct hgl_err err = {0};
+  struct hgl_buf bytes;
   struct hgl_signer *author = signer(1);
   renew(world, 0);
   publish_weather(world, 0, 1, 1, 4);
@@ -41,12 +79,16 @@ static void adverts_reach_hosts_that_are_not_linked_by_news(void **state)
   assert_int_equal(count_found(&world->nodes[2], "service=weather"), 1);
   agent = *hgl_signer_key(author);
   host = *hgl_signer_key(world->nodes[0].signer);
-  assert_true(hgl_directory_host_of(world->nodes[2].directory, &agent, &found));
-  assert_true(hgl_key_equal(&host, &found));
+  assert_true(hgl_directory_terms(world->nodes[2].directory, &agent, &terms));
+  assert_true(hgl_key_equal(&host, &terms.host));
   struct hgl_delegation delegation;
-  assert_ok(hgl_delegation_verify(hgl_directory_delegation(world->nodes[2].directory, &agent),
-                                  &delegation, &err));
+  hgl_buf_init(&bytes, HGL_DELEGATION_SIZE_MAX);
+  assert_ok(hgl_directory_delegation(world->nodes[2].directory, &agent, &bytes, &err));
+  assert_ok(hgl_delegation_verify(hgl_buf_bytes(&bytes), &delegation, &err));
   assert_true(hgl_key_equal(&delegation.agent, &agent));
+  assert_int_equal(delegation.sequence, terms.sequence);
+  assert_int_equal(delegation.expires_s * 1000, terms.expires_ms);
+  hgl_buf_deinit(&bytes);
   assert_int_equal(world->nodes[2].lease_addresses, 1);
   assert_string_equal(world->nodes[2].last_url, "ws://node0.example:7000");
   hgl_signer_destroy(author);
@@ -214,28 +256,191 @@ static void restart_loads_what_was_stored_and_passes_over_what_has_ended(void **
   assert_int_equal(c->rows.count, 4);
 
   hgl_clock_advance(&world->time, 40 * 60 * 1000); /* A's lease has ended, B's has not */
-  hgl_directory_destroy(c->directory);
-  start_node(world, c);
-  struct hgl_map rows = c->rows;
-  hgl_map_init(&c->rows, 1, 1);
-  for (uint8_t kind = 1; kind <= 2; kind++) {
-    struct hgl_map_slot *slot;
-    for (size_t at = 0; (slot = hgl_map_next(&rows, &at));) {
-      const struct row *row = slot->value;
-      if (slot->key[0] != kind) continue;
-      assert_ok(hgl_directory_load(c->directory, hgl_bytes(slot->key, slot->key_size),
-                                   hgl_bytes(row->bytes, row->size), &err));
-      assert_true(hgl_directory_load(c->directory, hgl_bytes(slot->key, slot->key_size),
-                                     hgl_bytes(row->bytes, row->size - 1), &err) != 0);
-    }
-  }
-  struct hgl_map_slot *slot;
-  for (size_t at = 0; (slot = hgl_map_next(&rows, &at));) hgl_free(slot->value);
-  hgl_map_deinit(&rows);
+  restart(world, c);
   assert_int_equal(count_found(c, "service=weather"), 1);
   assert_int_equal(count_found(c, "price=5"), 1);
   assert_fails(HGL_CORRUPT,
                hgl_directory_load(c->directory, hgl_text("\x03x"), hgl_text("x"), &err));
+}
+
+/* Rows ------------------------------------------------------------------------------------------
+ */
+
+static void rows_are_read_for_what_is_told_and_not_for_what_is_found(void **state)
+{
+  struct world *world = *state;
+  struct node *a = &world->nodes[0];
+  renew(world, 0);
+  for (uint64_t agent = 1; agent <= 20; agent++) publish_weather(world, 0, agent, 1, 4);
+  assert_int_equal(count_found(a, "service=weather price>3 limit 5"), 5);
+  assert_int_equal(count_found(a, "limit 5"), 5);
+  assert_int_equal(a->reads, 0);
+  send_all(world, 0, hgl_directory_news);
+  assert_int_equal(a->reads, 20);
+  send_all(world, 0, hgl_directory_digest);
+  assert_int_equal(a->reads, 20);
+  assert_int_equal(world->nodes[1].reads, 0); /* it passed on what it held in its hands */
+}
+
+static struct row *row_of(struct node *node, const struct hgl_signer *agent)
+{
+  uint8_t key[1 + HGL_KEY_SIZE] = {2};
+  memcpy(key + 1, hgl_signer_key(agent)->bytes, HGL_KEY_SIZE);
+  return hgl_map_get(&node->rows, hgl_bytes(key, sizeof key));
+}
+
+static void row_gone(struct row *row)
+{
+  row->size = 0;
+}
+
+static void row_cut_short(struct row *row)
+{
+  row->size -= 3;
+}
+
+static void row_changed(struct row *row)
+{
+  memset(row->bytes + row->size / 2, 0xa5, row->size / 4);
+}
+
+/* Whole, but of an earlier version. */
+static struct row *earlier;
+
+static void row_of_before(struct row *row)
+{
+  assert_true(earlier->size <= row->size);
+  row->size = earlier->size;
+  memcpy(row->bytes, earlier->bytes, earlier->size);
+}
+
+static void adverts_whose_rows_are_damaged_are_given_up_and_come_back_from_neighbours(void **state)
+{
+  static void (*const damages[])(struct row *) = {row_gone, row_cut_short, row_changed,
+                                                  row_of_before};
+  struct world *world = *state;
+  struct node *b = &world->nodes[1];
+  struct hgl_signer *agent = signer(2);
+  struct hgl_err err = {0};
+  renew(world, 0);
+  for (uint64_t i = 1; i <= 3; i++) publish_weather(world, 0, i, 1, 4);
+  send_all(world, 0, hgl_directory_news);
+  earlier = hgl_memdup(row_of(b, agent), sizeof(struct row) + row_of(b, agent)->size);
+  publish_weather(world, 0, 2, 2, 4);
+  send_all(world, 0, hgl_directory_news);
+  for (int i = 0; i < 4; i++) {
+    struct hgl_buf bytes;
+    hgl_buf_init(&bytes, HGL_ADVERT_SIZE_MAX);
+    damages[i](row_of(b, agent));
+    assert_fails(HGL_NOT_FOUND,
+                 hgl_directory_advert(b->directory, hgl_signer_key(agent), &bytes, &err));
+    assert_int_equal(b->lost, i + 1);
+    assert_null(row_of(b, agent));
+    assert_int_equal(hgl_directory_counts(b->directory).adverts, 2);
+    assert_int_equal(count_found(b, "service=weather"), 2);
+    hgl_clock_advance(&world->time, 60 * 1000);
+    send_all(world, 0, hgl_directory_digest);
+    assert_int_equal(count_found(b, "service=weather"), 3);
+    assert_ok(hgl_directory_advert(b->directory, hgl_signer_key(agent), &bytes, &err));
+    hgl_buf_deinit(&bytes);
+  }
+  hgl_free(earlier);
+  hgl_signer_destroy(agent);
+}
+
+/* The answer to a want has all others. */
+static void damaged_adverts_are_left_out_of_what_is_told(void **state)
+{
+  struct world *world = *state;
+  struct node *b = &world->nodes[1], *c = &world->nodes[2];
+  renew(world, 0);
+  for (uint64_t i = 1; i <= 9; i++) publish_weather(world, 0, i, 1, 4);
+  for (uint64_t i = 1; i <= 9; i += 4) {
+    struct hgl_signer *agent = signer(i);
+    row_cut_short(row_of(&world->nodes[0], agent));
+    hgl_signer_destroy(agent);
+  }
+  send_all(world, 0, hgl_directory_digest);
+  assert_int_equal(world->nodes[0].lost, 3);
+  assert_int_equal(count_found(b, "service=weather"), 6);
+  assert_int_equal(count_found(c, "service=weather"), 6);
+  assert_int_equal(hgl_directory_counts(world->nodes[0].directory).adverts, 6);
+  send_all(world, 0, hgl_directory_news);
+  assert_int_equal(count_found(c, "service=weather"), 6);
+}
+
+/* Order -----------------------------------------------------------------------------------------
+ */
+
+struct told {
+  uint8_t bytes[HGL_KEY_SIZE + 8];
+};
+
+static int compare_told(const void *a, const void *b)
+{
+  return memcmp(a, b, HGL_KEY_SIZE);
+}
+
+/* The digest's hash of its only host. */
+static void digest_hash(struct node *node, struct hgl_hash *out)
+{
+  struct hgl_err err = {0};
+  struct hgl_buf digest;
+  payload_buf(&digest);
+  assert_ok(hgl_directory_digest(node->directory, &digest, &err));
+  memcpy(out->bytes, digest.data + digest.size - HGL_HASH_SIZE, HGL_HASH_SIZE);
+  hgl_buf_deinit(&digest);
+}
+
+enum { TOLD_MAX = 64 };
+
+static void expect_hash(struct node *node, const struct told *told, const bool *present)
+{
+  struct told sorted[TOLD_MAX];
+  struct hgl_hash expected, hash;
+  size_t count = 0;
+  for (size_t i = 0; i < TOLD_MAX; i++)
+    if (present[i]) sorted[count++] = told[i];
+  qsort(sorted, count, sizeof *sorted, compare_told);
+  const struct hgl_bytes all = hgl_bytes(sorted, count * sizeof *sorted);
+  hgl_sha256(&all, 1, &expected);
+  digest_hash(node, &hash);
+  assert_memory_equal(&hash, &expected, sizeof hash);
+}
+
+/* Those that came one by one, were replaced, and went. */
+static void hash_of_a_host_is_that_of_its_adverts_whatever_happened_before(void **state)
+{
+  struct world *world = *state;
+  struct node *a = &world->nodes[0];
+  struct told told[TOLD_MAX];
+  bool present[TOLD_MAX] = {false};
+  uint64_t versions[TOLD_MAX] = {0};
+  struct hgl_err err = {0};
+  renew(world, 0);
+  for (int step = 0; step < 400; step++) {
+    uint64_t draw = hgl_random_u64(&world->random), at = draw % TOLD_MAX;
+    struct hgl_signer *agent = signer(at + 1);
+    if (draw >> 32 & 1) {
+      publish_weather(world, 0, at + 1, (int)++versions[at], 4);
+      memcpy(told[at].bytes, hgl_signer_key(agent)->bytes, HGL_KEY_SIZE);
+      hgl_put_be64(told[at].bytes + HGL_KEY_SIZE, versions[at]);
+      present[at] = true;
+    } else if (present[at]) {
+      struct hgl_buf bytes;
+      hgl_buf_init(&bytes, HGL_ADVERT_SIZE_MAX);
+      row_gone(row_of(a, agent));
+      assert_fails(HGL_NOT_FOUND,
+                   hgl_directory_advert(a->directory, hgl_signer_key(agent), &bytes, &err));
+      hgl_buf_deinit(&bytes);
+      present[at] = false;
+    }
+    hgl_signer_destroy(agent);
+    if (draw >> 33 & 1) expect_hash(a, told, present);
+  }
+  expect_hash(a, told, present);
+  send_all(world, 0, hgl_directory_digest);
+  expect_hash(&world->nodes[1], told, present);
 }
 
 /* Queries -------------------------------------------------------------------------------------- */
@@ -301,6 +506,10 @@ int main(void)
       TEST(advert_ends_with_its_delegation),
       TEST(lease_is_renewed_when_due_or_when_urls_change),
       TEST(restart_loads_what_was_stored_and_passes_over_what_has_ended),
+      TEST(rows_are_read_for_what_is_told_and_not_for_what_is_found),
+      TEST(adverts_whose_rows_are_damaged_are_given_up_and_come_back_from_neighbours),
+      TEST(damaged_adverts_are_left_out_of_what_is_told),
+      TEST(hash_of_a_host_is_that_of_its_adverts_whatever_happened_before),
       TEST(found_offers_say_who_and_where),
       TEST(best_offers_are_found_among_many),
   };
