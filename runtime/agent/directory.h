@@ -70,9 +70,12 @@ int hgl_directory_load(struct hgl_directory *directory, struct hgl_bytes key, st
                        struct hgl_err *err) HGL_NODISCARD;
 
 /* Our own agents' adverts: evidence made in this tick. HGL_INVALID unless the version is higher
- * than the last one's; HGL_WRONG_HOST for another host's. */
+ * than the last one's; HGL_WRONG_HOST for another host's. Until hgl_directory_committed says that
+ * what was published is durable, nobody is told of adverts of ours: what they are signed under
+ * must not be signed differently after a crash. */
 int hgl_directory_publish(struct hgl_directory *directory, struct hgl_bytes evidence,
                           struct hgl_err *err) HGL_NODISCARD;
+void hgl_directory_committed(struct hgl_directory *directory);
 /* Renews our lease when due (or when urls changed); true when there is news to push. False also
  * after a failure (`err` is filled then, and its code HGL_OK otherwise): the lease stays as it was.
  */

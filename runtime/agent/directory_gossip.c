@@ -117,6 +117,12 @@ static bool host_is_live(const struct hgl_directory *directory, const struct hgl
   return host->lease && host->until_ms > hgl_wall_ms(directory->clock);
 }
 
+/* What of it others may hear of by now. */
+static bool host_is_told(const struct hgl_directory *directory, const struct hgl_dir_host *host)
+{
+  return host_is_live(directory, host) && !(host == directory->own && directory->is_pending);
+}
+
 /* What we tell --------------------------------------------------------------------------------- */
 
 int hgl_directory_peers(const struct hgl_directory_peer *peers, size_t count, struct hgl_buf *out,
@@ -141,13 +147,13 @@ int hgl_directory_digest(struct hgl_directory *directory, struct hgl_buf *out, s
   struct hgl_map_slot *slot;
   size_t count = 0;
   for (size_t at = 0; (slot = hgl_map_next(&directory->hosts, &at));)
-    count += host_is_live(directory, slot->value);
+    count += host_is_told(directory, slot->value);
   hgl_cbor_put_map(out, 1);
   hgl_cbor_put_int(out, DIGEST);
   hgl_cbor_put_list(out, count);
   for (size_t at = 0; (slot = hgl_map_next(&directory->hosts, &at));) {
     struct hgl_dir_host *host = slot->value;
-    if (!host_is_live(directory, host)) continue;
+    if (!host_is_told(directory, host)) continue;
     int status = hgl_dir_order_settle(host, err);
     if (status) return status;
     hgl_cbor_put_list(out, 3);
@@ -176,7 +182,13 @@ int hgl_directory_publish(struct hgl_directory *directory, struct hgl_bytes evid
   if ((status = hgl_dir_advert_put(directory, &advert, &terms, evidence, NULL, err))) return status;
   known = hgl_dir_advert_get(directory, &advert.agent);
   hgl_dir_link_push(&directory->news, &known->listed);
+  directory->is_pending = true;
   return 0;
+}
+
+void hgl_directory_committed(struct hgl_directory *directory)
+{
+  directory->is_pending = false;
 }
 
 static bool urls_changed(const struct hgl_lease *lease, const struct hgl_bytes *urls, size_t count)
@@ -248,7 +260,7 @@ int hgl_directory_news(struct hgl_directory *directory, struct hgl_buf *out, str
 {
   struct hgl_dir_link *const news = &directory->news, *end = news;
   struct payload payload;
-  bool tells_adverts = news->previous != news;
+  bool tells_adverts = news->previous != news && !directory->is_pending;
   if (!directory->own->lease || (!tells_adverts && !directory->lease_is_news)) return 0;
   payload_init(&payload, directory);
   pack_lease(&payload, directory->own);
@@ -499,7 +511,7 @@ static int serve_host(struct intake *intake, const struct hgl_key *key, struct h
 {
   struct payload *answer = &intake->answer;
   struct hgl_dir_host *host = hgl_dir_host_get(intake->directory, key);
-  if (!host || !host_is_live(intake->directory, host)) return 0;
+  if (!host || !host_is_told(intake->directory, host)) return 0;
   int status = hgl_dir_order_settle(host, err);
   if (status) return status;
   if (payload_is_full(answer)) {

@@ -100,6 +100,7 @@ struct hgl_directory {
   struct hgl_heap hosts_expiring, adverts_expiring;
   struct hgl_dir_host *own;
   bool lease_is_news;
+  bool is_pending; /* adverts of ours are not durable yet: nobody is told of any */
   struct hgl_dir_link news;
   uint64_t news_mark;
   uint64_t rejected;

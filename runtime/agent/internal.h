@@ -388,6 +388,7 @@ struct hgl_host {
   char **urls;
   int64_t gossip_due_ms, upkeep_due_ms; /* monotonic */
   int64_t advert_version;               /* of the latest advert of ours */
+  uint64_t advert_tick;                 /* in which it was signed */
   int64_t holds_due_ms;                 /* monotonic; what is held back is looked at again */
   int64_t expiry_due_ms;                /* Unix time; an unacknowledged message expires */
   bool failed;

@@ -191,6 +191,7 @@ static int publish(struct hgl_host *host, const struct sealed *group, struct hgl
     struct hgl_buf evidence;
     hgl_buf_init(&evidence, HGL_EVIDENCE_SIZE_MAX);
     status = message_evidence(host, group->messages[i], &evidence, err);
+    host->advert_tick = host->tick;
     if (status == -HGL_NO_DELEGATION ||
         (!status && hgl_directory_publish(host->directory, hgl_buf_bytes(&evidence), err))) {
       host_log(host, HGL_LOG_WARN, "an advert was not published: %s", err->message);

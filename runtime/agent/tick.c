@@ -24,6 +24,7 @@ static void committed(void *user)
   if (!host->records_first) host->records_last = NULL;
   host->committed_tick = record->tick;
   host->counts.commits++;
+  if (record->tick >= host->advert_tick) hgl_directory_committed(host->directory);
   for (size_t i = 0; i < record->count; i++) {
     struct tick_peer *touched = &record->peers[i];
     struct peer *peer = touched->peer;

@@ -165,6 +165,7 @@ static inline void publish(struct world *world, int at, uint64_t agent, const ch
   struct hgl_buf evidence;
   advert_of(agent, world->nodes[at].signer, world->time.wall_ms, 1, body, &evidence);
   assert_ok(hgl_directory_publish(world->nodes[at].directory, hgl_buf_bytes(&evidence), &err));
+  hgl_directory_committed(world->nodes[at].directory);
   hgl_buf_deinit(&evidence);
 }
 

@@ -369,6 +369,28 @@ static void damaged_adverts_are_left_out_of_what_is_told(void **state)
   assert_int_equal(count_found(c, "service=weather"), 6);
 }
 
+static void adverts_are_told_once_they_are_durable(void **state)
+{
+  struct world *world = *state;
+  struct node *a = &world->nodes[0];
+  struct hgl_err err = {0};
+  struct hgl_buf evidence;
+  renew(world, 0);
+  publish_weather(world, 0, 1, 1, 4);
+  send_all(world, 0, hgl_directory_news);
+  advert_of(2, a->signer, START_MS, 1, "{'version':1,'offers':[{'service':'weather'}]}", &evidence);
+  assert_ok(hgl_directory_publish(a->directory, hgl_buf_bytes(&evidence), &err));
+  send_all(world, 0, hgl_directory_news);
+  send_all(world, 0, hgl_directory_digest);
+  send_all(world, 1, hgl_directory_digest); /* A is asked by nobody, and would not answer */
+  assert_int_equal(count_found(a, "service=weather"), 2);
+  assert_int_equal(count_found(&world->nodes[2], "service=weather"), 1);
+  hgl_directory_committed(a->directory);
+  send_all(world, 0, hgl_directory_news);
+  assert_int_equal(count_found(&world->nodes[2], "service=weather"), 2);
+  hgl_buf_deinit(&evidence);
+}
+
 /* Order -----------------------------------------------------------------------------------------
  */
 
@@ -509,6 +531,7 @@ int main(void)
       TEST(rows_are_read_for_what_is_told_and_not_for_what_is_found),
       TEST(adverts_whose_rows_are_damaged_are_given_up_and_come_back_from_neighbours),
       TEST(damaged_adverts_are_left_out_of_what_is_told),
+      TEST(adverts_are_told_once_they_are_durable),
       TEST(hash_of_a_host_is_that_of_its_adverts_whatever_happened_before),
       TEST(found_offers_say_who_and_where),
       TEST(best_offers_are_found_among_many),
