@@ -74,6 +74,7 @@ static int decode_envelope(struct hgl_bytes bytes, struct hgl_advert *out, struc
   if (!hgl_key_equal(&envelope.from, &envelope.to))
     return hgl_fail(err, HGL_MALFORMED, "an advert is addressed to its own agent");
   out->agent = envelope.from;
+  out->body = envelope.body;
   return decode_body(envelope.body, out, err);
 }
 
@@ -91,6 +92,7 @@ int hgl_advert_decode(struct hgl_bytes evidence, struct hgl_advert *out, struct 
       (status = hgl_header_decode(parts.header, &header, err)))
     return status;
   advert.host = header.host;
+  advert.incarnation = header.incarnation;
   advert.delegation = parts.delegation;
   *out = advert;
   return 0;

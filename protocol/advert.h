@@ -23,12 +23,13 @@ enum {
 /* Slices point into the evidence; what is absent has size 0. */
 struct hgl_advert {
   struct hgl_key agent, host;
+  struct hgl_incarnation incarnation; /* of the host that said it */
   uint64_t version;
   bool withdrawn;
   struct hgl_bytes name, about;
   size_t offer_count;
   struct hgl_bytes offers[HGL_ADVERT_OFFERS_MAX]; /* encoded maps */
-  struct hgl_bytes delegation;
+  struct hgl_bytes delegation, body;              /* encoded */
 };
 
 /* Shape only, without any signature: for cheap checks that come first. HGL_MALFORMED,

@@ -239,13 +239,40 @@ int agent_renew(struct agent *agent, struct hgl_err *err)
 
 /* ---- the advert ---- */
 
+static struct hgl_bytes protocol_behind(const struct manifest *manifest, struct hgl_bytes name)
+{
+  struct hgl_bytes next = {0};
+  const struct hgl_map_slot *slot;
+  for (size_t i = 0; (slot = hgl_map_next(&manifest->protocols, &i));) {
+    struct hgl_bytes key = hgl_bytes(slot->key, slot->key_size);
+    if (hgl_bytes_compare(key, name) > 0 && (!next.size || hgl_bytes_compare(key, next) < 0))
+      next = key;
+  }
+  return next;
+}
+
+/* They are few, and their order is the same at every start. */
 static void put_protocols(const struct manifest *manifest, struct hgl_buf *out)
 {
-  struct hgl_map_slot *slot;
+  struct hgl_bytes name = {0};
   hgl_cbor_put_literal(out, "protocols");
   hgl_cbor_put_list(out, manifest->protocols.count);
-  for (size_t i = 0; (slot = hgl_map_next(&manifest->protocols, &i));)
-    hgl_cbor_put_text(out, hgl_bytes(slot->key, slot->key_size));
+  while ((name = protocol_behind(manifest, name)).size) hgl_cbor_put_text(out, name);
+}
+
+/* The keys of the map stand in the order of deterministic encoding: name, offers, version,
+ * protocols. */
+static void put_advert(const struct agent *agent, uint64_t version, struct hgl_buf *out)
+{
+  hgl_cbor_put_map(out, 4);
+  hgl_cbor_put_literal(out, "name");
+  hgl_cbor_put_literal(out, agent->name);
+  hgl_cbor_put_literal(out, "offers");
+  hgl_cbor_put_list(out, agent->manifest->offer_count);
+  hgl_buf_append_bytes(out, hgl_buf_bytes(&agent->manifest->offers));
+  hgl_cbor_put_literal(out, "version");
+  hgl_cbor_put_uint(out, version);
+  put_protocols(agent->manifest, out);
 }
 
 /* An advert is a message of the agent to itself, on its own host. */
@@ -275,33 +302,64 @@ static int say_advert(struct hgl_host *host, const struct hgl_key *agent,
   return status;
 }
 
-/* Each is higher than the one before it, however soon it comes. */
-static int64_t next_advert_version(struct hgl_host *host)
+/* Each is higher than the one before it, however soon it comes, and whatever the clock says. */
+static uint64_t next_advert_version(struct hgl_host *host, const struct hgl_key *agent)
 {
+  uint64_t known = hgl_directory_version(host->directory, agent);
   int64_t version = hgl_wall_ms(host->config.clock);
   if (version <= host->advert_version) version = host->advert_version + 1;
-  return host->advert_version = version;
+  host->advert_version = version;
+  return (uint64_t)version > known ? (uint64_t)version : known + 1;
 }
 
-/* The keys of the map stand in the order of deterministic encoding: name, offers, version,
- * protocols. */
 int agent_advertise(struct agent *agent, struct hgl_err *err)
 {
   struct hgl_buf body;
   hgl_buf_init(&body, ADVERT_BODY_SIZE_MAX);
-  hgl_cbor_put_map(&body, 4);
-  hgl_cbor_put_literal(&body, "name");
-  hgl_cbor_put_literal(&body, agent->name);
-  hgl_cbor_put_literal(&body, "offers");
-  hgl_cbor_put_list(&body, agent->manifest->offer_count);
-  hgl_buf_append_bytes(&body, hgl_buf_bytes(&agent->manifest->offers));
-  hgl_cbor_put_literal(&body, "version");
-  hgl_cbor_put_int(&body, next_advert_version(agent->host));
-  put_protocols(agent->manifest, &body);
+  put_advert(agent, next_advert_version(agent->host, &agent->key), &body);
   int status = say_advert(agent->host, &agent->key, &body, err);
   hgl_buf_deinit(&body);
   if (status) return hgl_fail_in(err, "%s: its advert", agent->name);
   return 0;
+}
+
+/* In another incarnation we may have said something newer that we do not remember. */
+static bool says_the_same(const struct agent *agent, const struct hgl_advert *advert)
+{
+  struct hgl_buf body;
+  struct hgl_err err;
+  hgl_buf_init(&body, ADVERT_BODY_SIZE_MAX);
+  put_advert(agent, advert->version, &body);
+  bool same = hgl_buf_check(&body, &err) == 0 &&
+              hgl_incarnation_equal(&advert->incarnation, &agent->host->incarnation) &&
+              hgl_bytes_equal(hgl_buf_bytes(&body), advert->body);
+  hgl_buf_deinit(&body);
+  return same;
+}
+
+bool agent_is_advertised(struct agent *agent)
+{
+  struct hgl_host *host = agent->host;
+  struct hgl_directory_terms terms;
+  struct hgl_advert advert;
+  struct hgl_buf evidence;
+  struct hgl_err err;
+  if (!hgl_directory_terms(host->directory, &agent->key, &terms) ||
+      !hgl_key_equal(&terms.host, &host->key) || terms.sequence != agent->delegation.sequence)
+    return false;
+  hgl_buf_init(&evidence, HGL_ADVERT_SIZE_MAX);
+  bool same = hgl_directory_advert(host->directory, &agent->key, &evidence, &err) == 0 &&
+              hgl_advert_decode(hgl_buf_bytes(&evidence), &advert, &err) == 0 &&
+              says_the_same(agent, &advert);
+  hgl_buf_deinit(&evidence);
+  return same;
+}
+
+void agents_review_adverts(struct hgl_host *host)
+{
+  host->reviews_adverts = true;
+  host->upkeep_due_ms = host->mono_ms;
+  host_request_tick(host);
 }
 
 /* The delegation of its advert still lets us speak for an agent that is not here any more; when it
@@ -323,7 +381,7 @@ static int withdraw_absent(void *user, const struct hgl_key *key, struct hgl_err
   hgl_buf_init(&body, 64);
   hgl_cbor_put_map(&body, 2);
   hgl_cbor_put_literal(&body, "version");
-  hgl_cbor_put_int(&body, next_advert_version(host));
+  hgl_cbor_put_uint(&body, next_advert_version(host, key));
   hgl_cbor_put_literal(&body, "withdrawn");
   hgl_cbor_put_bool(&body, true);
   status = say_advert(host, key, &body, err);
@@ -496,7 +554,7 @@ int agent_open(struct agent *agent, bool found, const char *reason, struct hgl_e
     return status;
   if ((status = runs_load(agent, err)) || (status = mailbox_load(agent, err))) return status;
   agent_active(agent);
-  return agent_advertise(agent, err);
+  return agent_is_advertised(agent) ? 0 : agent_advertise(agent, err);
 }
 
 /* The order matters: the stored row gives the number under which rows are found, and stored timers

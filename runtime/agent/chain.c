@@ -104,6 +104,7 @@ void chain_renew(struct hgl_host *host, const char *why)
     peer->in_lost = peer->in_known;
   }
   outbox_renumber(host); /* and with it every peer's row is written */
+  if (host->agent_count) agents_review_adverts(host);
   close_links(host);
 }
 

@@ -119,6 +119,8 @@ struct hgl_directory_terms {
 /* From memory. False: unknown, withdrawn or ended. */
 bool hgl_directory_terms(const struct hgl_directory *directory, const struct hgl_key *agent,
                          struct hgl_directory_terms *out);
+/* Of the latest advert of the agent, also of one that holds no more; 0: there is none. */
+uint64_t hgl_directory_version(const struct hgl_directory *directory, const struct hgl_key *agent);
 /* Appends the evidence of the agent's advert, or the delegation in it, read back from the owner.
  * HGL_NOT_FOUND: there is none that holds. */
 int hgl_directory_advert(struct hgl_directory *directory, const struct hgl_key *agent,

@@ -294,6 +294,12 @@ bool hgl_directory_terms(const struct hgl_directory *directory, const struct hgl
   return true;
 }
 
+uint64_t hgl_directory_version(const struct hgl_directory *directory, const struct hgl_key *agent)
+{
+  const struct hgl_dir_advert *advert = hgl_dir_advert_get(directory, agent);
+  return advert ? advert->version : 0;
+}
+
 static int read_live(struct hgl_directory *directory, const struct hgl_key *agent,
                      struct hgl_dir_stored *stored, struct hgl_err *err)
 {

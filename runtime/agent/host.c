@@ -83,6 +83,7 @@ static void directory_lost(void *user, const struct hgl_key *agent, const struct
   char did[HGL_DID_TEXT_SIZE];
   hgl_did_format(agent, did);
   host_log(host, HGL_LOG_WARN, "the stored advert of %s is lost: %s", did, why->message);
+  if (agent_by_key(host, agent)) agents_review_adverts(host);
 }
 
 static void directory_address(void *user, const struct hgl_key *key, struct hgl_bytes url,

@@ -389,6 +389,7 @@ struct hgl_host {
   int64_t gossip_due_ms, upkeep_due_ms; /* monotonic */
   int64_t advert_version;               /* of the latest advert of ours */
   uint64_t advert_tick;                 /* in which it was signed */
+  bool reviews_adverts;                 /* with the next upkeep */
   int64_t holds_due_ms;                 /* monotonic; what is held back is looked at again */
   int64_t expiry_due_ms;                /* Unix time; an unacknowledged message expires */
   bool failed;
@@ -422,6 +423,10 @@ json_t *json_did(const struct hgl_key *key);
 struct agent *agent_by_key(struct hgl_host *host, const struct hgl_key *key);
 struct agent *agent_by_name(const struct hgl_host *host, struct hgl_bytes name);
 int agent_advertise(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+/* The directory has what it would say, under its delegation, said in this incarnation. */
+bool agent_is_advertised(struct agent *agent);
+/* Some agents may not be advertised any more: in the next tick those say it anew. */
+void agents_review_adverts(struct hgl_host *host);
 /* Takes back what agents offer that were here once and are not now. */
 int agents_withdraw_absent(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 int agent_store_row(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;

@@ -118,18 +118,28 @@ static void poll_store(struct hgl_host *host)
   }
 }
 
-/* Delegations that end soon are renewed, and adverts with them; old ones are forgotten. */
+/* A delegation that ends soon is renewed, and the advert with it. */
+static int keep_advertised(struct agent *agent, bool reviews, struct hgl_err *err)
+{
+  uint64_t before = agent->delegation.sequence;
+  int status = agent_renew(agent, err);
+  if (status) return status;
+  bool says = agent->delegation.sequence != before || (reviews && !agent_is_advertised(agent));
+  return says ? agent_advertise(agent, err) : 0;
+}
+
+/* What is due about once a minute; old delegations are forgotten, too. */
 static void upkeep(struct hgl_host *host)
 {
   struct hgl_err err;
   if (host->upkeep_due_ms > host->mono_ms) return;
   host->upkeep_due_ms = host->mono_ms + UPKEEP_EVERY_MS;
   if (delegations_sweep(host, &err)) host_log(host, HGL_LOG_ERROR, "%s", err.message);
+  bool reviews = host->reviews_adverts;
+  host->reviews_adverts = false;
   for (size_t i = 0; i < host->agent_count; i++) {
     struct agent *agent = host->agents[i];
-    uint64_t before = agent->delegation.sequence;
-    if (dialogues_expire(agent, &err) || agent_renew(agent, &err) ||
-        (agent->delegation.sequence != before && agent_advertise(agent, &err)))
+    if (dialogues_expire(agent, &err) || keep_advertised(agent, reviews, &err))
       host_log(host, HGL_LOG_ERROR, "%s", err.message);
   }
 }
