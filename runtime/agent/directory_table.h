@@ -72,7 +72,6 @@ struct hgl_dir_offers {
   struct hgl_dir_offer items[];
 };
 
-/* 120 bytes, for which malloc takes 128. */
 struct hgl_dir_advert {
   struct hgl_key agent;
   struct hgl_heap_entry expiry; /* due at the delegation's end, in ms */
@@ -86,6 +85,7 @@ struct hgl_dir_advert {
   uint32_t place;                /* in host->adverts */
   bool withdrawn;
 };
+_Static_assert(sizeof(struct hgl_dir_advert) <= 120, "more would be the next size of malloc's");
 
 struct hgl_directory {
   const struct hgl_signer *signer;
