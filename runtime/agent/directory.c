@@ -61,7 +61,7 @@ static void sweep_introducers(struct hgl_directory *directory)
     count = 0;
     for (size_t at = 0; count < 64 && (slot = hgl_map_next(&directory->introducers, &at));) {
       struct hgl_dir_introducer *introducer = slot->value;
-      if (!introducer->host_count && !introducer->advert_count) idle[count++] = introducer;
+      if (!introducer->host_count && !introducer->advert_weight) idle[count++] = introducer;
     }
     for (size_t i = 0; i < count; i++) {
       hgl_map_remove(&directory->introducers, hgl_key_bytes(&idle[i]->key));
@@ -100,7 +100,7 @@ static size_t host_weight(const struct hgl_dir_introducer *introducer)
 
 static size_t advert_weight(const struct hgl_dir_introducer *introducer)
 {
-  return introducer->advert_count;
+  return introducer->advert_weight;
 }
 
 /* Who has to give way to a new record of `introducer` (NULL: ours)? NULL: nobody. */
@@ -129,15 +129,17 @@ static int make_room_for_host(struct hgl_directory *directory,
   return 0;
 }
 
+/* `weight` more of this introducer's. */
 static int make_room_for_advert(struct hgl_directory *directory,
-                                const struct hgl_dir_introducer *introducer, struct hgl_err *err)
+                                const struct hgl_dir_introducer *introducer, size_t weight,
+                                struct hgl_err *err)
 {
-  size_t of_others = directory->adverts.count - directory->own->advert_count;
-  if (!introducer || of_others < directory->adverts_max) return 0;
-  struct hgl_dir_introducer *heaviest = find_heaviest(directory, advert_weight, introducer);
-  if (!heaviest) return hgl_fail(err, HGL_LIMIT, "the directory knows too many adverts");
-  hgl_dir_advert_drop(directory,
-                      HGL_DIR_ENTRY(heaviest->adverts.next, struct hgl_dir_advert, listed));
+  while (introducer && directory->advert_weight + weight > directory->adverts_max) {
+    struct hgl_dir_introducer *heaviest = find_heaviest(directory, advert_weight, introducer);
+    if (!heaviest) return hgl_fail(err, HGL_LIMIT, "the directory knows too many adverts");
+    hgl_dir_advert_drop(directory,
+                        HGL_DIR_ENTRY(heaviest->adverts.next, struct hgl_dir_advert, listed));
+  }
   return 0;
 }
 
@@ -254,13 +256,26 @@ static struct hgl_bytes put_copy(uint8_t **at, struct hgl_bytes bytes)
   return hgl_bytes(copy, bytes.size);
 }
 
+static size_t offers_size(const struct hgl_advert *view)
+{
+  size_t size = view->offer_count ? sizeof(struct hgl_dir_offers) + view->name.size : 0;
+  for (size_t i = 0; i < view->offer_count; i++)
+    size += sizeof(struct hgl_dir_offer) + view->offers[i].size;
+  return size;
+}
+
+uint8_t hgl_dir_advert_weight(const struct hgl_advert *advert, size_t evidence_size)
+{
+  size_t size = evidence_size + offers_size(advert);
+  return (uint8_t)((size + HGL_DIRECTORY_ADVERT_SIZE - 1) / HGL_DIRECTORY_ADVERT_SIZE);
+}
+
 static int make_offers(struct hgl_dir_advert *advert, const struct hgl_advert *view,
                        struct hgl_err *err)
 {
-  size_t count = view->offer_count, bytes = view->name.size;
+  size_t count = view->offer_count;
   if (!count) return 0;
-  for (size_t i = 0; i < count; i++) bytes += view->offers[i].size;
-  struct hgl_dir_offers *offers = hgl_alloc(sizeof *offers + count * sizeof *offers->items + bytes);
+  struct hgl_dir_offers *offers = hgl_alloc(offers_size(view));
   if (!offers) return hgl_fail(err, HGL_NO_MEMORY, "no memory for an advert");
   uint8_t *at = (uint8_t *)&offers->items[count];
   offers->name = put_copy(&at, view->name);
@@ -296,8 +311,10 @@ static void unlink_advert(struct hgl_directory *directory, struct hgl_dir_advert
 {
   hgl_dir_index_remove(directory, advert);
   hgl_heap_remove(&directory->adverts_expiring, &advert->expiry);
-  if (advert->introducer) advert->introducer->advert_count--;
   hgl_dir_link_remove(&advert->listed);
+  if (!advert->introducer) return;
+  advert->introducer->advert_weight -= advert->weight;
+  directory->advert_weight -= advert->weight;
 }
 
 /* All that can fail of a record's taking its place. */
@@ -330,30 +347,34 @@ static void place_advert(struct hgl_directory *directory, struct hgl_dir_advert 
     free_advert(old);
   }
   if (!introducer) return;
-  introducer->advert_count++;
+  introducer->advert_weight += record->weight;
+  directory->advert_weight += record->weight;
   hgl_dir_link_push(&introducer->adverts, &record->listed);
 }
 
-/* `evidence` is stored unless it is empty: then it is already. */
 static int put_advert(struct hgl_directory *directory, const struct hgl_advert *advert,
-                      const struct hgl_dir_terms *terms, struct hgl_bytes evidence,
+                      const struct hgl_dir_terms *terms, struct hgl_bytes evidence, bool is_stored,
                       struct hgl_dir_introducer *introducer, struct hgl_err *err)
 {
   const struct hgl_dir_advert *old = hgl_dir_advert_get(directory, &advert->agent);
+  const uint8_t weight = hgl_dir_advert_weight(advert, evidence.size);
   struct hgl_dir_advert *record;
   int status;
   if (hgl_key_equal(&advert->host, &directory->own->key))
     introducer = NULL;
   else if (old && old->introducer)
     introducer = old->introducer;
-  if (!old && (status = make_room_for_advert(directory, introducer, err))) return status;
+  size_t was = old && old->introducer ? old->weight : 0;
+  if (weight > was && (status = make_room_for_advert(directory, introducer, weight - was, err)))
+    return status;
   struct hgl_dir_host *host = hgl_dir_host_get(directory, &advert->host);
   if (!host) return hgl_fail(err, HGL_NOT_FOUND, "the advert's host has no lease");
   if ((status = make_advert(advert, terms, &record, err))) return status;
   record->host = host;
   record->introducer = introducer;
+  record->weight = weight;
   status = prepare_advert(directory, record, terms->expires_ms, err);
-  if (!status && evidence.size &&
+  if (!status && !is_stored &&
       (status = hgl_dir_row_store(directory, HGL_DIR_ADVERT, &advert->agent, introducer, evidence,
                                   terms, err))) {
     hgl_heap_remove(&directory->adverts_expiring, &record->expiry);
@@ -370,14 +391,14 @@ int hgl_dir_advert_put(struct hgl_directory *directory, const struct hgl_advert 
                        const struct hgl_dir_terms *terms, struct hgl_bytes evidence,
                        struct hgl_dir_introducer *introducer, struct hgl_err *err)
 {
-  return put_advert(directory, advert, terms, evidence, introducer, err);
+  return put_advert(directory, advert, terms, evidence, false, introducer, err);
 }
 
 int hgl_dir_advert_load(struct hgl_directory *directory, const struct hgl_advert *advert,
-                        const struct hgl_dir_terms *terms, struct hgl_dir_introducer *introducer,
-                        struct hgl_err *err)
+                        const struct hgl_dir_terms *terms, struct hgl_bytes evidence,
+                        struct hgl_dir_introducer *introducer, struct hgl_err *err)
 {
-  return put_advert(directory, advert, terms, hgl_bytes(NULL, 0), introducer, err);
+  return put_advert(directory, advert, terms, evidence, true, introducer, err);
 }
 
 void hgl_dir_advert_drop(struct hgl_directory *directory, struct hgl_dir_advert *advert)

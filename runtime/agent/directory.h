@@ -27,7 +27,10 @@
 #include "protocol/query.h"
 
 enum {
-  HGL_DIRECTORY_ADVERTS_MAX = 1000000, /* of other hosts; some 160 bytes each, without offers */
+  /* Of other hosts. In memory 160 bytes without offers; one that takes more than so many bytes of
+   * offers in memory and evidence in the store counts once for each. */
+  HGL_DIRECTORY_ADVERTS_MAX = 1000000,
+  HGL_DIRECTORY_ADVERT_SIZE = 2048,
   HGL_DIRECTORY_HOSTS_MAX = 10000,
   HGL_DIRECTORY_SHARE = 4, /* one introducer has at most one part in so many */
   HGL_DIRECTORY_PEERS_MAX = 64,

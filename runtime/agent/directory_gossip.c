@@ -364,6 +364,19 @@ static int check_delegation(struct intake *intake, struct hgl_dir_advert *known,
   return 0;
 }
 
+/* Whoever introduced an agent answers for its later adverts, too. */
+static int check_share(const struct intake *intake, const struct hgl_dir_advert *known,
+                       const struct hgl_advert *advert, size_t size, struct hgl_err *err)
+{
+  bool is_counted = known && known->introducer;
+  const struct hgl_dir_introducer *introducer = is_counted ? known->introducer : intake->introducer;
+  size_t weight = hgl_dir_advert_weight(advert, size), was = is_counted ? known->weight : 0;
+  size_t share = intake->directory->adverts_max / HGL_DIRECTORY_SHARE;
+  if (weight > was && introducer->advert_weight + weight - was > share)
+    return hgl_fail(err, HGL_FLOOD, "this neighbour has introduced too many adverts");
+  return 0;
+}
+
 static int take_advert(struct intake *intake, struct hgl_bytes bytes, struct hgl_err *err)
 {
   struct hgl_directory *directory = intake->directory;
@@ -377,8 +390,7 @@ static int take_advert(struct intake *intake, struct hgl_bytes bytes, struct hgl
   if (host == directory->own || (known && advert.version <= known->version)) return 0;
   if (!host || !host_is_live(directory, host))
     return hgl_fail(err, HGL_NOT_FOUND, "an advert without a lease of its host");
-  if (!known && intake->introducer->advert_count >= directory->adverts_max / HGL_DIRECTORY_SHARE)
-    return hgl_fail(err, HGL_FLOOD, "this neighbour has introduced too many adverts");
+  if ((status = check_share(intake, known, &advert, bytes.size, err))) return status;
   if (!take_checks(intake, 2)) return hgl_fail(err, HGL_FLOOD, "too many records to verify");
   if ((status = hgl_advert_verify(bytes, &advert, &proof, err)) ||
       (status = check_delegation(intake, known, &advert, &proof.delegation, err)))

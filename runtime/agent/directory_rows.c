@@ -155,7 +155,7 @@ static int load_advert(struct hgl_directory *directory, struct hgl_bytes key, co
     hgl_dir_row_forget(directory, HGL_DIR_ADVERT, &advert.agent);
     return 0;
   }
-  return hgl_dir_advert_load(directory, &advert, &row->terms, introducer, err);
+  return hgl_dir_advert_load(directory, &advert, &row->terms, row->record, introducer, err);
 }
 
 int hgl_directory_load(struct hgl_directory *directory, struct hgl_bytes key, struct hgl_bytes row,

@@ -26,7 +26,7 @@ struct hgl_dir_link {
 /* A neighbour that brought records. */
 struct hgl_dir_introducer {
   struct hgl_key key;
-  size_t host_count, advert_count;
+  size_t host_count, advert_weight;
   struct hgl_dir_link hosts, adverts;
   int64_t checks; /* signature checks left */
   int64_t refilled_ns;
@@ -84,6 +84,7 @@ struct hgl_dir_advert {
   struct hgl_dir_offers *offers; /* NULL: none */
   uint32_t place;                /* in host->adverts */
   bool withdrawn;
+  uint8_t weight; /* as how many it counts */
 };
 _Static_assert(sizeof(struct hgl_dir_advert) <= 120, "more would be the next size of malloc's");
 
@@ -94,7 +95,8 @@ struct hgl_directory {
   void *user;
   struct hgl_map hosts;       /* by key */
   struct hgl_table adverts;   /* by agent */
-  size_t adverts_max;         /* of others: HGL_DIRECTORY_ADVERTS_MAX, but in tests */
+  size_t advert_weight;       /* of others' */
+  size_t adverts_max;         /* of that: HGL_DIRECTORY_ADVERTS_MAX, but in tests */
   struct hgl_map services;    /* by name */
   struct hgl_map introducers; /* by key */
   struct hgl_heap hosts_expiring, adverts_expiring;
@@ -134,6 +136,8 @@ int hgl_dir_introducer_get(struct hgl_directory *directory, const struct hgl_key
 int hgl_dir_lease_put(struct hgl_directory *directory, const struct hgl_lease *lease,
                       struct hgl_bytes bytes, struct hgl_dir_introducer *introducer,
                       struct hgl_err *err) HGL_NODISCARD;
+/* As how many this one counts. */
+uint8_t hgl_dir_advert_weight(const struct hgl_advert *advert, size_t evidence_size);
 int hgl_dir_advert_put(struct hgl_directory *directory, const struct hgl_advert *advert,
                        const struct hgl_dir_terms *terms, struct hgl_bytes evidence,
                        struct hgl_dir_introducer *introducer, struct hgl_err *err) HGL_NODISCARD;
@@ -142,8 +146,8 @@ int hgl_dir_lease_load(struct hgl_directory *directory, const struct hgl_lease *
                        struct hgl_bytes bytes, struct hgl_dir_introducer *introducer,
                        struct hgl_err *err) HGL_NODISCARD;
 int hgl_dir_advert_load(struct hgl_directory *directory, const struct hgl_advert *advert,
-                        const struct hgl_dir_terms *terms, struct hgl_dir_introducer *introducer,
-                        struct hgl_err *err) HGL_NODISCARD;
+                        const struct hgl_dir_terms *terms, struct hgl_bytes evidence,
+                        struct hgl_dir_introducer *introducer, struct hgl_err *err) HGL_NODISCARD;
 void hgl_dir_host_drop(struct hgl_directory *directory, struct hgl_dir_host *host);
 void hgl_dir_advert_drop(struct hgl_directory *directory, struct hgl_dir_advert *advert);
 

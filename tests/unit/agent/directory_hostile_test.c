@@ -536,6 +536,60 @@ static void adverts_of_others_are_bounded_and_our_own_are_not(void **state)
   hgl_signer_destroy(host);
 }
 
+/* An advert with so many bytes of attributes that nobody looks at. */
+static bool brings_padded(struct world *world, uint64_t agent, const struct hgl_signer *host,
+                          int version, int bytes)
+{
+  static char pad[12001], body[12100];
+  struct hgl_buf advert;
+  memset(pad, 'x', sizeof pad - 1);
+  snprintf(body, sizeof body, "{'version':%d,'pad':'%.*s'}", version, bytes, pad);
+  advert_of(agent, host, START_MS, 1, body, &advert);
+  bool taken = brings(world, 5, &advert);
+  hgl_buf_deinit(&advert);
+  return taken;
+}
+
+static void large_adverts_count_as_several(void **state)
+{
+  struct world *world = *state;
+  struct hgl_directory *c = world->nodes[2].directory;
+  struct hgl_signer *host = signer(50);
+  c->adverts_max = 10 * (size_t)HGL_DIRECTORY_SHARE;
+  assert_true(brings_lease(world, host, 1, START_MS + HOUR_MS));
+  assert_true(brings_padded(world, 60, host, 1, 12000)); /* seven times 2 KiB */
+  assert_false(brings_padded(world, 61, host, 1, 12000));
+  assert_true(brings_padded(world, 61, host, 1, 10));
+  assert_true(brings_padded(world, 62, host, 1, 10));
+  /* Nor can a small one grow into what has no room. */
+  assert_false(brings_padded(world, 61, host, 2, 12000));
+  assert_true(brings_padded(world, 61, host, 2, 2000));
+  assert_false(brings_padded(world, 62, host, 2, 2000));
+  assert_true(brings_padded(world, 62, host, 2, 20));
+  /* One that shrinks makes room. */
+  assert_true(brings_padded(world, 60, host, 2, 10));
+  assert_true(brings_padded(world, 63, host, 1, 10000));
+  assert_int_equal(hgl_directory_counts(c).adverts, 4);
+  hgl_signer_destroy(host);
+}
+
+static void a_large_advert_takes_the_room_of_several(void **state)
+{
+  struct world *world = *state;
+  struct hgl_directory *c = world->nodes[2].directory;
+  struct hgl_signer *host = signer(50);
+  c->adverts_max = 8 * (size_t)HGL_DIRECTORY_SHARE;
+  assert_true(brings_lease(world, host, 1, START_MS + HOUR_MS));
+  for (uint64_t i = 0; i < c->adverts_max; i++)
+    assert_true(brings_agent(world, 900 + i % HGL_DIRECTORY_SHARE, host, 100 + i));
+  assert_int_equal(hgl_directory_counts(c).adverts, c->adverts_max);
+  assert_true(brings_padded(world, 60, host, 1, 10));
+  assert_int_equal(hgl_directory_counts(c).adverts, c->adverts_max);
+  assert_true(brings_padded(world, 60, host, 2, 12000)); /* it grows from one to seven */
+  assert_int_equal(hgl_directory_counts(c).adverts, c->adverts_max - 7 + 1);
+  hgl_signer_destroy(host);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -554,6 +608,8 @@ int main(void)
       TEST(signature_checks_of_one_neighbour_are_limited),
       TEST(flood_of_identities_stays_within_its_share_and_others_stay),
       TEST(adverts_of_others_are_bounded_and_our_own_are_not),
+      TEST(large_adverts_count_as_several),
+      TEST(a_large_advert_takes_the_room_of_several),
       TEST(full_table_evicts_the_newest_of_the_heaviest_introducer),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
