@@ -73,7 +73,7 @@ static int get_did(struct hgl_cbor_reader *in, const char *what, struct hgl_key 
 {
   struct hgl_bytes text;
   int status = hgl_cbor_get_text(in, what, HGL_DID_TEXT_SIZE - 1, &text, err);
-  return status ? status : hgl_did_parse(text, out, err);
+  return status ? status : hgl_did_decode(text, out, err);
 }
 
 static int decode_claim(struct hgl_cbor_reader *in, int64_t claim, struct hgl_delegation *out,
@@ -141,6 +141,8 @@ int hgl_delegation_verify(struct hgl_bytes bytes, struct hgl_delegation *out, st
   struct hgl_cose cose;
   struct hgl_delegation delegation = {0};
   int status = decode(bytes, &cose, &delegation, err);
+  if (!status) status = hgl_key_check(&delegation.agent, err);
+  if (!status) status = hgl_key_check(&delegation.host, err);
   if (!status) status = hgl_cose_verify(&cose, &delegation.agent, err);
   if (status)
     hgl_fail_in(err, "delegation");

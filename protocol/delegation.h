@@ -20,7 +20,8 @@ int hgl_delegation_sign(const struct hgl_signer *agent, const struct hgl_delegat
 /* Decodes and verifies the signature (against the agent named inside). Says nothing of time. */
 int hgl_delegation_verify(struct hgl_bytes bytes, struct hgl_delegation *out,
                           struct hgl_err *err) HGL_NODISCARD;
-/* The claims alone: of what was verified before, or to see whether verifying is worth its cost. */
+/* The claims alone, keys unchecked: of what was verified before, or to see whether verifying is
+ * worth its cost. */
 int hgl_delegation_decode(struct hgl_bytes bytes, struct hgl_delegation *out,
                           struct hgl_err *err) HGL_NODISCARD;
 /* HGL_DELEGATION_EXPIRED when time_ms (a header's) is past the end or more than

@@ -41,7 +41,7 @@ static bool push_digit(uint8_t number[PAYLOAD_SIZE], unsigned digit)
   return carry == 0;
 }
 
-int hgl_did_parse(struct hgl_bytes text, struct hgl_key *out, struct hgl_err *err)
+int hgl_did_decode(struct hgl_bytes text, struct hgl_key *out, struct hgl_err *err)
 {
   if (text.size != HGL_DID_TEXT_SIZE - 1 || memcmp(text.data, scheme, sizeof scheme - 1) != 0)
     return hgl_fail(err, HGL_MALFORMED,
@@ -56,9 +56,15 @@ int hgl_did_parse(struct hgl_bytes text, struct hgl_key *out, struct hgl_err *er
   }
   if (number[0] != 0xed || number[1] != 0x01)
     return hgl_fail(err, HGL_MALFORMED, "the did:key is not of an Ed25519 key");
+  memcpy(out->bytes, number + 2, HGL_KEY_SIZE);
+  return 0;
+}
+
+int hgl_did_parse(struct hgl_bytes text, struct hgl_key *out, struct hgl_err *err)
+{
   struct hgl_key key;
-  memcpy(key.bytes, number + 2, HGL_KEY_SIZE);
-  int status = hgl_key_check(&key, err);
-  if (status == 0) *out = key;
+  int status = hgl_did_decode(text, &key, err);
+  if (!status) status = hgl_key_check(&key, err);
+  if (!status) *out = key;
   return status;
 }

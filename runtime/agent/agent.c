@@ -13,7 +13,7 @@ enum {
 
 struct agent *agent_by_key(struct hgl_host *host, const struct hgl_key *key)
 {
-  return hgl_map_get(&host->agents_by_key, hgl_key_bytes(key));
+  return hgl_table_get(&host->agents_by_key, key->bytes);
 }
 
 struct agent *agent_by_name(const struct hgl_host *host, struct hgl_bytes name)
@@ -389,6 +389,14 @@ static int withdraw_absent(void *user, const struct hgl_key *key, struct hgl_err
   return status;
 }
 
+int agent_withdraw(struct hgl_host *host, const struct hgl_key *key, struct hgl_err *err)
+{
+  struct hgl_directory_terms terms;
+  bool ours = hgl_directory_terms(host->directory, key, &terms) &&
+              hgl_key_equal(&terms.host, &host->key);
+  return ours ? withdraw_absent(host, key, err) : 0;
+}
+
 int agents_withdraw_absent(struct hgl_host *host, struct hgl_err *err)
 {
   return hgl_directory_own(host->directory, withdraw_absent, host, err);
@@ -512,8 +520,9 @@ int agent_enlist(struct agent *agent, struct hgl_err *err)
   struct hgl_host *host = agent->host;
   if (!HGL_GROW(host->agents, host->agent_count, host->agent_capacity))
     return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  int status = hgl_map_put(&host->agents_by_key, hgl_key_bytes(&agent->key), agent, err);
+  int status = hgl_table_reserve(&host->agents_by_key, err);
   if (status) return status;
+  hgl_table_put(&host->agents_by_key, agent);
   host->agents[host->agent_count++] = agent;
   return 0;
 }
@@ -529,7 +538,7 @@ void agent_unlist(struct agent *agent)
     if (host->ready_last == agent) host->ready_last = before;
   }
   agent->is_ready = false;
-  hgl_map_remove(&host->agents_by_key, hgl_key_bytes(&agent->key));
+  hgl_table_remove(&host->agents_by_key, agent->key.bytes);
   while (host->agents[at] != agent) at++;
   host->agents[at] = host->agents[--host->agent_count];
 }

@@ -407,8 +407,9 @@ int child_end(struct child *child, struct hgl_err *err)
   struct hgl_host *host = child->host;
   hgl_heap_remove(&host->restarts, &child->due);
   if (!child->agent) return 0;
+  struct hgl_key key = child->agent->key;
   int status = drop_agent(child, err);
-  return status ? status : agents_withdraw_absent(host, err);
+  return status ? status : agent_withdraw(host, &key, err);
 }
 
 /* ---- errands ---- */

@@ -14,6 +14,7 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/table.h"
 #include "protocol/dialogue.h"
 #include "protocol/did.h"
 #include "protocol/evidence.h"
@@ -309,7 +310,7 @@ struct hgl_host {
   char did[HGL_DID_TEXT_SIZE];
   int64_t now_ms, mono_ms; /* taken at the beginning of the tick */
 
-  struct hgl_map agents_by_key; /* by name: children_by_name */
+  struct hgl_table agents_by_key; /* by name: children_by_name */
   struct agent **agents;
   size_t agent_count, agent_capacity;
   uint64_t next_agent_number;
@@ -387,9 +388,11 @@ struct hgl_host {
   size_t delegation_cursor_size;
   char **urls;
   int64_t gossip_due_ms, upkeep_due_ms; /* monotonic */
+  size_t upkeep_next;                   /* the agent it goes on with; 0: it is done */
   int64_t advert_version;               /* of the latest advert of ours */
   uint64_t advert_tick;                 /* in which it was signed */
   bool reviews_adverts;                 /* with the next upkeep */
+  bool reviewing;                       /* … with the upkeep that goes on */
   int64_t holds_due_ms;                 /* monotonic; what is held back is looked at again */
   int64_t expiry_due_ms;                /* Unix time; an unacknowledged message expires */
   bool failed;
@@ -427,6 +430,9 @@ int agent_advertise(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 bool agent_is_advertised(struct agent *agent);
 /* Some agents may not be advertised any more: in the next tick those say it anew. */
 void agents_review_adverts(struct hgl_host *host);
+/* Takes back what this agent offered, which is not here any more. */
+int agent_withdraw(struct hgl_host *host, const struct hgl_key *key,
+                   struct hgl_err *err) HGL_NODISCARD;
 /* Takes back what agents offer that were here once and are not now. */
 int agents_withdraw_absent(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 int agent_store_row(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;

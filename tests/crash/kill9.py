@@ -97,6 +97,7 @@ def trade_and_kill(check, mode, chance):
           f"suspended handlers, counted exactly {settled + 1} times; started again in "
           f"{starts_ms[len(starts_ms) // 2]:.0f} ms (median), {starts_ms[-1]:.0f} ms (slowest)",
           flush=True)
+    check.that(trade.woken() > 10, "the tellers slept in between", trade.woken())
     check.that(trade.moved() > 100, "there was traffic worth the name", trade.moved())
     check.stop_all()
 

@@ -264,14 +264,16 @@ def sum_of(n):
 
 
 class Ledger:
-    """Two hosts, "left" and "right", with tellers on each."""
+    """Two hosts, "left" and "right", with tellers on each, which give up their Lua states whenever they
+    have nothing to do."""
 
     def __init__(self, check, durability, binaries, prefix="", datas=(None, None)):
         self.check = check
         self.seen = {}    # (side, teller) -> the last report
         self.ordered = {}  # (side, teller) -> the last order, and the last one that was answered
         scripts = [check.script(f"{name}.lua", TELLER) for name in TELLERS]
-        options = ["--durability", durability]
+        drowsy = check.script("drowsy.lua", "return { hibernate = { after = '1ms' } }\n")
+        options = ["--durability", durability, "--config", drowsy]
         self.right = check.host(prefix + "right", scripts, options=options, binary=binaries[1],
                                 data=datas[1])
         self.left = check.host(prefix + "left", scripts, options=options, binary=binaries[0],
@@ -461,6 +463,10 @@ class Ledger:
 
     def steps(self):
         return sum(report["steps"] for report in self.seen.values())
+
+    def woken(self):
+        """How often tellers that slept were woken, since their hosts started."""
+        return sum(host.call("describe")["woken"] for host in self.sides.values())
 
     def moved(self):
         return sum(row["n"] for report in self.seen.values() for row in report["paid"].values())
