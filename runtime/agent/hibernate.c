@@ -98,6 +98,7 @@ static int give_up_lua(struct agent *agent, struct hgl_err *err)
 int agent_wake(struct agent *agent, struct hgl_err *err)
 {
   if (agent->vm || !agent->script) return 0;
+  int64_t start = hgl_mono_ns(agent->host->config.clock);
   int status = script_restart(agent, err);
   if (!status) status = return_all(agent, err);
   if (status) {
@@ -106,6 +107,7 @@ int agent_wake(struct agent *agent, struct hgl_err *err)
   }
   agent_active(agent);
   agent->host->counts.woken++;
+  agent->host->counts.waking_ns += (uint64_t)(hgl_mono_ns(agent->host->config.clock) - start);
   return 0;
 }
 

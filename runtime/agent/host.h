@@ -311,7 +311,7 @@ int hgl_host_export(struct hgl_host *host, const char *id, struct hgl_buf *out,
 struct hgl_host_counts {
   uint64_t ticks, commits, signatures, verifications;
   uint64_t sent, received, handled, refused, raised, dead, deals;
-  uint64_t woken; /* agents that slept */
+  uint64_t woken, waking_ns; /* agents that slept, and what that took in all */
 };
 struct hgl_host_counts hgl_host_counts(const struct hgl_host *host);
 

@@ -30,7 +30,7 @@ static const struct benchmark {
     {"pause", "the longest wait of an agent beside one that tries to stop its host",
      hgl_bench_pause},
     {"density", "live and registered agents per GiB of memory", hgl_bench_density},
-    {"wake", "a message to an agent that sleeps, beside one that is awake", hgl_bench_wake},
+    {"wake", "waking an agent that sleeps", hgl_bench_wake},
     {"replay", "suspending a handler, and running it again, in one Lua state", hgl_bench_replay},
 };
 enum { BENCHMARK_COUNT = sizeof benchmarks / sizeof *benchmarks };

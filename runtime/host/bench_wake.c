@@ -152,9 +152,13 @@ static int sleep_all(struct rig *rig, struct hgl_err *err)
   return 0;
 }
 
-/* *us: of the tick in which the agent handles one message, without the commit; negative: it was not
- * as it should have been, for the machine stood still meanwhile. */
-static int sample(struct rig *rig, int agent, bool wakes, double *us, struct hgl_err *err)
+struct samples {
+  double *waking, *handling; /* us: until it has its Lua state; of the ticks in which it handles the
+                                message, commits left out */
+  size_t count;
+};
+
+static int sample(struct rig *rig, int agent, struct samples *samples, struct hgl_err *err)
 {
   char name[32];
   struct hgl_id id;
@@ -166,55 +170,53 @@ static int sample(struct rig *rig, int agent, bool wakes, double *us, struct hgl
   int64_t start = hgl_mono_ns(&hgl_clock_system);
   hgl_host_tick(rig->host);
   hgl_host_tick(rig->host); /* what is said in one tick is handled in the next */
-  *us = (double)(hgl_mono_ns(&hgl_clock_system) - start) / 1e3;
+  double us = (double)(hgl_mono_ns(&hgl_clock_system) - start) / 1e3;
   struct hgl_host_counts counts = hgl_host_counts(rig->host);
-  bool right = counts.handled == before.handled + 1 && (counts.woken != before.woken) == wakes;
-  if (!right) *us = -1;
+  if (counts.handled == before.handled + 1 && counts.woken == before.woken + 1) {
+    samples->waking[samples->count] = (double)(counts.waking_ns - before.waking_ns) / 1e3;
+    samples->handling[samples->count++] = us;
+  }
   return settle(rig, err);
 }
 
-/* Each agent in its turn, first asleep and then awake, until the time is over. */
-static int measure(struct rig *rig, const struct hgl_bench *bench, double *asleep, double *awake,
-                   size_t *count, struct hgl_err *err)
+/* Each agent in its turn, until the time is over. */
+static int measure(struct rig *rig, const struct hgl_bench *bench, struct samples *samples,
+                   struct hgl_err *err)
 {
   int64_t until = hgl_mono_ns(&hgl_clock_system) + bench->seconds * 1000000000LL;
   int status = 0;
-  *count = 0;
   while (!status && hgl_mono_ns(&hgl_clock_system) < until) {
     status = sleep_all(rig, err);
-    for (int i = 0; i < AGENTS && !status && *count < SAMPLES_MAX; i++) {
-      status = sample(rig, i, true, &asleep[*count], err);
-      if (!status) status = sample(rig, i, false, &awake[*count], err);
-      if (asleep[*count] >= 0 && awake[*count] >= 0) ++*count;
-    }
+    for (int i = 0; i < AGENTS && !status && samples->count < SAMPLES_MAX; i++)
+      status = sample(rig, i, samples, err);
   }
-  if (!status && !*count) status = hgl_fail(err, HGL_TIMEOUT, "no agent slept long enough");
+  if (!status && !samples->count) status = hgl_fail(err, HGL_TIMEOUT, "no agent was woken");
   return status;
 }
 
 int hgl_bench_wake(const struct hgl_bench *bench, json_t **out, struct hgl_err *err)
 {
   struct rig *rig = hgl_zalloc(sizeof *rig);
-  double *asleep = hgl_array(SAMPLES_MAX, sizeof *asleep);
-  double *awake = hgl_array(SAMPLES_MAX, sizeof *awake);
-  size_t count = 0;
-  int status = rig && asleep && awake ? open_rig(rig, bench, err)
-                                      : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  if (!status) status = measure(rig, bench, asleep, awake, &count, err);
+  struct samples samples = {.waking = hgl_array(SAMPLES_MAX, sizeof *samples.waking),
+                            .handling = hgl_array(SAMPLES_MAX, sizeof *samples.handling)};
+  int status = rig && samples.waking && samples.handling
+                   ? open_rig(rig, bench, err)
+                   : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if (!status) status = measure(rig, bench, &samples, err);
   if (!status) {
-    json_t *percentiles = hgl_bench_percentiles(asleep, count);
-    json_decref(hgl_bench_percentiles(awake, count)); /* sorts */
-    *out = json_pack("{s:s, s:f, s:s, s:o, s:s, s:i, s:f, s:i, s:s}", "name", "wake", "value",
-                     asleep[count / 2] - awake[count / 2], "unit", "us", "percentiles", percentiles,
-                     "percentiles_of", "message to the end of its handler, us, for one that sleeps",
-                     "agents", AGENTS, "awake_us", awake[count / 2], "bytes", 0, "note",
-                     "what a message to an agent that sleeps takes longer than to one that is "
-                     "awake, at the median");
+    json_t *percentiles = hgl_bench_percentiles(samples.waking, samples.count);
+    json_t *handling = hgl_bench_percentiles(samples.handling, samples.count);
+    *out = json_pack("{s:s, s:f, s:s, s:o, s:s, s:o, s:i, s:i, s:s}", "name", "wake", "value",
+                     samples.waking[samples.count / 2], "unit", "us", "percentiles", percentiles,
+                     "percentiles_of", "until a sleeping agent has its Lua state again, us",
+                     "message_percentiles", handling, "agents", AGENTS, "bytes", 0, "note",
+                     "message_percentiles: from the message to the end of its handler, commit left "
+                     "out");
     if (!*out) status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   }
   if (rig) close_rig(rig);
   hgl_free(rig);
-  hgl_free(asleep);
-  hgl_free(awake);
+  hgl_free(samples.waking);
+  hgl_free(samples.handling);
   return status;
 }

@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+# timeout: 240
+"""Every benchmark runs to its end and says what was measured, in a small size; how fast anything is does
+not matter here."""
+
+import json
+import os
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from hosts import HAGGLE_RELEASE, Checks  # noqa: E402
+
+NAMES = ("remote", "local", "latency", "start", "restart", "pause", "density", "wake", "replay")
+SMALL = ("--seconds", "1", "--entries", "2000", "--agents", "1500", "--json")
+
+with Checks() as check:
+    done = check.haggle("bench", *SMALL, timeout=220, binary=HAGGLE_RELEASE)
+    check.that(done.returncode == 0, "the benchmarks run", done.stderr[-1500:])
+    results = {result["name"]: result for result in map(json.loads, done.stdout.splitlines())}
+    check.that(tuple(results) == NAMES, "each gives one object, in the order of the help",
+               list(results))
+    for name, result in results.items():
+        check.that(result["value"] > 0 and result["unit"], f"{name} has a value and a unit", result)
+        ceilings = result["ceilings"]
+        check.that(all(ceilings[key] > 0 for key in
+                       ("verifications_per_s", "signatures_per_s", "commits_per_s")),
+                   f"{name} stands beside the ceilings of its run", ceilings)
+    density = results.get("density", {})
+    check.that(density.get("registered_agents") == 1500
+               and density.get("registered_agents_per_gib", 0) > 0,
+               "density also says how many agents may be registered", density)
+    wake = results.get("wake", {})
+    check.that(wake.get("percentiles", {}).get("samples", 0) > 0, "wake has samples", wake)
+    unknown = check.haggle("bench", "wkae", binary=HAGGLE_RELEASE)
+    check.that(unknown.returncode == 2 and "no benchmark 'wkae'" in unknown.stderr,
+               "an unknown one is named", unknown.stderr)
