@@ -6,7 +6,6 @@
 
 enum {
   DELEGATION_DAYS = 7,
-  ADVERT_BODY_SIZE_MAX = HGL_ADVERT_SIZE_MAX - 4096, /* the rest is proof */
   WARN_EVERY_MS = 24 * 3600 * 1000,
   RENEW_BEFORE_S = 2 * 24 * 3600, /* a new delegation when less is left */
 };
@@ -110,6 +109,7 @@ int agent_put_delegation(const struct agent *agent, struct hgl_buf *out, struct 
   struct row row;
   bool found;
   int status = read_row(agent, &row, &found, err);
+  if (!status && !row.delegation.size) status = hgl_fail(err, HGL_NOT_FOUND, "it is not stored");
   if (!status) hgl_buf_append_bytes(out, row.delegation);
   hgl_buf_deinit(&row.memory);
   return status ? hgl_fail_in(err, "the delegation of %s", agent->name) : hgl_buf_check(out, err);
@@ -166,7 +166,7 @@ static int archive_delegation(const struct agent *agent, struct hgl_err *err)
   struct hgl_buf old;
   hgl_buf_init(&old, HGL_DELEGATION_SIZE_MAX);
   int status = agent_put_delegation(agent, &old, err);
-  if (!status && old.size)
+  if (!status)
     status = delegation_archive(agent->host, &agent->delegation, hgl_buf_bytes(&old), err);
   hgl_buf_deinit(&old);
   return status;
@@ -189,10 +189,8 @@ static int issue_delegation(struct agent *agent, struct hgl_err *err)
   if (status) return status;
   hgl_buf_init(&bytes, HGL_DELEGATION_SIZE_MAX);
   status = sign_delegation(agent, &delegation, &bytes, err);
-  if (!status) {
-    agent->delegation = delegation;
-    status = write_row(agent, hgl_buf_bytes(&bytes), err);
-  }
+  if (!status) status = write_row(agent, hgl_buf_bytes(&bytes), err);
+  if (!status) agent->delegation = delegation;
   hgl_buf_deinit(&bytes);
   outbox_unannounce(host, &agent->key);
   return status;

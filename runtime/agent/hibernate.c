@@ -5,7 +5,7 @@
 #include "agent/internal.h"
 
 enum { TRIM_BYTES = 16 << 20 };    /* so much of Lua states is given up before pages go back */
-enum { HIBERNATE_PER_TICK = 128 }; /* agents looked at by one tick, each some 20 µs */
+enum { HIBERNATE_PER_TICK = 128 }; /* whose time has come, each some 20 µs */
 
 /* ---- the agents that are awake, the one that has rested longest first ---- */
 
@@ -32,7 +32,7 @@ static void list_last(struct agent *agent)
   *(host->awake_last ? &host->awake_last->awake_next : &host->awake_first) = agent;
   host->awake_last = agent;
   host->awake_count++;
-  agent->lua_bytes = hgl_vm_memory(agent->vm);
+  agent->lua_bytes = script_vms_memory(agent);
   host->lua_bytes += agent->lua_bytes;
 }
 
@@ -45,31 +45,41 @@ void agent_active(struct agent *agent)
 
 /* ---- giving up and getting back ---- */
 
-/* The places of what runs hold are known to come back to: by these they find it in the new tree. */
-static int leave_all(struct agent *agent, struct hgl_err *err)
+/* The places of what runs hold are known to come back to: by these they find it in the new tree. On
+ * failure nothing has changed. */
+static int note_places(struct agent *agent, struct hgl_err *err)
 {
   int status = 0;
-  for (struct agent_run *run = agent->runs; run && !status; run = run->next) {
-    struct hgl_buf places;
-    if (!run->stretches) continue;
-    run_leave_vm(run);
-    if (!run->views) continue;
-    hgl_buf_init(&places, HGL_STORE_VALUE_SIZE_MAX);
-    status = hgl_vm_views_places(agent->vm, run->views, &places, err);
-    hgl_vm_views_destroy(run->views);
-    run->views = NULL;
+  for (struct agent_run *run = agent->runs; run && !status; run = run->next)
+    if (run->views) status = hgl_vm_views_places(agent->vm, run->views, &run->away, err);
+  for (struct agent_run *run = agent->runs; run && status; run = run->next)
     hgl_buf_deinit(&run->away);
-    run->away = places;
-  }
   return status;
 }
 
+static void leave_all(struct agent *agent)
+{
+  for (struct agent_run *run = agent->runs; run; run = run->next) {
+    run_leave_vm(run);
+    hgl_vm_views_destroy(run->views);
+    run->views = NULL;
+  }
+}
+
+/* On failure all of them are away as they were. */
 static int return_all(struct agent *agent, struct hgl_err *err)
 {
   int status = 0;
-  for (struct agent_run *run = agent->runs; run && !status; run = run->next) {
+  for (struct agent_run *run = agent->runs; run && !status; run = run->next)
+    if (run->away.size)
+      status = hgl_vm_views_load(agent->vm, hgl_buf_bytes(&run->away), &run->views, err);
+  for (struct agent_run *run = agent->runs; run; run = run->next) {
     if (!run->away.size) continue;
-    status = hgl_vm_views_load(agent->vm, hgl_buf_bytes(&run->away), &run->views, err);
+    if (status) {
+      hgl_vm_views_destroy(run->views);
+      run->views = NULL;
+      continue;
+    }
     if (!hgl_bytes_equal(hgl_buf_bytes(&run->away), hgl_buf_bytes(&run->places))) run_unsaved(run);
     hgl_buf_deinit(&run->away);
   }
@@ -87,8 +97,9 @@ static void trim_maps(struct agent *agent)
 
 static int give_up_lua(struct agent *agent, struct hgl_err *err)
 {
-  int status = leave_all(agent, err);
+  int status = note_places(agent, err);
   if (status) return status;
+  leave_all(agent);
   agent->host->freed_bytes += agent->lua_bytes;
   agent_unlist_awake(agent);
   script_drop_vms(agent);
@@ -120,41 +131,55 @@ int agent_forget_lua(struct agent *agent, struct hgl_err *err)
 
 /* ---- who sleeps when ---- */
 
-/* All that it has done is in rows, and nothing of it is to run now; before the first tick nothing
- * runs, and what waits there waits for one that sleeps as well. */
+/* All that it has done is in rows, and nothing of it is to run now. Before the first tick nothing
+ * runs, nor while it is held: what waits then waits for one that sleeps as well. */
 static bool rests(const struct agent *agent)
 {
-  bool waits = agent->is_ready || agent->mailbox.first;
-  if (agent->dirty || agent->runs_ready || agent->starting || (waits && agent->host->complete))
-    return false;
+  bool may_run = agent->host->complete && !agent->held && !agent->stopped;
+  bool waits = agent->is_ready || agent->mailbox.first || agent->runs_ready || agent->starting;
+  if (agent->dirty || (waits && may_run)) return false;
   for (const struct agent_run *run = agent->runs; run; run = run->next)
     if (run->unsaved_link) return false;
   return true;
 }
 
-static bool is_due(const struct hgl_host *host, const struct agent *agent)
+static bool is_crowded(const struct hgl_host *host)
 {
-  const struct hgl_host_config *config = &host->config;
-  return (config->lua_bytes > 0 && host->lua_bytes > (size_t)config->lua_bytes) ||
-         (config->hibernate_ms > 0 && agent->active_ms + config->hibernate_ms <= host->mono_ms);
+  return host->config.lua_bytes > 0 && host->lua_bytes > (size_t)host->config.lua_bytes;
 }
 
-void hibernate_some(struct hgl_host *host)
+static bool is_due(const struct hgl_host *host, const struct agent *agent)
+{
+  return host->config.hibernate_ms > 0 &&
+         agent->active_ms + host->config.hibernate_ms <= host->mono_ms;
+}
+
+/* One that does not go to sleep is looked at again when its turn comes. */
+static bool put_to_sleep(struct agent *agent)
 {
   struct hgl_err err;
-  struct agent *agent;
-  int left = HIBERNATE_PER_TICK, asleep = 0;
-  for (; left && (agent = host->awake_first) && is_due(host, agent) && !host->failed; left--) {
-    if (!rests(agent)) {
-      agent_active(agent); /* to be looked at again when its turn comes */
-    } else if (give_up_lua(agent, &err)) {
-      host_fatal(host, &err);
-    } else {
+  if (rests(agent)) {
+    if (give_up_lua(agent, &err) == 0) {
       trim_maps(agent);
-      asleep++;
+      return true;
     }
+    host_log(agent->host, HGL_LOG_WARN, "%s stays awake: %s", agent->name, err.message);
   }
-  host->more_sleep = !left && asleep;
+  agent_active(agent);
+  return false;
+}
+
+/* However many woke in one tick: where memory is short as many go to sleep behind it. */
+void hibernate_some(struct hgl_host *host)
+{
+  struct agent *agent;
+  size_t looked = 0, asleep = 0, awake = host->awake_count;
+  while ((agent = host->awake_first) && looked < awake &&
+         (is_crowded(host) || (is_due(host, agent) && looked < HIBERNATE_PER_TICK))) {
+    asleep += put_to_sleep(agent);
+    looked++;
+  }
+  host->more_sleep = looked == HIBERNATE_PER_TICK && asleep;
   if (!host->more_sleep && host->freed_bytes >= TRIM_BYTES) {
     hgl_mem_trim();
     host->freed_bytes = 0;

@@ -1,9 +1,6 @@
 #include "agent/internal.h"
 
-enum {
-  DECLARED_SIZE_MAX = 16 << 20,
-  OFFERS_SIZE_MAX = HGL_ADVERT_SIZE_MAX - 4096, /* the rest of an advert is proof */
-};
+enum { DECLARED_SIZE_MAX = 16 << 20 };
 
 int manifest_create(struct hgl_host *host, struct manifest **out, struct hgl_err *err)
 {
@@ -13,7 +10,7 @@ int manifest_create(struct hgl_host *host, struct manifest **out, struct hgl_err
   manifest->refs = 1;
   manifest->version = 1;
   hgl_buf_init(&manifest->declared, DECLARED_SIZE_MAX);
-  hgl_buf_init(&manifest->offers, OFFERS_SIZE_MAX);
+  hgl_buf_init(&manifest->offers, ADVERT_BODY_SIZE_MAX);
   hgl_map_init(&manifest->protocols, hgl_random_u64(random), hgl_random_u64(random));
   hgl_map_init(&manifest->names, hgl_random_u64(random), hgl_random_u64(random));
   *out = manifest;

@@ -6,9 +6,12 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "lua/vm.h"
+#include "protocol/advert.h"
 #include "protocol/dialogue.h"
 
 struct hgl_host;
+
+enum { ADVERT_BODY_SIZE_MAX = HGL_ADVERT_SIZE_MAX - 4096 }; /* the rest of an advert is proof */
 
 struct manifest {
   int refs;

@@ -12,6 +12,7 @@ enum {
   STEPS_MAX = 16384,   /* of one tick, however fast they are */
   RETRY_FIRST_MS = 100,
   RETRY_FACTOR = 5,
+  MEMORY_RETRY_MS = 1000,
 };
 
 void agent_ready(struct agent *agent)
@@ -274,11 +275,33 @@ void run_give_up(struct agent_run *run, enum hgl_code code, const char *why)
   run_finish(run);
 }
 
+/* There is no memory to wake its agent: that is no fault of the handler's, and no attempt. */
+static void wait_for_memory(struct agent_run *run)
+{
+  struct hgl_host *host = run->agent->host;
+  struct hgl_err err;
+  host_log(host, HGL_LOG_WARN, "%s cannot be woken now for want of memory", run->agent->name);
+  if (run_wait_until(run, host->mono_ms + MEMORY_RETRY_MS, &err)) host_fatal(host, &err);
+}
+
 static int64_t delay_before(int attempt)
 {
   int64_t delay = RETRY_FIRST_MS;
   for (int i = 2; i < attempt; i++) delay *= RETRY_FACTOR;
   return delay;
+}
+
+/* The run that keeps a mail until its handler is tried again; NULL: the host has failed. */
+static struct agent_run *hold_back(struct agent *agent, struct mail *mail, struct agent_run *run)
+{
+  struct hgl_err err;
+  if (!run && run_create(agent, mail, &run, &err)) {
+    mail_destroy(mail);
+    host_fatal(agent->host, &err);
+    return NULL;
+  }
+  if (mail->kind == MAIL_START || mail->kind == MAIL_UPGRADE) agent->starting = run;
+  return run;
 }
 
 /* The first stretch raised: nothing has happened yet, so it can be tried again. */
@@ -300,13 +323,8 @@ static void try_again(struct agent *agent, struct mail *mail, struct agent_run *
     return;
   }
   mail->attempt++;
-  if (!run && run_create(agent, mail, &run, &err)) {
-    mail_destroy(mail);
-    host_fatal(host, &err);
-    return;
-  }
-  if (mail->kind == MAIL_START || mail->kind == MAIL_UPGRADE) agent->starting = run;
-  if (run_wait_until(run, host->mono_ms + delay_before(mail->attempt), &err))
+  run = hold_back(agent, mail, run);
+  if (run && run_wait_until(run, host->mono_ms + delay_before(mail->attempt), &err))
     host_fatal(host, &err);
 }
 
@@ -472,7 +490,10 @@ static void handle(struct agent *agent, struct mail *mail, struct agent_run *run
   call.values = hgl_buf_bytes(&values);
   bool listens = manifest_has(agent->manifest, call.kind, call.name);
   if (listens && agent_wake(agent, &failure.error)) {
-    try_again(agent, mail, run, &failure);
+    if (failure.error.code != HGL_NO_MEMORY)
+      try_again(agent, mail, run, &failure);
+    else if ((run = hold_back(agent, mail, run)))
+      wait_for_memory(run);
     hgl_buf_deinit(&values);
     return;
   }
@@ -507,9 +528,14 @@ static void handle(struct agent *agent, struct mail *mail, struct agent_run *run
 static bool bring_back(struct agent_run *run)
 {
   struct hgl_vm_failure failure = {.traceback = ""};
-  if (run->vm_run ||
-      (agent_wake(run->agent, &failure.error) == 0 && run_replay(run, &failure.error) == 0))
-    return true;
+  if (run->vm_run) return true;
+  int status = agent_wake(run->agent, &failure.error);
+  if (status == -HGL_NO_MEMORY) {
+    run->retrying = true;
+    wait_for_memory(run);
+    return false;
+  }
+  if (!status && run_replay(run, &failure.error) == 0) return true;
   bool may_pass = failure.error.code == HGL_NO_MEMORY || failure.error.code == HGL_LIMIT;
   if (may_pass && run->attempt < HGL_ATTEMPTS_DEFAULT)
     go_on_again(run, &failure);

@@ -196,7 +196,8 @@ int script_vm(struct agent *agent, struct kept_script *script, struct hgl_vm **o
               struct hgl_err *err) HGL_NODISCARD;
 /* The agent's own VM anew, from what is in memory. */
 int script_restart(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
-void script_drop_vms(struct agent *agent); /* all of its VMs */
+void script_drop_vms(struct agent *agent);           /* all of its VMs */
+size_t script_vms_memory(const struct agent *agent); /* bytes in use by all of them */
 void script_drop_idle_vms(struct agent *agent);
 int script_module(struct agent *agent, struct hgl_bytes name, bool *found, struct hgl_buf *source,
                   struct hgl_buf *chunk_name, struct hgl_err *err) HGL_NODISCARD;

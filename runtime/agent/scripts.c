@@ -269,6 +269,14 @@ void script_drop_vms(struct agent *agent)
   agent->vm = NULL;
 }
 
+size_t script_vms_memory(const struct agent *agent)
+{
+  size_t size = agent->vm ? hgl_vm_memory(agent->vm) : 0;
+  for (const struct old_vm *old = agent->old_vms; old; old = old->next)
+    size += hgl_vm_memory(old->vm);
+  return size;
+}
+
 void script_drop_idle_vms(struct agent *agent)
 {
   for (struct old_vm **at = &agent->old_vms, *old; (old = *at);) {

@@ -171,17 +171,17 @@ void hgl_host_commit_added(struct hgl_host *host)
 {
   struct hgl_err err;
   assert(!host->complete);
-  if (!begin_tick(host)) return;
-  if (host->changed && seal_and_commit(host, &err)) host_fatal(host, &err);
-  do {
-    if (!host->failed) hibernate_some(host);
-  } while (!host->failed && host->more_sleep);
+  if (begin_tick(host) && host->changed && seal_and_commit(host, &err)) host_fatal(host, &err);
+  if (!host->failed) hibernate_some(host);
 }
 
 void hgl_host_tick(struct hgl_host *host)
 {
   struct hgl_err err;
-  if (!begin_tick(host)) return;
+  if (!begin_tick(host)) {
+    if (!host->failed) hibernate_some(host);
+    return;
+  }
   if (!host->complete && (agents_withdraw_absent(host, &err) || scripts_sweep(host, &err))) {
     host_fatal(host, &err);
     return;

@@ -42,7 +42,7 @@ static int read_memory(pid_t pid, double *bytes, struct hgl_err *err)
   return kib ? 0 : hgl_fail(err, HGL_IO, "%s names no RssAnon", path);
 }
 
-/* Until all of them sleep, or what the host says does not change any more. */
+/* Until it answers and, if they are to sleep, all of them do. */
 static int wait_for_rest(struct hgl_child *child, bool asleep, struct hgl_err *err)
 {
   const struct timespec pause = {0, 100000000};

@@ -62,13 +62,13 @@ int hgl_config_journal_size(struct hgl_config *config, const char *text,
                             struct hgl_err *err) HGL_NODISCARD;
 int hgl_config_journal_age(struct hgl_config *config, const char *text,
                            struct hgl_err *err) HGL_NODISCARD;
-/* "64MB"; "0": none. */
 /* When agents that are at rest give up their Lua states: a duration or "never"; a size or "never".
  */
 int hgl_config_hibernate_after(struct hgl_config *config, const char *text,
                                struct hgl_err *err) HGL_NODISCARD;
 int hgl_config_hibernate_above(struct hgl_config *config, const char *text,
                                struct hgl_err *err) HGL_NODISCARD;
+/* "64MB"; "0": none. */
 int hgl_config_disk_reserve(struct hgl_config *config, const char *text,
                             struct hgl_err *err) HGL_NODISCARD;
 /* "16MB" (of 1024 × 1024), "512KB", "2GB"; false for anything else, and above 1024GB. */

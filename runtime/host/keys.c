@@ -297,22 +297,21 @@ static bool name_within(const char *file, const char *prefix, char name[HGL_NAME
 static int list_one(const struct hgl_keys *keys, const char *file, json_t *list,
                     struct hgl_err *err)
 {
+  enum { HOST, AGENT, INSTANCES, KINDS };
+  static const char *const kinds[] = {"host", "agent", "instances"};
+  static const char *const prefixes[] = {"", AGENT_PREFIX, INSTANCES_PREFIX};
   char name[HGL_NAME_SIZE_MAX + 1] = "host", path[PATH_MAX];
-  bool is_host = strcmp(file, "host" SUFFIX) == 0, sealed;
-  bool is_agent = !is_host && name_within(file, AGENT_PREFIX, name);
-  bool is_secret = !is_host && !is_agent && name_within(file, INSTANCES_PREFIX, name);
+  int kind = strcmp(file, "host" SUFFIX) == 0 ? HOST : AGENT;
   struct hgl_key key;
-  if (!is_host && !is_agent && !is_secret) return 0;
-  path_of(keys, is_host ? "" : is_agent ? AGENT_PREFIX : INSTANCES_PREFIX, name, path);
-  int status = is_secret ? hgl_secret_file_peek(path, &sealed, err)
-                         : hgl_key_file_peek(path, &key, &sealed, err);
+  bool sealed;
+  while (kind != HOST && kind < KINDS && !name_within(file, prefixes[kind], name)) kind++;
+  if (kind == KINDS) return 0;
+  path_of(keys, prefixes[kind], name, path);
+  int status = kind == INSTANCES ? hgl_secret_file_peek(path, &sealed, err)
+                                 : hgl_key_file_peek(path, &key, &sealed, err);
   if (status) return status;
-  json_t *row = row_of(name,
-                       is_host    ? "host"
-                       : is_agent ? "agent"
-                                  : "instances",
-                       is_secret ? NULL : &key, sealed, path);
-  int added = is_host ? json_array_insert_new(list, 0, row) : json_array_append_new(list, row);
+  json_t *row = row_of(name, kinds[kind], kind == INSTANCES ? NULL : &key, sealed, path);
+  int added = kind == HOST ? json_array_insert_new(list, 0, row) : json_array_append_new(list, row);
   return added ? hgl_fail(err, HGL_NO_MEMORY, "out of memory") : 0;
 }
 

@@ -186,6 +186,82 @@ static void who_rested_longest_sleeps_first_when_memory_is_short(void **state)
   world_deinit(&world);
 }
 
+/* Whoever writes to many that sleep wakes them all; they do not stay awake for it. */
+static void a_flood_of_wakes_keeps_the_bound(void **state)
+{
+  enum { COUNT = 300, LIMIT = 200000 };
+  struct world world;
+  struct node *a;
+  struct hgl_err err;
+  json_t *host;
+  char name[16];
+  world_init(&world, 11);
+  world.hibernate_ms = -1;
+  world.lua_bytes = LIMIT;
+  a = world_node(&world);
+  world_agent(a, "operator", "", NULL);
+  for (int i = 0; i < COUNT; i++) {
+    snprintf(name, sizeof name, "counter%d", i);
+    world_agent(a, name, counter, NULL);
+  }
+  world_run(&world);
+  for (int i = 0; i < COUNT; i++) {
+    snprintf(name, sizeof name, "counter%d", i);
+    world_say(a, name, "count/1.0/up", NULL);
+  }
+  for (int i = 0; i < 4; i++) hgl_host_tick(a->host);
+  assert_ok(hgl_host_describe(a->host, &host, &err));
+  assert_in_range(json_integer_value(json_object_get(host, "lua_bytes")), 1, LIMIT);
+  assert_int_equal(hgl_host_counts(a->host).handled, 2 * COUNT); /* and the operator the answers */
+  json_decref(host);
+  world_deinit(&world);
+}
+
+static void agents_sleep_also_while_the_disk_is_full(void **state)
+{
+  struct world world;
+  struct node *a;
+  struct hgl_err err;
+  json_t *host;
+  world_init(&world, 13);
+  world.lua_bytes = 100000;
+  a = world_node(&world);
+  world_agent(a, "operator", "", NULL);
+  world_run(&world);
+  hgl_store_set_space(a->store, 0);
+  for (int i = 0; i < 100; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "counter%d", i);
+    world_agent(a, name, counter, NULL);
+  }
+  world_advance(&world, 5000);
+  assert_string_equal(hgl_host_held(a->host), "disk_low");
+  assert_ok(hgl_host_describe(a->host, &host, &err));
+  assert_in_range(json_integer_value(json_object_get(host, "lua_bytes")), 1, 100000);
+  json_decref(host);
+  world_deinit(&world);
+}
+
+static void who_is_held_sleeps_also_when_mail_waits(void **state)
+{
+  struct world world;
+  struct node *a;
+  struct hgl_err err;
+  setup_drowsy(&world, &a, 12);
+  world_agent(a, "counter", counter, NULL);
+  world_run(&world);
+  assert_ok(hgl_host_pause_agent(a->host, "counter", &err));
+  world_say(a, "counter", "count/1.0/up", NULL);
+  world_advance(&world, 3000);
+  json_t *agent = look(a, "counter");
+  assert_true(json_is_true(json_object_get(agent, "asleep")));
+  assert_int_equal(json_integer_value(json_object_get(agent, "mailbox")), 1);
+  json_decref(agent);
+  assert_ok(hgl_host_resume_agent(a->host, "counter", &err));
+  assert_int_equal(world_number(a, "counter", "count/1.0/up", "n"), 2);
+  world_deinit(&world);
+}
+
 static void never_is_never(void **state)
 {
   struct world world;
@@ -273,17 +349,28 @@ static void a_crash_while_all_sleep_loses_nothing(void **state)
 
 /* ---- want of memory ---- */
 
+/* Two handlers wait, each with a table of state in its hands, while a schedule wakes the agent. */
 static const char ticking[] =
     "agent.every('often', '30s', function() state.n = (state.n or 0) + 1 end)\n"
+    "agent.on('work/1.0/go', function(m)\n"
+    "  state.jobs = state.jobs or {}\n"
+    "  state.jobs[#state.jobs + 1] = { steps = 1 }\n"
+    "  local job <const> = state.jobs[#state.jobs]\n"
+    "  agent.sleep('40s')\n"
+    "  job.steps = job.steps + 1\n"
+    "  log.info('done ' .. job.steps)\n"
+    "end)\n"
     "agent.on('count/1.0/up', function(m) m:reply('told', { n = state.n }) end)\n";
 
 /* False: no request was refused any more. */
-static bool wake_without(uint64_t request, size_t *tried_again)
+static bool wake_without(uint64_t request, size_t *waited)
 {
   struct world world;
   struct node *a;
   setup_drowsy(&world, &a, 9);
   world_agent(a, "clock", ticking, NULL);
+  world_say(a, "clock", "work/1.0/go", NULL);
+  world_say(a, "clock", "work/1.0/go", NULL);
   world_advance(&world, 29000);
   assert_true(asleep(a, "clock"));
   sweep_refuse(request, false);
@@ -296,8 +383,9 @@ static bool wake_without(uint64_t request, size_t *tried_again)
     world_agent(a, "operator", "", NULL);
     world_agent(a, "clock", ticking, NULL);
   }
-  world_advance(&world, 5000);
-  *tried_again += world_logged(&world, "attempt 1");
+  world_advance(&world, 15000);
+  *waited += world_logged(&world, "cannot be woken now");
+  assert_int_equal(world_count_logged(&world, "done 2"), 2);
   assert_int_equal(world_number(a, "clock", "count/1.0/up", "n"), 1);
   world_deinit(&world);
   return refused;
@@ -305,11 +393,40 @@ static bool wake_without(uint64_t request, size_t *tried_again)
 
 static void an_agent_that_cannot_be_woken_now_is_woken_later(void **state)
 {
-  size_t tried_again = 0;
+  size_t waited = 0;
   uint64_t request = 0;
-  while (wake_without(request, &tried_again)) request++;
-  assert_in_range(request, 50, 2000);
-  assert_in_range(tried_again, 10, request);
+  while (wake_without(request, &waited)) request++;
+  assert_in_range(request, 100, 3000);
+  assert_in_range(waited, 50, request);
+}
+
+/* One whose places cannot be noted stays awake. */
+static void an_agent_that_cannot_fall_asleep_now_does_so_later(void **state)
+{
+  size_t stayed = 0;
+  bool refused = true;
+  for (uint64_t request = 0; refused; request++) {
+    struct world world;
+    struct node *a;
+    setup_drowsy(&world, &a, 10);
+    world_agent(a, "clock", ticking, NULL);
+    world_say(a, "clock", "work/1.0/go", NULL);
+    world_run(&world);
+    world_advance(&world, 900);
+    assert_false(asleep(a, "clock"));
+    sweep_refuse(request, false);
+    world_advance(&world, 150);
+    sweep_stop();
+    refused = sweep_refused();
+    assert_false(a->failed);
+    stayed += world_logged(&world, "clock stays awake");
+    world_advance(&world, 2000);
+    assert_true(asleep(a, "clock"));
+    world_advance(&world, 45000);
+    assert_int_equal(world_count_logged(&world, "done 2"), 1);
+    world_deinit(&world);
+  }
+  assert_true(stayed > 0);
 }
 
 int main(void)
@@ -320,10 +437,14 @@ int main(void)
       cmocka_unit_test(what_a_sleeper_does_not_handle_is_refused_as_ever),
       cmocka_unit_test(sleepers_are_stopped_paused_and_restarted_like_others),
       cmocka_unit_test(who_rested_longest_sleeps_first_when_memory_is_short),
+      cmocka_unit_test(a_flood_of_wakes_keeps_the_bound),
+      cmocka_unit_test(agents_sleep_also_while_the_disk_is_full),
+      cmocka_unit_test(who_is_held_sleeps_also_when_mail_waits),
       cmocka_unit_test(never_is_never),
       cmocka_unit_test(suspended_handlers_sleep_with_their_agent_and_go_on),
       cmocka_unit_test(a_crash_while_all_sleep_loses_nothing),
       cmocka_unit_test(an_agent_that_cannot_be_woken_now_is_woken_later),
+      cmocka_unit_test(an_agent_that_cannot_fall_asleep_now_does_so_later),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
