@@ -3,8 +3,6 @@
 #include "agent/directory_table.h"
 #include "base/mem.h"
 
-enum { INTRODUCERS_MAX = 4096 /* those with records not counted */ };
-
 /* Lists ---------------------------------------------------------------------------------------- */
 
 void hgl_dir_link_init(struct hgl_dir_link *link)
@@ -32,7 +30,8 @@ void hgl_dir_link_push(struct hgl_dir_link *list, struct hgl_dir_link *link)
 struct hgl_dir_host *hgl_dir_host_get(const struct hgl_directory *directory,
                                       const struct hgl_key *key)
 {
-  return hgl_map_get(&directory->hosts, hgl_key_bytes(key));
+  struct hgl_dir_host *host = hgl_map_get(&directory->hosts, hgl_key_bytes(key));
+  return host && !host->is_leaving ? host : NULL;
 }
 
 struct hgl_dir_advert *hgl_dir_advert_get(const struct hgl_directory *directory,
@@ -49,49 +48,8 @@ bool hgl_dir_advert_is_live(const struct hgl_directory *directory,
   return !advert->withdrawn && host_is_live && advert->expiry.due > now;
 }
 
-/* Introducers ---------------------------------------------------------------------------------- */
-
-/* Neighbours that left nothing behind are forgotten once there are many of them. */
-static void sweep_introducers(struct hgl_directory *directory)
-{
-  struct hgl_map_slot *slot;
-  struct hgl_dir_introducer *idle[64];
-  size_t count;
-  do {
-    count = 0;
-    for (size_t at = 0; count < 64 && (slot = hgl_map_next(&directory->introducers, &at));) {
-      struct hgl_dir_introducer *introducer = slot->value;
-      if (!introducer->host_count && !introducer->advert_weight) idle[count++] = introducer;
-    }
-    for (size_t i = 0; i < count; i++) {
-      hgl_map_remove(&directory->introducers, hgl_key_bytes(&idle[i]->key));
-      hgl_free(idle[i]);
-    }
-  } while (count == 64);
-}
-
-int hgl_dir_introducer_get(struct hgl_directory *directory, const struct hgl_key *key,
-                           struct hgl_dir_introducer **out, struct hgl_err *err)
-{
-  struct hgl_dir_introducer *introducer = hgl_map_get(&directory->introducers, hgl_key_bytes(key));
-  if (!introducer) {
-    if (directory->introducers.count >= INTRODUCERS_MAX) sweep_introducers(directory);
-    introducer = hgl_zalloc(sizeof *introducer);
-    if (!introducer) return hgl_fail(err, HGL_NO_MEMORY, "no memory for a neighbour");
-    introducer->key = *key;
-    introducer->checks = HGL_DIRECTORY_CHECKS_BURST;
-    introducer->refilled_ns = hgl_mono_ns(directory->clock);
-    hgl_dir_link_init(&introducer->hosts);
-    hgl_dir_link_init(&introducer->adverts);
-    int status = hgl_map_put(&directory->introducers, hgl_key_bytes(key), introducer, err);
-    if (status) {
-      hgl_free(introducer);
-      return status;
-    }
-  }
-  *out = introducer;
-  return 0;
-}
+/* Giving way ------------------------------------------------------------------------------------
+ */
 
 static size_t host_weight(const struct hgl_dir_introducer *introducer)
 {
@@ -121,7 +79,7 @@ static struct hgl_dir_introducer *find_heaviest(const struct hgl_directory *dire
 static int make_room_for_host(struct hgl_directory *directory,
                               const struct hgl_dir_introducer *introducer, struct hgl_err *err)
 {
-  if (directory->hosts.count < HGL_DIRECTORY_HOSTS_MAX) return 0;
+  if (directory->hosts.count - directory->leaving_count < HGL_DIRECTORY_HOSTS_MAX) return 0;
   struct hgl_dir_introducer *heaviest = find_heaviest(directory, host_weight, introducer);
   if (!heaviest) return hgl_fail(err, HGL_LIMIT, "the directory knows too many hosts");
   hgl_dir_host_drop(directory,
@@ -161,17 +119,24 @@ static struct hgl_dir_host *make_host(const struct hgl_key *key)
   return host;
 }
 
+/* One that is leaving stays, with what is left of its adverts. */
 static int add_host(struct hgl_directory *directory, const struct hgl_key *key,
                     struct hgl_dir_introducer *introducer, struct hgl_dir_host **out,
                     struct hgl_err *err)
 {
   int status = make_room_for_host(directory, introducer, err);
   if (status) return status;
-  struct hgl_dir_host *host = make_host(key);
-  if (!host) return hgl_fail(err, HGL_NO_MEMORY, "no memory for a host");
-  if ((status = hgl_map_put(&directory->hosts, hgl_key_bytes(key), host, err))) {
-    free_host(host);
-    return status;
+  struct hgl_dir_host *host = hgl_map_get(&directory->hosts, hgl_key_bytes(key));
+  if (host) {
+    hgl_dir_link_remove(&host->of_introducer);
+    host->is_leaving = false;
+    directory->leaving_count--;
+  } else {
+    if (!(host = make_host(key))) return hgl_fail(err, HGL_NO_MEMORY, "no memory for a host");
+    if ((status = hgl_map_put(&directory->hosts, hgl_key_bytes(key), host, err))) {
+      free_host(host);
+      return status;
+    }
   }
   host->introducer = introducer;
   if (introducer) {
@@ -229,15 +194,33 @@ int hgl_dir_lease_put(struct hgl_directory *directory, const struct hgl_lease *l
   return status;
 }
 
+static void remove_host(struct hgl_directory *directory, struct hgl_dir_host *host)
+{
+  hgl_dir_link_remove(&host->of_introducer);
+  hgl_map_remove(&directory->hosts, hgl_key_bytes(&host->key));
+  free_host(host);
+}
+
+/* Its lease goes first: after a crash, adverts without one are not loaded. */
 void hgl_dir_host_drop(struct hgl_directory *directory, struct hgl_dir_host *host)
 {
-  while (host->places) hgl_dir_advert_drop(directory, host->adverts[host->places - 1]);
   hgl_heap_remove(&directory->hosts_expiring, &host->expiry);
-  hgl_map_remove(&directory->hosts, hgl_key_bytes(&host->key));
-  if (host->introducer) host->introducer->host_count--;
-  hgl_dir_link_remove(&host->of_introducer);
   hgl_dir_row_forget(directory, HGL_DIR_LEASE, &host->key);
-  free_host(host);
+  if (host->introducer) host->introducer->host_count--;
+  if (!host->places) {
+    remove_host(directory, host);
+    return;
+  }
+  hgl_free(host->lease);
+  host->lease = NULL;
+  host->lease_size = 0;
+  host->version = 0;
+  host->until_ms = INT64_MIN;
+  host->introducer = NULL;
+  host->is_leaving = true;
+  directory->leaving_count++;
+  hgl_dir_link_remove(&host->of_introducer);
+  hgl_dir_link_push(&directory->leaving, &host->of_introducer);
 }
 
 /* Adverts -------------------------------------------------------------------------------------- */
@@ -420,6 +403,8 @@ int hgl_directory_create(const struct hgl_signer *host, const struct hgl_clock *
   if (!directory) return hgl_fail(err, HGL_NO_MEMORY, "no memory for the directory");
   directory->signer = host;
   directory->adverts_max = HGL_DIRECTORY_ADVERTS_MAX;
+  directory->settles_at_once = HGL_DIR_SETTLES_AT_ONCE;
+  directory->drops_max = HGL_DIR_DROPS_MAX;
   directory->clock = clock;
   directory->events = events;
   directory->user = user;
@@ -431,6 +416,7 @@ int hgl_directory_create(const struct hgl_signer *host, const struct hgl_clock *
   hgl_heap_init(&directory->hosts_expiring);
   hgl_heap_init(&directory->adverts_expiring);
   hgl_dir_link_init(&directory->news);
+  hgl_dir_link_init(&directory->leaving);
   int status = add_host(directory, hgl_signer_key(host), NULL, &directory->own, err);
   if (status)
     hgl_directory_destroy(directory);
@@ -460,39 +446,57 @@ void hgl_directory_destroy(struct hgl_directory *directory)
   hgl_free(directory);
 }
 
+static struct hgl_heap_entry *first_due(const struct hgl_heap *heap, int64_t now)
+{
+  struct hgl_heap_entry *entry = hgl_heap_first(heap);
+  return entry && entry->due <= now ? entry : NULL;
+}
+
+/* Adverts of hosts that are leaving; as many as are left of `drops`. */
+static void drop_leaving(struct hgl_directory *directory, int *drops)
+{
+  struct hgl_dir_link *const leaving = &directory->leaving;
+  while (*drops > 0 && leaving->previous != leaving) {
+    struct hgl_dir_host *host = HGL_DIR_ENTRY(leaving->previous, struct hgl_dir_host,
+                                              of_introducer);
+    for (; host->places && *drops > 0; --*drops)
+      hgl_dir_advert_drop(directory, host->adverts[host->places - 1]);
+    if (host->places) return;
+    directory->leaving_count--;
+    remove_host(directory, host);
+  }
+}
+
+bool hgl_directory_is_dropping(const struct hgl_directory *directory)
+{
+  int64_t now = hgl_wall_ms(directory->clock);
+  return directory->leaving_count || first_due(&directory->hosts_expiring, now) ||
+         first_due(&directory->adverts_expiring, now);
+}
+
 int64_t hgl_directory_expire(struct hgl_directory *directory)
 {
   int64_t now = hgl_wall_ms(directory->clock);
   int64_t next = directory->own->lease
                      ? directory->own->until_ms - HGL_LEASE_LIFE_MAX_MS + HGL_LEASE_RENEW_MS
                      : now;
+  int drops = directory->drops_max;
   struct hgl_heap_entry *entry;
-  while ((entry = hgl_heap_first(&directory->hosts_expiring)) && entry->due <= now)
+  for (; drops > 0 && (entry = first_due(&directory->hosts_expiring, now)); drops--)
     hgl_dir_host_drop(directory, HGL_DIR_ENTRY(entry, struct hgl_dir_host, expiry));
-  if (entry && entry->due < next) next = entry->due;
-  while ((entry = hgl_heap_first(&directory->adverts_expiring)) && entry->due <= now)
+  for (; drops > 0 && (entry = first_due(&directory->adverts_expiring, now)); drops--)
     hgl_dir_advert_drop(directory, HGL_DIR_ENTRY(entry, struct hgl_dir_advert, expiry));
-  if (entry && entry->due < next) next = entry->due;
+  drop_leaving(directory, &drops);
+  if ((entry = hgl_heap_first(&directory->hosts_expiring)) && entry->due < next) next = entry->due;
+  if ((entry = hgl_heap_first(&directory->adverts_expiring)) && entry->due < next)
+    next = entry->due;
   return next;
-}
-
-int hgl_directory_own(const struct hgl_directory *directory,
-                      int (*visit)(void *user, const struct hgl_key *agent, struct hgl_err *err),
-                      void *user, struct hgl_err *err)
-{
-  const struct hgl_dir_host *own = directory->own;
-  int status = 0;
-  for (size_t i = 0; i < own->places && !status; i++) {
-    const struct hgl_dir_advert *advert = own->adverts[i];
-    if (advert && !advert->withdrawn) status = visit(user, &advert->agent, err);
-  }
-  return status;
 }
 
 struct hgl_directory_counts hgl_directory_counts(const struct hgl_directory *directory)
 {
   return (struct hgl_directory_counts){
-      .hosts = directory->hosts.count,
+      .hosts = directory->hosts.count - directory->leaving_count,
       .adverts = directory->adverts.count,
       .rejected = directory->rejected,
   };

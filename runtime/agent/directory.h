@@ -9,7 +9,8 @@
  *   3: want [[host key, after]…]      send me its lease, and its adverts of agents behind `after`
  *                                     (a key, or empty bytes: from the first)
  *   4: leases [bytes…]   5: adverts [evidence…]   have / push of news
- *   6: more [[host key, after]…]      what a want has not got yet: want it again
+ *   6: more [[host key, after]…]      what a want has not got yet: want it again, at once if there
+ *                                     were adverts in the answer, else with the next digest
  * The hash is SHA-256 over (agent key ‖ version as 8 bytes, big-endian) of all adverts of the host,
  * ascending by key. Other keys are passed over.
  *
@@ -36,7 +37,7 @@ enum {
   HGL_DIRECTORY_PEERS_MAX = 64,
   HGL_DIRECTORY_PAYLOAD_SIZE_MAX = 4 * 1024 * 1024, /* what a buffer for payloads must permit */
   /* Signature checks for one neighbour: a token bucket. An advert takes two, and an address one,
-   * because following it costs as much. */
+   * because following it costs as much; a row that is read for its wants takes one, too. */
   HGL_DIRECTORY_CHECKS_BURST = 2000,
   HGL_DIRECTORY_CHECKS_PER_S = 200,
   HGL_LEASE_RENEW_MS = 20 * 60 * 1000,
@@ -84,14 +85,24 @@ void hgl_directory_committed(struct hgl_directory *directory);
  */
 bool hgl_directory_renew(struct hgl_directory *directory, const struct hgl_bytes *urls,
                          size_t url_count, struct hgl_err *err);
-/* Drops what has expired; returns the wall time (ms) of the next expiry or renewal. */
+/* Drops what has expired, a bounded part of it in one call; returns the wall time (ms) of the next
+ * expiry or renewal. */
 int64_t hgl_directory_expire(struct hgl_directory *directory);
+/* There is more to drop already. */
+bool hgl_directory_is_dropping(const struct hgl_directory *directory);
 
 /* Gossip payloads to send: appended as complete frame payload maps to `out`. */
 int hgl_directory_peers(const struct hgl_directory_peer *peers, size_t count, struct hgl_buf *out,
                         struct hgl_err *err) HGL_NODISCARD;
 int hgl_directory_digest(struct hgl_directory *directory, struct hgl_buf *out,
                          struct hgl_err *err) HGL_NODISCARD;
+/* The digest for a new link: without hosts whose many adverts have changed just now, because
+ * hashing them for everybody who comes would take all time. */
+int hgl_directory_greeting(struct hgl_directory *directory, struct hgl_buf *out,
+                           struct hgl_err *err) HGL_NODISCARD;
+/* A row is read for this neighbour: as much as a signature check. False: not now. */
+bool hgl_directory_charge(struct hgl_directory *directory,
+                          const struct hgl_key *neighbour) HGL_NODISCARD;
 /* Takes one gossip payload from a neighbour; `answer` gets a payload to send back, if any (else
  * stays empty); `news` gets one to push to all other neighbours, if any. Invalid records are
  * counted and skipped; a malformed payload is HGL_MALFORMED. Cheap checks come before signatures.

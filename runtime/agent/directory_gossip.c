@@ -142,20 +142,24 @@ int hgl_directory_peers(const struct hgl_directory_peer *peers, size_t count, st
   return hgl_buf_check(out, err);
 }
 
-int hgl_directory_digest(struct hgl_directory *directory, struct hgl_buf *out, struct hgl_err *err)
+static int put_digest(struct hgl_directory *directory, bool of_all, struct hgl_buf *out,
+                      struct hgl_err *err)
 {
   struct hgl_map_slot *slot;
   size_t count = 0;
-  for (size_t at = 0; (slot = hgl_map_next(&directory->hosts, &at));)
-    count += host_is_told(directory, slot->value);
+  for (size_t at = 0; (slot = hgl_map_next(&directory->hosts, &at));) {
+    struct hgl_dir_host *host = slot->value;
+    if (!host_is_told(directory, host)) continue;
+    int status = hgl_dir_order_settle(directory, host, of_all, err);
+    if (status) return status;
+    count += host->is_settled;
+  }
   hgl_cbor_put_map(out, 1);
   hgl_cbor_put_int(out, DIGEST);
   hgl_cbor_put_list(out, count);
   for (size_t at = 0; (slot = hgl_map_next(&directory->hosts, &at));) {
-    struct hgl_dir_host *host = slot->value;
-    if (!host_is_told(directory, host)) continue;
-    int status = hgl_dir_order_settle(host, err);
-    if (status) return status;
+    const struct hgl_dir_host *host = slot->value;
+    if (!host_is_told(directory, host) || !host->is_settled) continue;
     hgl_cbor_put_list(out, 3);
     hgl_cbor_put_bytes(out, hgl_key_bytes(&host->key));
     hgl_cbor_put_uint(out, host->version);
@@ -164,81 +168,15 @@ int hgl_directory_digest(struct hgl_directory *directory, struct hgl_buf *out, s
   return hgl_buf_check(out, err);
 }
 
-int hgl_directory_publish(struct hgl_directory *directory, struct hgl_bytes evidence,
-                          struct hgl_err *err)
+int hgl_directory_digest(struct hgl_directory *directory, struct hgl_buf *out, struct hgl_err *err)
 {
-  struct hgl_advert advert;
-  struct hgl_delegation delegation;
-  int status = hgl_advert_decode(evidence, &advert, err);
-  if (!status) status = hgl_delegation_verify(advert.delegation, &delegation, err);
-  if (status) return status;
-  if (!hgl_key_equal(&advert.host, &directory->own->key))
-    return hgl_fail(err, HGL_WRONG_HOST, "an advert of another host's agent");
-  struct hgl_dir_advert *known = hgl_dir_advert_get(directory, &advert.agent);
-  if (known && advert.version <= known->version)
-    return hgl_fail(err, HGL_INVALID, "advert of version %llu, version %llu is known",
-                    (unsigned long long)advert.version, (unsigned long long)known->version);
-  const struct hgl_dir_terms terms = {delegation.sequence, delegation.expires_s * 1000};
-  if ((status = hgl_dir_advert_put(directory, &advert, &terms, evidence, NULL, err))) return status;
-  known = hgl_dir_advert_get(directory, &advert.agent);
-  hgl_dir_link_push(&directory->news, &known->listed);
-  directory->is_pending = true;
-  return 0;
+  return put_digest(directory, true, out, err);
 }
 
-void hgl_directory_committed(struct hgl_directory *directory)
+int hgl_directory_greeting(struct hgl_directory *directory, struct hgl_buf *out,
+                           struct hgl_err *err)
 {
-  directory->is_pending = false;
-}
-
-static bool urls_changed(const struct hgl_lease *lease, const struct hgl_bytes *urls, size_t count)
-{
-  if (lease->url_count != count) return true;
-  for (size_t i = 0; i < count; i++)
-    if (!hgl_bytes_equal(lease->urls[i], urls[i])) return true;
-  return false;
-}
-
-static int renew(struct hgl_directory *directory, const struct hgl_bytes *urls, size_t url_count,
-                 bool *renewed, struct hgl_err *err)
-{
-  const struct hgl_dir_host *own = directory->own;
-  const int64_t now = hgl_wall_ms(directory->clock);
-  struct hgl_lease lease = {.url_count = 0};
-  int status = 0;
-  if (own->lease) status = hgl_lease_decode(hgl_bytes(own->lease, own->lease_size), &lease, err);
-  if (status) return status;
-  int64_t left_ms = lease.until_ms - now;
-  bool is_due = left_ms <= HGL_LEASE_LIFE_MAX_MS - HGL_LEASE_RENEW_MS ||
-                left_ms > HGL_LEASE_LIFE_MAX_MS; /* the clock was set back */
-  if (own->lease && !is_due && !urls_changed(&lease, urls, url_count)) return 0;
-  if (url_count > HGL_LEASE_URLS_MAX)
-    return hgl_fail(err, HGL_TOO_LARGE, "%zu urls, limit %d", url_count, HGL_LEASE_URLS_MAX);
-
-  uint64_t at_least = now > 0 ? (uint64_t)now : 0;
-  lease.host = own->key;
-  lease.version = own->version + 1 > at_least ? own->version + 1 : at_least;
-  lease.until_ms = now + HGL_LEASE_LIFE_MAX_MS;
-  lease.url_count = url_count;
-  for (size_t i = 0; i < url_count; i++) lease.urls[i] = urls[i];
-  struct hgl_buf bytes;
-  hgl_buf_init(&bytes, HGL_LEASE_SIZE_MAX);
-  status = hgl_lease_sign(directory->signer, &lease, &bytes, err);
-  if (!status) status = hgl_dir_lease_put(directory, &lease, hgl_buf_bytes(&bytes), NULL, err);
-  hgl_buf_deinit(&bytes);
-  if (status) return status;
-  directory->lease_is_news = true;
-  *renewed = true;
-  return 0;
-}
-
-bool hgl_directory_renew(struct hgl_directory *directory, const struct hgl_bytes *urls,
-                         size_t url_count, struct hgl_err *err)
-{
-  bool renewed = false;
-  err->code = HGL_OK;
-  (void)renew(directory, urls, url_count, &renewed, err);
-  return renewed;
+  return put_digest(directory, false, out, err);
 }
 
 /* The oldest first. They count as told only once the payload is whole. */
@@ -281,23 +219,14 @@ struct intake {
   struct hgl_directory *directory;
   struct hgl_dir_introducer *introducer;
   struct payload answer, news;
-  bool exhausted; /* its signature checks are used up for now */
+  bool exhausted;  /* its signature checks are used up for now */
+  size_t answered; /* adverts in it, new or not */
 };
 
 static bool take_checks(struct intake *intake, int count)
 {
-  const int64_t check_ns = INT64_C(1000000000) / HGL_DIRECTORY_CHECKS_PER_S;
-  struct hgl_dir_introducer *introducer = intake->introducer;
-  int64_t now = hgl_mono_ns(intake->directory->clock);
-  int64_t gained = (now - introducer->refilled_ns) / check_ns;
-  introducer->refilled_ns += gained * check_ns;
-  introducer->checks = gained < HGL_DIRECTORY_CHECKS_BURST - introducer->checks
-                           ? introducer->checks + gained
-                           : HGL_DIRECTORY_CHECKS_BURST;
-  intake->exhausted = introducer->checks < count;
-  if (intake->exhausted) return false;
-  introducer->checks -= count;
-  return true;
+  intake->exhausted = !hgl_dir_introducer_charge(intake->directory, intake->introducer, count);
+  return !intake->exhausted;
 }
 
 /* Our own lease comes back: after a restore it may be one that we do not remember. */
@@ -377,6 +306,16 @@ static int check_share(const struct intake *intake, const struct hgl_dir_advert 
   return 0;
 }
 
+/* Later, from this one on: behind the key before its own. */
+static int put_off(struct intake *intake, const struct hgl_advert *advert, struct hgl_err *err)
+{
+  struct hgl_key after = advert->agent;
+  for (size_t i = HGL_KEY_SIZE; i-- > 0 && !after.bytes[i]--;) {
+  }
+  hgl_dir_place_keep(intake->directory, intake->introducer, &advert->host, &after);
+  return hgl_fail(err, HGL_FLOOD, "too many records to verify");
+}
+
 static int take_advert(struct intake *intake, struct hgl_bytes bytes, struct hgl_err *err)
 {
   struct hgl_directory *directory = intake->directory;
@@ -385,13 +324,14 @@ static int take_advert(struct intake *intake, struct hgl_bytes bytes, struct hgl
   struct hgl_proof proof;
   int status = hgl_advert_decode(bytes, &advert, err);
   if (status) return status;
+  intake->answered++;
   struct hgl_dir_host *host = hgl_dir_host_get(directory, &advert.host);
   struct hgl_dir_advert *known = hgl_dir_advert_get(directory, &advert.agent);
   if (host == directory->own || (known && advert.version <= known->version)) return 0;
   if (!host || !host_is_live(directory, host))
     return hgl_fail(err, HGL_NOT_FOUND, "an advert without a lease of its host");
   if ((status = check_share(intake, known, &advert, bytes.size, err))) return status;
-  if (!take_checks(intake, 2)) return hgl_fail(err, HGL_FLOOD, "too many records to verify");
+  if (!take_checks(intake, 2)) return put_off(intake, &advert, err);
   if ((status = hgl_advert_verify(bytes, &advert, &proof, err)) ||
       (status = check_delegation(intake, known, &advert, &proof.delegation, err)))
     return status;
@@ -469,20 +409,23 @@ static int compare_host(struct intake *intake, const struct hgl_key *key, uint64
       pack_place(want, key, hgl_bytes(NULL, 0));
     return 0;
   }
-  int status = hgl_dir_order_settle(host, err);
+  int status = hgl_dir_order_settle(directory, host, false, err);
   if (status) return status;
-  /* Sets may differ for good (quotas, our newer versions): ask for the same one now and then. */
+  struct hgl_key after;
   const int64_t now = hgl_wall_ms(directory->clock);
+  bool differs = host->is_settled && !hgl_hash_equal(&host->hash, hash);
+  bool goes_on = hgl_dir_place_take(intake->introducer, key, &after) &&
+                 (differs || !host->is_settled);
+  /* Sets may differ for good (quotas, our newer versions): ask for the same one now and then. */
   bool asked = hgl_hash_equal(&host->asked_hash, hash) && now >= host->asked_at_ms &&
                now - host->asked_at_ms < ASK_AGAIN_MS;
-  if (!hgl_hash_equal(&host->hash, hash) && !asked) {
+  if (goes_on || (differs && !asked)) {
     host->asked_hash = *hash;
     host->asked_at_ms = now;
-    pack_place(want, key, hgl_bytes(NULL, 0));
+    pack_place(want, key, goes_on ? hgl_key_bytes(&after) : hgl_bytes(NULL, 0));
   } else if (version > host->version) {
-    struct hgl_key last;
-    memset(last.bytes, 0xff, sizeof last.bytes); /* behind all agents: the lease alone */
-    pack_place(want, key, hgl_key_bytes(&last));
+    memset(after.bytes, 0xff, sizeof after.bytes); /* behind all agents: the lease alone */
+    pack_place(want, key, hgl_key_bytes(&after));
   }
   return 0;
 }
@@ -505,51 +448,64 @@ static int take_digest(struct intake *intake, struct hgl_cbor_reader *in, struct
   return status;
 }
 
+/* Among those in order; between them may be gaps. */
 static size_t first_behind(const struct hgl_dir_host *host, struct hgl_bytes after)
 {
-  size_t low = 0, high = host->advert_count;
+  size_t low = 0, high = host->ordered;
   while (after.size && low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (memcmp(host->adverts[middle]->agent.bytes, after.data, HGL_KEY_SIZE) <= 0)
-      low = middle + 1;
+    size_t middle = low + (high - low) / 2, at = middle;
+    while (at < high && !host->adverts[at]) at++;
+    if (at < high && memcmp(host->adverts[at]->agent.bytes, after.data, HGL_KEY_SIZE) <= 0)
+      low = at + 1;
     else
       high = middle;
   }
   return low;
 }
 
+/* As far as the neighbour's share of work permits; it asks again for the rest. What came since the
+ * set was settled is not in order yet, and comes with another want. */
 static int serve_host(struct intake *intake, const struct hgl_key *key, struct hgl_bytes after,
                       struct hgl_err *err)
 {
   struct payload *answer = &intake->answer;
   struct hgl_dir_host *host = hgl_dir_host_get(intake->directory, key);
   if (!host || !host_is_told(intake->directory, host)) return 0;
-  int status = hgl_dir_order_settle(host, err);
+  int status = hgl_dir_order_settle(intake->directory, host, false, err);
   if (status) return status;
-  if (payload_is_full(answer)) {
+  if (payload_is_full(answer) || !take_checks(intake, 1)) {
     pack_place(&answer->more, key, after);
     return 0;
   }
   pack_lease(answer, host);
   struct hgl_key last;
-  for (size_t at = first_behind(host, after); at < host->places; at++) {
-    if (payload_is_full(answer)) {
+  for (size_t at = first_behind(host, after); at < host->ordered; at++) {
+    struct hgl_dir_advert *advert = host->adverts[at];
+    if (!advert) continue;
+    if (payload_is_full(answer) || !take_checks(intake, 1)) {
       pack_place(&answer->more, key, after);
       return 0;
     }
-    last = host->adverts[at]->agent;
-    if ((status = pack_advert(answer, intake->directory, host->adverts[at], err))) return status;
+    last = advert->agent;
+    if ((status = pack_advert(answer, intake->directory, advert, err))) return status;
     after = hgl_key_bytes(&last);
   }
   return 0;
 }
 
-/* More of a host that we have the lease of; not while we could not verify it anyway. */
+/* More of a host that we have the lease of. At once, if we can verify it and the neighbour has not
+ * had enough of us, which it shows by an answer without adverts; else with its next digest. */
 static int ask_on(struct intake *intake, const struct hgl_key *key, struct hgl_bytes after,
                   struct hgl_err *err)
 {
-  if (hgl_dir_host_get(intake->directory, key) && !intake->exhausted)
+  struct hgl_key place = {{0}};
+  if (!hgl_dir_host_get(intake->directory, key)) return 0;
+  if (intake->answered && !intake->exhausted) {
     pack_place(&intake->answer.want, key, after);
+    return 0;
+  }
+  if (after.size) memcpy(place.bytes, after.data, HGL_KEY_SIZE);
+  hgl_dir_place_keep(intake->directory, intake->introducer, key, &place);
   return 0;
 }
 

@@ -1,11 +1,14 @@
 /* A host's adverts in the order of their agents, and the hash over them that digests carry. Order
  * is made when it is asked for: what came since is sorted for itself and merged, so that one more
- * advert of a million costs no sorting of them all. */
+ * advert of a million costs no sorting of them all. But hashing is over them all: a large set is
+ * settled only so often, whatever changes in it. */
 #include <assert.h>
 #include <stdlib.h>
 
 #include "agent/directory_table.h"
 #include "base/mem.h"
+
+enum { SETTLE_EVERY_S = 5 };
 
 static int compare_agents(const void *a, const void *b)
 {
@@ -111,12 +114,19 @@ static int merge_rest(struct hgl_dir_host *host, struct hgl_err *err)
   return 0;
 }
 
-int hgl_dir_order_settle(struct hgl_dir_host *host, struct hgl_err *err)
+int hgl_dir_order_settle(struct hgl_directory *directory, struct hgl_dir_host *host, bool now,
+                         struct hgl_err *err)
 {
   if (host->is_settled) return 0;
+  const int64_t now_ns = hgl_mono_ns(directory->clock);
+  bool is_large = host->advert_count > directory->settles_at_once;
+  if (is_large && !now && now_ns < host->settle_due_ns) return 0;
   close_gaps(host);
   int status = merge_rest(host, err);
   if (!status) status = hash_adverts(host, err);
-  if (!status) host->is_settled = true;
-  return status;
+  if (status) return status;
+  directory->hashed += host->advert_count;
+  host->settle_due_ns = now_ns + INT64_C(1000000000) * SETTLE_EVERY_S;
+  host->is_settled = true;
+  return 0;
 }

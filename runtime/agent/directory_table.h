@@ -1,11 +1,13 @@
 /* The directory's tables, shared by directory.c (records, quotas, expiry), directory_order.c (a
  * host's adverts in order, and their hash), directory_rows.c (what is stored, and read back),
- * directory_gossip.c (what neighbours send and get) and directory_find.c (queries). Others use
+ * directory_own.c (our own records), directory_gossip.c (what neighbours send and get),
+ * directory_introducer.c (what they may cost) and directory_find.c (queries). Others use
  * agent/directory.h.
  *
- * Every host has a lease, except ours before the first renewal. Every advert has a host. Every
- * record is of one introducer, ours of none. Each record is in the list of its introducer, newest
- * first.
+ * Every host has a lease, except ours before the first renewal, and one that is leaving: it is not
+ * known any more, and its adverts hold no more, but there may be too many to drop in one tick.
+ * Every advert has a host. Every record is of one introducer, ours of none. Each record is in the
+ * list of its introducer, newest first.
  *
  * There may be a million adverts: in memory is what finding, ordering, quotas and digests need. The
  * evidence of each is in its row, and read when it is shown to somebody. */
@@ -23,6 +25,19 @@ struct hgl_dir_link {
 };
 #define HGL_DIR_ENTRY(link, type, member) ((type *)((char *)(link)-offsetof(type, member)))
 
+/* Where to go on with the adverts of a host: behind this agent. */
+struct hgl_dir_place {
+  struct hgl_key host, after;
+};
+
+enum {
+  HGL_DIR_PLACES_MAX = 8, /* of one neighbour; other hosts are asked for from the first */
+  /* A set of so many adverts is hashed in less time than the signatures of the one that changed are
+   * checked; a larger one is hashed at most every 5 s. */
+  HGL_DIR_SETTLES_AT_ONCE = 1000,
+  HGL_DIR_DROPS_MAX = 1024, /* records in one tick */
+};
+
 /* A neighbour that brought records. */
 struct hgl_dir_introducer {
   struct hgl_key key;
@@ -30,13 +45,16 @@ struct hgl_dir_introducer {
   struct hgl_dir_link hosts, adverts;
   int64_t checks; /* signature checks left */
   int64_t refilled_ns;
+  struct hgl_dir_place places[HGL_DIR_PLACES_MAX]; /* to be asked for with its next digest */
+  size_t place_count;
 };
 
 struct hgl_dir_host {
   struct hgl_heap_entry expiry; /* at the lease's end; not ours */
   struct hgl_key key;
   struct hgl_dir_introducer *introducer; /* NULL: ours */
-  struct hgl_dir_link of_introducer;
+  struct hgl_dir_link of_introducer;     /* or of those that are leaving */
+  bool is_leaving;
   uint8_t *lease; /* encoded; NULL: none yet */
   size_t lease_size;
   uint64_t version;
@@ -46,6 +64,7 @@ struct hgl_dir_host {
   struct hgl_dir_advert **adverts;
   size_t advert_count, places, ordered, capacity;
   bool is_settled;            /* all is in order, without gaps, and under `hash` */
+  int64_t settle_due_ns;      /* monotonic: a large set is not settled before */
   struct hgl_hash hash;       /* over its adverts */
   struct hgl_hash asked_hash; /* the digest for which its adverts were last wanted */
   int64_t asked_at_ms;
@@ -93,13 +112,19 @@ struct hgl_directory {
   const struct hgl_clock *clock;
   const struct hgl_directory_events *events;
   void *user;
-  struct hgl_map hosts;       /* by key */
-  struct hgl_table adverts;   /* by agent */
-  size_t advert_weight;       /* of others' */
-  size_t adverts_max;         /* of that: HGL_DIRECTORY_ADVERTS_MAX, but in tests */
+  struct hgl_map hosts;     /* by key */
+  struct hgl_table adverts; /* by agent */
+  size_t advert_weight;     /* of others' */
+  /* Of that HGL_DIRECTORY_ADVERTS_MAX, then HGL_DIR_SETTLES_AT_ONCE and HGL_DIR_DROPS_MAX, but in
+   * tests. */
+  size_t adverts_max, settles_at_once;
+  int drops_max;
   struct hgl_map services;    /* by name */
   struct hgl_map introducers; /* by key */
   struct hgl_heap hosts_expiring, adverts_expiring;
+  struct hgl_dir_link leaving; /* hosts */
+  size_t leaving_count;
+  uint64_t hashed; /* adverts, by all settling so far */
   struct hgl_dir_host *own;
   bool lease_is_news;
   bool is_pending; /* adverts of ours are not durable yet: nobody is told of any */
@@ -118,6 +143,7 @@ struct hgl_dir_terms {
   int64_t expires_ms;
 };
 
+/* NULL also of one that is leaving. */
 struct hgl_dir_host *hgl_dir_host_get(const struct hgl_directory *directory,
                                       const struct hgl_key *key);
 struct hgl_dir_advert *hgl_dir_advert_get(const struct hgl_directory *directory,
@@ -129,6 +155,16 @@ bool hgl_dir_advert_is_live(const struct hgl_directory *directory,
 /* Finds or makes the neighbour's record. */
 int hgl_dir_introducer_get(struct hgl_directory *directory, const struct hgl_key *key,
                            struct hgl_dir_introducer **out, struct hgl_err *err) HGL_NODISCARD;
+/* False: it has caused as much work as so many checks for now. */
+bool hgl_dir_introducer_charge(const struct hgl_directory *directory,
+                               struct hgl_dir_introducer *introducer, int checks) HGL_NODISCARD;
+/* Of two places of one host, the first is kept. */
+void hgl_dir_place_keep(const struct hgl_directory *directory,
+                        struct hgl_dir_introducer *introducer, const struct hgl_key *host,
+                        const struct hgl_key *after);
+/* False: none is kept. */
+bool hgl_dir_place_take(struct hgl_dir_introducer *introducer, const struct hgl_key *host,
+                        struct hgl_key *after);
 
 /* Adds or replaces a record that has been verified, and stores it. The introducer counts only for
  * new records. HGL_LIMIT when the table is full and no heavier introducer is there to evict from.
@@ -148,6 +184,7 @@ int hgl_dir_lease_load(struct hgl_directory *directory, const struct hgl_lease *
 int hgl_dir_advert_load(struct hgl_directory *directory, const struct hgl_advert *advert,
                         const struct hgl_dir_terms *terms, struct hgl_bytes evidence,
                         struct hgl_dir_introducer *introducer, struct hgl_err *err) HGL_NODISCARD;
+/* Its adverts go in parts, with hgl_directory_expire; a host without any is freed. */
 void hgl_dir_host_drop(struct hgl_directory *directory, struct hgl_dir_host *host);
 void hgl_dir_advert_drop(struct hgl_directory *directory, struct hgl_dir_advert *advert);
 
@@ -157,8 +194,11 @@ void hgl_dir_order_add(struct hgl_dir_host *host, struct hgl_dir_advert *advert)
 void hgl_dir_order_remove(struct hgl_dir_advert *advert);
 /* The same agent's, of the same host. */
 void hgl_dir_order_replace(struct hgl_dir_advert *old, struct hgl_dir_advert *advert);
-/* Puts all in order, closes the gaps, makes the hash; nothing to do if it is so. */
-int hgl_dir_order_settle(struct hgl_dir_host *host, struct hgl_err *err) HGL_NODISCARD;
+/* Puts all in order, closes the gaps, makes the hash; nothing to do if it is so. A large set that
+ * was settled just before stays as it is, unless `now`: its first `ordered` places are in order all
+ * the same. */
+int hgl_dir_order_settle(struct hgl_directory *directory, struct hgl_dir_host *host, bool now,
+                         struct hgl_err *err) HGL_NODISCARD;
 
 /* directory_rows.c. */
 enum hgl_dir_kind { /* first bytes of row keys: leases come before the adverts that need them */

@@ -109,12 +109,13 @@ static int peers_payload(struct hgl_host *host, const struct peer *to, struct hg
   return count ? hgl_directory_peers(chosen, count, out, err) : 0;
 }
 
-static void greet(struct hgl_host *host, struct peer *peer)
+static void greet(struct hgl_host *host, struct peer *peer,
+                  int (*digest)(struct hgl_directory *, struct hgl_buf *, struct hgl_err *))
 {
   struct hgl_buf payload;
   struct hgl_err err;
   hgl_buf_init(&payload, HGL_FRAME_SIZE_MAX);
-  if (hgl_directory_digest(host->directory, &payload, &err) == 0) send_gossip(host, peer, &payload);
+  if (digest(host->directory, &payload, &err) == 0) send_gossip(host, peer, &payload);
   hgl_buf_clear(&payload);
   if (peers_payload(host, peer, &payload, &err) == 0) send_gossip(host, peer, &payload);
   hgl_buf_deinit(&payload);
@@ -130,6 +131,7 @@ void peers_gossip(struct hgl_host *host)
     urls[count++] = hgl_text(*url);
   hgl_directory_renew(host->directory, urls, count, &err);
   hgl_directory_expire(host->directory);
+  if (hgl_directory_is_dropping(host->directory)) host_request_tick(host);
   hgl_buf_init(&news, HGL_FRAME_SIZE_MAX);
   if (hgl_directory_news(host->directory, &news, &err) == 0) gossip_to_all(host, NULL, &news);
   hgl_buf_deinit(&news);
@@ -138,7 +140,7 @@ void peers_gossip(struct hgl_host *host)
   struct hgl_map_slot *slot;
   for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) {
     struct peer *peer = slot->value;
-    if (peer->link && peer->ready) greet(host, peer);
+    if (peer->link && peer->ready) greet(host, peer, hgl_directory_digest);
   }
 }
 
@@ -187,7 +189,7 @@ static void heard_hello(struct hgl_host *host, struct peer *peer,
   peer->refused_for = peer->refuses_for = HGL_OK;
   inbox_ack(host, peer);
   waits_rewind(host, peer);
-  greet(host, peer);
+  greet(host, peer, hgl_directory_greeting);
   outbox_pump(host, peer);
   host_log(host, level_of_link(peer), "linked with %s (%s)", peer->did,
            peer->software ? peer->software : "unknown");
@@ -211,7 +213,7 @@ static void heard_gossip(struct hgl_host *host, struct peer *peer, struct hgl_by
   hgl_buf_deinit(&news);
 }
 
-/* The delegations of agents that the peer asks about. */
+/* The delegations of agents that the peer asks about; about those left out it asks again. */
 static void heard_want(struct hgl_host *host, struct peer *peer, struct hgl_run want)
 {
   struct hgl_buf delegations, absent, one;
@@ -223,6 +225,7 @@ static void heard_want(struct hgl_host *host, struct peer *peer, struct hgl_run 
   hgl_buf_init(&one, HGL_DELEGATION_SIZE_MAX);
   while (hgl_run_take_key(&want, &key)) {
     const struct agent *agent = agent_by_key(host, &key);
+    if (agent && !hgl_directory_charge(host->directory, &peer->key)) continue;
     hgl_buf_clear(&one);
     if (agent && agent_put_delegation(agent, &one, &err) == 0) {
       hgl_run_put_delegation(&delegations, hgl_buf_bytes(&one));
@@ -237,7 +240,7 @@ static void heard_want(struct hgl_host *host, struct peer *peer, struct hgl_run 
   struct hgl_frame frame = {.kind = HGL_FRAME_HAVE,
                             .known = true,
                             .have = {hgl_run(&delegations, here), hgl_run(&absent, gone)}};
-  if (peer_send(peer, host, &frame, &err))
+  if (here + gone && peer_send(peer, host, &frame, &err))
     host_log(host, HGL_LOG_DEBUG, "no delegations to %s: %s", peer->did, err.message);
   hgl_buf_deinit(&delegations);
   hgl_buf_deinit(&absent);

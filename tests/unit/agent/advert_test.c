@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "agent/directory_table.h"
+#include "agent/internal.h"
 #include "protocol/did.h"
 
 static const char seller_format[] =
@@ -225,21 +227,26 @@ static void an_incarnation_that_begins_while_the_host_runs_advertises_anew(void 
   world_deinit(&world);
 }
 
+static void damage_row(struct node *node, const char *name, struct hgl_key *agent)
+{
+  struct hgl_err err;
+  uint8_t key[1 + HGL_KEY_SIZE] = {2};
+  assert_ok(hgl_did_parse(hgl_text(world_did(node, name)), agent, &err));
+  memcpy(key + 1, agent->bytes, HGL_KEY_SIZE);
+  assert_ok(hgl_writeset_put(hgl_store_open_set(node->store), HGL_DB_DIRECTORY,
+                             hgl_bytes(key, sizeof key), hgl_text("not a row"), &err));
+}
+
 /* Damage behind the host's back, seen when the row is to be told. */
 static void an_advert_that_cannot_be_read_back_is_said_again(void **state)
 {
   struct world world;
-  struct hgl_err err;
   struct hgl_key agent;
-  uint8_t key[1 + HGL_KEY_SIZE] = {2};
   world_init(&world, 7);
   struct node *a = world_node(&world), *b = world_node(&world);
   add_seller(a, 4);
   world_run(&world);
-  assert_ok(hgl_did_parse(hgl_text(world_did(a, "seller")), &agent, &err));
-  memcpy(key + 1, agent.bytes, HGL_KEY_SIZE);
-  assert_ok(hgl_writeset_put(hgl_store_open_set(a->store), HGL_DB_DIRECTORY,
-                             hgl_bytes(key, sizeof key), hgl_text("not a row"), &err));
+  damage_row(a, "seller", &agent);
   world_link(a, b);
   world_advance(&world, 120000);
   assert_true(world_logged(&world, "the stored advert of did:key:"));
@@ -247,6 +254,42 @@ static void an_advert_that_cannot_be_read_back_is_said_again(void **state)
   assert_int_equal(price_at(a), 4);
   assert_int_equal(price_at(b), 4);
   assert_int_equal(signatures(a), 2);
+  world_deinit(&world);
+}
+
+static int requested;
+
+static void request(void *user)
+{
+  requested++;
+}
+
+static void adverts_of_a_host_that_is_gone_are_dropped_in_one_tick_after_another(void **state)
+{
+  struct world world;
+  world_init(&world, 10);
+  struct node *a = world_node(&world), *b = world_node(&world);
+  world_agent(a, "other", "agent.offer { service = 'other' }", NULL);
+  add_seller(a, 4);
+  world_link(a, b);
+  world_advance(&world, 30000);
+  struct hgl_directory *directory = b->host->directory;
+  assert_int_equal(hgl_directory_counts(directory).adverts, 2);
+  world_unlink(a, b);
+  world_run(&world);
+  directory->drops_max = 1;
+  b->host->config.request_tick = request;
+  hgl_clock_advance(&world.time, HGL_LEASE_LIFE_MAX_MS);
+  requested = 0;
+  hgl_host_tick(b->host);
+  assert_int_equal(hgl_directory_counts(directory).hosts, 1);
+  assert_int_equal(hgl_directory_counts(directory).adverts, 2);
+  assert_true(requested > 0);
+  world_run(&world);
+  assert_int_equal(hgl_directory_counts(directory).adverts, 0);
+  requested = 0;
+  hgl_host_tick(b->host);
+  assert_int_equal(requested, 0);
   world_deinit(&world);
 }
 
@@ -285,6 +328,7 @@ int main(void)
       cmocka_unit_test(a_new_incarnation_advertises_anew),
       cmocka_unit_test(an_incarnation_that_begins_while_the_host_runs_advertises_anew),
       cmocka_unit_test(an_advert_that_cannot_be_read_back_is_said_again),
+      cmocka_unit_test(adverts_of_a_host_that_is_gone_are_dropped_in_one_tick_after_another),
       cmocka_unit_test(an_advert_leaves_after_its_commit),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -306,6 +306,40 @@ static void a_want_is_answered_with_what_is_here_and_what_is_not(void **state)
   end(&scene);
 }
 
+/* Reading them back is work: as much as checks of signatures. */
+static void a_want_is_answered_as_far_as_the_peers_share_of_work_goes(void **state)
+{
+  enum { SECOND = HGL_DIRECTORY_CHECKS_PER_S };
+  struct scene scene;
+  struct hgl_buf keys;
+  struct hgl_key here;
+  struct hgl_err err;
+  begin(&scene);
+  hgl_buf_init(&keys, HGL_FRAME_SIZE_MAX);
+  fake_link(&scene.fake);
+  world_run(&scene.world);
+  assert_ok(hgl_did_parse(hgl_text(world_did(scene.node, "source")), &here, &err));
+  for (int i = 0; i < HGL_FRAME_KEYS_MAX; i++) hgl_run_put_key(&keys, &here);
+  struct hgl_frame have = {0}, want = {.kind = HGL_FRAME_WANT,
+                                       .known = true,
+                                       .want = hgl_run(&keys, HGL_FRAME_KEYS_MAX)};
+  fake_send(&scene.fake, &want);
+  world_run(&scene.world);
+  assert_true(fake_heard(&scene.fake, HGL_FRAME_HAVE, &have, scene.text, sizeof scene.text));
+  assert_int_equal(have.have.delegations.count, HGL_DIRECTORY_CHECKS_BURST);
+  fake_send(&scene.fake, &want);
+  world_run(&scene.world);
+  assert_false(fake_heard(&scene.fake, HGL_FRAME_HAVE, &have, scene.text, sizeof scene.text));
+  hgl_clock_advance(&scene.world.time, 1000);
+  fake_send(&scene.fake, &want);
+  world_run(&scene.world);
+  assert_true(fake_heard(&scene.fake, HGL_FRAME_HAVE, &have, scene.text, sizeof scene.text));
+  assert_int_equal(have.have.delegations.count, SECOND);
+  assert_int_equal(have.have.absent.count, 0);
+  hgl_buf_deinit(&keys);
+  end(&scene);
+}
+
 /* ---- logging ---- */
 
 static void one_reason_met_at_every_attempt_is_a_warning_once(void **state)
@@ -423,6 +457,7 @@ int main(void)
       cmocka_unit_test(an_error_frame_alone_stops_nobody),
       cmocka_unit_test(a_renewed_delegation_is_said_on_the_same_link),
       cmocka_unit_test(a_want_is_answered_with_what_is_here_and_what_is_not),
+      cmocka_unit_test(a_want_is_answered_as_far_as_the_peers_share_of_work_goes),
       cmocka_unit_test(one_reason_met_at_every_attempt_is_a_warning_once),
       cmocka_unit_test(every_peer_that_answered_is_told_of_in_time),
       cmocka_unit_test(strangers_that_come_and_go_are_no_news_for_the_operator),
