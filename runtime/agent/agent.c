@@ -318,6 +318,7 @@ int agent_advertise(struct agent *agent, struct hgl_err *err)
   int status = say_advert(agent->host, &agent->key, &body, err);
   hgl_buf_deinit(&body);
   if (status) return hgl_fail_in(err, "%s: its advert", agent->name);
+  agent->advert_lost = false;
   return 0;
 }
 

@@ -76,14 +76,15 @@ static int directory_read(void *user, struct hgl_bytes key, struct hgl_buf *out,
   return hgl_store_get(host->config.store, HGL_DB_DIRECTORY, key, out, err);
 }
 
-/* Another host's is told again by neighbours. */
+/* Ours is said again with the next upkeep, another host's told again by neighbours. */
 static void directory_lost(void *user, const struct hgl_key *agent, const struct hgl_err *why)
 {
   struct hgl_host *host = user;
   char did[HGL_DID_TEXT_SIZE];
   hgl_did_format(agent, did);
   host_log(host, HGL_LOG_WARN, "the stored advert of %s is lost: %s", did, why->message);
-  if (agent_by_key(host, agent)) agents_review_adverts(host);
+  struct agent *ours = agent_by_key(host, agent);
+  if (ours) ours->advert_lost = true;
 }
 
 static void directory_address(void *user, const struct hgl_key *key, struct hgl_bytes url,

@@ -96,7 +96,8 @@ struct agent {
   const char *name; /* the child's */
   uint64_t number;
   struct hgl_key key;
-  bool has_key; /* host->config.keys has its key; else it is delegated from elsewhere */
+  bool has_key;     /* host->config.keys has its key; else it is delegated from elsewhere */
+  bool advert_lost; /* to be said again, whatever it said */
   struct hgl_delegation delegation; /* its bytes are in its row */
   int64_t warned_ms; /* monotonic: the next warning that the delegation ends not before this */
   struct manifest *manifest;

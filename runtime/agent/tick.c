@@ -125,7 +125,8 @@ static int keep_advertised(struct agent *agent, bool reviews, struct hgl_err *er
   uint64_t before = agent->delegation.sequence;
   int status = agent_renew(agent, err);
   if (status) return status;
-  bool says = agent->delegation.sequence != before || (reviews && !agent_is_advertised(agent));
+  bool says = agent->delegation.sequence != before || agent->advert_lost ||
+              (reviews && !agent_is_advertised(agent));
   return says ? agent_advertise(agent, err) : 0;
 }
 

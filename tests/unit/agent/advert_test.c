@@ -257,6 +257,31 @@ static void an_advert_that_cannot_be_read_back_is_said_again(void **state)
   world_deinit(&world);
 }
 
+/* Else one damaged row would have them all read. */
+static void the_others_do_not_look_for_theirs_when_an_advert_is_lost(void **state)
+{
+  struct world world;
+  struct hgl_err err;
+  struct hgl_key other, seller;
+  struct hgl_buf bytes;
+  world_init(&world, 9);
+  struct node *a = world_node(&world);
+  world_agent(a, "other", "agent.offer { service = 'other' }", NULL);
+  add_seller(a, 4);
+  world_advance(&world, 120000);
+  int before = signatures(a);
+  hgl_buf_init(&bytes, HGL_ADVERT_SIZE_MAX);
+  damage_row(a, "other", &other);
+  damage_row(a, "seller", &seller);
+  assert_fails(HGL_NOT_FOUND, hgl_directory_advert(a->host->directory, &seller, &bytes, &err));
+  world_advance(&world, 120000);
+  assert_int_equal(world_count_logged(&world, "the stored advert of did:key:"), 1);
+  assert_int_equal(signatures(a), before + 1);
+  assert_ok(hgl_directory_advert(a->host->directory, &seller, &bytes, &err));
+  hgl_buf_deinit(&bytes);
+  world_deinit(&world);
+}
+
 static int requested;
 
 static void request(void *user)
@@ -329,6 +354,7 @@ int main(void)
       cmocka_unit_test(an_incarnation_that_begins_while_the_host_runs_advertises_anew),
       cmocka_unit_test(an_advert_that_cannot_be_read_back_is_said_again),
       cmocka_unit_test(adverts_of_a_host_that_is_gone_are_dropped_in_one_tick_after_another),
+      cmocka_unit_test(the_others_do_not_look_for_theirs_when_an_advert_is_lost),
       cmocka_unit_test(an_advert_leaves_after_its_commit),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
