@@ -7,7 +7,8 @@
 enum {
   DELEGATION_DAYS = 7,
   WARN_EVERY_MS = 24 * 3600 * 1000,
-  RENEW_BEFORE_S = 2 * 24 * 3600, /* a new delegation when less is left */
+  RENEW_BEFORE_S = 2 * 24 * 3600, /* a new delegation when less is left, */
+  RENEW_SPREAD_S = 24 * 3600,     /* or as much as a day later: not all at once */
 };
 
 struct agent *agent_by_key(struct hgl_host *host, const struct hgl_key *key)
@@ -223,11 +224,18 @@ static void warn_of_end(struct agent *agent, int64_t left_s)
            agent->name, (long long)(left_s > 0 ? left_s / 3600 : 0));
 }
 
+/* Delegations that were issued at one start end together. Which of them is renewed when within a
+ * day follows from the agent's key, which is as good as random, so that it lasts over restarts. */
+static int64_t renew_before_s(const struct agent *agent)
+{
+  return RENEW_BEFORE_S - (int64_t)(hgl_get_be64(agent->key.bytes) % RENEW_SPREAD_S);
+}
+
 int agent_renew(struct agent *agent, struct hgl_err *err)
 {
   int64_t left_s = agent->delegation.expires_s - hgl_wall_ms(agent->host->config.clock) / 1000;
   bool ours = has_delegation(agent) && hgl_key_equal(&agent->delegation.host, &agent->host->key);
-  if (ours && left_s > RENEW_BEFORE_S) return 0;
+  if (ours && left_s > (agent->has_key ? renew_before_s(agent) : RENEW_BEFORE_S)) return 0;
   if (!agent->has_key) {
     warn_of_end(agent, left_s);
     return 0;
