@@ -388,7 +388,7 @@ struct hgl_host {
   size_t delegation_cursor_size;
   char **urls;
   int64_t gossip_due_ms, upkeep_due_ms; /* monotonic */
-  size_t upkeep_next;                   /* the agent it goes on with; 0: it is done */
+  size_t upkeep_left;                   /* of the agents, from the first on; 0: it is done */
   int64_t advert_version;               /* of the latest advert of ours */
   uint64_t advert_tick;                 /* in which it was signed */
   bool reviews_adverts;                 /* with the next upkeep */
