@@ -529,24 +529,20 @@ int agent_enlist(struct agent *agent, struct hgl_err *err)
   int status = hgl_table_reserve(&host->agents_by_key, err);
   if (status) return status;
   hgl_table_put(&host->agents_by_key, agent);
+  agent->place = host->agent_count;
   host->agents[host->agent_count++] = agent;
   return 0;
 }
 
+/* The last one fills the gap. */
 void agent_unlist(struct agent *agent)
 {
   struct hgl_host *host = agent->host;
-  struct agent *before = NULL, *ready = host->ready_first;
-  size_t at = 0;
-  for (; agent->is_ready && ready != agent; ready = ready->next_ready) before = ready;
-  if (agent->is_ready) {
-    *(before ? &before->next_ready : &host->ready_first) = agent->next_ready;
-    if (host->ready_last == agent) host->ready_last = before;
-  }
-  agent->is_ready = false;
+  agent_unready(agent);
   hgl_table_remove(&host->agents_by_key, agent->key.bytes);
-  while (host->agents[at] != agent) at++;
-  host->agents[at] = host->agents[--host->agent_count];
+  struct agent *last = host->agents[--host->agent_count];
+  host->agents[agent->place] = last;
+  last->place = agent->place;
 }
 
 int agent_open(struct agent *agent, bool found, const char *reason, struct hgl_err *err)

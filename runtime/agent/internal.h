@@ -91,7 +91,8 @@ struct wait;      /* waits.c */
 struct agent {
   struct hgl_host *host;
   struct child *child; /* what it was made from */
-  struct agent *next_ready;
+  size_t place;        /* in host->agents */
+  struct agent *next_ready, *previous_ready;
   bool is_ready;
   const char *name; /* the child's */
   uint64_t number;
@@ -302,6 +303,10 @@ struct tick_record {
 
 /* ---- the host ---- */
 
+struct children { /* a list; see supervise.h */
+  struct child *first, *last;
+};
+
 enum proof_kind { PROOF_FORK, PROOF_DELEGATION_CONFLICT, PROOF_KINDS }; /* proofs.c */
 
 struct hgl_host {
@@ -396,13 +401,14 @@ struct hgl_host {
   int64_t holds_due_ms;                 /* monotonic; what is held back is looked at again */
   int64_t expiry_due_ms;                /* Unix time; an unacknowledged message expires */
   bool failed;
-  struct child *children, *children_last; /* supervise.h, as what follows */
+  struct children children, errands; /* supervise.h, as what follows; errands: WITH_ERRAND */
   uint64_t children_added;
+  struct child *page_end; /* the last page of agents ended with it, or behind it; NULL: nowhere */
   struct hgl_map children_by_name, groups, scripts, limits;
   struct hgl_heap restarts; /* children, by monotonic time in ms */
   struct settle_waiter *waiters;
   uint64_t *erasing; /* numbers of agents */
-  size_t erasing_count, erasing_capacity, errands;
+  size_t erasing_count, erasing_capacity;
 
   const struct hgl_watcher *watcher;
   struct hgl_host_counts counts;
@@ -479,7 +485,8 @@ int64_t hibernate_deadline_ms(const struct hgl_host *host); /* monotonic; INT64_
 
 /* run.c and the other files of handlers that wait: see runs.h */
 void agent_ready(struct agent *agent);
-void run_agents(struct hgl_host *host); /* phase 4 */
+void agent_unready(struct agent *agent); /* its turn has come, or it goes */
+void run_agents(struct hgl_host *host);  /* phase 4 */
 
 /* stretch.c */
 void stretch_begin(struct hgl_host *host, struct agent *agent, struct mail *mail,

@@ -21,12 +21,20 @@ void agent_ready(struct agent *agent)
   if (agent->is_ready || agent->held) return;
   agent->is_ready = true;
   agent->next_ready = NULL;
-  if (host->ready_last)
-    host->ready_last->next_ready = agent;
-  else
-    host->ready_first = agent;
+  agent->previous_ready = host->ready_last;
+  *(host->ready_last ? &host->ready_last->next_ready : &host->ready_first) = agent;
   host->ready_last = agent;
   host_request_tick(host);
+}
+
+void agent_unready(struct agent *agent)
+{
+  struct hgl_host *host = agent->host;
+  struct agent *previous = agent->previous_ready, *next = agent->next_ready;
+  if (!agent->is_ready) return;
+  *(previous ? &previous->next_ready : &host->ready_first) = next;
+  *(next ? &next->previous_ready : &host->ready_last) = previous;
+  agent->is_ready = false;
 }
 
 /* ---- runs ---- */
@@ -665,9 +673,7 @@ void run_agents(struct hgl_host *host)
   int64_t until = hgl_mono_ns(host->config.clock) + (int64_t)HGL_TICK_RUN_MS * 1000000;
   struct agent *agent;
   for (int steps = 0; steps < STEPS_MAX && (agent = host->ready_first) && !host->failed;) {
-    host->ready_first = agent->next_ready;
-    if (!host->ready_first) host->ready_last = NULL;
-    agent->is_ready = false;
+    agent_unready(agent);
     bool more = true;
     int64_t now = hgl_mono_ns(host->config.clock), turn_until = now + (int64_t)TURN_MS * 1000000;
     for (int i = 0; more && i < MAILS_PER_TURN && now <= turn_until; i++) {
