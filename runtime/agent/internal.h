@@ -398,8 +398,10 @@ struct hgl_host {
   uint64_t advert_tick;                 /* in which it was signed */
   bool reviews_adverts;                 /* with the next upkeep */
   bool reviewing;                       /* … with the upkeep that goes on */
-  int64_t holds_due_ms;                 /* monotonic; what is held back is looked at again */
-  int64_t expiry_due_ms;                /* Unix time; an unacknowledged message expires */
+  struct hgl_key *absent;               /* see absent_find */
+  size_t absent_count, absent_capacity;
+  int64_t holds_due_ms;  /* monotonic; what is held back is looked at again */
+  int64_t expiry_due_ms; /* Unix time; an unacknowledged message expires */
   bool failed;
   struct children children, errands; /* supervise.h, as what follows; errands: WITH_ERRAND */
   uint64_t children_added;
@@ -431,16 +433,6 @@ json_t *json_did(const struct hgl_key *key);
 /* agent.c */
 struct agent *agent_by_key(struct hgl_host *host, const struct hgl_key *key);
 struct agent *agent_by_name(const struct hgl_host *host, struct hgl_bytes name);
-int agent_advertise(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
-/* The directory has what it would say, under its delegation, said in this incarnation. */
-bool agent_is_advertised(struct agent *agent);
-/* Some agents may not be advertised any more: in the next tick those say it anew. */
-void agents_review_adverts(struct hgl_host *host);
-/* Takes back what this agent offered, which is not here any more. */
-int agent_withdraw(struct hgl_host *host, const struct hgl_key *key,
-                   struct hgl_err *err) HGL_NODISCARD;
-/* Takes back what agents offer that were here once and are not now. */
-int agents_withdraw_absent(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 int agent_store_row(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 /* Appends its delegation, as it is signed. */
 int agent_put_delegation(const struct agent *agent, struct hgl_buf *out,
@@ -451,6 +443,21 @@ bool agent_granted(const struct agent *agent, const char *kind, struct hgl_bytes
                    size_t *folder_size);
 void agent_destroy(struct agent *agent);
 int agent_renew(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+
+/* adverts.c */
+int agent_advertise(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+/* The directory has what it would say, under its delegation, said in this incarnation. */
+bool agent_is_advertised(struct agent *agent);
+/* Some agents may not be advertised any more: in the next tick those say it anew. */
+void agents_review_adverts(struct hgl_host *host);
+/* Takes back what this agent offered, unless it is here. */
+int agent_withdraw(struct hgl_host *host, const struct hgl_key *key,
+                   struct hgl_err *err) HGL_NODISCARD;
+/* When the agents of a start are all there: whose adverts are to be taken back, because they were
+ * here once and are not now; and for some of them in each tick, that. Those that a crash leaves are
+ * found by the next start. */
+int absent_find(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+int absent_withdraw(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 
 /* ops.c: what the VM calls */
 extern const struct hgl_vm_ops agent_ops;

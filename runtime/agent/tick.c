@@ -181,7 +181,8 @@ void hgl_host_tick(struct hgl_host *host)
     if (!host->failed) hibernate_some(host);
     return;
   }
-  if (!host->complete && (agents_withdraw_absent(host, &err) || scripts_sweep(host, &err))) {
+  if ((!host->complete && (absent_find(host, &err) || scripts_sweep(host, &err))) ||
+      absent_withdraw(host, &err)) {
     host_fatal(host, &err);
     return;
   }
