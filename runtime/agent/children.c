@@ -12,6 +12,23 @@ struct child *child_by_name(const struct hgl_host *host, struct hgl_bytes name)
   return hgl_map_get(&host->children_by_name, name);
 }
 
+/* ---- lists ---- */
+
+static void list_add(struct children *list, struct child *child, enum child_list which)
+{
+  child->in[which].previous = list->last;
+  child->in[which].next = NULL;
+  *(list->last ? &list->last->in[which].next : &list->first) = child;
+  list->last = child;
+}
+
+static void list_remove(struct children *list, struct child *child, enum child_list which)
+{
+  struct child *previous = child->in[which].previous, *next = child->in[which].next;
+  *(previous ? &previous->in[which].next : &list->first) = next;
+  *(next ? &next->in[which].previous : &list->last) = previous;
+}
+
 /* ---- scripts ---- */
 
 static int hold_script(struct hgl_host *host, struct hgl_bytes source, struct script **out,
@@ -119,22 +136,8 @@ static int join_group(struct child *child, const char *name, struct hgl_err *err
   struct agent_group *group = hgl_map_get(&child->host->groups, hgl_text(name));
   if (!group) return hgl_fail(err, HGL_NOT_FOUND, "there is no group named %s", name);
   child->group = group;
-  if (group->last)
-    group->last->next_of_group = child;
-  else
-    group->first = child;
-  group->last = child;
+  list_add(&group->children, child, OF_GROUP);
   return 0;
-}
-
-static void leave_group(struct child *child)
-{
-  struct agent_group *group = child->group;
-  struct child *before = NULL;
-  if (!group) return;
-  for (struct child *at = group->first; at != child; at = at->next_of_group) before = at;
-  *(before ? &before->next_of_group : &group->first) = child->next_of_group;
-  if (group->last == child) group->last = before;
 }
 
 /* ---- children ---- */
@@ -215,11 +218,7 @@ static int enlist(struct child *child, const char *group, struct hgl_err *err)
   if (!status && (status = join_group(child, group, err)))
     hgl_map_remove(&host->children_by_name, hgl_text(child->name));
   if (status) return status;
-  if (host->children_last)
-    host->children_last->next = child;
-  else
-    host->children = child;
-  host->children_last = child;
+  list_add(&host->children, child, OF_HOST);
   child->number = ++host->children_added;
   return 0;
 }
@@ -227,19 +226,18 @@ static int enlist(struct child *child, const char *group, struct hgl_err *err)
 static void unlist(struct child *child)
 {
   struct hgl_host *host = child->host;
-  struct child *before = NULL;
-  for (struct child *at = host->children; at != child; at = at->next) before = at;
-  *(before ? &before->next : &host->children) = child->next;
-  if (host->children_last == child) host->children_last = before;
+  if (host->page_end == child) host->page_end = child->in[OF_HOST].previous;
+  list_remove(&host->children, child, OF_HOST);
+  if (child->group) list_remove(&child->group->children, child, OF_GROUP);
+  if (child->errand) list_remove(&host->errands, child, WITH_ERRAND);
   hgl_map_remove(&host->children_by_name, hgl_text(child->name));
-  leave_group(child);
 }
 
 void children_deinit(struct hgl_host *host)
 {
   struct hgl_map_slot *slot;
-  for (struct child *child; (child = host->children);) {
-    host->children = child->next;
+  for (struct child *child; (child = host->children.first);) {
+    host->children.first = child->in[OF_HOST].next;
     destroy(child);
   }
   for (size_t i = 0; (slot = hgl_map_next(&host->groups, &i));) {
@@ -419,7 +417,7 @@ int child_send(struct child *child, enum errand errand, struct hgl_err *err)
   struct hgl_host *host = child->host;
   struct agent *agent = child->agent;
   bool began = child->errand != NO_ERRAND;
-  if (!began) host->errands++;
+  if (!began) list_add(&host->errands, child, WITH_ERRAND);
   child->errand = errand;
   host_request_tick(host);
   hgl_heap_remove(&host->restarts, &child->due);
@@ -464,7 +462,7 @@ static int run_errand(struct child *child, struct hgl_err *err)
   enum errand errand = child->errand;
   int status;
   child->errand = NO_ERRAND;
-  child->host->errands--;
+  list_remove(&child->host->errands, child, WITH_ERRAND);
   switch (errand) {
   case NO_ERRAND:
     return 0;
@@ -483,9 +481,9 @@ static int run_errand(struct child *child, struct hgl_err *err)
 static int run_errands(struct hgl_host *host, struct hgl_err *err)
 {
   int status = 0;
-  for (struct child *child = host->children, *next; child && !status; child = next) {
-    next = child->next;
-    if (child->errand && (!child->agent || child->agent->stopped)) status = run_errand(child, err);
+  for (struct child *child = host->errands.first, *next; child && !status; child = next) {
+    next = child->in[WITH_ERRAND].next;
+    if (!child->agent || child->agent->stopped) status = run_errand(child, err);
   }
   return status;
 }
@@ -506,7 +504,7 @@ void children_settle(struct hgl_host *host)
 {
   struct hgl_err err;
   if (!host->stopping) begin_due(host);
-  if (host->errands && !host->failed && run_errands(host, &err)) host_fatal(host, &err);
+  if (host->errands.first && !host->failed && run_errands(host, &err)) host_fatal(host, &err);
   if (host->erasing_count && !host->failed && erase_some(host, &err)) host_fatal(host, &err);
   if (host->changed) host_request_tick(host);
 }

@@ -210,6 +210,7 @@ void hgl_host_destroy(struct hgl_host *host)
   for (char **url = host->urls; url && *url; url++) hgl_free(*url);
   hgl_free(host->urls);
   hgl_free(host->agents);
+  hgl_free(host->absent);
   hgl_free(host->kept);
   hgl_free(host);
 }

@@ -213,8 +213,8 @@ int hgl_host_agent_script(struct hgl_host *host, const char *name, const char **
 
 /* ---- the tick ---- */
 
-/* The first one says that all agents of the start are there: what others offered before is
- * withdrawn, and handlers run. */
+/* The first one says that all agents of the start are there: from then on what others offered
+ * before is withdrawn, some of it in each tick, and handlers run. */
 void hgl_host_tick(struct hgl_host *host);
 /* When the next tick is due at the latest, monotonic ns; INT64_MAX: only when something arrives. */
 int64_t hgl_host_deadline(const struct hgl_host *host);

@@ -128,6 +128,17 @@ json_t *describe_child(const struct child *child)
   return whole_or_none(object, whole);
 }
 
+/* The first child behind this number. Whoever asks goes on, as a rule, where the last page ended.
+ */
+static struct child *child_behind(const struct hgl_host *host, uint64_t number)
+{
+  struct child *child = host->page_end ? host->page_end : host->children.first;
+  while (child && child->number > number && child->in[OF_HOST].previous)
+    child = child->in[OF_HOST].previous;
+  while (child && child->number <= number) child = child->in[OF_HOST].next;
+  return child;
+}
+
 /* The cursor is the number of the last one told. */
 static int page_of_agents(struct hgl_host *host, const struct hgl_page *page, json_t **out,
                           struct hgl_err *err)
@@ -139,10 +150,10 @@ static int page_of_agents(struct hgl_host *host, const struct hgl_page *page, js
   if (!status && after.size && after.size != sizeof place)
     status = hgl_fail(err, HGL_INVALID, "this is no cursor of a list of agents");
   uint64_t last = !status && after.size ? hgl_get_be64(after.data) : 0;
-  for (const struct child *child = host->children; child && !status; child = child->next) {
-    if (child->number <= last) continue;
-    if (page_full(&paging)) break;
+  struct child *child = last ? child_behind(host, last) : host->children.first;
+  for (; child && !status && !page_full(&paging); child = child->in[OF_HOST].next) {
     status = page_add(&paging, describe_child(child), row_key(child->number, place), err);
+    if (page) host->page_end = child;
   }
   return page_end(&paging, status, out, err);
 }

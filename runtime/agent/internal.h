@@ -91,7 +91,8 @@ struct wait;      /* waits.c */
 struct agent {
   struct hgl_host *host;
   struct child *child; /* what it was made from */
-  struct agent *next_ready;
+  size_t place;        /* in host->agents */
+  struct agent *next_ready, *previous_ready;
   bool is_ready;
   const char *name; /* the child's */
   uint64_t number;
@@ -303,6 +304,10 @@ struct tick_record {
 
 /* ---- the host ---- */
 
+struct children { /* a list; see supervise.h */
+  struct child *first, *last;
+};
+
 enum proof_kind { PROOF_FORK, PROOF_DELEGATION_CONFLICT, PROOF_KINDS }; /* proofs.c */
 
 struct hgl_host {
@@ -389,21 +394,24 @@ struct hgl_host {
   size_t delegation_cursor_size;
   char **urls;
   int64_t gossip_due_ms, upkeep_due_ms; /* monotonic */
-  size_t upkeep_next;                   /* the agent it goes on with; 0: it is done */
+  size_t upkeep_left;                   /* of the agents, from the first on; 0: it is done */
   int64_t advert_version;               /* of the latest advert of ours */
   uint64_t advert_tick;                 /* in which it was signed */
   bool reviews_adverts;                 /* with the next upkeep */
   bool reviewing;                       /* … with the upkeep that goes on */
-  int64_t holds_due_ms;                 /* monotonic; what is held back is looked at again */
-  int64_t expiry_due_ms;                /* Unix time; an unacknowledged message expires */
+  struct hgl_key *absent;               /* see absent_find */
+  size_t absent_count, absent_capacity;
+  int64_t holds_due_ms;  /* monotonic; what is held back is looked at again */
+  int64_t expiry_due_ms; /* Unix time; an unacknowledged message expires */
   bool failed;
-  struct child *children, *children_last; /* supervise.h, as what follows */
+  struct children children, errands; /* supervise.h, as what follows; errands: WITH_ERRAND */
   uint64_t children_added;
+  struct child *page_end; /* the last page of agents ended with it, or behind it; NULL: nowhere */
   struct hgl_map children_by_name, groups, scripts, limits;
   struct hgl_heap restarts; /* children, by monotonic time in ms */
   struct settle_waiter *waiters;
   uint64_t *erasing; /* numbers of agents */
-  size_t erasing_count, erasing_capacity, errands;
+  size_t erasing_count, erasing_capacity;
 
   const struct hgl_watcher *watcher;
   struct hgl_host_counts counts;
@@ -426,16 +434,6 @@ json_t *json_did(const struct hgl_key *key);
 /* agent.c */
 struct agent *agent_by_key(struct hgl_host *host, const struct hgl_key *key);
 struct agent *agent_by_name(const struct hgl_host *host, struct hgl_bytes name);
-int agent_advertise(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
-/* The directory has what it would say, under its delegation, said in this incarnation. */
-bool agent_is_advertised(struct agent *agent);
-/* Some agents may not be advertised any more: in the next tick those say it anew. */
-void agents_review_adverts(struct hgl_host *host);
-/* Takes back what this agent offered, which is not here any more. */
-int agent_withdraw(struct hgl_host *host, const struct hgl_key *key,
-                   struct hgl_err *err) HGL_NODISCARD;
-/* Takes back what agents offer that were here once and are not now. */
-int agents_withdraw_absent(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 int agent_store_row(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 /* Appends its delegation, as it is signed. */
 int agent_put_delegation(const struct agent *agent, struct hgl_buf *out,
@@ -446,6 +444,21 @@ bool agent_granted(const struct agent *agent, const char *kind, struct hgl_bytes
                    size_t *folder_size);
 void agent_destroy(struct agent *agent);
 int agent_renew(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+
+/* adverts.c */
+int agent_advertise(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+/* The directory has what it would say, under its delegation, said in this incarnation. */
+bool agent_is_advertised(struct agent *agent);
+/* Some agents may not be advertised any more: in the next tick those say it anew. */
+void agents_review_adverts(struct hgl_host *host);
+/* Takes back what this agent offered, unless it is here. */
+int agent_withdraw(struct hgl_host *host, const struct hgl_key *key,
+                   struct hgl_err *err) HGL_NODISCARD;
+/* When the agents of a start are all there: whose adverts are to be taken back, because they were
+ * here once and are not now; and for some of them in each tick, that. Those that a crash leaves are
+ * found by the next start. */
+int absent_find(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+int absent_withdraw(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 
 /* ops.c: what the VM calls */
 extern const struct hgl_vm_ops agent_ops;
@@ -480,7 +493,8 @@ int64_t hibernate_deadline_ms(const struct hgl_host *host); /* monotonic; INT64_
 
 /* run.c and the other files of handlers that wait: see runs.h */
 void agent_ready(struct agent *agent);
-void run_agents(struct hgl_host *host); /* phase 4 */
+void agent_unready(struct agent *agent); /* its turn has come, or it goes */
+void run_agents(struct hgl_host *host);  /* phase 4 */
 
 /* stretch.c */
 void stretch_begin(struct hgl_host *host, struct agent *agent, struct mail *mail,

@@ -21,12 +21,20 @@ void agent_ready(struct agent *agent)
   if (agent->is_ready || agent->held) return;
   agent->is_ready = true;
   agent->next_ready = NULL;
-  if (host->ready_last)
-    host->ready_last->next_ready = agent;
-  else
-    host->ready_first = agent;
+  agent->previous_ready = host->ready_last;
+  *(host->ready_last ? &host->ready_last->next_ready : &host->ready_first) = agent;
   host->ready_last = agent;
   host_request_tick(host);
+}
+
+void agent_unready(struct agent *agent)
+{
+  struct hgl_host *host = agent->host;
+  struct agent *previous = agent->previous_ready, *next = agent->next_ready;
+  if (!agent->is_ready) return;
+  *(previous ? &previous->next_ready : &host->ready_first) = next;
+  *(next ? &next->previous_ready : &host->ready_last) = previous;
+  agent->is_ready = false;
 }
 
 /* ---- runs ---- */
@@ -436,13 +444,29 @@ static void consume(struct agent *agent, struct mail *mail)
   if (mail->kind == MAIL_STOP) agent->stopped = true;
 }
 
+/* Its manifest says that it listens; its script, loaded anew when it woke, declares no such
+ * handler: a module has changed on disk. */
+static void log_missing(struct agent *agent, const struct mail *mail)
+{
+  struct hgl_bytes name = mail->timer ? hgl_bytes(mail->timer->id, mail->timer->name_size)
+                          : mail->kind == MAIL_MESSAGE ? mail->message->envelope.type
+                                                       : hgl_text(mail_subject(mail));
+  host_log(agent->host, HGL_LOG_ERROR,
+           "%s: its script has no handler for '%.*s' any more, since it was loaded anew: a module "
+           "has changed",
+           agent->name, (int)name.size, (const char *)name.data);
+}
+
 /* Nobody listens. To a refusal, a start, a timer that is no longer declared, a reply to the
  * operator, nobody has to; but a message that an older version of the script would have handled is
- * not lost in silence. */
-static void pass_over(struct agent *agent, struct mail *mail)
+ * not lost in silence. `declared`: a handler that is missing; its schedule stays. */
+static void pass_over(struct agent *agent, struct mail *mail, bool declared)
 {
   agent->host->changed = true;
-  if (mail->timer) mail->timer->every_ms = 0;
+  if (declared)
+    log_missing(agent, mail);
+  else if (mail->timer)
+    mail->timer->every_ms = 0;
   consume(agent, mail);
   if (mail->kind == MAIL_MESSAGE && agent->script &&
       !hgl_bytes_is(mail->message->envelope.protocol, "haggle"))
@@ -498,7 +522,7 @@ static void handle(struct agent *agent, struct mail *mail, struct agent_run *run
     return;
   }
   if (!listens || !hgl_vm_has(agent->vm, call.kind, call.name)) {
-    pass_over(agent, mail);
+    pass_over(agent, mail, listens);
     finish(mail, run);
     hgl_buf_deinit(&values);
     return;
@@ -649,9 +673,7 @@ void run_agents(struct hgl_host *host)
   int64_t until = hgl_mono_ns(host->config.clock) + (int64_t)HGL_TICK_RUN_MS * 1000000;
   struct agent *agent;
   for (int steps = 0; steps < STEPS_MAX && (agent = host->ready_first) && !host->failed;) {
-    host->ready_first = agent->next_ready;
-    if (!host->ready_first) host->ready_last = NULL;
-    agent->is_ready = false;
+    agent_unready(agent);
     bool more = true;
     int64_t now = hgl_mono_ns(host->config.clock), turn_until = now + (int64_t)TURN_MS * 1000000;
     for (int i = 0; more && i < MAILS_PER_TURN && now <= turn_until; i++) {

@@ -110,7 +110,7 @@ static struct child *first_concerned(struct child *failed)
 {
   struct agent_group *group = failed->group;
   if (!group || group->strategy == HGL_ONE_FOR_ONE) return NULL;
-  return group->strategy == HGL_ONE_FOR_ALL ? group->first : failed->next_of_group;
+  return group->strategy == HGL_ONE_FOR_ALL ? group->children.first : failed->in[OF_GROUP].next;
 }
 
 static void park_with_group(struct child *failed, struct child *first, const char *why)
@@ -118,7 +118,7 @@ static void park_with_group(struct child *failed, struct child *first, const cha
   char text[HGL_ERR_MESSAGE_SIZE];
   snprintf(text, sizeof text, "%s failed, of the same group: %s", failed->name, why);
   park(failed, why);
-  for (struct child *child = first; child; child = child->next_of_group)
+  for (struct child *child = first; child; child = child->in[OF_GROUP].next)
     if (child != failed) park(child, text);
 }
 
@@ -155,7 +155,7 @@ static void restart(struct child *failed, const char *why)
   if (group && group->restarts.max && is_too_much(failed, &group->restarts, group->within_ms)) {
     snprintf(text, sizeof text, "the group %s failed %zu times within %lld s, at last: %s",
              group->name, group->restarts.max + 1, (long long)(group->within_ms + 999) / 1000, why);
-    park_with_group(failed, group->first, text);
+    park_with_group(failed, group->children.first, text);
     return;
   }
   int64_t delay_ms = delay_of(policy, before);
@@ -163,8 +163,8 @@ static void restart(struct child *failed, const char *why)
   child_hold(failed, true);
   /* They begin in the order in which they wait: that of the group. */
   struct child *first = first_concerned(failed);
-  if (!group || first != group->first) begin_later(failed, delay_ms, why);
-  for (struct child *child = first; child; child = child->next_of_group) {
+  if (!group || first != group->children.first) begin_later(failed, delay_ms, why);
+  for (struct child *child = first; child; child = child->in[OF_GROUP].next) {
     if (child == failed)
       begin_later(child, delay_ms, why);
     else

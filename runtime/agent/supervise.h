@@ -41,20 +41,25 @@ enum standing { RUNNING, PAUSED, PARKED, STOPPED };
 /* What is to be done with a child as soon as its agent has come to rest. */
 enum errand { NO_ERRAND, RESTART, STOP, REMOVE, FORGET };
 
+/* The lists that a child can be in: all of a host and those of its group, in the order in which
+ * they were added; those with an errand, in the order in which they were sent. */
+enum child_list { OF_HOST, OF_GROUP, WITH_ERRAND, CHILD_LISTS };
+
 struct agent_group {
   enum hgl_strategy strategy;
   int64_t within_ms;
   struct window restarts; /* max 0: not limited */
-  struct child *first, *last;
+  struct children children;
   char name[];
 };
 
 struct child {
   struct hgl_heap_entry due; /* in host->restarts, in ms: when it begins again; first member */
   struct hgl_host *host;
-  struct child *next; /* all of a host, in the order in which they were added */
-  uint64_t number;    /* from 1 on, in that order; none twice */
-  struct child *next_of_group;
+  struct {
+    struct child *previous, *next;
+  } in[CHILD_LISTS];
+  uint64_t number;           /* from 1 on, in the order in which they were added; none twice */
   struct agent_group *group; /* or NULL */
   struct agent *agent;       /* NULL: stopped */
   /* as it was described */

@@ -130,30 +130,29 @@ static int keep_advertised(struct agent *agent, bool reviews, struct hgl_err *er
   return says ? agent_advertise(agent, err) : 0;
 }
 
-/* What is due about once a minute, for some agents in each tick; old delegations are forgotten,
- * too.
- */
+/* What is due about once a minute, for some agents in each tick, from the last to the first: one
+ * that fills the gap of another (agent_unlist) had its turn, and so, when it was opened, had one
+ * that came since. Old delegations are forgotten, too. */
 static void upkeep(struct hgl_host *host)
 {
   struct hgl_err err;
   int64_t until = hgl_mono_ns(host->config.clock) + (int64_t)UPKEEP_RUN_MS * 1000000;
-  if (!host->upkeep_next) {
+  if (!host->upkeep_left) {
     if (host->upkeep_due_ms > host->mono_ms) return;
     host->upkeep_due_ms = host->mono_ms + UPKEEP_EVERY_MS;
     host->reviewing = host->reviews_adverts;
     host->reviews_adverts = false;
+    host->upkeep_left = host->agent_count;
     if (delegations_sweep(host, &err)) host_log(host, HGL_LOG_ERROR, "%s", err.message);
   }
-  for (int i = 0; i < UPKEEP_AGENTS_MAX && host->upkeep_next < host->agent_count; i++) {
-    struct agent *agent = host->agents[host->upkeep_next++];
+  if (host->upkeep_left > host->agent_count) host->upkeep_left = host->agent_count;
+  for (int i = 0; i < UPKEEP_AGENTS_MAX && host->upkeep_left; i++) {
+    struct agent *agent = host->agents[--host->upkeep_left];
     if (dialogues_expire(agent, &err) || keep_advertised(agent, host->reviewing, &err))
       host_log(host, HGL_LOG_ERROR, "%s", err.message);
     if (hgl_mono_ns(host->config.clock) > until) break;
   }
-  if (host->upkeep_next >= host->agent_count)
-    host->upkeep_next = 0;
-  else
-    host_request_tick(host);
+  if (host->upkeep_left) host_request_tick(host);
 }
 
 /* False: the store takes nothing now. */
@@ -183,7 +182,8 @@ void hgl_host_tick(struct hgl_host *host)
     if (!host->failed) hibernate_some(host);
     return;
   }
-  if (!host->complete && (agents_withdraw_absent(host, &err) || scripts_sweep(host, &err))) {
+  if ((!host->complete && (absent_find(host, &err) || scripts_sweep(host, &err))) ||
+      absent_withdraw(host, &err)) {
     host_fatal(host, &err);
     return;
   }

@@ -103,6 +103,12 @@ static void write_log(void *user, enum hgl_log_level level, const char *who, con
   if (size > 0 && (size_t)size < left) world->logged_size += (size_t)size;
 }
 
+static void requested(void *user)
+{
+  struct node *node = user;
+  node->requests++;
+}
+
 static void failed(void *user, const struct hgl_err *why)
 {
   struct node *node = user;
@@ -161,6 +167,7 @@ static int try_host(struct node *node, struct hgl_err *err)
       .lua_bytes = world->lua_bytes,
       .allow_private = true,
       .forget_lua = world->forget_lua,
+      .request_tick = requested,
       .fatal = failed,
       .user = node,
   };

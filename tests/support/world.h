@@ -26,6 +26,7 @@ struct node {
   struct link_frame *got_first, *got_last;
   int wants;                  /* links asked for, less those given up */
   struct hgl_key last_wanted; /* peer of the last one asked for */
+  size_t requests;            /* of its host, for another tick */
 };
 
 struct link_frame {

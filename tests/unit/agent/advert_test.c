@@ -1,4 +1,5 @@
-/* What agents advertise when they start again: only what nobody was told yet. */
+/* What agents advertise when they start again: only what nobody was told yet; and what becomes of
+ * adverts of agents that are gone. */
 #include "support/world.h"
 
 #include <stdio.h>
@@ -342,6 +343,155 @@ static void an_advert_leaves_after_its_commit(void **state)
   world_deinit(&world);
 }
 
+/* ---- many ---- */
+
+enum { CROWD = 150 };
+
+static void add_one(struct node *node, int index)
+{
+  char name[16];
+  snprintf(name, sizeof name, "n%d", index);
+  world_agent(node, name, "agent.offer { service = 'weather', price = 4 }", NULL);
+}
+
+static int offers(struct node *node)
+{
+  struct hgl_err err;
+  json_t *found;
+  assert_ok(hgl_host_find(node->host, "service=weather limit 1000", &found, &err));
+  int count = (int)json_array_size(found);
+  json_decref(found);
+  return count;
+}
+
+/* A host that has just started, without the agents that it had. */
+static struct node *begin_deserted(struct world *world, uint64_t seed)
+{
+  world_init(world, seed);
+  struct node *a = world_node(world);
+  for (int i = 0; i < CROWD; i++) add_one(a, i);
+  world_run(world);
+  assert_int_equal(offers(a), CROWD);
+  restart(a);
+  return a;
+}
+
+/* One tick; how many adverts it has taken back. It asks for another one as long as some are left.
+ */
+static int withdrawn_by_a_tick(struct node *node)
+{
+  int before = offers(node);
+  node->requests = 0;
+  hgl_host_tick(node->host);
+  int left = offers(node);
+  assert_true(node->requests > 0 || !left);
+  return before - left;
+}
+
+static void what_absent_agents_offered_is_withdrawn_in_parts(void **state)
+{
+  struct world world;
+  struct node *a = begin_deserted(&world, 11);
+  for (int left = CROWD; left > 0;) {
+    int part = withdrawn_by_a_tick(a);
+    assert_in_range(part, 1, CROWD / 2);
+    left -= part;
+  }
+  int signed_once = signatures(a);
+  world_run(&world);
+  assert_int_equal(signatures(a), signed_once);
+  world_deinit(&world);
+}
+
+static void what_a_crash_leaves_is_withdrawn_by_the_next_start(void **state)
+{
+  struct world world;
+  struct node *a = begin_deserted(&world, 12);
+  withdrawn_by_a_tick(a);
+  assert_in_range(offers(a), 1, CROWD - 1);
+  restart(a);
+  assert_in_range(offers(a), 1, CROWD); /* the commit was on its way, or not */
+  while (offers(a)) assert_true(withdrawn_by_a_tick(a) > 0);
+  restart(a);
+  world_run(&world);
+  assert_int_equal(signatures(a), 0);
+  world_deinit(&world);
+}
+
+static void an_agent_that_comes_meanwhile_keeps_its_advert(void **state)
+{
+  struct world world;
+  struct hgl_err err;
+  struct node *a = begin_deserted(&world, 13);
+  withdrawn_by_a_tick(a);
+  for (int i = 0; i < 50; i++) add_one(a, i * 3); /* of those withdrawn and of those left */
+  assert_in_range(offers(a), 50, CROWD - 1);
+  assert_ok(hgl_host_remove_agent(a->host, "n0", false, &err));
+  while (a->host->absent_count) world_run(&world);
+  assert_int_equal(offers(a), 49);
+  restart(a);
+  for (int i = 1; i < 50; i++) add_one(a, i * 3);
+  world_run(&world);
+  assert_int_equal(offers(a), 49);
+  world_deinit(&world);
+}
+
+/* A host that is to stop does not go on: the next start does. */
+static void a_host_that_stops_withdraws_no_more(void **state)
+{
+  struct world world;
+  struct node *a = begin_deserted(&world, 14);
+  withdrawn_by_a_tick(a);
+  int left = offers(a);
+  hgl_host_stop_agents(a->host);
+  world_run(&world);
+  assert_int_equal(offers(a), left);
+  world_deinit(&world);
+}
+
+static int64_t slow_mono_ns(void *user)
+{
+  hgl_clock_advance(user, 1);
+  return ((struct hgl_clock_virtual *)user)->mono_ns;
+}
+
+static void withdrawing_takes_a_bounded_time_of_each_tick(void **state)
+{
+  struct world world;
+  struct node *a = begin_deserted(&world, 15);
+  world.clock.mono_ns = slow_mono_ns; /* each look at it takes a millisecond */
+  assert_in_range(withdrawn_by_a_tick(a), 1, 20);
+  world_deinit(&world);
+}
+
+/* ---- renewing ---- */
+
+static void delegations_that_were_issued_together_are_renewed_one_by_one(void **state)
+{
+  enum { AGENTS = 48, HOURS = 6 * 24 };
+  struct world world;
+  world_init(&world, 16);
+  struct node *a = world_node(&world);
+  uint64_t issued[AGENTS];
+  int renewed = 0, most = 0;
+  for (int i = 0; i < AGENTS; i++) add_one(a, i);
+  for (int i = 0; i < AGENTS; i++) issued[i] = a->host->agents[i]->delegation.sequence;
+  for (int hour = 1; hour <= HOURS; hour++) {
+    int in_this_hour = -renewed;
+    hgl_clock_advance(&world.time, 3600 * 1000);
+    world_run(&world);
+    renewed = 0;
+    for (int i = 0; i < AGENTS; i++)
+      renewed += a->host->agents[i]->delegation.sequence != issued[i];
+    in_this_hour += renewed;
+    if (in_this_hour > most) most = in_this_hour;
+    if (hour < 5 * 24) assert_int_equal(renewed, 0);
+  }
+  assert_int_equal(renewed, AGENTS); /* a day before their end, all of them */
+  assert_in_range(most, 1, AGENTS / 4);
+  world_deinit(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -356,6 +506,12 @@ int main(void)
       cmocka_unit_test(adverts_of_a_host_that_is_gone_are_dropped_in_one_tick_after_another),
       cmocka_unit_test(the_others_do_not_look_for_theirs_when_an_advert_is_lost),
       cmocka_unit_test(an_advert_leaves_after_its_commit),
+      cmocka_unit_test(what_absent_agents_offered_is_withdrawn_in_parts),
+      cmocka_unit_test(what_a_crash_leaves_is_withdrawn_by_the_next_start),
+      cmocka_unit_test(an_agent_that_comes_meanwhile_keeps_its_advert),
+      cmocka_unit_test(a_host_that_stops_withdraws_no_more),
+      cmocka_unit_test(withdrawing_takes_a_bounded_time_of_each_tick),
+      cmocka_unit_test(delegations_that_were_issued_together_are_renewed_one_by_one),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -541,6 +541,106 @@ static void every_message_takes_effect_once_and_in_order_whatever_is_done(void *
   }
 }
 
+static size_t errands(const struct hgl_host *host)
+{
+  size_t count = 0;
+  for (const struct child *child = host->errands.first; child; child = child->in[WITH_ERRAND].next)
+    count++;
+  return count;
+}
+
+/* One whose turn has not come yet is no reason to look at all the others in each tick. */
+static void an_errand_that_waits_is_found_without_the_other_agents(void **state)
+{
+  struct hgl_err err;
+  struct world world;
+  struct node *a;
+  begin(&world, &a);
+  world_agent(a, "busy", "agent.on('x/1.0/write', function() log.info('takes 30 ms') end)", NULL);
+  world_agent(a, "busy2", "agent.on('x/1.0/write', function() log.info('takes 30 ms') end)", NULL);
+  world_agent(a, "x", writer, NULL);
+  world_agent(a, "y", writer, NULL);
+  world_run(&world);
+  assert_ok(hgl_host_pause_agent(a->host, "y", &err));
+  write_text(a, "busy", "one");
+  write_text(a, "busy2", "one");
+  hgl_host_tick(a->host);
+  assert_ok(hgl_host_remove_agent(a->host, "x", false, &err));
+  assert_ok(hgl_host_restart_agent(a->host, "y", hgl_bytes(NULL, 0), &err));
+  assert_int_equal(errands(a->host), 2);
+  hgl_host_tick(a->host);
+  assert_int_equal(errands(a->host), 1); /* what came later did not have to wait */
+  assert_status(a, "y", "running");
+  struct children all = a->host->children;
+  a->host->children = (struct children){0}; /* whoever looks there finds nobody */
+  world_run(&world);
+  a->host->children = all;
+  assert_null(describe(a, "x"));
+  assert_int_equal(errands(a->host), 0);
+  assert_int_equal(a->host->agent_count, 4);
+  world_deinit(&world);
+}
+
+static void assert_list(struct children list, enum child_list which, size_t count)
+{
+  const struct child *previous = NULL;
+  for (const struct child *child = list.first; child; child = child->in[which].next) {
+    assert_ptr_equal(child->in[which].previous, previous);
+    previous = child;
+    count--;
+  }
+  assert_ptr_equal(list.last, previous);
+  assert_int_equal(count, 0);
+}
+
+static void assert_listed(const struct hgl_host *host, size_t children)
+{
+  const struct agent *previous = NULL;
+  const struct agent_group *group = hgl_map_get(&host->groups, hgl_text("shop"));
+  assert_list(host->children, OF_HOST, children);
+  assert_list(group->children, OF_GROUP, children - 1); /* all but the operator */
+  for (size_t i = 0; i < host->agent_count; i++) assert_int_equal(host->agents[i]->place, i);
+  for (const struct agent *agent = host->ready_first; agent; agent = agent->next_ready) {
+    assert_ptr_equal(agent->previous_ready, previous);
+    previous = agent;
+  }
+  assert_ptr_equal(host->ready_last, previous);
+}
+
+static void agents_come_and_go_in_any_order(void **state)
+{
+  enum { AGENTS = 9 };
+  const struct hgl_group_config group = {.name = "shop"};
+  const struct hgl_agent_config config = {.group = "shop"};
+  struct hgl_err err;
+  for (int step = 1; step < AGENTS; step++) { /* with 1 in order, with 8 backwards */
+    struct world world;
+    struct node *a;
+    char name[8];
+    if (step % 3 == 0) continue;
+    begin(&world, &a);
+    assert_ok(hgl_host_add_group(a->host, &group, &err));
+    for (int i = 0; i < AGENTS; i++) {
+      snprintf(name, sizeof name, "n%d", i);
+      world_agent_with(a, name, writer, config);
+      if (i % 2) write_text(a, name, "one"); /* some have something to do */
+    }
+    assert_listed(a->host, AGENTS + 1);
+    for (int i = 0; i < AGENTS; i++) {
+      snprintf(name, sizeof name, "n%d", (i + 1) * step % AGENTS);
+      struct agent *agent = agent_by_name(a->host, hgl_text(name));
+      agent_ready(agent);
+      assert_ok(child_end(agent->child, &err));
+      assert_listed(a->host, (size_t)(AGENTS + 1 - i));
+      assert_ok(hgl_host_remove_agent(a->host, name, false, &err));
+      world_run(&world);
+      assert_listed(a->host, (size_t)(AGENTS - i));
+      assert_int_equal(a->host->agent_count, AGENTS - i);
+    }
+    world_deinit(&world);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -558,6 +658,8 @@ int main(void)
       cmocka_unit_test(the_operator_cannot_be_stopped_and_unknown_names_are_errors),
       cmocka_unit_test(whoever_waits_is_told_when_it_is_durable),
       cmocka_unit_test(every_message_takes_effect_once_and_in_order_whatever_is_done),
+      cmocka_unit_test(an_errand_that_waits_is_found_without_the_other_agents),
+      cmocka_unit_test(agents_come_and_go_in_any_order),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* Lists page by page: nothing twice, nothing left out, whatever the size of a page. */
+#include "agent/supervise.h"
 #include "support/world.h"
 
 static const char *const offering =
@@ -114,11 +115,64 @@ static void what_goes_between_two_pages_moves_nothing_else(void **state)
   world_deinit(&world);
 }
 
+/* Two agents from this cursor on, which then is behind them. */
+static void two_agents(struct node *node, struct hgl_buf *cursor, const char *a, const char *b)
+{
+  struct hgl_buf next;
+  json_t *list;
+  hgl_buf_init(&next, 100);
+  struct hgl_page page = {hgl_buf_bytes(cursor), 2, SIZE_MAX, &next};
+  assert_ok(hgl_host_page(node->host, HGL_LIST_AGENTS, &page, &list, &err));
+  const char *const names[] = {a, b};
+  assert_int_equal(json_array_size(list), 2);
+  for (size_t i = 0; i < 2; i++)
+    assert_string_equal(json_string_value(json_object_get(json_array_get(list, i), "name")),
+                        names[i]);
+  json_decref(list);
+  hgl_buf_deinit(cursor);
+  *cursor = next;
+}
+
+static void agents_are_listed_from_where_the_last_page_ended(void **state)
+{
+  struct world world;
+  struct node *node = begin(&world);
+  struct hgl_buf cursor, before;
+  hgl_buf_init(&cursor, 100);
+  hgl_buf_init(&before, 100);
+  two_agents(node, &cursor, "operator", "a0");
+  hgl_buf_append_bytes(&before, hgl_buf_bytes(&cursor));
+  /* The one where the page ended goes. */
+  assert_ok(hgl_host_remove_agent(node->host, "a0", false, &err));
+  world_run(&world);
+  two_agents(node, &cursor, "a1", "a2");
+  /* Whoever began at the first one would not get further than it. */
+  struct child *first = node->host->children.first, *second = first->in[OF_HOST].next;
+  first->in[OF_HOST].next = NULL;
+  two_agents(node, &cursor, "a3", "a4");
+  first->in[OF_HOST].next = second;
+  two_agents(node, &before, "a1", "a2"); /* and back */
+  /* The first one, and all. */
+  static const char *const names[] = {"a1", "a2", "a3", "a4"};
+  hgl_buf_clear(&cursor);
+  for (size_t i = 0; i < 4; i++) {
+    assert_ok(hgl_host_remove_agent(node->host, names[i], false, &err));
+    world_run(&world);
+  }
+  json_t *whole = collect(node, (struct listed){.list = HGL_LIST_AGENTS}, 1, SIZE_MAX);
+  assert_int_equal(json_array_size(whole), 1);
+  json_decref(whole);
+  hgl_buf_deinit(&cursor);
+  hgl_buf_deinit(&before);
+  world_deinit(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(pages_of_every_size_make_the_same_list),
       cmocka_unit_test(what_goes_between_two_pages_moves_nothing_else),
+      cmocka_unit_test(agents_are_listed_from_where_the_last_page_ended),
   };
   if (hgl_crypto_init(&err) != 0) return 1;
   return cmocka_run_group_tests(tests, NULL, NULL);

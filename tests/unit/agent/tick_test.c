@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "agent/supervise.h"
 #include "support/world.h"
 
 static const char script[] =
@@ -305,6 +306,48 @@ static void an_agent_that_does_nothing_at_its_start_is_at_rest(void **state)
   world_deinit(&world);
 }
 
+static int64_t slow_mono_ns(void *user)
+{
+  hgl_clock_advance(user, 1);
+  return ((struct hgl_clock_virtual *)user)->mono_ns;
+}
+
+/* Upkeep that goes on over several ticks, because each look at the clock takes a millisecond. */
+static void upkeep_leaves_nobody_out_when_agents_go_meanwhile(void **state)
+{
+  enum { AGENTS = 12 };
+  struct hgl_err err;
+  for (int gone = 0; gone < AGENTS; gone++) {
+    struct world world;
+    world_init(&world, 22);
+    struct node *node = world_node(&world);
+    char names[AGENTS][8];
+    for (int i = 0; i < AGENTS; i++) {
+      snprintf(names[i], sizeof names[i], "n%d", i);
+      world_agent(node, names[i], "agent.offer { service = 'weather' }", NULL);
+    }
+    world_run(&world);
+    world.clock.mono_ns = slow_mono_ns;
+    chain_renew(node->host, "for the test"); /* all adverts are to be said anew */
+    for (int tick = 0; node->host->upkeep_left != AGENTS / 2; tick++) {
+      assert_true(tick < 100);
+      size_t left = node->host->upkeep_left;
+      hgl_host_tick(node->host);
+      assert_true(!left || left - node->host->upkeep_left <= 3);
+      if (node->host->upkeep_left && node->host->upkeep_left < AGENTS / 2) break;
+    }
+    assert_in_range(node->host->upkeep_left, 1, AGENTS - 1);
+    assert_ok(hgl_host_remove_agent(node->host, names[gone], false, &err));
+    for (int i = 0; i < 30; i++) hgl_host_tick(node->host);
+    assert_int_equal(node->host->upkeep_left, 0);
+    assert_int_equal(node->host->agent_count, AGENTS - 1);
+    for (size_t i = 0; i < AGENTS - 1; i++)
+      if (!agent_is_advertised(node->host->agents[i]))
+        fail_msg("without %s, %s was left out", names[gone], node->host->agents[i]->name);
+    world_deinit(&world);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -320,6 +363,7 @@ int main(void)
       cmocka_unit_test(agents_of_a_start_can_sleep_until_they_begin),
       cmocka_unit_test(an_agent_that_does_nothing_at_its_start_is_at_rest),
       cmocka_unit_test(want_of_memory_while_committing_is_fatal_or_survived),
+      cmocka_unit_test(upkeep_leaves_nobody_out_when_agents_go_meanwhile),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

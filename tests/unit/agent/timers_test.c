@@ -1,4 +1,7 @@
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "support/world.h"
 
@@ -343,6 +346,51 @@ static void an_agent_has_only_so_many_timers(void **state)
   world_deinit(&world);
 }
 
+static void write_file(const char *path, const char *text)
+{
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  fputs(text, file);
+  assert_int_equal(fclose(file), 0);
+}
+
+/* The library is changed while the agent sleeps, and put right again. */
+static void a_schedule_whose_handler_is_missing_goes_on(void **state)
+{
+  static const char rings[] = "return true\n";
+  struct world world;
+  char library[] = "/tmp/haggle-timers-XXXXXX", folder[64], module[80];
+  assert_non_null(mkdtemp(library));
+  snprintf(folder, sizeof folder, "%s/haggle", library);
+  snprintf(module, sizeof module, "%s/bells.lua", folder);
+  assert_int_equal(mkdir(folder, 0700), 0);
+  write_file(module, rings);
+  world_init(&world, 4);
+  world.stdlib = library;
+  world.hibernate_ms = 1000;
+  struct node *a = world_node(&world);
+  world_agent(a, "x",
+              "if require 'haggle.bells' then\n"
+              "  agent.every('bell', '10s', function() log.info('rang') end)\n"
+              "end\n",
+              NULL);
+  world_advance(&world, 11000);
+  assert_int_equal(world_count_logged(&world, "rang"), 1);
+  world_advance(&world, 3000);
+  write_file(module, "return false\n");
+  world_advance(&world, 10000);
+  assert_int_equal(world_count_logged(&world, "rang"), 1);
+  assert_int_equal(world_count_logged(&world, "x: its script has no handler for 'bell' any more"),
+                   1);
+  write_file(module, rings);
+  world_advance(&world, 10000);
+  assert_int_equal(world_count_logged(&world, "rang"), 2);
+  world_deinit(&world);
+  assert_int_equal(unlink(module), 0);
+  assert_int_equal(rmdir(folder), 0);
+  assert_int_equal(rmdir(library), 0);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -360,6 +408,7 @@ int main(void)
       cmocka_unit_test(a_deadline_is_a_span_of_time_whatever_the_clock_says),
       cmocka_unit_test(a_run_that_still_goes_on_skips_the_next_ones),
       cmocka_unit_test(an_agent_has_only_so_many_timers),
+      cmocka_unit_test(a_schedule_whose_handler_is_missing_goes_on),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
