@@ -101,7 +101,7 @@ static void clear(struct agent_run *run)
   hgl_buf_deinit(&run->places);
   hgl_buf_deinit(&run->away);
   hgl_buf_deinit(&run->lock);
-  run->retrying = run->parked = run->granted = false;
+  run->retrying = run->parked = run->granted = run->lost_places = false;
   run->attempt = 1;
 }
 

@@ -211,6 +211,20 @@ static int save_answers(struct agent_run *run, struct hgl_buf *row, struct hgl_e
   return 0;
 }
 
+_Static_assert(HGL_VM_PLACES_SIZE_MAX + 16 <= ROW_SIZE_MAX, "places that no row can hold");
+
+/* Others moved them to longer places since the run was suspended: told once. */
+static void tell_of_lost_places(struct agent_run *run)
+{
+  size_t count = run->lost_places ? 0 : hgl_vm_views_beyond(run->views);
+  if (!count) return;
+  run->lost_places = true;
+  host_log(run->agent->host, HGL_LOG_WARN,
+           "%s: %zu tables of state that a waiting handler holds were moved to places too long to "
+           "be kept (%d bytes for all): to a handler that is brought back they are removed",
+           run->agent->name, count, HGL_VM_PLACES_SIZE_MAX);
+}
+
 static int save_places(struct agent_run *run, struct hgl_buf *row, struct hgl_err *err)
 {
   int status = 0;
@@ -219,6 +233,7 @@ static int save_places(struct agent_run *run, struct hgl_buf *row, struct hgl_er
   hgl_buf_clear(row);
   if (run->views) status = hgl_vm_views_places(run->agent->vm, run->views, row, err);
   if (status || hgl_bytes_equal(hgl_buf_bytes(row), hgl_buf_bytes(&run->places))) return status;
+  tell_of_lost_places(run);
   hgl_buf_clear(&run->places);
   hgl_buf_append_bytes(&run->places, hgl_buf_bytes(row));
   if ((status = hgl_buf_check(&run->places, err))) return status;

@@ -89,6 +89,7 @@ struct agent_run {
   uint64_t row;          /* in RUNS; 0: none */
   struct hgl_buf places; /* of its views, as in its row; empty: no row */
   struct hgl_buf away;   /* the same, while the agent has no state tree */
+  bool lost_places;      /* some were too long to be kept, and the operator was told */
 
   /* what it waits for */
   enum hgl_vm_wait_kind waits;

@@ -121,6 +121,22 @@ static void check_journal(lua_State *L, uint32_t hash)
   run->journal_full = false;
 }
 
+/* Views that are garbage count as held until they have been collected. */
+static void check_views(lua_State *L, uint32_t hash)
+{
+  char text[160];
+  size_t count, size = hgl_run_views_held(L, &count);
+  if (size <= HGL_VM_PLACES_SIZE_MAX) return;
+  lua_gc(L, LUA_GCCOLLECT);
+  size = hgl_run_views_held(L, &count);
+  if (size <= HGL_VM_PLACES_SIZE_MAX) return;
+  snprintf(text, sizeof text,
+           "limit: this handler holds %zu tables of state across a suspension, whose places take "
+           "%zu bytes; limit %d",
+           count, size, HGL_VM_PLACES_SIZE_MAX);
+  refuse_to_wait(L, hash, text);
+}
+
 int hgl_run_suspend(lua_State *L, uint32_t hash, lua_KFunction resumed)
 {
   struct hgl_vm *vm = hgl_vm_of(L);
@@ -135,6 +151,7 @@ int hgl_run_suspend(lua_State *L, uint32_t hash, lua_KFunction resumed)
     luaL_error(L, "this handler had not been expected to wait: it is tried again");
   }
   check_journal(L, hash);
+  check_views(L, hash);
   hgl_journal_note_bool(vm, HGL_JOURNAL_WAIT, hash, true);
   if (vm->journal.full) check_journal(L, hash);
   size_t waiting = vm->run->waiting > vm->run_count ? vm->run->waiting : vm->run_count;

@@ -1,10 +1,12 @@
 #include "lua/run_views.h"
 
+#include <assert.h>
+
 #include "base/mem.h"
 #include "lua/vm_core.h"
 #include "protocol/cbor.h"
 
-enum { SPARE_MAX = 64, PLACES_SIZE_MAX = 8 << 20 };
+enum { SPARE_MAX = 64, NAME_SIZE = 6 /* at most, and whether it is in cache */ };
 
 static void release(struct hgl_run_views *views)
 {
@@ -83,6 +85,28 @@ uint32_t hgl_run_views_name(struct hgl_vm *vm, struct hgl_state_node *node)
   views->items[views->count++] = (struct hgl_run_view){node, views->next};
   *mark = (struct hgl_state_mark){views->epoch, views->next};
   return views->next++;
+}
+
+/* What one table takes in hgl_vm_views_places, at most; 0: it stands nowhere. */
+static size_t place_size(const struct hgl_run_view *view)
+{
+  size_t size = hgl_state_path_size(view->node);
+  return size ? NAME_SIZE + size : 0;
+}
+
+size_t hgl_run_views_held(lua_State *L, size_t *count)
+{
+  const struct hgl_run_views *views = &hgl_vm_of(L)->run->views;
+  size_t size = 0;
+  *count = 0;
+  luaL_checkstack(L, 4, "view");
+  for (size_t i = 0; i < views->count; i++) {
+    hgl_stretch_look(L);
+    if (!hgl_bind_state_has_view(L, views->items[i].node)) continue;
+    size += place_size(&views->items[i]);
+    ++*count;
+  }
+  return size;
 }
 
 /* Replays ------------------------------------------------------------------------------------ */
@@ -164,23 +188,38 @@ int hgl_vm_views_places(const struct hgl_vm *vm, const struct hgl_vm_views *view
                         struct hgl_buf *out, struct hgl_err *err)
 {
   struct hgl_buf places;
-  size_t count = 0;
-  hgl_buf_init(&places, PLACES_SIZE_MAX);
+  size_t count = 0, left = HGL_VM_PLACES_SIZE_MAX;
+  hgl_buf_init(&places, HGL_VM_PLACES_SIZE_MAX);
   for (size_t i = 0; views && i < views->count; i++) {
     const struct hgl_run_view *view = &views->items[i];
+    size_t size = place_size(view);
+    if (!size || size > left) continue;
     size_t before = places.size;
     hgl_cbor_put_uint(&places, view->name);
     hgl_cbor_put_bool(&places, hgl_state_of(view->node) == vm->cache);
-    if (hgl_state_path(view->node, &places))
-      count++;
-    else
-      places.size = before;
+    bool stands = hgl_state_path(view->node, &places);
+    assert(stands && places.size - before <= size);
+    left -= size;
+    count++;
   }
   hgl_cbor_put_list(out, 3 * count);
   hgl_buf_append_bytes(out, hgl_buf_bytes(&places));
   int status = hgl_buf_check(&places, err);
   hgl_buf_deinit(&places);
   return status ? status : hgl_buf_check(out, err);
+}
+
+size_t hgl_vm_views_beyond(const struct hgl_vm_views *views)
+{
+  size_t count = 0, left = HGL_VM_PLACES_SIZE_MAX;
+  for (size_t i = 0; views && i < views->count; i++) {
+    size_t size = place_size(&views->items[i]);
+    if (size > left)
+      count++;
+    else
+      left -= size;
+  }
+  return count;
 }
 
 static int load_view(struct hgl_vm *vm, struct hgl_cbor_reader *in, struct hgl_vm_views *views,

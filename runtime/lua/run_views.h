@@ -31,6 +31,8 @@ void hgl_run_views_begin(struct hgl_vm *vm);
 void hgl_run_views_end(struct hgl_vm *vm, bool keep);
 /* The run's name for the table; a new one, when it has none. */
 uint32_t hgl_run_views_name(struct hgl_vm *vm, struct hgl_state_node *node);
+/* What the places of those take, at most, that the script may still hold. May raise. */
+size_t hgl_run_views_held(lua_State *L, size_t *count);
 /* Pushes the view of this name, in a replay: a placeholder. Raises for want of memory. */
 void hgl_run_views_push(lua_State *L, uint32_t name);
 void hgl_run_views_forget(struct hgl_vm *vm, struct hgl_vm_run *run);

@@ -156,6 +156,8 @@ int hgl_state_placeholder(struct hgl_state *state, struct hgl_state_node **out,
 void hgl_state_remove_placeholder(struct hgl_state_node *node); /* reads as one that was removed */
 /* Appends the keys from the root to this table, as an encoded list. False: it stands nowhere. */
 bool hgl_state_path(const struct hgl_state_node *node, struct hgl_buf *out);
+/* The bytes that hgl_state_path appends; 0: it stands nowhere. */
+size_t hgl_state_path_size(const struct hgl_state_node *node);
 /* Where such a path leads now, borrowed; *out is NULL when there is no table. */
 int hgl_state_follow(struct hgl_state *state, struct hgl_bytes path, struct hgl_state_node **out,
                      struct hgl_err *err) HGL_NODISCARD;

@@ -48,6 +48,28 @@ bool hgl_state_path(const struct hgl_state_node *node, struct hgl_buf *out)
   return true;
 }
 
+static size_t head_size(uint64_t value)
+{
+  return value < 24            ? 1
+         : value <= UINT8_MAX  ? 2
+         : value <= UINT16_MAX ? 3
+         : value <= UINT32_MAX ? 5
+                               : 9;
+}
+
+size_t hgl_state_path_size(const struct hgl_state_node *node)
+{
+  size_t size = 0, depth = 0;
+  if (node->gone || !node->state) return 0;
+  for (const struct hgl_state_node *up = node; up->now.parent; up = up->now.parent, depth++) {
+    if (depth > HGL_STATE_DEPTH_MAX) return 0;
+    struct hgl_state_key key = hgl_slot_key(up->now.slot);
+    size += key.is_int ? head_size((uint64_t)(key.integer < 0 ? -1 - key.integer : key.integer))
+                       : head_size(key.text.size) + key.text.size;
+  }
+  return depth || node == node->state->root ? head_size(depth) + size : 0;
+}
+
 static int read_key(struct hgl_cbor_reader *in, struct hgl_state_key *out, struct hgl_err *err)
 {
   struct hgl_cbor_reader probe = *in;

@@ -148,7 +148,10 @@ struct hgl_vm_limits {
 enum {
   HGL_VM_SUSPENSIONS_MAX = 1000,       /* of one run */
   HGL_VM_JOURNAL_SIZE_MAX = 256 << 10, /* bytes of one run's journal */
-  HGL_VM_NAME_SIZE_MAX = 128,          /* bytes of the name of a handler, timer or module */
+  /* Bytes of the places of the tables of state that one run holds while it is suspended. One place
+   * takes up to HGL_STATE_DEPTH_MAX keys, some 13 KB. */
+  HGL_VM_PLACES_SIZE_MAX = 64 << 10,
+  HGL_VM_NAME_SIZE_MAX = 128, /* bytes of the name of a handler, timer or module */
 };
 
 /* The watchdog: one per host; a thread that interrupts the loop thread's Lua when a stretch
@@ -234,9 +237,13 @@ int hgl_vm_views_copy(const struct hgl_vm_run *run, struct hgl_vm_views **out,
 /* From their places; what stands there no more is left out. HGL_CORRUPT, HGL_IO. */
 int hgl_vm_views_load(struct hgl_vm *vm, struct hgl_bytes places, struct hgl_vm_views **out,
                       struct hgl_err *err) HGL_NODISCARD;
-/* Appends where they stand now: another place than before only when hgl_vm_moves has changed. */
+/* Appends where they stand now: another place than before only when hgl_vm_moves has changed. At
+ * most HGL_VM_PLACES_SIZE_MAX and the head of a list: a suspension that would hold more raises; but
+ * others may move the tables below longer keys later. What is beyond then is left out, as if it had
+ * been removed. */
 int hgl_vm_views_places(const struct hgl_vm *vm, const struct hgl_vm_views *views,
                         struct hgl_buf *out, struct hgl_err *err) HGL_NODISCARD;
+size_t hgl_vm_views_beyond(const struct hgl_vm_views *views); /* how many are left out */
 void hgl_vm_views_destroy(struct hgl_vm_views *views);
 /* After the last replayed stretch: gives the handler its tables. HGL_NO_MEMORY: the run is to be
  * abandoned. */
