@@ -93,23 +93,28 @@ static int check_opening(const struct hgl_definition *definition,
   return 0;
 }
 
+static int check_room(const struct agent *agent, struct hgl_bytes key, struct hgl_err *err)
+{
+  const struct partner *partner = partner_of(agent, key);
+  if (agent->dialogues.count >= (size_t)agent->limits->dialogues)
+    return hgl_fail(err, HGL_LIMIT, "%s has %zu open dialogues", agent->name,
+                    agent->dialogues.count);
+  if (partner && partner->count >= (size_t)agent->limits->dialogues_per_peer)
+    return hgl_fail(err, HGL_LIMIT, "%s has %zu open dialogues with this peer", agent->name,
+                    partner->count);
+  return 0;
+}
+
 /* An ended dialogue is forgotten: its thread can neither go on nor be opened again by accident,
- * because an opening always makes a new thread id. */
+ * because an opening always makes a new thread id. Fails for want of memory only: what a stretch
+ * ended is open again after its raise, also where the operator permits fewer by now. */
 static int set(struct agent *agent, struct hgl_bytes key, const struct dialogue *next,
                struct hgl_err *err)
 {
   struct dialogue *held = hgl_map_get(&agent->dialogues, key);
-  const struct partner *partner = partner_of(agent, key);
-  bool ends = !next || next->state.ended, opens = !held && !ends;
-  if (opens && agent->dialogues.count >= (size_t)agent->limits->dialogues)
-    return hgl_fail(err, HGL_LIMIT, "%s has %zu open dialogues", agent->name,
-                    agent->dialogues.count);
-  if (opens && partner && partner->count >= (size_t)agent->limits->dialogues_per_peer)
-    return hgl_fail(err, HGL_LIMIT, "%s has %zu open dialogues with this peer", agent->name,
-                    partner->count);
   int status = save(agent, key, next, err);
   if (status) return status;
-  if (ends) {
+  if (!next || next->state.ended) {
     forget(agent, key);
     return 0;
   }
@@ -149,6 +154,7 @@ int dialogue_step(struct agent *agent, const struct hgl_envelope *envelope, bool
                                   agent->host->now_ms, err)))
     return status;
   if (!held && next.state.ended) return 0;
+  if (!held && (status = check_room(agent, key, err))) return status;
   return set(agent, key, &next, err);
 }
 

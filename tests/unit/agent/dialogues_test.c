@@ -218,6 +218,41 @@ static void a_stretch_that_raises_puts_its_dialogues_back(void **state)
   world_deinit(&world);
 }
 
+static void what_a_stretch_that_raises_had_ended_is_open_again_beyond_a_lower_limit(void **state)
+{
+  static const char server[] = "agent.protocol { name = 'idle', version = '1.0',\n"
+                               "  messages = { open = { replies = { 'close' } }, close = {} } }\n"
+                               "agent.on('idle/1.0/open', function(m) state.ref = m:ref() end)\n"
+                               "agent.on('go/1.0/now', function()\n"
+                               "  agent.reply(state.ref, 'close', {})\n"
+                               "  log.info('closes')\n"
+                               "  error('no')\n"
+                               "end)\n";
+  static const char client[] = "agent.on('go/1.0/now', function()\n"
+                               "  for i = 1, 3 do agent.send('server', 'idle/1.0/open', {}) end\n"
+                               "end)\n"
+                               "agent.on('idle/1.0/close', function() end)\n";
+  struct world world;
+  world_init(&world, 11);
+  struct node *a = world_node(&world);
+  for (int start = 0; start < 3; start++) {
+    const struct hgl_agent_limits fewer = {.dialogues = 1, .dialogues_per_peer = 1};
+    struct hgl_agent_config config = {0};
+    if (start) config.limits = fewer;
+    world_agent(a, "operator", "", NULL);
+    world_agent_with(a, "server", server, config);
+    world_agent(a, "client", client, NULL);
+    if (start < 2) world_say(a, start ? "server" : "client", "go/1.0/now", NULL);
+    world_advance(&world, 3000);
+    if (a->failed) fail_msg("%s", a->failure.message);
+    assert_int_equal(open_dialogues(a), 3);
+    world_crash(a);
+    world_restart(a);
+  }
+  assert_int_equal(world_count_logged(&world, "server: closes"), 3);
+  world_deinit(&world);
+}
+
 static void dialogues_with_one_peer_are_bounded_and_idle_ones_end(void **state)
 {
   static const char idle[] = "agent.protocol { name = 'idle', version = '1.0',\n"
@@ -290,6 +325,7 @@ int main(void)
       cmocka_unit_test(dialogues_are_forgotten_when_they_end_or_their_deadline_is_long_past),
       cmocka_unit_test(a_refusal_ends_the_dialogue_on_both_sides),
       cmocka_unit_test(a_stretch_that_raises_puts_its_dialogues_back),
+      cmocka_unit_test(what_a_stretch_that_raises_had_ended_is_open_again_beyond_a_lower_limit),
       cmocka_unit_test(dialogues_with_one_peer_are_bounded_and_idle_ones_end),
       cmocka_unit_test(an_idle_dialogue_grows_old_over_restarts),
   };
