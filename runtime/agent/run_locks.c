@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+enum { LOCKS_MAX = 1000 }; /* of one handler: each suspension writes them all */
+
 struct lock {
   struct agent_run *holder;
 };
@@ -118,6 +120,8 @@ int lock_take(struct agent *agent, struct hgl_bytes key, bool *granted, struct h
   struct stretch *stretch = &agent->host->stretch;
   struct held_lock *held = find(&stretch->locks, key);
   const struct lock *lock = hgl_map_get(&agent->locks, key);
+  if (!held && stretch->locks.count >= LOCKS_MAX)
+    return hgl_fail(err, HGL_LIMIT, "a handler holds %d locks at most", LOCKS_MAX);
   *granted = held || !lock || (stretch->run && lock->holder == stretch->run);
   if (!*granted) return 0;
   if (!held) return held_locks_add(&stretch->locks, key, 1, err);

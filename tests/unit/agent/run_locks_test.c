@@ -113,12 +113,43 @@ static void a_lock_given_in_the_tick_that_asks_for_it_is_held_once_after_a_crash
   world_deinit(&world);
 }
 
+/* Locks within locks; a suspension now and then, because C functions nest only so deep. */
+static void a_handler_holds_so_many_locks_and_no_more(void **state)
+{
+  static const struct cast cast[] = {
+      {"deep", "local function take(i, last)\n"
+               "  if i > last then agent.sleep('1s') return log.info('holds ' .. last) end\n"
+               "  if i % 100 == 0 then agent.sleep(1) end\n"
+               "  agent.exclusive('key ' .. i, take, i + 1, last)\n"
+               "end\n"
+               "agent.on('go/1.0/now', function(m) take(1, m.body.n) end)\n"},
+      {NULL, NULL}};
+  struct world world;
+  world_init(&world, 103);
+  struct node *a = world_node(&world);
+  enter(a, cast);
+  world_run(&world);
+  world_say(a, "deep", "go/1.0/now", "{\"n\":1000}");
+  world_advance(&world, 900);
+  crash(a, cast);
+  world_advance(&world, 3000);
+  assert_true(world_logged(&world, "holds 1000"));
+  assert_int_equal(dead_count(a, NULL), 0);
+  world_say(a, "deep", "go/1.0/now", "{\"n\":1001}");
+  world_advance(&world, 5000);
+  assert_false(world_logged(&world, "holds 1001"));
+  assert_true(world_logged(&world, "a handler holds 1000 locks at most"));
+  assert_int_equal(dead_count(a, "handler_failed"), 1);
+  world_deinit(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_lock_is_held_through_suspensions_and_crashes_and_given_in_turn),
       cmocka_unit_test(a_lock_is_free_when_its_handler_has_failed_for_good),
       cmocka_unit_test(a_lock_given_in_the_tick_that_asks_for_it_is_held_once_after_a_crash),
+      cmocka_unit_test(a_handler_holds_so_many_locks_and_no_more),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
