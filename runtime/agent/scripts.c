@@ -64,6 +64,15 @@ int script_module(struct agent *agent, struct hgl_bytes name, bool *found, struc
   return status;
 }
 
+/* A script may catch what `require` raises: its start fails all the same. */
+static int check_modules(const struct script_loading *loading, struct hgl_err *err)
+{
+  if (loading->count > MODULES_MAX)
+    return hgl_fail(err, HGL_LIMIT, "the script requires more than %d modules", MODULES_MAX);
+  int status = hgl_buf_check(&loading->modules, err);
+  return status ? hgl_fail_in(err, "the modules that the script requires") : 0;
+}
+
 int script_loaded_module(struct agent *agent, struct hgl_bytes name, struct hgl_bytes chunk_name,
                          struct hgl_bytes source, struct hgl_err *err)
 {
@@ -74,7 +83,7 @@ int script_loaded_module(struct agent *agent, struct hgl_bytes name, struct hgl_
   hgl_cbor_put_bytes(&loading->modules, chunk_name);
   hgl_cbor_put_bytes(&loading->modules, source);
   loading->count++;
-  return hgl_buf_check(&loading->modules, err);
+  return check_modules(loading, err);
 }
 
 bool script_declares(const struct agent *agent)
@@ -205,6 +214,7 @@ int script_start(struct agent *agent, struct hgl_bytes source, struct hgl_bytes 
   hgl_cbor_put_bytes(&bundle, config);
   hgl_cbor_put_list(&bundle, loading.count);
   hgl_buf_append_bytes(&bundle, hgl_buf_bytes(&loading.modules));
+  if (!status) status = check_modules(&loading, err);
   if (!status) status = hgl_buf_check(&bundle, err);
   if (!status) status = intern(agent->host, hgl_buf_bytes(&bundle), &agent->script, err);
   hgl_buf_deinit(&bundle);
