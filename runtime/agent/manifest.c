@@ -1,6 +1,10 @@
 #include "agent/internal.h"
 
-enum { DECLARED_SIZE_MAX = 16 << 20 };
+enum {
+  DECLARED_SIZE_MAX = 16 << 20,
+  /* Of offers and names of protocols; the rest is the agent's name, the version and such. */
+  ADVERTISED_SIZE_MAX = ADVERT_BODY_SIZE_MAX - 256,
+};
 
 int manifest_create(struct hgl_host *host, struct manifest **out, struct hgl_err *err)
 {
@@ -10,7 +14,7 @@ int manifest_create(struct hgl_host *host, struct manifest **out, struct hgl_err
   manifest->refs = 1;
   manifest->version = 1;
   hgl_buf_init(&manifest->declared, DECLARED_SIZE_MAX);
-  hgl_buf_init(&manifest->offers, ADVERT_BODY_SIZE_MAX);
+  hgl_buf_init(&manifest->offers, ADVERTISED_SIZE_MAX);
   hgl_map_init(&manifest->protocols, hgl_random_u64(random), hgl_random_u64(random));
   hgl_map_init(&manifest->names, hgl_random_u64(random), hgl_random_u64(random));
   *out = manifest;
@@ -46,6 +50,8 @@ int manifest_share(struct hgl_host *host, struct manifest **manifest, struct hgl
 {
   struct manifest *mine = *manifest;
   struct hgl_bytes declared = hgl_buf_bytes(&mine->declared);
+  int status = hgl_buf_check(&mine->declared, err);
+  if (status) return status;
   hgl_sha256(&declared, 1, &mine->digest);
   struct manifest *shared = hgl_map_get(&host->manifests, digest_of(mine));
   if (shared) {
@@ -54,8 +60,7 @@ int manifest_share(struct hgl_host *host, struct manifest **manifest, struct hgl
     manifest_release(host, mine);
     return 0;
   }
-  int status = hgl_map_put(&host->manifests, digest_of(mine), mine, err);
-  if (status) return status;
+  if ((status = hgl_map_put(&host->manifests, digest_of(mine), mine, err))) return status;
   mine->shared = true;
   hgl_buf_deinit(&mine->declared);
   return 0;
@@ -82,6 +87,30 @@ static int describe(struct manifest *manifest, struct hgl_bytes value, struct hg
   return manifest->about ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
 }
 
+/* All that is declared goes into one advert. */
+static int advertise(struct manifest *manifest, size_t offers, size_t protocols, size_t size,
+                     struct hgl_err *err)
+{
+  if (manifest->offer_count + offers > HGL_ADVERT_OFFERS_MAX)
+    return hgl_fail(err, HGL_LIMIT, "more than %d offers", HGL_ADVERT_OFFERS_MAX);
+  if (manifest->protocols.count + protocols > HGL_ADVERT_PROTOCOLS_MAX)
+    return hgl_fail(err, HGL_LIMIT, "more than %d protocols", HGL_ADVERT_PROTOCOLS_MAX);
+  if (manifest->advertised + size > ADVERTISED_SIZE_MAX)
+    return hgl_fail(err, HGL_TOO_LARGE, "offers and protocols of %zu bytes, an advert takes %d",
+                    manifest->advertised + size, ADVERTISED_SIZE_MAX);
+  manifest->advertised += size;
+  return 0;
+}
+
+static int add_offer(struct manifest *manifest, struct hgl_bytes value, struct hgl_err *err)
+{
+  int status = advertise(manifest, 1, 0, value.size, err);
+  if (status) return status;
+  hgl_buf_append_bytes(&manifest->offers, value);
+  manifest->offer_count++;
+  return hgl_buf_check(&manifest->offers, err);
+}
+
 static int add_protocol(struct manifest *manifest, struct hgl_bytes value, struct hgl_err *err)
 {
   struct hgl_definition *definition;
@@ -97,6 +126,7 @@ static int add_protocol(struct manifest *manifest, struct hgl_bytes value, struc
   status = hgl_buf_check(&key, err);
   if (!status && manifest_definition(manifest, name, version))
     status = hgl_fail(err, HGL_EXISTS, "%.*s is declared twice", HGL_STR(hgl_buf_bytes(&key)));
+  if (!status) status = advertise(manifest, 0, 1, key.size + 2, err);
   if (!status) status = hgl_map_put(&manifest->protocols, hgl_buf_bytes(&key), definition, err);
   if (status) hgl_definition_destroy(definition);
   hgl_buf_deinit(&key);
@@ -127,9 +157,7 @@ static int add(struct manifest *manifest, enum hgl_vm_declaration kind, struct h
   case HGL_VM_PROTOCOL:
     return add_protocol(manifest, value, err);
   case HGL_VM_OFFER:
-    hgl_buf_append_bytes(&manifest->offers, value);
-    manifest->offer_count++;
-    return hgl_buf_check(&manifest->offers, err);
+    return add_offer(manifest, value, err);
   case HGL_VM_HANDLER:
     status = hgl_type_parse(name, &protocol, &version, &performative, err);
     return status ? status : add_name(manifest, kind, name, err);

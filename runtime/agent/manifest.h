@@ -23,13 +23,14 @@ struct manifest {
   struct hgl_map protocols; /* "name/version" → struct hgl_definition */
   struct hgl_buf offers;    /* encoded maps, one after the other */
   size_t offer_count;
+  size_t advertised;    /* bytes of offers and of names of protocols */
   struct hgl_map names; /* kind ‖ name → any: handlers, timers, schedules, on_start and its like */
 };
 
 /* An empty one, to be filled. */
 int manifest_create(struct hgl_host *host, struct manifest **out,
                     struct hgl_err *err) HGL_NODISCARD;
-/* Errors are for the script. HGL_EXISTS, HGL_INVALID, HGL_TOO_LARGE. */
+/* Errors are for the script. HGL_EXISTS, HGL_INVALID, HGL_LIMIT, HGL_TOO_LARGE. */
 int manifest_declare(struct manifest *manifest, enum hgl_vm_declaration kind, struct hgl_bytes name,
                      struct hgl_bytes value, struct hgl_err *err) HGL_NODISCARD;
 /* Nothing more is declared: *manifest becomes the one that all share who declared the same. */

@@ -492,6 +492,60 @@ static void delegations_that_were_issued_together_are_renewed_one_by_one(void **
   world_deinit(&world);
 }
 
+/* ---- how much one advert takes ---- */
+
+/* An agent with so many protocols, of names of 60 bytes, and so many offers, of which the first has
+ * so many bytes more than it needs. `why` NULL: it is advertised. */
+static void check_declared(int protocols, int offers, int more, const char *why)
+{
+  struct world world;
+  struct hgl_err err;
+  char script[1024];
+  snprintf(script, sizeof script,
+           "for i = 1, %d do\n"
+           "  pcall(agent.protocol, { name = 'p' .. i .. ('x'):rep(59 - #tostring(i)),\n"
+           "                          version = '1.0', messages = { ask = {} } })\n"
+           "end\n"
+           "agent.offer { service = 'weather', more = ('x'):rep(%d) }\n"
+           "for i = 2, %d do agent.offer { service = 's' } end\n",
+           protocols - 1, more, offers);
+  if (protocols)
+    snprintf(script + strlen(script), sizeof script - strlen(script),
+             "agent.protocol { name = 'last' .. ('x'):rep(56), version = '1.0',\n"
+             "                 messages = { ask = {} } }\n");
+  world_init(&world, 12);
+  struct node *a = world_node(&world);
+  struct hgl_agent_config config = {
+      .name = "seller", .script_path = "seller.lua", .source = hgl_text(script)};
+  int status = hgl_host_add_agent(a->host, &config, &err);
+  assert_false(a->failed);
+  if (why) {
+    assert_int_not_equal(status, 0);
+    if (!strstr(err.message, why)) fail_msg("not %s: %s", why, err.message);
+  } else {
+    json_t *found;
+    assert_ok(status);
+    world_run(&world);
+    assert_ok(hgl_host_find(a->host, "service=weather", &found, &err));
+    assert_int_equal(json_array_size(found), 1);
+    json_decref(found);
+  }
+  world_deinit(&world);
+}
+
+static void what_one_advert_cannot_hold_is_an_error_where_it_is_declared(void **state)
+{
+  check_declared(0, 32, 0, NULL);
+  check_declared(0, 33, 0, "seller.lua:6: more than 32 offers");
+  check_declared(64, 1, 0, NULL);
+  check_declared(65, 1, 0, "seller.lua:7: more than 64 protocols");
+  /* An offer takes 25 bytes beside a long text, a protocol 66. */
+  check_declared(0, 1, 12007, NULL);
+  check_declared(0, 1, 12008, "seller.lua:5: offers and protocols of 12033 bytes");
+  check_declared(64, 1, 12007 - 64 * 66, NULL);
+  check_declared(64, 1, 12008 - 64 * 66, "seller.lua:7: offers and protocols of 12033 bytes");
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -512,6 +566,7 @@ int main(void)
       cmocka_unit_test(a_host_that_stops_withdraws_no_more),
       cmocka_unit_test(withdrawing_takes_a_bounded_time_of_each_tick),
       cmocka_unit_test(delegations_that_were_issued_together_are_renewed_one_by_one),
+      cmocka_unit_test(what_one_advert_cannot_hold_is_an_error_where_it_is_declared),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
