@@ -241,15 +241,19 @@ static int load_view(struct hgl_vm *vm, struct hgl_cbor_reader *in, struct hgl_v
   return 0;
 }
 
+/* All of them were in memory at once, within its limit. If the script itself takes more by now, its
+ * handlers fail, rather than the start of its host. */
 int hgl_vm_views_load(struct hgl_vm *vm, struct hgl_bytes places, struct hgl_vm_views **out,
                       struct hgl_err *err)
 {
   struct hgl_cbor_reader in = hgl_cbor_reader(places);
   struct hgl_vm_views *views = NULL;
-  size_t count;
+  size_t count, memory_max = vm->memory.max;
+  vm->memory.max = SIZE_MAX;
   int status = hgl_cbor_get_list(&in, "places", SIZE_MAX, &count, err);
   if (!status && count >= 3) status = create(count / 3, &views, err);
   for (; !status && count >= 3; count -= 3) status = load_view(vm, &in, views, err);
+  vm->memory.max = memory_max;
   if (status)
     hgl_vm_views_destroy(views);
   else

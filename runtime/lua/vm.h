@@ -234,7 +234,8 @@ enum hgl_vm_outcome hgl_vm_replay_resume(struct hgl_vm *vm, struct hgl_vm_run *r
 struct hgl_vm_views;
 int hgl_vm_views_copy(const struct hgl_vm_run *run, struct hgl_vm_views **out,
                       struct hgl_err *err) HGL_NODISCARD;
-/* From their places; what stands there no more is left out. HGL_CORRUPT, HGL_IO. */
+/* From their places; what stands there no more is left out. The VM's limit of memory does not count
+ * here. HGL_CORRUPT, HGL_IO, HGL_NO_MEMORY. */
 int hgl_vm_views_load(struct hgl_vm *vm, struct hgl_bytes places, struct hgl_vm_views **out,
                       struct hgl_err *err) HGL_NODISCARD;
 /* Appends where they stand now: another place than before only when hgl_vm_moves has changed. At

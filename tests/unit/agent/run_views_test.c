@@ -205,6 +205,79 @@ static void tables_at_the_end_of_the_longest_ways_end_no_host(void **state)
   world_deinit(&world);
 }
 
+/* ---- no room for them ---- */
+
+static const char settled[] =
+    "agent.on_start(function(reason)\n"
+    "  if reason ~= 'created' then return end\n"
+    "  for i = 1, 500 do state[i] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 } end\n"
+    "end)\n"
+    "agent.on('hold/1.0/them', function()\n"
+    "  local all = {}\n"
+    "  for i = 1, 500 do all[i] = state[i] end\n"
+    "  agent.sleep('60s')\n"
+    "  log.info('holds ' .. #all .. ' ' .. all[500][15])\n"
+    "end)\n";
+
+static void begin_settled(struct node *node, const char *script)
+{
+  const struct hgl_agent_limits limits = {.memory_bytes = 4 << 20};
+  world_agent(node, "operator", "", NULL);
+  world_agent(node, "y", "agent.on('report/1.0/ask', function(m) m:reply('told', { n = 1 }) end)",
+              NULL);
+  if (script) world_agent_with(node, "x", script, (struct hgl_agent_config){.limits = limits});
+}
+
+/* The top level takes all but some KB of the memory, as it may whenever it likes. */
+static void begin_grown(struct node *node)
+{
+  struct hgl_err err;
+  int status = -1;
+  begin_settled(node, NULL);
+  for (int count = 512; status; count--) {
+    char script[256];
+    snprintf(script, sizeof script,
+             "local much = {}\n"
+             "for i = 1, %d do much[i] = ('x'):rep(8192) end\n"
+             "agent.on('hold/1.0/them', function() log.info(#much) end)\n",
+             count);
+    struct hgl_agent_config config = {.name = "x",
+                                      .script_path = "x.lua",
+                                      .source = hgl_text(script),
+                                      .limits = {.memory_bytes = 4 << 20}};
+    status = hgl_host_add_agent(node->host, &config, &err);
+    if (node->failed) fail_msg("%s", err.message);
+  }
+}
+
+static void a_script_that_leaves_no_room_for_what_its_handlers_hold_ends_no_host(void **state)
+{
+  struct world world;
+  world_init(&world, 302);
+  struct node *a = world_node(&world);
+  begin_settled(a, settled);
+  world_run(&world);
+  world_say(a, "x", "hold/1.0/them", NULL);
+  world_advance(&world, 1000);
+  assert_int_equal(run_count(a), 1);
+  world_crash(a);
+  world_restart(a);
+  begin_grown(a);
+  world_advance(&world, 100000);
+  assert_false(a->failed);
+  assert_int_equal(world_number(a, "y", "report/1.0/ask", "n"), 1);
+  assert_false(world_logged(&world, "holds"));
+  json_t *list = runs_of(a), *run = json_array_get(list, 0);
+  assert_string_equal(json_string_value(json_object_get(run, "status")), "parked");
+  json_decref(list);
+  world_crash(a);
+  world_restart(a);
+  begin_settled(a, settled);
+  world_advance(&world, 100000);
+  assert_true(world_logged(&world, "holds 500 15"));
+  world_deinit(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -215,6 +288,7 @@ int main(void)
       cmocka_unit_test(what_others_move_to_longer_places_stays_with_a_handler_in_memory),
       cmocka_unit_test(what_others_move_to_places_beyond_the_limit_is_removed_for_one_brought_back),
       cmocka_unit_test(tables_at_the_end_of_the_longest_ways_end_no_host),
+      cmocka_unit_test(a_script_that_leaves_no_room_for_what_its_handlers_hold_ends_no_host),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
