@@ -241,12 +241,14 @@ static void run_passes_values_and_messages(void **state)
   assert_int_equal(fake_start(host), HGL_VM_DONE);
   assert_saw(host, "info created");
   struct hgl_vm_call call = {.kind = HGL_VM_ON_UPGRADE, .values = hgl_bytes("\x82\x01\x02", 3)};
-  hgl_vm_start(host->vm, &call, &host->run, &host->wait, &host->failure);
+  assert_int_equal(hgl_vm_start(host->vm, &call, &host->run, &host->wait, &host->failure),
+                   HGL_VM_DONE);
   hgl_vm_accept(host->vm);
   assert_saw(host, "info 3");
   call = (struct hgl_vm_call){
       .kind = HGL_VM_ON_TIMER, .name = hgl_text("t"), .values = hgl_bytes("\x81\xa1\x61x\x05", 5)};
-  hgl_vm_start(host->vm, &call, &host->run, &host->wait, &host->failure);
+  assert_int_equal(hgl_vm_start(host->vm, &call, &host->run, &host->wait, &host->failure),
+                   HGL_VM_DONE);
   hgl_vm_accept(host->vm);
   assert_saw(host, "info 5");
   struct hgl_vm_message message = fake_message("a/1.0/b", hgl_bytes("\xa0", 1));
@@ -255,7 +257,8 @@ static void run_passes_values_and_messages(void **state)
                               .values = hgl_bytes("\x82\x61w\x61"
                                                   "c",
                                                   5)};
-  hgl_vm_start(host->vm, &call, &host->run, &host->wait, &host->failure);
+  assert_int_equal(hgl_vm_start(host->vm, &call, &host->run, &host->wait, &host->failure),
+                   HGL_VM_DONE);
   hgl_vm_accept(host->vm);
   assert_saw(host, "info a/1.0/bwc");
 }
