@@ -188,6 +188,8 @@ int absent_withdraw(struct hgl_host *host, struct hgl_err *err)
   int64_t until = hgl_mono_ns(host->config.clock) + (int64_t)WITHDRAW_RUN_MS * 1000000;
   int status = 0;
   if (!host->absent_count || host->stopping) return 0;
+  /* Others hear of none of ours before all that were said are durable (tick.c). */
+  if (host->advert_tick > host->committed_tick) return 0;
   for (int i = 0; i < WITHDRAW_AGENTS_MAX && host->absent_count && !status; i++) {
     status = agent_withdraw(host, &host->absent[--host->absent_count], err);
     if (hgl_mono_ns(host->config.clock) > until) break;

@@ -375,6 +375,7 @@ int child_begin(struct child *child, struct hgl_err *err)
   bool found, again = child->agent != NULL;
   int status = make(child, &agent, &found, err);
   if (status) return status;
+  struct hgl_key before = again ? child->agent->key : agent->key;
   hgl_heap_remove(&host->restarts, &child->due);
   if (again) {
     carry_over(child->agent, agent);
@@ -394,7 +395,9 @@ int child_begin(struct child *child, struct hgl_err *err)
   host->changed = true;
   host_request_tick(host);
   tick_now(host);
-  if ((status = agent_open(agent, found, reason, err))) host_fatal(host, err); /* half stands */
+  status = agent_open(agent, found, reason, err);
+  if (!status && !hgl_key_equal(&before, &agent->key)) status = agent_withdraw(host, &before, err);
+  if (status) host_fatal(host, err); /* half stands */
   if (again && !status)
     watch_event(host, "agent", json_pack("{s:s, s:s}", "name", child->name, "what", "restarted"));
   return status;

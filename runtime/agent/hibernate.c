@@ -117,6 +117,7 @@ int agent_wake(struct agent *agent, struct hgl_err *err)
     return status;
   }
   agent_active(agent);
+  agent->unwakeable_ms = 0;
   agent->host->counts.woken++;
   agent->host->counts.waking_ns += (uint64_t)(hgl_mono_ns(agent->host->config.clock) - start);
   return 0;

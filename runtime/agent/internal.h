@@ -140,8 +140,9 @@ struct agent {
   uint64_t handled, sent, raised, refused;
   char *last_error, *last_traceback;
   struct agent *awake_next, *awake_previous; /* in host->awake_first … while it has a VM */
-  int64_t active_ms;                         /* monotonic; when it last did something */
-  size_t lua_bytes;                          /* of its VM, as far as the host's sum knows */
+  int64_t unwakeable_ms; /* monotonic: since when there is no memory to wake it; 0: there is */
+  int64_t active_ms;     /* monotonic; when it last did something */
+  size_t lua_bytes;      /* of its VM, as far as the host's sum knows */
   bool is_awake;
   bool stopped;
   bool held; /* paused, parked or waiting for its restart: no stretch begins */

@@ -136,7 +136,9 @@ void peers_gossip(struct hgl_host *host)
   if (hgl_directory_news(host->directory, &news, &err) == 0) gossip_to_all(host, NULL, &news);
   hgl_buf_deinit(&news);
   if (host->gossip_due_ms > host->mono_ms) return;
-  host->gossip_due_ms = host->mono_ms + GOSSIP_EVERY_MS;
+  /* Not always at the same distance from others' digests. */
+  host->gossip_due_ms = host->mono_ms + GOSSIP_EVERY_MS -
+                        (int64_t)(hgl_random_u64(host->config.random) % (GOSSIP_EVERY_MS / 5));
   struct hgl_map_slot *slot;
   for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) {
     struct peer *peer = slot->value;

@@ -13,6 +13,7 @@ enum {
   RETRY_FIRST_MS = 100,
   RETRY_FACTOR = 5,
   MEMORY_RETRY_MS = 1000,
+  MEMORY_WAIT_MAX_MS = 60000,
 };
 
 void agent_ready(struct agent *agent)
@@ -283,12 +284,23 @@ void run_give_up(struct agent_run *run, enum hgl_code code, const char *why)
   run_finish(run);
 }
 
-/* There is no memory to wake its agent: that is no fault of the handler's, and no attempt. */
+/* That there is no memory to wake an agent is no fault of its handlers', and no attempt of theirs;
+ * but the same is said of a top level that needs more than the agent may have. */
+static bool may_wait_for_memory(struct agent *agent, int status)
+{
+  int64_t now_ms = agent->host->mono_ms;
+  if (status != -HGL_NO_MEMORY) return false;
+  if (!agent->unwakeable_ms) {
+    host_log(agent->host, HGL_LOG_WARN, "%s cannot be woken now for want of memory", agent->name);
+    agent->unwakeable_ms = now_ms;
+  }
+  return now_ms - agent->unwakeable_ms < MEMORY_WAIT_MAX_MS;
+}
+
 static void wait_for_memory(struct agent_run *run)
 {
   struct hgl_host *host = run->agent->host;
   struct hgl_err err;
-  host_log(host, HGL_LOG_WARN, "%s cannot be woken now for want of memory", run->agent->name);
   if (run_wait_until(run, host->mono_ms + MEMORY_RETRY_MS, &err)) host_fatal(host, &err);
 }
 
@@ -488,6 +500,10 @@ static void suspend_first(struct agent *agent, struct mail *mail, struct agent_r
   }
   if (run_remember_call(run, call, &err)) host_fatal(host, &err);
   consume(agent, mail);
+  if (agent->starting == run) { /* it has begun: others may, too */
+    agent->starting = NULL;
+    agent_ready(agent);
+  }
   suspend(run, vm_run, wait);
   accept_stretch(agent, run);
 }
@@ -513,8 +529,9 @@ static void handle(struct agent *agent, struct mail *mail, struct agent_run *run
   run_call_of(mail, &message, &call, &values);
   call.values = hgl_buf_bytes(&values);
   bool listens = manifest_has(agent->manifest, call.kind, call.name);
-  if (listens && agent_wake(agent, &failure.error)) {
-    if (failure.error.code != HGL_NO_MEMORY)
+  int status = listens ? agent_wake(agent, &failure.error) : 0;
+  if (status) {
+    if (mail->kind == MAIL_STOP || !may_wait_for_memory(agent, status))
       try_again(agent, mail, run, &failure);
     else if ((run = hold_back(agent, mail, run)))
       wait_for_memory(run);
@@ -554,7 +571,7 @@ static bool bring_back(struct agent_run *run)
   struct hgl_vm_failure failure = {.traceback = ""};
   if (run->vm_run) return true;
   int status = agent_wake(run->agent, &failure.error);
-  if (status == -HGL_NO_MEMORY) {
+  if (may_wait_for_memory(run->agent, status)) {
     run->retrying = true;
     wait_for_memory(run);
     return false;

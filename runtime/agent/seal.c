@@ -182,6 +182,16 @@ static int record_group(struct hgl_host *host, const struct seal *seal, size_t i
   return status;
 }
 
+/* One of an agent that is here and stands in the directory no more (not published, or withdrawn
+ * when it had just come back) is said again with the next upkeep. */
+static void review_advert(struct hgl_host *host, const struct message *message)
+{
+  struct hgl_directory_terms terms;
+  struct agent *agent = agent_by_key(host, &message->envelope.from);
+  if (agent && !hgl_directory_terms(host->directory, &agent->key, &terms))
+    agent->advert_lost = true;
+}
+
 /* Adverts are addressed to the agent's own host; signed, they go into the directory. */
 static int publish(struct hgl_host *host, const struct sealed *group, struct hgl_err *err)
 {
@@ -197,6 +207,7 @@ static int publish(struct hgl_host *host, const struct sealed *group, struct hgl
       host_log(host, HGL_LOG_WARN, "an advert was not published: %s", err->message);
       status = 0;
     }
+    if (!status) review_advert(host, group->messages[i]);
     hgl_buf_deinit(&evidence);
   }
   return status;

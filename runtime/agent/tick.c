@@ -146,13 +146,14 @@ static void upkeep(struct hgl_host *host)
     if (delegations_sweep(host, &err)) host_log(host, HGL_LOG_ERROR, "%s", err.message);
   }
   if (host->upkeep_left > host->agent_count) host->upkeep_left = host->agent_count;
+  if (host->reviewing && host->advert_tick > host->committed_tick) return; /* as absent_withdraw */
   for (int i = 0; i < UPKEEP_AGENTS_MAX && host->upkeep_left; i++) {
     struct agent *agent = host->agents[--host->upkeep_left];
     if (dialogues_expire(agent, &err) || keep_advertised(agent, host->reviewing, &err))
       host_log(host, HGL_LOG_ERROR, "%s", err.message);
     if (hgl_mono_ns(host->config.clock) > until) break;
   }
-  if (host->upkeep_left) host_request_tick(host);
+  if (host->upkeep_left || host->reviews_adverts) host_request_tick(host);
 }
 
 /* False: the store takes nothing now. */

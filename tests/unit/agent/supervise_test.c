@@ -305,9 +305,37 @@ static void a_group_that_fails_too_often_in_all_is_parked_whole(void **state)
   world_deinit(&world);
 }
 
+/* It was tried again, has begun, and waits: that keeps nobody else. */
+static void an_on_start_that_was_tried_again_and_waits_holds_no_mail_back(void **state)
+{
+  struct world world;
+  struct node *a;
+  char script[512];
+  world_init(&world, 31);
+  a = world_node(&world);
+  world_agent(a, "operator", "", NULL);
+  snprintf(script, sizeof script,
+           "agent.on_start(function()\n"
+           "  if haggle.now() < %lld then error('too early') end\n"
+           "  log.info('started')\n"
+           "  agent.sleep('1h')\n"
+           "end)\n"
+           "agent.on('count/1.0/up', function(m) m:reply('told', { n = 7 }) end)\n",
+           (long long)hgl_wall_ms(&world.clock) + 300);
+  char whole[600];
+  snprintf(whole, sizeof whole, "local haggle = require 'haggle'\n%s", script);
+  world_agent(a, "x", whole, NULL);
+  world_advance(&world, 5000);
+  assert_true(world_logged(&world, "too early"));
+  assert_int_equal(world_count_logged(&world, "started"), 1);
+  assert_int_equal(world_number(a, "x", "count/1.0/up", "n"), 7);
+  world_deinit(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(an_on_start_that_was_tried_again_and_waits_holds_no_mail_back),
       cmocka_unit_test(a_window_holds_what_is_younger_than_its_time),
       cmocka_unit_test(an_agent_that_cannot_start_begins_again_ever_later_and_is_parked),
       cmocka_unit_test(delays_end_at_their_ceiling),
