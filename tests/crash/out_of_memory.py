@@ -2,11 +2,14 @@
 # timeout: 300
 """The unit tests with memory refused, place by place: no crash, no hang, no leak.
 
-    tests/crash/out_of_memory.py [--full] [--seed N] [--only PATTERN] [--points N] [--seconds N]
+    tests/crash/out_of_memory.py [--full | --every] [--seed N] [--only PATTERN] [--points N]
+                                 [--seconds N]
 
 Every program under build/sanitize/tests that is a unit test is swept (tests/support/sweep.h). --full
-refuses up to 400 requests a test, which takes hours on two cores; otherwise each program gets a
-second or two, and the seed says what of it is done. A test that fails requests itself is left out."""
+refuses up to 400 requests a test, which takes hours on two cores; --every refuses each single one, most
+of them at the same places again and again, which takes a day or more. Otherwise each program gets a
+second or two. The seed says what is done of what the bounds leave out. A test that fails requests itself
+is left out."""
 
 import argparse
 import concurrent.futures
@@ -25,14 +28,16 @@ BUILD = os.environ.get("BUILD", os.path.join(TREE, "build/sanitize"))
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--full", action="store_true")
+parser.add_argument("--every", action="store_true", help="each request, not each place")
 parser.add_argument("--seed", type=int, default=int(os.environ.get("SEED", "0")))
 parser.add_argument("--only", default="*", help="of the programs, as in unit_agent_*")
 parser.add_argument("--points", type=int, help="how often a test is run at most")
 parser.add_argument("--seconds", type=int, help="for each program")
 given = parser.parse_args()
 SEED = given.seed or random.SystemRandom().randrange(1, 1 << 31)
-POINTS = given.points or (400 if given.full else 8)
-SECONDS = given.seconds if given.seconds is not None else (0 if given.full else 1)
+POINTS = "every" if given.every else given.points or (400 if given.full else 8)
+FULL = given.full or given.every
+SECONDS = given.seconds if given.seconds is not None else (0 if FULL else 1)
 
 
 def sweep(program):
@@ -62,7 +67,7 @@ with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             noticed += int(line.group(3))
         if not good:
             print(f"FAILED: {name}\n{output}", flush=True)
-        elif given.full:
+        elif FULL:
             print(f"{name}: {last.group(0)}", flush=True)
 print(f"{refused} refusals in {passed + failed} tests; {noticed} were noticed by the tests "
       "themselves, the rest made no difference", flush=True)

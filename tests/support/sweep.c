@@ -226,12 +226,14 @@ struct point {
   int mode; /* 1: all that follow are refused, too */
 };
 
-static struct point *choose_points(size_t *count, uint64_t chance)
+static struct point *choose_points(size_t *count, uint64_t chance, bool every)
 {
-  struct point *points = calloc(places->count * 4 + 1, sizeof *points);
+  struct point *points = calloc((every ? places->requests : places->count * 4) + 1, sizeof *points);
   if (!points) exit(2);
   *count = 0;
-  for (size_t i = 0; i < PLACES_MAX; i++) {
+  for (uint64_t request = 0; every && request < places->requests; request++)
+    points[(*count)++] = (struct point){request, 0};
+  for (size_t i = 0; !every && i < PLACES_MAX; i++) {
     const struct place *place = &places->slots[i];
     for (int mode = 0; place->calls && mode < 2; mode++) {
       points[(*count)++] = (struct point){place->first, mode};
@@ -278,6 +280,7 @@ static uint64_t hash_name(const char *name, uint64_t seed)
 
 struct sweep {
   uint64_t seed;
+  bool every; /* request, alone */
   size_t points_max;
   int64_t until_s; /* monotonic; 0: no bound */
 };
@@ -304,7 +307,7 @@ static bool sweep_test(const struct sweep *sweep, const struct CMUnitTest *test)
   unsigned hangs_after_s = HANGS_AFTER_S + 10 * (unsigned)(now_s() - began_s);
   bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
   if (!good) show(words);
-  struct point *points = choose_points(&count, places->chance);
+  struct point *points = choose_points(&count, places->chance, sweep->every);
   size_t wanted = sweep->points_max && sweep->points_max < count ? sweep->points_max : count;
   if (places->sweeps_itself) {
     printf("%s: sweeps itself\n", test->name);
@@ -344,7 +347,10 @@ int __wrap__cmocka_run_group_tests(const char *name, const struct CMUnitTest *te
   const char *only = getenv("HAGGLE_SWEEP_TEST");
   if (!wanted) return __real__cmocka_run_group_tests(name, tests, count, setup, teardown);
   struct sweep sweep = {.seed = strtoull(wanted, &rest, 10)};
-  if (*rest == ':') sweep.points_max = strtoull(rest + 1, &rest, 10);
+  if (strncmp(rest, ":every", 6) == 0)
+    sweep.every = true, rest += 6;
+  else if (*rest == ':')
+    sweep.points_max = strtoull(rest + 1, &rest, 10);
   if (*rest == ':') sweep.until_s = strtoll(rest + 1, NULL, 10);
   if (sweep.until_s) sweep.until_s += now_s();
   void *warm[2];

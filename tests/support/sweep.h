@@ -3,7 +3,9 @@
  * With HAGGLE_SWEEP=SEED:POINTS:SECONDS in its environment the program does not run its tests once,
  * but each of them many times, in a process of its own, with one request for memory refused: alone,
  * or with all that follow it. First it is seen from where memory is asked for (by the innermost
- * calls); then each such place is refused, at its first request and at one chosen by the seed.
+ * calls); then each such place is refused, at its first request and at one chosen by the seed. With
+ * "every" for POINTS each single request is refused instead, alone.
+ *
  * POINTS bounds how often a test is run and SECONDS how long the program takes, 0: not at all; what
  * is left out is chosen by the seed, too.
  *
