@@ -29,6 +29,15 @@
                hgl_code_name(-status_));                                                           \
   } while (0)
 
+/* As cmocka's, but a text that is not there is a failure and no crash. */
+#undef assert_string_equal
+#define assert_string_equal(a, b)                                                                  \
+  do {                                                                                             \
+    const char *a_ = (a), *b_ = (b);                                                               \
+    if (!a_ || !b_) fail_msg("%s, %s: one is NULL", #a, #b);                                       \
+    _assert_string_equal(a_, b_, __FILE__, __LINE__);                                              \
+  } while (0)
+
 /* What the buffer holds, ended by a NUL; the buffer's own memory. */
 static inline const char *text_of_buf(struct hgl_buf *buf)
 {

@@ -118,12 +118,15 @@ static int raw_connect(const char *path)
   return fd;
 }
 
-/* Sends a line of `size` bytes while the loop reads; false when the other side hangs up. */
+/* Sends a line of `size` bytes while the loop reads; false when the other side hangs up, or does
+ * not read. */
 static bool send_line(struct fixture *f, int fd, size_t size)
 {
   static char text[65536];
+  int64_t until = hgl_wall_ms(&hgl_clock_system) + WAIT_MS;
   memset(text, 'x', sizeof text);
   while (size > 0) {
+    if (hgl_wall_ms(&hgl_clock_system) > until) return false;
     ssize_t sent = send(fd, text, size < sizeof text ? size : sizeof text, MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN) return false;
     if (sent > 0) size -= (size_t)sent;
