@@ -4,18 +4,93 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "protocol/value.h"
 
-enum { JSON_DEPTH_MAX = HGL_VALUE_DEPTH_MAX + 8 };
+enum {
+  JSON_DEPTH_MAX = HGL_VALUE_DEPTH_MAX + 8,
+  RESERVE_LEAST = 256 << 10, /* what 1024 bytes of text can become, and more */
+  RESERVE_PER_BYTE = 16,     /* twice what a table or text that doubles takes of it */
+};
+
+/* Reading with jansson ------------------------------------------------------------------------
+ *
+ * jansson 2.14 does not stand it everywhere in its lexer that a request for memory is refused: it
+ * runs into assertions, or writes where it must not. So none of its requests is refused while it
+ * reads: what the system does not give comes from a reserve that was taken before, the rest of the
+ * text is withheld, and what has been read is thrown away. jansson's allocator is one for the
+ * process, so only one thread reads JSON: the loop's. */
+
+struct reading {
+  struct hgl_bytes rest; /* of the text */
+  uint8_t *reserve;
+  size_t size, used;
+  bool refused;
+  json_malloc_t allocate;
+  json_free_t release;
+};
+
+static struct reading *reading;
+
+static void *from_reserve(size_t size)
+{
+  uint8_t *memory = reading->reserve + reading->used;
+  reading->refused = true;
+  size = (size + 15) & ~(size_t)15;
+  if (size > reading->size - reading->used) abort(); /* more than the text can need */
+  reading->used += size;
+  return memory;
+}
+
+static void *allocate(size_t size)
+{
+  void *memory = reading->allocate(size);
+  return memory ? memory : from_reserve(size);
+}
+
+static void release(void *memory)
+{
+  const uint8_t *place = memory;
+  if (place >= reading->reserve && place < reading->reserve + reading->size) return;
+  reading->release(memory);
+}
+
+/* 0: the end. */
+static size_t next_part(void *buffer, size_t size, void *user)
+{
+  struct hgl_bytes *rest = &reading->rest;
+  if (reading->refused) return 0;
+  if (size > rest->size) size = rest->size;
+  if (size) memcpy(buffer, rest->data, size);
+  *rest = hgl_bytes(size ? rest->data + size : rest->data, rest->size - size);
+  return size;
+}
+
+/* NULL and HGL_NO_MEMORY, or NULL, 0 and what is wrong with the text. */
+static int read_json(struct hgl_bytes text, json_t **out, json_error_t *error)
+{
+  struct reading now = {.rest = text, .size = RESERVE_LEAST + RESERVE_PER_BYTE * text.size};
+  if (!(now.reserve = hgl_alloc(now.size))) return -HGL_NO_MEMORY;
+  json_get_alloc_funcs(&now.allocate, &now.release);
+  json_set_alloc_funcs(allocate, release);
+  reading = &now;
+  *out = json_load_callback(next_part, NULL,
+                            JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, error);
+  if (now.refused) {
+    json_decref(*out);
+    *out = NULL;
+  }
+  json_set_alloc_funcs(now.allocate, now.release);
+  hgl_free(now.reserve);
+  reading = NULL;
+  return now.refused ? -HGL_NO_MEMORY : 0;
+}
 
 /* Parsing ----------------------------------------------------------------------------------- */
 
 static enum hgl_code code_of(enum json_error_code reason)
 {
   switch (reason) {
-  case json_error_unknown: /* jansson names no reason when an allocation of its lexer fails */
-  case json_error_out_of_memory:
-    return HGL_NO_MEMORY;
   case json_error_stack_overflow:
     return HGL_TOO_DEEP;
   case json_error_premature_end_of_input:
@@ -120,9 +195,9 @@ int hgl_json_parse(struct hgl_bytes text, size_t size_max, json_t **out, struct 
   if (text.size > size_max)
     return hgl_fail(err, HGL_TOO_LARGE, "%zu bytes of JSON, at most %zu are permitted", text.size,
                     size_max);
-  json_error_t error = {0}; /* jansson leaves it alone when its lexer finds no memory */
-  json_t *json = json_loadb(text.size ? (const char *)text.data : "", text.size,
-                            JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &error);
+  json_error_t error = {0};
+  json_t *json = NULL;
+  if (read_json(text, &json, &error)) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   if (!json) {
     /* jansson's own message quotes the input. */
     enum hgl_code code = code_of(json_error_code(&error));
