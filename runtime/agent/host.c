@@ -57,6 +57,32 @@ struct hgl_writeset *host_writes(struct hgl_host *host)
   return hgl_store_open_set(host->config.store);
 }
 
+/* ---- no network ---- */
+
+static int send_nowhere(void *link, struct hgl_bytes frame, struct hgl_err *err)
+{
+  return hgl_fail(err, HGL_CLOSED, "this host has no network");
+}
+
+static size_t queue_nothing(void *link)
+{
+  return 0;
+}
+
+static void pause_nothing(void *link, bool paused) {}
+
+static void close_nothing(void *link, enum hgl_code code, const char *why) {}
+
+static void want_nobody(void *user, const struct hgl_key *peer, enum hgl_link_want wanted) {}
+
+static void address_nobody(void *user, const struct hgl_key *peer, const char *url,
+                           enum hgl_url_source source)
+{
+}
+
+const struct hgl_transport hgl_transport_none = {
+    send_nowhere, queue_nothing, pause_nothing, close_nothing, want_nobody, address_nobody, NULL};
+
 /* ---- loading ---- */
 
 static int directory_store(void *user, struct hgl_bytes key, struct hgl_bytes row,

@@ -67,6 +67,9 @@ struct hgl_transport {
   void *user;
 };
 
+/* Leads nowhere: of a host without a network. */
+extern const struct hgl_transport hgl_transport_none;
+
 /* Files that agents are granted, and scripts' modules. */
 struct hgl_files {
   /* The whole file; HGL_TOO_LARGE above size_max. Pseudo files of /proc have no size: read to the

@@ -23,27 +23,6 @@ struct rig {
   bool failed;
 };
 
-static int send_nowhere(void *link, struct hgl_bytes frame, struct hgl_err *err)
-{
-  return 0;
-}
-
-static size_t queue_nothing(void *link)
-{
-  return 0;
-}
-
-static void pause_nothing(void *link, bool paused) {}
-
-static void close_nothing(void *link, enum hgl_code code, const char *why) {}
-
-static void want_nobody(void *user, const struct hgl_key *peer, enum hgl_link_want wanted) {}
-
-static void address_nobody(void *user, const struct hgl_key *peer, const char *url,
-                           enum hgl_url_source source)
-{
-}
-
 static void nothing(void *user) {}
 
 static void fail(void *user, const struct hgl_err *why)
@@ -69,12 +48,7 @@ static int open_host(struct rig *rig, struct hgl_err *err)
       .clock = &hgl_clock_system,
       .random = &rig->random,
       .log = &hgl_log_none,
-      .transport = {.send = send_nowhere,
-                    .queued = queue_nothing,
-                    .pause = pause_nothing,
-                    .close = close_nothing,
-                    .want = want_nobody,
-                    .address = address_nobody},
+      .transport = hgl_transport_none,
       .keys = {.signer = agent_signer},
       .stdlib_folder = "",
       .watchdog = rig->watchdog,

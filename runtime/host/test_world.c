@@ -88,27 +88,6 @@ static int read_file(void *user, const char *path, size_t folder_size, size_t si
   return hgl_buf_check(out, err);
 }
 
-static int send_nowhere(void *link, struct hgl_bytes frame, struct hgl_err *err)
-{
-  return hgl_fail(err, HGL_CLOSED, "this world has no network");
-}
-
-static size_t queue_nothing(void *link)
-{
-  return 0;
-}
-
-static void pause_nothing(void *link, bool paused) {}
-
-static void close_nothing(void *link, enum hgl_code code, const char *why) {}
-
-static void want_nobody(void *user, const struct hgl_key *peer, enum hgl_link_want wanted) {}
-
-static void address_nobody(void *user, const struct hgl_key *peer, const char *url,
-                           enum hgl_url_source source)
-{
-}
-
 static int agent_signer(void *user, const char *agent, struct hgl_signer **out, struct hgl_err *err)
 {
   const struct hgl_world *world = user;
@@ -139,13 +118,7 @@ static int open_host(struct hgl_world *world, struct hgl_err *err)
       .clock = &world->clock,
       .random = &world->random,
       .log = &world->log,
-      .transport = {.send = send_nowhere,
-                    .queued = queue_nothing,
-                    .pause = pause_nothing,
-                    .close = close_nothing,
-                    .want = want_nobody,
-                    .address = address_nobody,
-                    .user = world},
+      .transport = hgl_transport_none,
       .files = {.read = read_file, .user = world},
       .keys = {.signer = agent_signer, .user = world},
       .stdlib_folder = world->stdlib_folder,

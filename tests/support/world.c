@@ -523,3 +523,15 @@ size_t world_count_logged(const struct world *world, const char *text)
   for (const char *at = world->logged; (at = strstr(at, text)); at += strlen(text)) count++;
   return count;
 }
+
+size_t world_dead_count(struct node *node, const char *code)
+{
+  struct hgl_err err;
+  json_t *list, *item;
+  size_t index, count = 0;
+  assert_ok(hgl_host_list_dead(node->host, &list, &err));
+  json_array_foreach(list, index, item)
+      count += !code || strcmp(json_string_value(json_object_get(item, "code")), code) == 0;
+  json_decref(list);
+  return count;
+}

@@ -112,6 +112,8 @@ json_t *world_ask(struct node *node, const char *to, const char *type, enum hgl_
 int64_t world_number(struct node *node, const char *to, const char *type, const char *field);
 bool world_logged(const struct world *world, const char *text);
 size_t world_count_logged(const struct world *world, const char *text);
+/* Dead letters of this code; NULL: of any. */
+size_t world_dead_count(struct node *node, const char *code);
 /* The did of an agent of this node; static storage, four at once. */
 const char *world_did(struct node *node, const char *agent);
 

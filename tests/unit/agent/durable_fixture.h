@@ -6,18 +6,6 @@
 
 #include "support/world.h"
 
-static inline size_t dead_count(struct node *node, const char *code)
-{
-  struct hgl_err err;
-  json_t *list, *item;
-  size_t index, count = 0;
-  assert_ok(hgl_host_list_dead(node->host, &list, &err));
-  json_array_foreach(list, index, item)
-      count += !code || strcmp(json_string_value(json_object_get(item, "code")), code) == 0;
-  json_decref(list);
-  return count;
-}
-
 static inline json_t *runs_of(struct node *node)
 {
   struct hgl_err err;

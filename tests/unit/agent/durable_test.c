@@ -66,7 +66,7 @@ static void check_curious(uint64_t seed, int at, int every, int *ticks)
   world_say(a, "curious", "go/1.0/now", NULL);
   world_run(&world);
   *ticks = live(&world, a, cast, at, every);
-  if (dead_count(a, NULL)) fail_msg("tick %d, every %d: %s", at, every, world.logged);
+  if (world_dead_count(a, NULL)) fail_msg("tick %d, every %d: %s", at, every, world.logged);
   assert_int_equal(world_number(a, "curious", "report/1.0/ask", "started"), 1);
   assert_int_equal(world_number(a, "curious", "report/1.0/ask", "ended"), 1);
   assert_int_equal(world_number(a, "other", "report/1.0/ask", "notes"), 1);
@@ -145,7 +145,7 @@ static void a_view_names_its_table_through_crashes_wherever_others_move_it(void 
     world_say(a, "viewer", "go/1.0/now", NULL);
     world_run(&world);
     live(&world, a, cast, at, at % 3);
-    if (dead_count(a, NULL)) fail_msg("tick %d: %s", at, world.logged);
+    if (world_dead_count(a, NULL)) fail_msg("tick %d: %s", at, world.logged);
     assert_int_equal(world_number(a, "viewer", "report/1.0/ask", "ended"), 1);
     world_deinit(&world);
   }
@@ -209,7 +209,7 @@ static void many_handlers_through_many_deaths_take_effect_once(void **state)
       }
     }
     world_advance(&world, 3000);
-    if (dead_count(a, NULL)) fail_msg("seed %d: %s", (int)seed, world.logged);
+    if (world_dead_count(a, NULL)) fail_msg("seed %d: %s", (int)seed, world.logged);
     assert_int_equal(world_number(a, "trader", "report/1.0/ask", "open"), RUNS);
     assert_int_equal(world_number(a, "trader", "report/1.0/ask", "closed"), RUNS);
     assert_int_equal(world_number(a, "trader", "report/1.0/ask", "total"), 4 * SUM);
@@ -324,7 +324,7 @@ static void a_raise_after_a_suspension_goes_on_from_there_and_repeats_nothing(vo
   assert_int_equal(world_count_logged(&world, "worker: first"), 1);
   assert_int_equal(world_count_logged(&world, "heard"), 1);
   assert_int_equal(world_count_logged(&world, "too early"), 1);
-  assert_int_equal(dead_count(a, NULL), 0);
+  assert_int_equal(world_dead_count(a, NULL), 0);
   world_deinit(&world);
 }
 
@@ -369,7 +369,7 @@ static void a_handler_ends_under_the_script_it_began_with(void **state)
   assert_int_equal(world_count_logged(&world, "old ends"), 1);
   assert_int_equal(world_count_logged(&world, "new ends"), 1);
   assert_true(world_logged(&world, "all on"));
-  assert_int_equal(dead_count(a, NULL), 0);
+  assert_int_equal(world_dead_count(a, NULL), 0);
   /* Nobody needs the old script any more. */
   crash(a, two);
   world_run(&world);
@@ -474,7 +474,7 @@ static void a_parked_handler_can_be_dropped_to_the_dead_letters(void **state)
   diverge(&flow);
   assert_int_equal(hgl_host_run_drop(flow.node->host, (uint64_t)flow.row, &err), 0);
   world_run(&flow.world);
-  assert_int_equal(dead_count(flow.node, "diverged"), 1);
+  assert_int_equal(world_dead_count(flow.node, "diverged"), 1);
   assert_int_equal(run_count(flow.node), 0);
   assert_int_equal(hgl_host_run_drop(flow.node->host, (uint64_t)flow.row, &err), -HGL_NOT_FOUND);
   crash(flow.node, flow_cast);
@@ -490,7 +490,7 @@ static void a_parked_handler_can_be_finished(void **state)
   diverge(&flow);
   assert_int_equal(hgl_host_run_finish(flow.node->host, (uint64_t)flow.row, &err), 0);
   world_run(&flow.world);
-  assert_int_equal(dead_count(flow.node, NULL), 0);
+  assert_int_equal(world_dead_count(flow.node, NULL), 0);
   assert_int_equal(run_count(flow.node), 0);
   flow_end(&flow);
 }
@@ -546,12 +546,12 @@ static void a_full_journal_raises_and_a_handler_can_begin_anew(void **state)
     snprintf(text, sizeof text, "round %d", round);
     assert_int_equal(world_count_logged(&world, text), 1);
   }
-  assert_int_equal(dead_count(a, NULL), 0);
+  assert_int_equal(world_dead_count(a, NULL), 0);
   world_say(a, "loop", "read/1.0/much", NULL);
   world_advance(&world, 2000);
   assert_true(world_logged(&world, "loop: read"));
   assert_false(world_logged(&world, "not reached"));
-  assert_int_equal(dead_count(a, "journal_full"), 1);
+  assert_int_equal(world_dead_count(a, "journal_full"), 1);
   world_deinit(&world);
 }
 
@@ -627,7 +627,7 @@ static void a_handler_that_waits_by_a_name_made_up_is_tried_again_with_a_journal
   world_advance(&world, 3000);
   assert_true(world_logged(&world, "ended 1 1"));
   assert_int_equal(world_count_logged(&world, "it is tried again"), 1);
-  assert_int_equal(dead_count(a, NULL), 0);
+  assert_int_equal(world_dead_count(a, NULL), 0);
   world_deinit(&world);
 }
 

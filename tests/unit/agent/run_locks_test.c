@@ -36,7 +36,7 @@ static void a_lock_is_held_through_suspensions_and_crashes_and_given_in_turn(voi
     }
     world_run(&world);
     live(&world, a, cast, at, at % 4 ? 0 : 5);
-    if (dead_count(a, NULL)) fail_msg("tick %d: %s", at, world.logged);
+    if (world_dead_count(a, NULL)) fail_msg("tick %d: %s", at, world.logged);
     assert_int_equal(world_number(a, "locker", "report/1.0/ask", "done"), 4);
     assert_true(world_logged(&world, "order 1234"));
     world_deinit(&world);
@@ -57,7 +57,7 @@ static void a_lock_is_free_when_its_handler_has_failed_for_good(void **state)
   world_advance(&world, 5000);
   /* The second got the lock, and found what the first had committed before it failed. */
   assert_true(world_logged(&world, "two at once"));
-  assert_int_equal(dead_count(a, "handler_failed"), 2);
+  assert_int_equal(world_dead_count(a, "handler_failed"), 2);
   assert_int_equal(run_count(a), 0);
   world_deinit(&world);
 }
@@ -105,7 +105,7 @@ static void a_lock_given_in_the_tick_that_asks_for_it_is_held_once_after_a_crash
   assert_true(world_logged(&world, "relay: asks 2\nrelay: first is through\nrelay: takes 30 ms\n"));
   crash(a, cast);
   world_advance(&world, 1000);
-  assert_int_equal(dead_count(a, NULL), 0);
+  assert_int_equal(world_dead_count(a, NULL), 0);
   assert_int_equal(run_count(a), 0);
   assert_int_equal(world_count_logged(&world, "asks 2"), 1);
   assert_int_equal(world_number(a, "relay", "report/1.0/ask", "done"), 2);
@@ -134,12 +134,12 @@ static void a_handler_holds_so_many_locks_and_no_more(void **state)
   crash(a, cast);
   world_advance(&world, 3000);
   assert_true(world_logged(&world, "holds 1000"));
-  assert_int_equal(dead_count(a, NULL), 0);
+  assert_int_equal(world_dead_count(a, NULL), 0);
   world_say(a, "deep", "go/1.0/now", "{\"n\":1001}");
   world_advance(&world, 5000);
   assert_false(world_logged(&world, "holds 1001"));
   assert_true(world_logged(&world, "a handler holds 1000 locks at most"));
-  assert_int_equal(dead_count(a, "handler_failed"), 1);
+  assert_int_equal(world_dead_count(a, "handler_failed"), 1);
   world_deinit(&world);
 }
 

@@ -16,18 +16,6 @@ static void restart(struct node *node)
   world_agent(node, "operator", "", NULL);
 }
 
-static size_t dead_count(struct node *node, const char *code)
-{
-  struct hgl_err err;
-  json_t *list, *item;
-  size_t index, count = 0;
-  assert_ok(hgl_host_list_dead(node->host, &list, &err));
-  json_array_foreach(list, index, item)
-      count += !code || strcmp(json_string_value(json_object_get(item, "code")), code) == 0;
-  json_decref(list);
-  return count;
-}
-
 /* ---- stretches ---- */
 
 static void a_raise_takes_back_all_that_the_stretch_did(void **state)
@@ -61,7 +49,7 @@ static void a_raise_takes_back_all_that_the_stretch_did(void **state)
   assert_ok(hgl_host_list_deals(a->host, 10, &deals, &err));
   assert_int_equal(json_array_size(deals), 0);
   json_decref(deals);
-  assert_int_equal(dead_count(a, "handler_failed"), 1);
+  assert_int_equal(world_dead_count(a, "handler_failed"), 1);
   world_deinit(&world);
 }
 
@@ -84,7 +72,7 @@ static void a_handler_that_succeeds_the_second_time_is_not_dead(void **state)
   assert_int_equal(world_number(a, "worker", "report/1.0/ask", "n"), 0);
   world_advance(&world, 50);
   assert_int_equal(world_number(a, "worker", "report/1.0/ask", "n"), 1);
-  assert_int_equal(dead_count(a, NULL), 0);
+  assert_int_equal(world_dead_count(a, NULL), 0);
   world_deinit(&world);
 }
 
@@ -145,7 +133,7 @@ a_raise_after_a_suspension_is_tried_again_from_there_and_then_told_to_the_asker(
   assert_int_equal(world_count_logged(&world, "after the suspension [x/1.0/y"), 3);
   assert_true(world_logged(&world, "attempt 3"));
   assert_true(world_logged(&world, "outcome handler_failed"));
-  assert_int_equal(dead_count(a, "handler_failed"), 1);
+  assert_int_equal(world_dead_count(a, "handler_failed"), 1);
   world_deinit(&world);
 }
 
@@ -175,7 +163,7 @@ static void a_handler_that_is_suspended_in_a_crash_goes_on_and_never_begins_agai
   world_advance(&world, 5000);
   assert_int_equal(world_number(b, "sleeper", "report/1.0/ask", "begun"), 1);
   assert_int_equal(world_number(b, "sleeper", "report/1.0/ask", "ended"), 1);
-  assert_int_equal(dead_count(b, NULL), 0);
+  assert_int_equal(world_dead_count(b, NULL), 0);
   assert_true(world_logged(&world, "outcome reply"));
   /* Once: another restart finds nothing to go on with. */
   restart(b);
@@ -239,7 +227,7 @@ static void what_a_thread_held_is_there_after_a_crash_in_order(void **state)
   world_advance(&world, 5000);
   json_decref(world_ask(a, "listener", "report/1.0/ask", &code));
   assert_true(world_logged(&world, "order 12345"));
-  assert_int_equal(dead_count(a, NULL), 0);
+  assert_int_equal(world_dead_count(a, NULL), 0);
   world_deinit(&world);
 }
 
@@ -289,7 +277,7 @@ static void an_ask_times_out_and_the_late_answer_changes_nothing(void **state)
   assert_true(world_logged(&world, "outcome timeout"));
   assert_true(world_logged(&world, "still well"));
   assert_int_equal(world_count_logged(&world, "outcome"), 1);
-  assert_int_equal(dead_count(a, NULL), 0);
+  assert_int_equal(world_dead_count(a, NULL), 0);
   world_deinit(&world);
 }
 
@@ -462,7 +450,7 @@ static void a_message_that_a_newer_script_no_longer_handles_is_a_dead_letter(voi
   restart(a);
   world_agent(a, "x", "agent.on('z/1.0/y', function() end)\n", NULL);
   world_run(&world);
-  assert_int_equal(dead_count(a, "no_handler"), 1);
+  assert_int_equal(world_dead_count(a, "no_handler"), 1);
   world_deinit(&world);
 }
 

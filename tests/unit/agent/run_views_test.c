@@ -75,7 +75,7 @@ static void tables_up_to_the_limit_are_held_through_a_crash(void **state)
   crash(a, holders);
   world_advance(&world, 6000);
   assert_true(world_logged(&world, "there 164 nil"));
-  assert_int_equal(dead_count(a, NULL), 0);
+  assert_int_equal(world_dead_count(a, NULL), 0);
   world_deinit(&world);
 }
 
@@ -87,14 +87,14 @@ static void one_byte_more_and_the_suspension_raises_and_the_host_lives(void **st
   world_advance(&world, 10000);
   assert_false(a->failed);
   assert_int_equal(run_count(a), 0);
-  assert_int_equal(dead_count(a, "handler_failed"), 1);
+  assert_int_equal(world_dead_count(a, "handler_failed"), 1);
   assert_true(world_logged(&world, "limit: this handler holds 164 tables of state across a "
                                    "suspension, whose places take 65537 bytes; limit 65536"));
   assert_false(world_logged(&world, "there"));
   crash(a, holders);
   world_advance(&world, 1000);
   assert_false(a->failed);
-  assert_int_equal(dead_count(a, NULL), 1);
+  assert_int_equal(world_dead_count(a, NULL), 1);
   world_deinit(&world);
 }
 
@@ -108,7 +108,7 @@ static void a_handler_that_catches_the_refusal_and_lets_go_can_wait(void **state
   crash(a, holders);
   world_advance(&world, 6000);
   assert_true(world_logged(&world, "there 163 nil"));
-  assert_int_equal(dead_count(a, NULL), 0);
+  assert_int_equal(world_dead_count(a, NULL), 0);
   world_deinit(&world);
 }
 
@@ -119,7 +119,7 @@ static void tables_that_were_only_looked_at_do_not_count(void **state)
   world_say(a, "holder", "look/1.0/now", NULL);
   world_advance(&world, 6000);
   assert_true(world_logged(&world, "sum 40590"));
-  assert_int_equal(dead_count(a, NULL), 0);
+  assert_int_equal(world_dead_count(a, NULL), 0);
   world_deinit(&world);
 }
 
@@ -147,7 +147,7 @@ static void check_moved(enum after after, const char *there)
   world_advance(&world, 6000);
   assert_false(a->failed);
   if (!world_logged(&world, there)) fail_msg("not %s: %s", there, world.logged);
-  assert_int_equal(dead_count(a, NULL), 0);
+  assert_int_equal(world_dead_count(a, NULL), 0);
   assert_int_equal(run_count(a), 0);
   world_deinit(&world);
 }
@@ -201,7 +201,7 @@ static void tables_at_the_end_of_the_longest_ways_end_no_host(void **state)
   }
   assert_true(world_logged(&world, "held 1500"));
   assert_false(world_logged(&world, "again"));
-  assert_int_equal(dead_count(a, "handler_failed"), 1);
+  assert_int_equal(world_dead_count(a, "handler_failed"), 1);
   world_deinit(&world);
 }
 
