@@ -38,6 +38,13 @@
     _assert_string_equal(a_, b_, __FILE__, __LINE__);                                              \
   } while (0)
 
+/* A text that has to be there. */
+static inline const char *present(const char *text)
+{
+  if (!text) fail_msg("a text is not there");
+  return text;
+}
+
 /* What the buffer holds, ended by a NUL; the buffer's own memory. */
 static inline const char *text_of_buf(struct hgl_buf *buf)
 {

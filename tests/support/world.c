@@ -531,7 +531,8 @@ size_t world_dead_count(struct node *node, const char *code)
   size_t index, count = 0;
   assert_ok(hgl_host_list_dead(node->host, &list, &err));
   json_array_foreach(list, index, item)
-      count += !code || strcmp(json_string_value(json_object_get(item, "code")), code) == 0;
+      count += !code ||
+               strcmp(present(json_string_value(json_object_get(item, "code"))), code) == 0;
   json_decref(list);
   return count;
 }

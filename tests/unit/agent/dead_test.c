@@ -24,7 +24,7 @@ static uint64_t only_row(struct node *node)
   json_t *dead = json_array_get(list, 0);
   assert_string_equal(json_string_value(json_object_get(dead, "agent")), "fussy");
   assert_string_equal(json_string_value(json_object_get(dead, "code")), "handler_failed");
-  assert_non_null(strstr(json_string_value(json_object_get(dead, "why")), "unwell"));
+  assert_non_null(strstr(present(json_string_value(json_object_get(dead, "why"))), "unwell"));
   assert_string_equal(json_string_value(json_object_get(json_object_get(dead, "message"), "type")),
                       "x/1.0/y");
   uint64_t row = (uint64_t)json_integer_value(json_object_get(dead, "row"));

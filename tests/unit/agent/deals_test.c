@@ -146,7 +146,8 @@ static void a_deal_is_listed_and_exported_by_the_beginning_of_its_id(void **stat
   assert_ok(hgl_host_list_deals(scene.b->host, 10, &deals, &err));
   assert_int_equal(json_array_size(deals), 1);
   char id[33];
-  snprintf(id, sizeof id, "%s", json_string_value(json_object_get(json_array_get(deals, 0), "id")));
+  snprintf(id, sizeof id, "%s",
+           present(json_string_value(json_object_get(json_array_get(deals, 0), "id"))));
   assert_string_equal(json_string_value(json_object_get(json_array_get(deals, 0), "agent")),
                       "keeper");
   json_decref(deals);
@@ -324,8 +325,8 @@ static void assert_listed(struct node *node, size_t limit, const char *expected)
   {
     size_t size = strlen(listed);
     snprintf(listed + size, sizeof listed - size, "%s/%s ",
-             json_string_value(json_object_get(deal, "agent")),
-             json_string_value(json_object_get(deal, "id")));
+             present(json_string_value(json_object_get(deal, "agent"))),
+             present(json_string_value(json_object_get(deal, "id"))));
   }
   json_decref(deals);
   assert_string_equal(listed, expected);

@@ -28,8 +28,9 @@ static json_t *look(struct node *node, const char *name)
   json_t *list, *item, *found = NULL;
   size_t index;
   assert_ok(hgl_host_list_agents(node->host, &list, &err));
-  json_array_foreach(list, index, item) if (strcmp(json_string_value(json_object_get(item, "name")),
-                                                   name) == 0) found = json_incref(item);
+  json_array_foreach(list, index,
+                     item) if (strcmp(present(json_string_value(json_object_get(item, "name"))),
+                                      name) == 0) found = json_incref(item);
   json_decref(list);
   assert_non_null(found);
   return found;

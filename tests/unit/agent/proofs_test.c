@@ -75,7 +75,7 @@ static bool shown_as_forked(struct scene *scene)
   assert_ok(hgl_host_list_peers(scene->node->host, &peers, &err));
   json_array_foreach(peers, index, peer)
   {
-    if (strcmp(json_string_value(json_object_get(peer, "did")), did) == 0)
+    if (strcmp(present(json_string_value(json_object_get(peer, "did"))), did) == 0)
       forked = json_is_true(json_object_get(peer, "forked"));
   }
   json_decref(peers);

@@ -31,7 +31,7 @@ static inline json_t *describe(struct node *node, const char *name)
   assert_ok(hgl_host_list_agents(node->host, &list, &err));
   json_array_foreach(list, index, row)
   {
-    if (strcmp(json_string_value(json_object_get(row, "name")), name) == 0)
+    if (strcmp(present(json_string_value(json_object_get(row, "name"))), name) == 0)
       found = json_incref(row);
   }
   json_decref(list);
