@@ -544,6 +544,7 @@ static void a_peer_that_floods_is_paused_and_heard_out(void **state)
   struct hgl_buf junk;
   hgl_buf_init(&junk, HGL_FRAME_SIZE_MAX);
   uint8_t *data = hgl_buf_reserve(&junk, 1 << 20);
+  assert_non_null(data);
   memset(data, 0x41, 1 << 20);
   data[0] = 0x82;
   data[1] = HGL_FRAME_BATCH;
