@@ -182,9 +182,9 @@ int hgl_host_create(const struct hgl_host_config *config, struct hgl_host **out,
   host->key = *hgl_signer_key(config->signer);
   hgl_did_format(&host->key, host->did);
   struct hgl_map *maps[] = {
-      &host->manifests,         &host->limits,    &host->peers,       &host->delegations,
-      &host->delegation_shares, &host->addresses, &host->accounts,    &host->scripts,
-      &host->children_by_name,  &host->groups,    &host->kept_scripts};
+      &host->manifests,         &host->limits,    &host->peers,        &host->delegations,
+      &host->delegation_shares, &host->addresses, &host->accounts,     &host->scripts,
+      &host->children_by_name,  &host->groups,    &host->kept_scripts, &host->zones};
   for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
     hgl_map_init(maps[i], hgl_random_u64(config->random), hgl_random_u64(config->random));
   hgl_table_init(&host->agents_by_key, offsetof(struct agent, key), HGL_KEY_SIZE,
@@ -230,6 +230,7 @@ void hgl_host_destroy(struct hgl_host *host)
   hgl_heap_deinit(&host->restarts);
   route_forget_addresses(host);
   hgl_map_deinit(&host->manifests);
+  zones_deinit(host);
   hgl_table_deinit(&host->agents_by_key);
   hgl_map_deinit(&host->kept_scripts);
   hgl_map_deinit(&host->peers);

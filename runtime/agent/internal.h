@@ -11,6 +11,7 @@
 #include "agent/mails.h"
 #include "agent/manifest.h"
 #include "agent/runs.h"
+#include "base/cron.h"
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -70,13 +71,22 @@ int message_evidence(struct hgl_host *host, const struct message *message, struc
 
 /* ---- timers (timers.c) ---- */
 
+enum { TIMER_BY_CRON = -1 };
+
+struct cron_line {
+  struct hgl_cron *when; /* NULL: could not be read when the host started */
+  const struct hgl_zone *zone;
+  int64_t from_ms; /* `due` is its next time after this */
+};
+
 struct timer {
   struct hgl_heap_entry due; /* in host->wall_heap, in ms; first member */
   struct agent *agent;
   char *id; /* name, NUL, key: also the row's key behind the agent's number */
   size_t name_size, id_size;
   struct hgl_buf value;
-  int64_t every_ms;      /* 0: fires once */
+  int64_t every_ms;      /* of a schedule, or TIMER_BY_CRON; 0: fires once */
+  struct cron_line cron; /* then value holds it as text; see schedules.c */
   bool firing;           /* stands in the mailbox */
   bool cancelled;        /* while firing: it goes when its mail comes up */
   struct agent_run *run; /* a schedule's handler that is suspended: the next call is skipped */
@@ -330,6 +340,7 @@ struct hgl_host {
   struct agent_run *unsaved_runs;         /* with something that is in no row yet */
   struct hgl_map kept_scripts;            /* digest → struct kept_script */
   struct hgl_map manifests;               /* digest → struct manifest */
+  struct hgl_map zones;                   /* name → struct hgl_zone */
   struct mail *new_first, *new_last; /* to be given rows at the end of the tick, if still there */
   bool stopping;
   bool complete; /* the agents of its start are all there: it has ticked */
@@ -514,12 +525,32 @@ struct message *stretch_last_said(struct hgl_host *host);
 void timers_due(struct hgl_host *host);
 int timer_apply(struct agent *agent, const struct timer_change *change,
                 struct hgl_err *err) HGL_NODISCARD;
-int timer_schedule(struct agent *agent, struct hgl_bytes name, int64_t every_ms,
-                   struct hgl_err *err) HGL_NODISCARD;
+/* Puts a schedule in the place of the one of this name. `value` is a cron line's (schedules.c),
+ * which every_ms says. */
+int timer_schedule(struct agent *agent, struct hgl_bytes name, int64_t due_ms, int64_t every_ms,
+                   struct hgl_bytes value, int64_t from_ms, struct hgl_err *err) HGL_NODISCARD;
+struct timer *timer_scheduled(const struct agent *agent, struct hgl_bytes name);
+int timer_move(struct timer *timer, int64_t due_ms, struct hgl_err *err) HGL_NODISCARD;
 void timer_fired(struct agent *agent, struct timer *timer); /* its handler's stretch is accepted */
 int timers_load(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 void timer_destroy(struct timer *timer);
 void timer_id(struct hgl_buf *out, struct hgl_bytes name, struct hgl_bytes key);
+
+/* schedules.c: what agent.every declares, and when it is due. */
+int schedule_declare(struct agent *agent, struct hgl_bytes name, struct hgl_bytes value,
+                     struct hgl_err *err) HGL_NODISCARD;
+/* The timer's value is the text of a cron line; a line or zone that cannot be read is left for the
+ * script to declare anew. HGL_NO_MEMORY. */
+int schedule_load(struct timer *timer, struct hgl_err *err) HGL_NODISCARD;
+/* When it is due after this run. */
+int64_t schedule_next_ms(struct timer *timer);
+/* When it is due now that the clock was set back. */
+int64_t schedule_set_back_ms(struct timer *timer);
+
+/* zones.c: time zones by name, each read once. HGL_INVALID. */
+int zone_find(struct hgl_host *host, struct hgl_bytes name, const struct hgl_zone **out,
+              struct hgl_err *err) HGL_NODISCARD;
+void zones_deinit(struct hgl_host *host);
 
 /* dialogues.c: `agent` said (ours) or heard this; steps the dialogue on, durably with the tick. */
 int dialogue_step(struct agent *agent, const struct hgl_envelope *envelope, bool ours,

@@ -9,28 +9,13 @@ enum { CHANGES_PER_TIMER = 4 }; /* of as many as there may be, by one stretch */
 
 /* ---- declarations ---- */
 
-static int declare_every(struct agent *agent, struct hgl_bytes name, struct hgl_bytes value,
-                         struct hgl_err *err)
-{
-  struct hgl_bytes field;
-  bool found;
-  int64_t every_ms;
-  int status = hgl_value_field(value, "every_ms", &field, &found, err);
-  if (status) return status;
-  struct hgl_cbor_reader in = hgl_cbor_reader(field);
-  if (!found) return hgl_fail(err, HGL_INVALID, "a schedule needs its interval");
-  if ((status = hgl_cbor_get_int(&in, "interval", &every_ms, err))) return status;
-  if (every_ms < 1) return hgl_fail(err, HGL_INVALID, "an interval is at least 1 ms");
-  return timer_schedule(agent, name, every_ms, err);
-}
-
 static int declare(void *user, enum hgl_vm_declaration what, struct hgl_bytes name,
                    struct hgl_bytes value, struct hgl_err *err)
 {
   struct agent *agent = user;
   if (!script_declares(agent)) return 0; /* it is declared already */
   int status = manifest_declare(agent->manifest, what, name, value, err);
-  return status || what != HGL_VM_EVERY ? status : declare_every(agent, name, value, err);
+  return status || what != HGL_VM_EVERY ? status : schedule_declare(agent, name, value, err);
 }
 
 /* ---- effects ---- */

@@ -27,17 +27,18 @@ static void row_of(const struct timer *timer, struct hgl_buf *key)
   hgl_buf_append_bytes(key, id_of(timer));
 }
 
-/* [due ms, every ms, name size, value] */
+/* [due ms, every ms, name size, value], and of a cron line from when it was reckoned, in ms. */
 static int save(struct timer *timer, struct hgl_err *err)
 {
   struct hgl_buf key, row;
   row_of(timer, &key);
   hgl_buf_init(&row, HGL_BODY_SIZE_MAX + 64);
-  hgl_cbor_put_list(&row, 4);
+  hgl_cbor_put_list(&row, timer->every_ms == TIMER_BY_CRON ? 5 : 4);
   hgl_cbor_put_int(&row, timer->due.due);
   hgl_cbor_put_int(&row, timer->every_ms);
   hgl_cbor_put_uint(&row, timer->name_size);
   hgl_cbor_put_bytes(&row, hgl_buf_bytes(&timer->value));
+  if (timer->every_ms == TIMER_BY_CRON) hgl_cbor_put_int(&row, timer->cron.from_ms);
   int status = hgl_buf_check(&row, err);
   if (!status) status = hgl_buf_check(&key, err);
   if (!status)
@@ -67,6 +68,7 @@ void timer_destroy(struct timer *timer)
   timer->agent->timer_bytes -= timer->value.size;
   hgl_heap_remove(&timer->agent->host->wall_heap, &timer->due);
   hgl_buf_deinit(&timer->value);
+  hgl_free(timer->cron.when);
   hgl_free(timer->id);
   hgl_free(timer);
 }
@@ -121,40 +123,42 @@ int timer_apply(struct agent *agent, const struct timer_change *change, struct h
   return status ? status : save(timer, err);
 }
 
-/* A schedule declared at the top level: what is stored goes on, with its old due time unless the
- * interval became shorter than what is left. */
-int timer_schedule(struct agent *agent, struct hgl_bytes name, int64_t every_ms,
-                   struct hgl_err *err)
+struct timer *timer_scheduled(const struct agent *agent, struct hgl_bytes name)
 {
-  struct hgl_host *host = agent->host;
   struct hgl_buf id;
   hgl_buf_init(&id, HGL_STORE_KEY_SIZE_MAX);
   timer_id(&id, name, hgl_bytes(NULL, 0));
-  int status = hgl_buf_check(&id, err);
-  if (status) {
-    hgl_buf_deinit(&id);
-    return status;
-  }
-  struct timer *old = hgl_map_get(&agent->timers, hgl_buf_bytes(&id)), *timer;
-  int64_t now = hgl_wall_ms(host->config.clock), due = now + every_ms;
-  if (old) {
-    if (old->due.due < due) due = old->due.due;
-    discard(old);
-  }
-  status = create(agent, (const char *)id.data, name.size, id.size, hgl_bytes(NULL, 0), due,
-                  every_ms, &timer, err);
+  struct timer *timer = hgl_map_get(&agent->timers, hgl_buf_bytes(&id));
   hgl_buf_deinit(&id);
+  return timer && timer->every_ms ? timer : NULL;
+}
+
+int timer_schedule(struct agent *agent, struct hgl_bytes name, int64_t due_ms, int64_t every_ms,
+                   struct hgl_bytes value, int64_t from_ms, struct hgl_err *err)
+{
+  struct hgl_buf id;
+  struct timer *timer;
+  hgl_buf_init(&id, HGL_STORE_KEY_SIZE_MAX);
+  timer_id(&id, name, hgl_bytes(NULL, 0));
+  int status = hgl_buf_check(&id, err);
+  if (!status) {
+    struct timer *old = hgl_map_get(&agent->timers, hgl_buf_bytes(&id));
+    if (old) discard(old);
+    status = create(agent, (const char *)id.data, name.size, id.size, value, due_ms, every_ms,
+                    &timer, err);
+  }
+  hgl_buf_deinit(&id);
+  if (status) return status;
+  timer->cron.from_ms = from_ms;
+  if (every_ms == TIMER_BY_CRON) status = schedule_load(timer, err);
   return status ? status : save(timer, err);
 }
 
-/* Late ones once: the next is in the future, on the grid of the schedule. */
-static int move_on(struct timer *timer, struct hgl_err *err)
+int timer_move(struct timer *timer, int64_t due_ms, struct hgl_err *err)
 {
   struct hgl_host *host = timer->agent->host;
-  int64_t late = host->now_ms - timer->due.due;
-  int64_t due = timer->due.due + (late > 0 ? late / timer->every_ms + 1 : 1) * timer->every_ms;
   hgl_heap_remove(&host->wall_heap, &timer->due);
-  int status = hgl_heap_push(&host->wall_heap, &timer->due, due, err);
+  int status = hgl_heap_push(&host->wall_heap, &timer->due, due_ms, err);
   return status ? status : save(timer, err);
 }
 
@@ -169,7 +173,7 @@ void timer_fired(struct agent *agent, struct timer *timer)
   }
   int status;
   if (timer->every_ms) {
-    status = move_on(timer, &err);
+    status = timer_move(timer, schedule_next_ms(timer), &err);
   } else {
     status = erase(timer, &err);
     discard(timer);
@@ -184,7 +188,7 @@ static int fire(struct timer *timer, struct hgl_err *err)
     timer->skipped++;
     host_log(agent->host, HGL_LOG_WARN, "%s: '%.*s' is skipped, its last run still goes on (%llu)",
              agent->name, (int)timer->name_size, timer->id, (unsigned long long)timer->skipped);
-    return move_on(timer, err);
+    return timer_move(timer, schedule_next_ms(timer), err);
   }
   struct mail *mail = hgl_zalloc(sizeof *mail);
   if (!mail) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
@@ -194,19 +198,16 @@ static int fire(struct timer *timer, struct hgl_err *err)
   return 0;
 }
 
-/* A schedule is an interval: it does not wait for a clock that was set back to come round again. */
+/* A schedule does not wait for a clock that was set back to come round again. */
 static int pull_back(struct agent *agent, struct hgl_err *err)
 {
-  struct hgl_host *host = agent->host;
   struct hgl_map_slot *slot;
   int status = 0;
   for (size_t i = 0; !status && (slot = hgl_map_next(&agent->timers, &i));) {
     struct timer *timer = slot->value;
-    int64_t latest = host->now_ms + timer->every_ms;
-    if (!timer->every_ms || timer->firing || timer->due.due <= latest) continue;
-    hgl_heap_remove(&host->wall_heap, &timer->due);
-    status = hgl_heap_push(&host->wall_heap, &timer->due, latest, err);
-    if (!status) status = save(timer, err);
+    if (!timer->every_ms || timer->firing) continue;
+    int64_t due = schedule_set_back_ms(timer);
+    if (due != timer->due.due) status = timer_move(timer, due, err);
   }
   return status;
 }
@@ -244,21 +245,26 @@ static int load_timer(void *user, struct hgl_bytes key, struct hgl_bytes value, 
   struct agent *agent = user;
   struct hgl_cbor_reader in = hgl_cbor_reader(value);
   struct hgl_bytes content;
-  int64_t due, every;
+  int64_t due, every, from = 0;
   uint64_t name_size;
   size_t count;
   struct timer *timer;
   int status;
-  if ((status = hgl_cbor_get_list(&in, "timer", 4, &count, err)) ||
+  if ((status = hgl_cbor_get_list(&in, "timer", 5, &count, err)) ||
       (status = hgl_cbor_get_int(&in, "timer.due", &due, err)) ||
       (status = hgl_cbor_get_int(&in, "timer.every", &every, err)) ||
       (status = hgl_cbor_get_uint(&in, "timer.name", key.size, &name_size, err)) ||
       (status = hgl_cbor_get_bytes(&in, "timer.value", HGL_BODY_SIZE_MAX, &content, err)))
     return status;
+  if (every == TIMER_BY_CRON && (status = hgl_cbor_get_int(&in, "timer.from", &from, err)))
+    return status;
   if (key.size < 8 || name_size > key.size - 8)
     return hgl_fail(err, HGL_CORRUPT, "a stored timer has a bad key");
-  return create(agent, (const char *)key.data + 8, name_size, key.size - 8, content, due, every,
-                &timer, err);
+  status = create(agent, (const char *)key.data + 8, name_size, key.size - 8, content, due, every,
+                  &timer, err);
+  if (status) return status;
+  timer->cron.from_ms = from;
+  return every == TIMER_BY_CRON ? schedule_load(timer, err) : 0;
 }
 
 int timers_load(struct agent *agent, struct hgl_err *err)

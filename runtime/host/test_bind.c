@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/duration.h"
+#include "base/timestamp.h"
 #include "host/file.h"
 #include "host/test_world.h"
 #include "lua/convert.h"
@@ -66,12 +67,24 @@ static int push_json(lua_State *L, struct box *box, json_t *json)
 
 /* ---- the world ---- */
 
-/* world.create(seed or nil) */
+/* When it begins: "2026-03-28T12:00:00Z", in UTC where nothing else is said. */
+static int64_t start_ms(lua_State *L, int index)
+{
+  struct hgl_timestamp at;
+  struct hgl_err err;
+  size_t size;
+  const char *text = luaL_checklstring(L, index, &size);
+  if (hgl_timestamp_parse(hgl_bytes(text, size), &at, &err)) return raise(L, &err);
+  return at.local_ms - INT64_C(1000) * at.offset_s;
+}
+
+/* world.create(seed or nil, start or nil) */
 static int world_create(lua_State *L)
 {
   const struct hgl_world_config *base = lua_touserdata(L, lua_upvalueindex(1));
   struct hgl_world_config config = *base;
   config.seed = (uint64_t)luaL_optinteger(L, 1, (lua_Integer)base->seed);
+  if (!lua_isnoneornil(L, 2)) config.start_ms = start_ms(L, 2);
   struct hgl_err err;
   struct box *box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = (struct box){0};

@@ -143,7 +143,8 @@ int hgl_world_create(const struct hgl_world_config *config, struct hgl_world **o
   uint8_t seed[HGL_SEED_SIZE];
   struct hgl_world *world = hgl_zalloc(sizeof *world);
   if (!world) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  world->time = (struct hgl_clock_virtual){START_WALL_MS, START_MONO_NS};
+  world->time = (struct hgl_clock_virtual){config->start_ms ? config->start_ms : START_WALL_MS,
+                                           START_MONO_NS};
   world->clock = hgl_clock_from_virtual(&world->time);
   world->random = hgl_random_from_seed(&world->chance, config->seed);
   world->log = (struct hgl_log){.write = write_log, .user = world, .least = HGL_LOG_DEBUG};

@@ -14,6 +14,13 @@ static struct hgl_buf *scratch(lua_State *L)
   return buf;
 }
 
+static struct hgl_bytes optional_text(lua_State *L, int index)
+{
+  size_t size = 0;
+  const char *text = lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, &size) : NULL;
+  return hgl_bytes(text, size);
+}
+
 /* ---- the top level ---- */
 
 static int declare(lua_State *L, enum hgl_vm_declaration kind, struct hgl_bytes name)
@@ -122,27 +129,69 @@ static int agent_on_undelivered(lua_State *L)
   return declare_unnamed(L, HGL_VM_ON_UNDELIVERED, "agent.on_undelivered");
 }
 
-/* agent.every(name, "5s" or { every = "5s" }, fn) */
+/* What the field of a schedule says, or an empty text. */
+static struct hgl_bytes schedule_text(lua_State *L, int options, const char *field)
+{
+  int type = lua_getfield(L, options, field);
+  if (type != LUA_TNIL && type != LUA_TSTRING)
+    luaL_error(L, "agent.every: '%s' is text, got %s", field, luaL_typename(L, -1));
+  struct hgl_bytes text = optional_text(L, -1); /* the table keeps it */
+  if (text.data && !hgl_utf8_valid(text)) luaL_error(L, "agent.every: '%s' is not UTF-8", field);
+  if (text.data && text.size == 0) luaL_error(L, "agent.every: '%s' is empty", field);
+  lua_pop(L, 1);
+  return text;
+}
+
+static int64_t schedule_interval(lua_State *L, int index)
+{
+  int64_t every_ms = hgl_bind_duration(L, index, "agent.every");
+  luaL_argcheck(L, every_ms > 0, 2, "the duration is zero");
+  return every_ms;
+}
+
+/* { every =, cron =, zone =, at_start = } at `index`, into `value`. */
+static void encode_schedule(lua_State *L, int index, struct hgl_buf *value)
+{
+  static const char *const known[] = {"every", "cron", "zone", "at_start", NULL};
+  hgl_bind_options(L, index, known);
+  struct hgl_bytes cron = schedule_text(L, index, "cron");
+  struct hgl_bytes zone = schedule_text(L, index, "zone");
+  bool interval = lua_getfield(L, index, "every") != LUA_TNIL;
+  int at_start = lua_getfield(L, index, "at_start");
+  if (interval == (cron.data != NULL))
+    luaL_error(L, "agent.every needs one of every = \"5s\" and cron = \"0 9 * * 1-5\"");
+  if (interval && zone.data) luaL_error(L, "agent.every: only cron goes by a time zone");
+  if (at_start != LUA_TNIL && at_start != LUA_TBOOLEAN)
+    luaL_error(L, "agent.every: 'at_start' is true or false");
+  hgl_cbor_put_map(value, interval ? 2 : 3);
+  if (interval) {
+    hgl_cbor_put_literal(value, "every_ms");
+    hgl_cbor_put_int(value, schedule_interval(L, -2));
+  } else { /* in the order of deterministic CBOR */
+    hgl_cbor_put_literal(value, "cron");
+    hgl_cbor_put_text(value, cron);
+    hgl_cbor_put_literal(value, "zone");
+    hgl_cbor_put_text(value, zone.data ? zone : hgl_text("UTC"));
+  }
+  hgl_cbor_put_literal(value, "at_start");
+  hgl_cbor_put_bool(value, lua_toboolean(L, -1));
+}
+
+/* agent.every(name, "5s" or { every =, cron =, zone =, at_start = }, fn) */
 static int agent_every(lua_State *L)
 {
-  static const char *const known[] = {"every", NULL};
   hgl_bind_at_top(L, "agent.every");
   struct hgl_bytes name = hgl_bind_text(L, 1);
   luaL_argcheck(L, name.size > 0, 1, "the name is empty");
   lua_settop(L, 3);
-  lua_pushvalue(L, 2);
-  if (lua_istable(L, 2)) {
-    if (lua_getfield(L, 2, "cron") != LUA_TNIL)
-      return luaL_error(L, "agent.every: cron schedules are not supported, use every = \"…\"");
-    hgl_bind_options(L, 2, known);
-    lua_getfield(L, 2, "every");
-  }
-  int64_t every_ms = hgl_bind_duration(L, -1, "agent.every");
-  luaL_argcheck(L, every_ms > 0, 2, "the duration is zero");
   struct hgl_buf *value = scratch(L);
-  hgl_cbor_put_map(value, 1);
-  hgl_cbor_put_literal(value, "every_ms");
-  hgl_cbor_put_int(value, every_ms);
+  if (lua_istable(L, 2)) {
+    encode_schedule(L, 2, value);
+  } else {
+    hgl_cbor_put_map(value, 1);
+    hgl_cbor_put_literal(value, "every_ms");
+    hgl_cbor_put_int(value, schedule_interval(L, 2));
+  }
   return declare_handler(L, HGL_VM_EVERY, name, 3);
 }
 
@@ -173,13 +222,6 @@ static int agent_send(lua_State *L)
   if (vm->ops.send(vm->ops.user, &send, &id, &err) != 0)
     return hgl_bind_failed(L, HGL_JOURNAL_SEND, hash, &err);
   return hgl_bind_id(L, HGL_JOURNAL_SEND, hash, &id);
-}
-
-static struct hgl_bytes optional_text(lua_State *L, int index)
-{
-  size_t size = 0;
-  const char *text = lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, &size) : NULL;
-  return hgl_bytes(text, size);
 }
 
 /* agent.after(name, delay, value, { key = … }): the same name and key replaces. */

@@ -55,6 +55,16 @@ function does.weather(world)
   expect(world:find("service=weather price<=4")[1]):has { region = "at" }
 end
 
+function does.clerk()
+  local world = test.world { at = "2026-03-27T12:00:00Z" } -- a Friday; on Sunday summer time begins
+  run(world, "clerk")
+  world:advance "66h"
+  expect(world:now() // 3600000 % 24):equals(6)
+  expect(world:state("clerk").reports):is_nil()
+  world:advance "1h" -- nine in Vienna is seven in UTC by now
+  expect(world:state "clerk"):equals { reports = 1, sweeps = 67 * 12 }
+end
+
 function does.auction(world)
   run(world, "auction")
   local peer = world:peer("house", { handles = { "auction/1.0/closed" } })
