@@ -140,6 +140,25 @@ void hgl_hmac_sha256(struct hgl_bytes key, const struct hgl_bytes *pieces, size_
   sodium_memzero(&hmac, sizeof hmac);
 }
 
+void hgl_sha512(struct hgl_bytes bytes, uint8_t out[HGL_SHA512_SIZE])
+{
+  crypto_hash_sha512(out, bytes.data, bytes.size);
+}
+
+void hgl_hmac_sha512(struct hgl_bytes key, struct hgl_bytes bytes, uint8_t out[HGL_SHA512_SIZE])
+{
+  crypto_auth_hmacsha512_state hmac;
+  crypto_auth_hmacsha512_init(&hmac, key.data, key.size);
+  crypto_auth_hmacsha512_update(&hmac, bytes.data, bytes.size);
+  crypto_auth_hmacsha512_final(&hmac, out);
+  sodium_memzero(&hmac, sizeof hmac);
+}
+
+bool hgl_equal_secretly(struct hgl_bytes a, struct hgl_bytes b)
+{
+  return a.size == b.size && (a.size == 0 || sodium_memcmp(a.data, b.data, a.size) == 0);
+}
+
 int hgl_passphrase_key(struct hgl_bytes passphrase, const uint8_t salt[16], uint64_t operations,
                        size_t memory_bytes, uint8_t out[32], struct hgl_err *err)
 {

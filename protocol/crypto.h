@@ -3,6 +3,8 @@
 #ifndef HGL_PROTOCOL_CRYPTO_H
 #define HGL_PROTOCOL_CRYPTO_H
 
+#include <stdbool.h>
+
 #include "base/bytes.h"
 #include "base/err.h"
 
@@ -68,6 +70,13 @@ static inline struct hgl_bytes hgl_key_bytes(const struct hgl_key *key)
 void hgl_sha256(const struct hgl_bytes *pieces, size_t count, struct hgl_hash *out);
 void hgl_hmac_sha256(struct hgl_bytes key, const struct hgl_bytes *pieces, size_t count,
                      struct hgl_hash *out);
+
+/* The longer ones (FIPS 180-4, RFC 2104), of one piece. */
+enum { HGL_SHA512_SIZE = 64 };
+void hgl_sha512(struct hgl_bytes bytes, uint8_t out[HGL_SHA512_SIZE]);
+void hgl_hmac_sha512(struct hgl_bytes key, struct hgl_bytes bytes, uint8_t out[HGL_SHA512_SIZE]);
+/* In a time that depends on the sizes only. */
+bool hgl_equal_secretly(struct hgl_bytes a, struct hgl_bytes b);
 
 /* X25519 (RFC 7748). HGL_BAD_KEY when the shared secret is all zero. */
 void hgl_x25519_public(const uint8_t secret[32], uint8_t out[32]);

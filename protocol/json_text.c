@@ -1,4 +1,4 @@
-/* JSON text in and out, and base64url; declared in value.h. */
+/* JSON text in and out; declared in value.h. */
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -216,8 +216,10 @@ int hgl_json_parse(struct hgl_bytes text, size_t size_max, json_t **out, struct 
 
 /* Printing ---------------------------------------------------------------------------------- */
 
-static void print_text(const char *text, size_t size, struct hgl_buf *out)
+void hgl_json_put_text(struct hgl_bytes bytes, struct hgl_buf *out)
 {
+  const char *text = (const char *)bytes.data;
+  size_t size = bytes.size;
   static const char *const short_forms[0x20] = {
       ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f", ['\r'] = "\\r"};
   hgl_buf_append_byte(out, '"');
@@ -239,7 +241,7 @@ static void print_text(const char *text, size_t size, struct hgl_buf *out)
 }
 
 /* 15 digits always survive the way through a normal double, so none below need be tried. */
-static void print_double(double number, struct hgl_buf *out)
+void hgl_json_put_double(double number, struct hgl_buf *out)
 {
   char text[40];
   for (int digits = fabs(number) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
@@ -259,7 +261,7 @@ static int print_object(json_t *object, struct hgl_buf *out, unsigned depth, str
   for (void *it = json_object_iter(object); it; it = json_object_iter_next(object, it)) {
     if (!first) hgl_buf_append_byte(out, ',');
     first = false;
-    print_text(json_object_iter_key(it), json_object_iter_key_len(it), out);
+    hgl_json_put_text(hgl_bytes(json_object_iter_key(it), json_object_iter_key_len(it)), out);
     hgl_buf_append_byte(out, ':');
     int status = print_json(json_object_iter_value(it), out, depth, err);
     if (status) return status;
@@ -290,13 +292,13 @@ static int print_json(json_t *json, struct hgl_buf *out, unsigned depth, struct 
     return json_is_object(json) ? print_object(json, out, depth + 1, err)
                                 : print_array(json, out, depth + 1, err);
   case JSON_STRING:
-    print_text(json_string_value(json), json_string_length(json), out);
+    hgl_json_put_text(hgl_bytes(json_string_value(json), json_string_length(json)), out);
     return 0;
   case JSON_INTEGER:
     hgl_buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(json));
     return 0;
   case JSON_REAL:
-    print_double(json_real_value(json), out);
+    hgl_json_put_double(json_real_value(json), out);
     return 0;
   case JSON_TRUE:
     hgl_buf_append_text(out, "true");
@@ -316,54 +318,4 @@ int hgl_json_print(const json_t *json, struct hgl_buf *out, struct hgl_err *err)
   /* jansson's iterators are not const-correct */
   int status = print_json((json_t *)json, out, 0, err);
   return status ? status : hgl_buf_check(out, err);
-}
-
-/* base64url --------------------------------------------------------------------------------- */
-
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-void hgl_base64url_encode(struct hgl_bytes bytes, struct hgl_buf *out)
-{
-  size_t size = bytes.size / 3 * 4 + (bytes.size % 3 * 8 + 5) / 6;
-  uint8_t *text = hgl_buf_reserve(out, size);
-  if (!text) return;
-  uint32_t bits = 0;
-  unsigned count = 0;
-  for (size_t i = 0; i < bytes.size; i++) {
-    bits = bits << 8 | bytes.data[i];
-    for (count += 8; count >= 6; count -= 6) *text++ = alphabet[bits >> (count - 6) & 63];
-  }
-  if (count) *text = alphabet[bits << (6 - count) & 63];
-  hgl_buf_extend(out, size);
-}
-
-static int sextet(uint8_t c)
-{
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  return c == '-' ? 62 : c == '_' ? 63 : -1;
-}
-
-int hgl_base64url_decode(struct hgl_bytes text, struct hgl_buf *out, struct hgl_err *err)
-{
-  size_t size = text.size / 4 * 3 + text.size % 4 * 6 / 8;
-  uint8_t *bytes = hgl_buf_reserve(out, size);
-  if (!bytes) return hgl_buf_check(out, err);
-  uint32_t bits = 0;
-  unsigned count = 0;
-  for (size_t i = 0; i < text.size; i++) {
-    int value = sextet(text.data[i]);
-    if (value < 0)
-      return hgl_fail(err, HGL_MALFORMED, "not base64url without padding at character %zu", i + 1);
-    bits = bits << 6 | (uint32_t)value;
-    count += 6;
-    if (count < 8) continue;
-    count -= 8;
-    *bytes++ = (uint8_t)(bits >> count);
-  }
-  if (text.size % 4 == 1 || (bits & ((1u << count) - 1)) != 0)
-    return hgl_fail(err, HGL_MALFORMED, "base64url that ends with bits to spare");
-  hgl_buf_extend(out, size);
-  return 0;
 }

@@ -37,7 +37,21 @@ int hgl_json_parse(struct hgl_bytes text, size_t size_max, json_t **out,
 /* Compact, keys in insertion order, doubles shortest round-trip with a fraction or exponent. */
 int hgl_json_print(const json_t *json, struct hgl_buf *out, struct hgl_err *err) HGL_NODISCARD;
 
-/* base64url without padding (RFC 4648 §5); decoding is strict: HGL_MALFORMED. */
+void hgl_json_put_text(struct hgl_bytes text, struct hgl_buf *out); /* in quotes, escaped */
+void hgl_json_put_double(double number, struct hgl_buf *out);       /* finite */
+
+/* JSON as other systems speak it, without the escapes of the projection (json_plain.c). Reading: as
+ * hgl_json_parse, then numbers with a fraction or exponent are doubles, others int64; appends the
+ * CBOR, whose maps are in the text's order. HGL_TOO_DEEP above HGL_VALUE_DEPTH_MAX, HGL_TOO_LARGE
+ * above HGL_VALUE_ITEMS_MAX values. */
+int hgl_json_plain_read(struct hgl_bytes text, size_t size_max, struct hgl_buf *out,
+                        struct hgl_err *err) HGL_NODISCARD;
+/* Of one encoded value. `indent` spaces a level, 0: on one line. HGL_BAD_VALUE for bytes, with the
+ * way to them. */
+int hgl_json_plain_write(struct hgl_bytes value, unsigned indent, struct hgl_buf *out,
+                         struct hgl_err *err) HGL_NODISCARD;
+
+/* As protocol/base64.h has it. */
 void hgl_base64url_encode(struct hgl_bytes bytes, struct hgl_buf *out);
 int hgl_base64url_decode(struct hgl_bytes text, struct hgl_buf *out,
                          struct hgl_err *err) HGL_NODISCARD;

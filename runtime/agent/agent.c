@@ -4,6 +4,8 @@
 
 #include <assert.h>
 
+#include "protocol/signed_text.h"
+
 enum {
   DELEGATION_DAYS = 7,
   WARN_EVERY_MS = 24 * 3600 * 1000,
@@ -148,16 +150,43 @@ static int signer_of(const struct agent *agent, struct hgl_signer **out, struct 
   return keys->signer(keys->user, agent->name, out, err);
 }
 
-static int sign_delegation(const struct agent *agent, const struct hgl_delegation *delegation,
-                           struct hgl_buf *out, struct hgl_err *err)
+/* The agent's, if it is still the one that it came with. */
+static int signer_now(const struct agent *agent, struct hgl_signer **out, struct hgl_err *err)
 {
   struct hgl_signer *signer;
   int status = signer_of(agent, &signer, err);
   if (status) return hgl_fail_in(err, "%s: its key", agent->name);
-  if (!hgl_key_equal(hgl_signer_key(signer), &agent->key))
-    status = hgl_fail(err, HGL_BAD_KEY, "%s has another key now: start the host again to use it",
-                      agent->name);
-  if (!status) status = hgl_delegation_sign(signer, delegation, out, err);
+  if (!hgl_key_equal(hgl_signer_key(signer), &agent->key)) {
+    hgl_signer_destroy(signer);
+    return hgl_fail(err, HGL_BAD_KEY, "%s has another key now: start the host again to use it",
+                    agent->name);
+  }
+  *out = signer;
+  return 0;
+}
+
+int agent_sign(const struct agent *agent, struct hgl_bytes text, uint8_t out[HGL_SIGNATURE_SIZE],
+               struct hgl_err *err)
+{
+  struct hgl_signer *signer;
+  if (!agent->has_key)
+    return hgl_fail(err, HGL_DENIED,
+                    "the key of %s is not on this host: whoever holds it signs elsewhere",
+                    agent->name);
+  int status = signer_now(agent, &signer, err);
+  if (status) return status;
+  status = hgl_signed_text_sign(signer, text, out, err);
+  hgl_signer_destroy(signer);
+  return status;
+}
+
+static int sign_delegation(const struct agent *agent, const struct hgl_delegation *delegation,
+                           struct hgl_buf *out, struct hgl_err *err)
+{
+  struct hgl_signer *signer;
+  int status = signer_now(agent, &signer, err);
+  if (status) return status;
+  status = hgl_delegation_sign(signer, delegation, out, err);
   hgl_signer_destroy(signer);
   return status;
 }

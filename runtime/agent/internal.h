@@ -450,6 +450,9 @@ int agent_store_row(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 /* Appends its delegation, as it is signed. */
 int agent_put_delegation(const struct agent *agent, struct hgl_buf *out,
                          struct hgl_err *err) HGL_NODISCARD;
+/* Signs text of its script (protocol/signed_text.h). HGL_DENIED: its key is elsewhere. */
+int agent_sign(const struct agent *agent, struct hgl_bytes text, uint8_t out[HGL_SIGNATURE_SIZE],
+               struct hgl_err *err) HGL_NODISCARD;
 /* *folder_size: of the value, what names the folder that the grant is about; 0: it is about this
  * value alone. */
 bool agent_granted(const struct agent *agent, const char *kind, struct hgl_bytes value,
@@ -551,6 +554,11 @@ int64_t schedule_set_back_ms(struct timer *timer);
 int zone_find(struct hgl_host *host, struct hgl_bytes name, const struct hgl_zone **out,
               struct hgl_err *err) HGL_NODISCARD;
 void zones_deinit(struct hgl_host *host);
+/* What scripts ask (lua/vm.h, ops.call); a name that is no zone's is HGL_NOT_FOUND. */
+int zone_call_at(struct agent *agent, struct hgl_cbor_reader *in, struct hgl_buf *result,
+                 struct hgl_err *err) HGL_NODISCARD;
+int zone_call_unix(struct agent *agent, struct hgl_cbor_reader *in, struct hgl_buf *result,
+                   struct hgl_err *err) HGL_NODISCARD;
 
 /* dialogues.c: `agent` said (ours) or heard this; steps the dialogue on, durably with the tick. */
 int dialogue_step(struct agent *agent, const struct hgl_envelope *envelope, bool ours,

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/duration.h"
+#include "protocol/signed_text.h"
 
 enum { CHANGES_PER_TIMER = 4 }; /* of as many as there may be, by one stretch */
 
@@ -188,6 +189,30 @@ static int call_granted(struct agent *agent, struct hgl_cbor_reader *in, struct 
   return 0;
 }
 
+static int call_sign(struct agent *agent, struct hgl_cbor_reader *in, struct hgl_buf *result,
+                     struct hgl_err *err)
+{
+  uint8_t signature[HGL_SIGNATURE_SIZE];
+  struct hgl_bytes text;
+  int status = hgl_cbor_get_bytes(in, "text", HGL_SIGNED_TEXT_SIZE_MAX, &text, err);
+  if (!status) status = agent_sign(agent, text, signature, err);
+  hgl_cbor_put_bytes(result, hgl_bytes(signature, status ? 0 : sizeof signature));
+  return status;
+}
+
+static int call_random(struct agent *agent, struct hgl_cbor_reader *in, struct hgl_buf *result,
+                       struct hgl_err *err)
+{
+  uint8_t bytes[1024];
+  uint64_t count;
+  int status = hgl_cbor_get_uint(in, "count", sizeof bytes, &count, err);
+  if (status) return status;
+  hgl_random_fill(agent->host->config.random, bytes, (size_t)count);
+  hgl_cbor_put_bytes(result, hgl_bytes(bytes, (size_t)count));
+  hgl_wipe(bytes, sizeof bytes);
+  return 0;
+}
+
 static int call(void *user, const char *name, struct hgl_bytes arguments, struct hgl_buf *result,
                 struct hgl_err *err)
 {
@@ -195,11 +220,11 @@ static int call(void *user, const char *name, struct hgl_bytes arguments, struct
     const char *name;
     size_t arguments;
     int (*call)(struct agent *, struct hgl_cbor_reader *, struct hgl_buf *, struct hgl_err *);
-  } calls[] = {{"find", 1, call_find},
-               {"keep", 1, call_keep},
-               {"deal", 1, call_deal},
-               {"read_file", 1, call_read_file},
-               {"granted", 2, call_granted}};
+  } calls[] = {{"find", 1, call_find},          {"keep", 1, call_keep},
+               {"deal", 1, call_deal},          {"read_file", 1, call_read_file},
+               {"granted", 2, call_granted},    {"sign", 1, call_sign},
+               {"random", 1, call_random},      {"zone_at", 2, zone_call_at},
+               {"zone_unix", 2, zone_call_unix}};
   struct hgl_cbor_reader in = hgl_cbor_reader(arguments);
   size_t count;
   int status = hgl_cbor_get_list(&in, "arguments", 16, &count, err);

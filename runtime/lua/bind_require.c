@@ -1,5 +1,5 @@
 /* require: source modules from the host, each run once per agent, at the top level only. */
-#include "lua/vm_core.h"
+#include "lua/native.h"
 
 /* Runs the module's chunk, on top of the stack, with its name; leaves its value. */
 static void run_module(lua_State *L, struct hgl_bytes source, const char *chunk_name)
@@ -56,7 +56,7 @@ int hgl_bind_require(lua_State *L)
   lua_pop(L, 1);
   if (hgl_bytes_is(name, "haggle")) {
     hgl_bind_haggle_push(L);
-  } else {
+  } else if (!hgl_native_push(L, name)) {
     lua_pushvalue(L, 1);
     lua_pushlightuserdata(L, vm); /* being loaded */
     lua_rawset(L, 2);

@@ -122,6 +122,10 @@ struct hgl_vm_ops {
    *   "deal" [deal map with id, …]      → null; stores or updates a deal record
    *   "read_file" [path]                → text or bytes (grant read=)
    *   "granted" [kind, value]           → boolean
+   *   "sign" [bytes]                    → bytes, the signature of protocol/signed_text.h
+   *   "random" [count]                  → bytes
+   *   "zone_at" [zone, Unix s]          → map {offset s, name, daylight}
+   *   "zone_unix" [zone, local s]       → map {first s, second s?, gap}
    * Errors come back to the script as nil, why, code, except HGL_INVALID, which raises. */
   int (*call)(void *user, const char *name, struct hgl_bytes arguments, struct hgl_buf *result,
               struct hgl_err *err);
