@@ -4,8 +4,8 @@
 --   local text = base64.encode "Käse"                -- "S8Okc2U="
 --   local bytes, why = base64.decode(text)           -- haggle.bytes; bytes:raw() is a string
 --
--- base64.encode(data), base64.encode_url(data): of text or haggle.bytes; with padding, or as in URLs
---   and web tokens (- and _, no padding).
--- base64.decode(text), base64.decode_url(text): haggle.bytes, or nil, why, "malformed": exactly what
---   the encoder writes, no line breaks. At most 1 MiB.
+-- base64.encode(data), base64.encode_url(data): of text or haggle.bytes; with padding, or as in
+--   URLs and web tokens (- and _, no padding).
+-- base64.decode(text), base64.decode_url(text): haggle.bytes, or nil, why, "malformed": exactly
+--   what the encoder writes, no line breaks. At most 1 MiB.
 return require "haggle.native.base64"

@@ -1,5 +1,4 @@
 local test = require "haggle.test"
-local haggle = require "haggle"
 local describe, it, expect = test.describe, test.it, test.expect
 
 -- What the lines return in a handler of an agent.
@@ -24,17 +23,21 @@ describe("base64", function()
     local coded = { "", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy" }
     for i, text in ipairs(plain) do
       local encoded, url, decoded, back = inside([[
-        return base64.encode(given), base64.encode_url(given), base64.decode(base64.encode(given)):raw(),
+        return base64.encode(given), base64.encode_url(given),
+          base64.decode(base64.encode(given)):raw(),
           base64.decode_url(base64.encode_url(given)):raw()]], text)
-      expect { encoded, url, decoded, back }:equals { coded[i], (coded[i]:gsub("=", "")), text, text }
+      expect { encoded, url, decoded, back }:equals { coded[i], (coded[i]:gsub("=", "")), text,
+        text }
     end
   end)
   it("has two alphabets", function()
-    expect { inside [[return base64.encode "\xfb\xff\xfe", base64.encode_url(haggle.bytes "\xfb\xff\xfe")]] }
+    expect { inside [[return base64.encode "\xfb\xff\xfe",
+      base64.encode_url(haggle.bytes "\xfb\xff\xfe")]] }
       :equals { "+//+", "-__-" }
   end)
   it("reads exactly what it writes", function()
-    for _, bad in ipairs { "Z", "Zg", "Zg=", "Zg===", "Z===", "====", "Zh==", "Zm9=", "Zm9v\n", " Zm9v",
+    for _, bad in ipairs { "Z", "Zg", "Zg=", "Zg===", "Z===", "====", "Zh==", "Zm9=", "Zm9v\n",
+      " Zm9v",
       "Zm9v====", "Zg==Zg==", "Zm-v", "Zm_v", "Zm9\0" } do
       local _, why, code = inside([[return base64.decode(given)]], bad)
       expect { bad, code }:equals { bad, "malformed" }
@@ -47,7 +50,8 @@ describe("base64", function()
   end)
   it("takes a megabyte of text or bytes, and nothing else", function()
     expect(inside [[return #base64.encode(("x"):rep(1 << 20))]]):equals(1398104)
-    for _, call in ipairs { 'base64.encode, ("x"):rep((1 << 20) + 1)', 'base64.encode, 5', 'base64.decode, {}',
+    for _, call in ipairs { 'base64.encode, ("x"):rep((1 << 20) + 1)', 'base64.encode, 5',
+      'base64.decode, {}',
       "base64.decode" } do
       expect { call, (inside("return pcall(" .. call .. ")")) }:equals { call, false }
     end

@@ -1,5 +1,5 @@
--- A cache in `state`: values with a time to live, and a bound on how many. (The global `cache` is lost
--- when the agent rests; what is here outlives restarts.)
+-- A cache in `state`: values with a time to live, and a bound on how many. (The global `cache` is
+-- lost when the agent rests; what is here outlives restarts.)
 --
 --   local store = require "haggle.cache"
 --   local quote = store.get_or("quotes", city, "5m", function()
@@ -8,9 +8,9 @@
 --     return reply.body
 --   end)
 --
--- The first argument names the cache, the key is text or an integer. A value is what `state` can hold; a
--- table comes back as a view, which is good until the entry goes. When more than `max` (1000) are kept,
--- the oldest go.
+-- The first argument names the cache, the key is text or an integer. A value is what `state` can
+-- hold; a table comes back as a view, which is good until the entry goes. When more than `max`
+-- (1000) are kept, the oldest go.
 local haggle = require "haggle"
 
 local cache = {}
@@ -59,7 +59,9 @@ end
 function cache.put(name, key, ttl, value, options)
   local max, ms = MAX, haggle.duration(ttl)
   for option, given in pairs(options or {}) do
-    if option ~= "max" then error("haggle.cache: unknown option '" .. tostring(option) .. "', known: max", 2) end
+    if option ~= "max" then
+      error("haggle.cache: unknown option '" .. tostring(option) .. "', known: max", 2)
+    end
     max = given
   end
   if math.type(max) ~= "integer" or max < 1 then error("haggle.cache: max is 1 or more", 2) end
@@ -72,8 +74,8 @@ function cache.put(name, key, ttl, value, options)
   one.entries[key] = { value = value, till = haggle.now() + ms, number = one.last }
 end
 
--- The value, or what fn() returns, which is kept for `ttl` unless it is nil; then nil and what else fn
--- returned. fn may suspend: another handler that asks meanwhile calls its own.
+-- The value, or what fn() returns, which is kept for `ttl` unless it is nil; then nil and what else
+-- fn returned. fn may suspend: another handler that asks meanwhile calls its own.
 function cache.get_or(name, key, ttl, fn, options)
   local value = cache.get(name, key)
   if value ~= nil then return value end

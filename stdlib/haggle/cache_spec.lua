@@ -42,7 +42,8 @@ describe("haggle.cache", function()
     expect { inside [[
       local function fails() return nil, "no", "timeout" end
       local value, why, code = store.get_or("x", "k", "1m", fails)
-      return value, why, code, store.count "x", store.get_or("x", "k", "1m", function() return false end),
+      return value, why, code, store.count "x", store.get_or("x", "k", "1m", function()
+        return false end),
         store.get("x", "k")]] }:equals { haggle.null, "no", "timeout", 0, false, false }
   end)
   it("gives up the oldest beyond its bound", function()
@@ -50,7 +51,8 @@ describe("haggle.cache", function()
       for i = 1, 10 do store.put("x", i, "1h", "v" .. i, { max = 3 }) end
       store.put("x", 8, "1h", "again", { max = 3 }) -- is the newest now
       store.put("x", 11, "1h", "v11", { max = 3 })
-      return store.count "x", store.get("x", 7), store.get("x", 8), store.get("x", 9), store.get("x", 10),
+      return store.count "x", store.get("x", 7), store.get("x", 8), store.get("x", 9),
+        store.get("x", 10),
         store.get("x", 11)]] }:equals { 3, haggle.null, "again", haggle.null, "v10", "v11" }
   end)
   it("removes, clears, and knows caches apart", function()
@@ -62,7 +64,8 @@ describe("haggle.cache", function()
       store.put("x", "a", "1h", nil)
       local count = store.count "x"
       store.clear "y"
-      return had, again, count, store.get("y", "k"), store.get("none", "k"), store.remove("none", "k")]] }:equals {
+      return had, again, count, store.get("y", "k"), store.get("none", "k"), store.remove("none",
+        "k")]] }:equals {
       true, false, 0, haggle.null, haggle.null, false }
   end)
   it("stays of one size under a flood of keys", function()
@@ -74,8 +77,10 @@ describe("haggle.cache", function()
     expect { count, order }:equals { 100, 100 }
   end)
   it("says what it does not take", function()
-    for _, call in ipairs { "store.put, 'x', 'k', 'soon', 1", "store.put, 'x', 'k', '1m', 1, { max = 0 }",
-      "store.put, 'x', 'k', '1m', 1, { most = 1 }", "store.get, nil, 'k'", "store.put, 'x', {}, '1m', 1",
+    for _, call in ipairs { "store.put, 'x', 'k', 'soon', 1",
+      "store.put, 'x', 'k', '1m', 1, { max = 0 }",
+      "store.put, 'x', 'k', '1m', 1, { most = 1 }", "store.get, nil, 'k'",
+        "store.put, 'x', {}, '1m', 1",
       "store.put, 'x', 'k', '1m', print" } do
       expect { call, (inside("return pcall(" .. call .. ")")) }:equals { call, false }
     end

@@ -5,16 +5,17 @@
 --   local good, why = crypto.verify(agent.id, "paid: 40 to the north", mark)
 --   if not crypto.equal(crypto.hmac_sha256(key, body), given) then return end
 --
--- Data is text or haggle.bytes of at most 1 MiB; results are haggle.bytes (haggle.tohex shows them).
+-- Data is text or haggle.bytes of at most 1 MiB; results are haggle.bytes (haggle.tohex shows
+-- them).
 --
 -- crypto.sha256(data), crypto.sha512(data)
 -- crypto.hmac_sha256(key, data), crypto.hmac_sha512(key, data)
--- crypto.equal(a, b): whether they are the same, in a time that tells nothing; for what was computed
---   with a key.
+-- crypto.equal(a, b): whether they are the same, in a time that tells nothing; for what was
+--   computed with a key.
 -- crypto.sign(data): 64 bytes; or nil, why, "denied" when the agent's key is not on this host. The
 --   signature is Ed25519 over "haggle-signed-text:" and the data (protocol/SPEC.md §11), so that no
 --   signature of this kind can be taken for a message, a delegation or a key.
--- crypto.verify(did, data, signature): true, or nil, why, code: "bad_signature", "malformed" (no did),
---   "bad_key".
+-- crypto.verify(did, data, signature): true, or nil, why, code: "bad_signature", "malformed" (no
+--   did), "bad_key".
 -- crypto.random(count): 1 to 1024 bytes that nobody can guess; in a handler.
 return require "haggle.native.crypto"

@@ -1,5 +1,4 @@
 local test = require "haggle.test"
-local haggle = require "haggle"
 local describe, it, expect = test.describe, test.it, test.expect
 
 -- What the lines return in a handler of an agent.
@@ -28,14 +27,16 @@ describe("crypto", function()
     expect(empty):equals "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
   end)
   it("authenticates as RFC 4231 has it", function()
-    local short, long = inside [[return haggle.tohex(crypto.hmac_sha256("Jefe", "what do ya want for nothing?")),
+    local short, long = inside [[return haggle.tohex(crypto.hmac_sha256("Jefe",
+      "what do ya want for nothing?")),
       haggle.tohex(crypto.hmac_sha512("Jefe", haggle.bytes "what do ya want for nothing?"))]]
     expect(short):equals "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
     expect(long):equals("164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554"
       .. "9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737")
   end)
   it("compares text and bytes", function()
-    expect { inside [[return crypto.equal("a", haggle.bytes "a"), crypto.equal("a", "b"), crypto.equal("a", "ab"),
+    expect { inside [[return crypto.equal("a", haggle.bytes "a"), crypto.equal("a", "b"),
+      crypto.equal("a", "ab"),
       crypto.equal("", "")]] }:equals { true, false, false, true }
   end)
   it("signs with the agent's key, for anyone to verify", function()
@@ -43,12 +44,15 @@ describe("crypto", function()
       local mark = crypto.sign "paid: 40"
       local _, _, changed = crypto.verify(agent.id, "paid: 41", mark)
       local _, _, short = crypto.verify(agent.id, "paid: 40", haggle.bytes(mark:raw():sub(1, 63)))
-      local _, _, wrong = crypto.verify("did:key:z6MktwupdmLXVVqTzCw4i46r4uGyosGXRnR3XjN4Zq7oMMsw", "paid: 40", mark)
-      return #mark, crypto.verify(agent.id, haggle.bytes "paid: 40", mark), crypto.equal(mark, crypto.sign "paid: 40"),
+      local nobody = "did:key:z6MktwupdmLXVVqTzCw4i46r4uGyosGXRnR3XjN4Zq7oMMsw"
+      local _, _, wrong = crypto.verify(nobody, "paid: 40", mark)
+      return #mark, crypto.verify(agent.id, haggle.bytes "paid: 40", mark), crypto.equal(mark,
+        crypto.sign "paid: 40"),
         changed, short, wrong]]
     expect { size, good, same, other, shorter, foreign }:equals {
       64, true, true, "bad_signature", "bad_signature", "bad_signature" }
-    local _, why, code = inside [[return crypto.verify("did:web:x", "", haggle.bytes(("x"):rep(64)))]]
+    local _, why, code = inside [[return crypto.verify("did:web:x", "",
+      haggle.bytes(("x"):rep(64)))]]
     expect(code):equals "malformed"
     expect(why):exists()
   end)
@@ -56,7 +60,8 @@ describe("crypto", function()
     -- The data itself is not what is signed.
     expect(inside [[
       local mark = crypto.sign "haggle-noise-static-key:0123"
-      local _, _, code = crypto.verify(agent.id, "haggle-signed-text:haggle-noise-static-key:0123", mark)
+      local _, _, code = crypto.verify(agent.id,
+        "haggle-signed-text:haggle-noise-static-key:0123", mark)
       return code]]):equals "bad_signature"
   end)
   it("gives chance that nobody can guess, the same when a handler is run again", function()
@@ -81,8 +86,10 @@ describe("crypto", function()
     expect(state.third):differs_from(state.first)
   end)
   it("acts in handlers only, on what it can take", function()
-    for _, call in ipairs { "crypto.random, 0", "crypto.random, 1025", 'crypto.random, "x"', "crypto.sha256",
-      "crypto.sha256, 5", 'crypto.sha256, ("x"):rep((1 << 20) + 1)', "crypto.verify, agent.id, 'x'" } do
+    for _, call in ipairs { "crypto.random, 0", "crypto.random, 1025", 'crypto.random, "x"',
+      "crypto.sha256",
+      "crypto.sha256, 5", 'crypto.sha256, ("x"):rep((1 << 20) + 1)',
+        "crypto.verify, agent.id, 'x'" } do
       expect { call, (inside("return pcall(" .. call .. ")")) }:equals { call, false }
     end
     for _, call in ipairs { "sign 'x'", "random(1)" } do

@@ -1,12 +1,12 @@
 -- CSV (RFC 4180): fields in quotes may hold commas, quotes and line ends.
 --
 --   local csv = require "haggle.csv"
---   local rows, why = csv.parse("city,celsius\nGraz,20.5\n", { header = true })   -- { { city = "Graz", … } }
+--   local rows, why = csv.parse("city,celsius\nGraz,20.5\n", { header = true })
 --   local text = csv.format(rows, { columns = { "city", "celsius" }, safe = true })
 --
--- Fields are text; tonumber makes numbers of them. Options of reading: header (the first line names the
--- fields, and rows are maps), separator (","), loose (rows with a header may have fewer or more fields;
--- those without a name are left out). Lines end with CR LF or LF.
+-- Fields are text; tonumber makes numbers of them. Options of reading: header (the first line names
+-- the fields, and rows are maps), separator (","), loose (rows with a header may have fewer or more
+-- fields; those without a name are left out). Lines end with CR LF or LF.
 local csv = {}
 
 local FIELDS_MAX = 1000 -- of a row
@@ -44,7 +44,7 @@ end
 local function row_at(text, at, line, separator, stops)
   local fields = {}
   while true do
-    local value, ends = nil, at
+    local value, ends
     if text:byte(at) == 34 then
       value, ends, line = quoted(text, at, line)
     else
@@ -58,7 +58,8 @@ local function row_at(text, at, line, separator, stops)
     if stop == "" or stop == "\n" then return fields, ends + 1, line + 1 end
     if stop == '"' then fail(line, "a quote within a field: the whole field belongs in quotes") end
     if stop ~= separator then
-      fail(line, stop == "\r" and "a carriage return without line feed" or "text behind a closing quote")
+      fail(line, stop == "\r" and "a carriage return without line feed"
+        or "text behind a closing quote")
     end
     at = ends + 1
   end
@@ -83,15 +84,15 @@ local function check_header(names, line)
   return names
 end
 
--- Row by row, for long texts: `for row, line in csv.rows(text) do`. Raises "CSV, line 3: …" where the
--- text is no CSV.
+-- Row by row, for long texts: `for row, line in csv.rows(text) do`. Raises "CSV, line 3: …" where
+-- the text is no CSV.
 local function rows(text, options)
   local separator = check_options(options, { header = true, separator = true, loose = true })
   local stops = '["\r\n' .. (separator:find "%w" and separator or "%" .. separator) .. "]"
   local at, line, names = text:sub(1, 3) == "\u{FEFF}" and 4 or 1, 1, nil
   return function()
     while at <= #text do
-      local fields, first = nil, line
+      local first, fields = line
       fields, at, line = row_at(text, at, line, separator, stops)
       if not options.header then return fields, first end
       if names then return map_of(names, fields, first, options.loose), first end
@@ -125,22 +126,23 @@ function csv.parse(text, options)
   end
 end
 
--- A field as it is written. With `safe` a spreadsheet does not take text for a formula: what begins with
--- = + - @, a tab or CR gets a ' in front (numbers do not).
+-- A field as it is written. With `safe` a spreadsheet does not take text for a formula: what begins
+-- with = + - @, a tab or CR gets a ' in front (numbers do not).
 local function written(value, separator, safe)
   if value == nil then return "" end
   local kind = type(value)
   if kind == "number" or kind == "boolean" then return tostring(value) end
   if kind ~= "string" then error("csv.format: a " .. kind .. " cannot be a field", 4) end
   if safe and value:find "^[=+@\t\r-]" then value = "'" .. value end
-  if value:find '["\r\n]' or value:find(separator, 1, true) or value:find "^ " or value:find " $" then
+  if value:find '["\r\n]' or value:find(separator, 1, true) or value:find "^ " or value:find " $"
+  then
     return '"' .. value:gsub('"', '""') .. '"'
   end
   return value
 end
 
--- Text of a list of rows, lines ending with CR LF. options: columns (then rows are maps, and the first
--- line names these fields), separator, safe.
+-- Text of a list of rows, lines ending with CR LF. options: columns (then rows are maps, and the
+-- first line names these fields), separator, safe.
 function csv.format(list, options)
   options = options or {}
   local separator = check_options(options, { columns = true, separator = true, safe = true })

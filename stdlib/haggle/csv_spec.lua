@@ -31,19 +31,23 @@ describe("csv.parse", function()
     expect(parse "a,"):equals { { "a", "" } }
   end)
   it("reads quotes, with commas, quotes and line ends within", function()
-    expect(parse '"a,b","say ""hi""","two\r\nlines",""\nx'):equals { { "a,b", 'say "hi"', "two\r\nlines", "" }, { "x" } }
+    expect(parse '"a,b","say ""hi""","two\r\nlines",""\nx'):equals { { "a,b", 'say "hi"',
+      "two\r\nlines", "" }, { "x" } }
     expect(parse '""""'):equals { { '"' } }
   end)
   it("reads maps with a header, and other separators", function()
-    expect(parse("city;c\nGraz;20\n", '{ header = true, separator = ";" }')):equals { { city = "Graz", c = "20" } }
+    expect(parse("city;c\nGraz;20\n", '{ header = true, separator = ";" }')):equals { {
+      city = "Graz", c = "20" } }
     expect(parse("a\tb", '{ separator = "\\t" }')):equals { { "a", "b" } }
     expect(parse("a.b^c", '{ separator = "^" }')):equals { { "a.b", "c" } }
     expect(parse("axb", '{ separator = "x" }')):equals { { "a", "b" } }
-    expect(parse("a,b\n1\n1,2,3\n", "{ header = true, loose = true }")):equals { { a = "1" }, { a = "1", b = "2" } }
+    expect(parse("a,b\n1\n1,2,3\n", "{ header = true, loose = true }")):equals { { a = "1" }, {
+      a = "1", b = "2" } }
   end)
   it("says what is wrong, and in which line", function()
     for text, says in pairs {
-      ['a\n"b'] = "line 2: a quote that is not closed", ['a\nb"c'] = "line 2: a quote within a field",
+      ['a\n"b'] = "line 2: a quote that is not closed",
+        ['a\nb"c'] = "line 2: a quote within a field",
       ['"a\n\n"b'] = "line 3: text behind", ["a\rb"] = "line 1: a carriage return",
       [("x,"):rep(1000)] = "more than 1000 fields",
     } do
@@ -77,19 +81,23 @@ end)
 
 describe("csv.format", function()
   it("writes what parse reads", function()
-    local rows = { { "a", 'b"c', "d,e" }, { "", " x", "two\nlines" }, { "1.5", "true", "" }, { "" } }
+    local rows = { { "a", 'b"c', "d,e" }, { "", " x", "two\nlines" }, { "1.5", "true", "" }, {
+      "" } }
     expect(inside([[return csv.parse(csv.format(given))]], rows)):equals(rows)
-    expect(inside [[return csv.format({ { a = 1, b = true }, { b = "x" } }, { columns = { "a", "b" } })]]):equals
+    expect(inside [[return csv.format({ { a = 1, b = true }, { b = "x" } }, { columns = { "a",
+      "b" } })]]):equals
       "a,b\r\n1,true\r\n,x\r\n"
     expect(inside [[return csv.format {}]]):equals ""
   end)
   it("keeps spreadsheets from running what it writes", function()
-    expect(inside [[return csv.format({ { "=1+1", "+x", "-x", "@x", "\tx", -5, "a=b" } }, { safe = true })]]):equals
+    expect(inside [[return csv.format({ { "=1+1", "+x", "-x", "@x", "\tx", -5, "a=b" } }, {
+      safe = true })]]):equals
       "'=1+1,'+x,'-x,'@x,'\tx,-5,a=b\r\n"
     expect(inside [[return csv.format({ { "=1+1" } })]]):equals "=1+1\r\n"
   end)
   it("says what it does not take", function()
-    for _, call in ipairs { "csv.format, { { {} } }", "csv.format, {}, { colums = {} }", "csv.parse, 5",
+    for _, call in ipairs { "csv.format, { { {} } }", "csv.format, {}, { colums = {} }",
+      "csv.parse, 5",
       "csv.parse, 'x', { separator = ',,' }", "csv.parse, 'x', { separator = '\"' }" } do
       expect { call, (inside("return pcall(" .. call .. ")")) }:equals { call, false }
     end

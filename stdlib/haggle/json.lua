@@ -7,8 +7,8 @@
 -- json.decode(text): a value. Objects are tables with text keys, arrays lists (an empty one stays
 --   one), null is haggle.null. A number without fraction or exponent is an integer, any other a
 --   float. nil, why, code with line and column: "malformed", "truncated", "trailing",
---   "duplicate_key", "too_deep" (32 levels), "too_large" (1 MiB, 65536 values), "bad_value" (a number
---   beyond 64 bits or a double).
+--   "duplicate_key", "too_deep" (32 levels), "too_large" (1 MiB, 65536 values), "bad_value" (a
+--   number beyond 64 bits or a double).
 -- json.encode(value, { indent = 2 }): text. Raises for what JSON has not: bytes, functions, tables
 --   with mixed keys or holes, text that is not UTF-8, numbers that are not finite. The keys of an
 --   object stand in a fixed order, shorter ones first; floats keep a fraction (1.0).

@@ -21,7 +21,8 @@ end
 describe("json.decode", function()
   it("gives values as messages hold them", function()
     local value = inside([[return json.decode(given)]],
-      [[ {"a": 1, "b": 1.0, "c": [true, false, null], "d": {}, "e": [], "f": "\u00e4\n", "$int": "5",
+      [[ {"a": 1, "b": 1.0, "c": [true, false, null], "d": {}, "e": [], "f": "\u00e4\n",
+        "$int": "5",
         "g": 1e3, "h": -9223372036854775808, "i": "\ud83d\ude00", "j": "\u0000"} ]])
     expect(value.a):equals(1)
     expect(math.type(value.b)):equals "float"
@@ -44,10 +45,13 @@ describe("json.decode", function()
   end)
   it("says what is wrong, with line and column", function()
     local bad = {
-      { "", "truncated" }, { "{", "truncated" }, { "[1,]", "malformed" }, { "{\"a\":1,}", "malformed" },
+      { "", "truncated" }, { "{", "truncated" }, { "[1,]", "malformed" }, { "{\"a\":1,}",
+        "malformed" },
       { "[1] 2", "trailing" }, { '{"a":1,"a":2}', "duplicate_key" }, { "nope", "malformed" },
-      { "01", "malformed" }, { "[1.]", "malformed" }, { "'x'", "malformed" }, { "NaN", "malformed" },
-      { "Infinity", "malformed" }, { "18446744073709551615", "bad_value" }, { "1e999", "bad_value" },
+      { "01", "malformed" }, { "[1.]", "malformed" }, { "'x'", "malformed" }, { "NaN",
+        "malformed" },
+      { "Infinity", "malformed" }, { "18446744073709551615", "bad_value" }, { "1e999",
+        "bad_value" },
       { ("["):rep(100000), "too_deep" }, { ("["):rep(33) .. ("]"):rep(33), "too_deep" },
       { '"\\ud800"', "malformed" }, { '"\t"', "malformed" }, { "[1]/* */", "trailing" },
     }
@@ -56,7 +60,8 @@ describe("json.decode", function()
       expect { case[1]:sub(1, 40), code }:equals { case[1]:sub(1, 40), case[2] }
       expect(why):matches "JSON"
     end
-    local _, why = inside([[return json.decode(given)]], '{\n  "price": [1, 2, 99999999999999999999]\n}')
+    local _, why = inside([[return json.decode(given)]],
+      '{\n  "price": [1, 2, 99999999999999999999]\n}')
     expect(why):matches "line 2, column %d+: price%[2%]"
     _, why = inside([[return json.decode(given)]], "[1,\n2,\nx]")
     expect(why):matches "line 3"
@@ -79,7 +84,8 @@ end)
 describe("json.encode", function()
   it("writes what others read", function()
     local text = inside([[return json.encode { a = 1, b = 1.0, c = { true, haggle.null },
-      d = "\"\\\n\u{1F600}</", e = haggle.array {}, f = {}, ["$x"] = math.maxinteger, g = 0.1, h = 1e300 }]])
+      d = "\"\\\n\u{1F600}</", e = haggle.array {}, f = {}, ["$x"] = math.maxinteger, g = 0.1,
+        h = 1e300 }]])
     expect(text):equals('{"a":1,"b":1.0,"c":[true,null],"d":"\\"\\\\\\n😀</","e":[],"f":{},"g":0.1,'
       .. '"h":1e+300,"$x":9223372036854775807}')
   end)
@@ -90,7 +96,8 @@ describe("json.encode", function()
   it("raises for what JSON has not", function()
     for body, says in pairs {
       ["haggle.bytes 'x'"] = "base64", ["{ a = haggle.bytes 'x' }"] = "a: JSON has no bytes",
-      ["print"] = "function", ["{ 1, nil, 3 }"] = "holes", ["{ 1, a = 2 }"] = "keys", ["0/0"] = "finite",
+      ["print"] = "function", ["{ 1, nil, 3 }"] = "holes", ["{ 1, a = 2 }"] = "keys",
+        ["0/0"] = "finite",
       ["math.huge"] = "finite", ["'\\xff'"] = "UTF%-8", ["nil"] = "haggle.null",
     } do
       local ok, why = inside("return pcall(json.encode, " .. body .. ")")

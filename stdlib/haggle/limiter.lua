@@ -2,13 +2,13 @@
 --
 --   local limiter = require "haggle.limiter"
 --   local ok, why, code, wait = limiter.take("quotes", { rate = "10/1m", burst = 3 })
---   if not ok then return message:refuse(why, code) end          -- wait: ms until it would be granted
---   limiter.wait("mail", { rate = "1/10s" })                     -- suspends until it is this one's turn
+--   if not ok then return message:refuse(why, code) end   -- wait: ms until it would be granted
+--   limiter.wait("mail", { rate = "1/10s" })              -- suspends until it is granted
 --
 -- rate: how many in which time, "10/1m"; burst: how many at once (as many as the rate names);
--- count: how many are taken (1). A name is any text, such as "quotes/" .. message.from. Of up to 1000
--- names what was taken is remembered; then those whose buckets are full again are forgotten, and if that
--- is not enough those that will be soonest.
+-- count: how many are taken (1). A name is any text, such as "quotes/" .. message.from. Of up to
+-- 1000 names what was taken is remembered; then those whose buckets are full again are forgotten,
+-- and if that is not enough those that will be soonest.
 local haggle = require "haggle"
 
 local limiter = {}
@@ -70,7 +70,8 @@ function limiter.take(name, options)
   bucket.tokens, bucket.at = tokens, now
   bucket.full = now + math.ceil((burst - tokens) / rate)
   if granted then return true end
-  return nil, name .. ": more than " .. options.rate, "limit", math.max(1, math.ceil((count - tokens) / rate - 1e-6))
+  local wait = math.max(1, math.ceil((count - tokens) / rate - 1e-6))
+  return nil, name .. ": more than " .. options.rate, "limit", wait
 end
 
 -- Takes, and suspends before as long as that is not granted.

@@ -27,7 +27,8 @@ describe("limiter", function()
     local options = { rate = "10/1m", burst = 2 }
     expect(knock(options).ok):equals(true)
     expect(knock(options).ok):equals(true)
-    expect(knock(options)):equals { ok = false, why = "door: more than 10/1m", code = "limit", wait = 6000 }
+    expect(knock(options)):equals { ok = false, why = "door: more than 10/1m", code = "limit",
+      wait = 6000 }
     world:advance "5999ms"
     expect(knock(options).wait):equals(1)
     world:advance "1ms"
@@ -87,9 +88,12 @@ describe("limiter", function()
   end)
   it("says what it does not take", function()
     for says, options in pairs {
-      ["options are needed"] = "nil", ["a rate is written as"] = "{ rate = '10' }", ["zero"] = "{ rate = '1/0s' }",
-      ["unknown option 'brust'"] = "{ rate = '1/1s', brust = 1 }", ["burst is"] = "{ rate = '1/1s', burst = 0 }",
-      ["count is from 1 to burst, which is 1"] = "{ rate = '1/1s', count = 2 }", ["is not a duration"] = "{ rate = '1/5x' }",
+      ["options are needed"] = "nil", ["a rate is written as"] = "{ rate = '10' }",
+        ["zero"] = "{ rate = '1/0s' }",
+      ["unknown option 'brust'"] = "{ rate = '1/1s', brust = 1 }",
+        ["burst is"] = "{ rate = '1/1s', burst = 0 }",
+      ["count is from 1 to burst, which is 1"] = "{ rate = '1/1s', count = 2 }",
+        ["is not a duration"] = "{ rate = '1/5x' }",
     } do
       local world = test.world()
       world:agent { name = "a", source = [[

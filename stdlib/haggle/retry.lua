@@ -5,8 +5,8 @@
 --     return agent.ask(seller, "quote/1.0/ask", { city = "Graz" }, { within = "5s" })
 --   end, { attempts = 5, delay = "1s", max = "1m" })
 --
--- The handler suspends between two attempts, and like any handler that waits it survives its host: a
--- call in its third attempt is in its third attempt after a restart.
+-- The handler suspends between two attempts, and like any handler that waits it survives its host:
+-- a call in its third attempt is in its third attempt after a restart.
 local haggle = require "haggle"
 
 local retry = {}
@@ -28,7 +28,8 @@ end
 local function read(options)
   for name in pairs(options) do
     if not KNOWN[name] then
-      error("retry: unknown option '" .. tostring(name) .. "', known: attempts, delay, factor, max, jitter, on", 3)
+      error("retry: unknown option '" .. tostring(name)
+        .. "', known: attempts, delay, factor, max, jitter, on", 3)
     end
   end
   local on = {}
@@ -40,11 +41,11 @@ local function read(options)
   }
 end
 
--- Calls fn(attempt), up to `attempts` (3) times, as long as it returns nil, why, code with one of the
--- codes `on` ("timeout", "undeliverable", "mailbox_full", "limit"). Before the second there is a pause of
--- `delay` ("1s"), each further is `factor` (2) times as long, up to `max` ("1m"); `jitter` (0.1): each is
--- longer or shorter by up to this part, so that many do not come back at once. Returns what fn returned
--- last. What fn raises is not caught. Suspends.
+-- Calls fn(attempt), up to `attempts` (3) times, as long as it returns nil, why, code with one of
+-- the codes `on` ("timeout", "undeliverable", "mailbox_full", "limit"). Before the second there is
+-- a pause of `delay` ("1s"), each further is `factor` (2) times as long, up to `max` ("1m");
+-- `jitter` (0.1): each is longer or shorter by up to this part, so that many do not come back at
+-- once. Returns what fn returned last. What fn raises is not caught. Suspends.
 function retry.call(fn, options)
   local how = read(options or {})
   local pause = how.delay

@@ -26,7 +26,8 @@ end
 
 describe("retry.call", function()
   it("waits longer each time, up to a most", function()
-    local world = call { good = 6, options = { attempts = 6, delay = "2s", factor = 3, max = "10s", jitter = 0 } }
+    local world = call { good = 6, options = { attempts = 6, delay = "2s", factor = 3,
+      max = "10s", jitter = 0 } }
     world:advance "2m"
     expect(world:state("a").at):equals { 0, 2, 8, 18, 28, 38 }
     expect(world:state("a").result):equals { value = "done", why = 6 }
@@ -56,7 +57,8 @@ describe("retry.call", function()
     expect(#call({ good = 9, options = { attempts = 1 } }):state("a").at):equals(1)
   end)
   it("spreads by chance, within its part", function()
-    local world = call { good = 20, options = { attempts = 20, delay = "100s", factor = 1, max = "100s", jitter = 0.5 } }
+    local world = call { good = 20, options = { attempts = 20, delay = "100s", factor = 1,
+      max = "100s", jitter = 0.5 } }
     world:advance "1h"
     local at, least, most = world:state("a").at, 1000, 0
     for i = 2, #at do
@@ -73,7 +75,8 @@ describe("retry.call", function()
     expect(#world:dead()):equals(1)
   end)
   it("says which options it does not know", function()
-    for _, options in ipairs { { tries = 3 }, { attempts = 0 }, { factor = 0.5 }, { delay = "soon" },
+    for _, options in ipairs { { tries = 3 }, { attempts = 0 }, { factor = 0.5 }, {
+      delay = "soon" },
       { jitter = -1 }, { attempts = "many" } } do
       local world = call { good = 1, options = options }
       world:advance "10s"

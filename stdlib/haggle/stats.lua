@@ -6,9 +6,9 @@
 --   stats.quantile(state.waits, 0.95)        -- within 1 % of the true value
 --   stats.summary(state.waits)               -- { count, mean, deviation, min, max }
 --
--- Mean and deviation are Welford's. Quantiles are counted in buckets whose borders grow by 2 %, so that
--- each is right to 1 % (DDSketch: Masson, Rim, Lee, VLDB 2019); beyond 512 buckets of one sign the
--- smallest amounts are counted together. The same numbers give the same table, on any host.
+-- Mean and deviation are Welford's. Quantiles are counted in buckets whose borders grow by 2 %, so
+-- that each is right to 1 % (DDSketch: Masson, Rim, Lee, VLDB 2019); beyond 512 buckets of one sign
+-- the smallest amounts are counted together. The same numbers give the same table, on any host.
 local stats = {}
 
 local BUCKETS_MAX = 512
@@ -24,7 +24,9 @@ end
 
 -- An empty one. It belongs into `state`, or stays a local.
 function stats.new()
-  return { count = 0, mean = 0.0, spread = 0.0, zeros = 0, above = { used = 0 }, below = { used = 0 } }
+  return {
+    count = 0, mean = 0.0, spread = 0.0, zeros = 0, above = { used = 0 }, below = { used = 0 },
+  }
 end
 
 -- A bucket's key is its number as text, "b12", so that the table can also be sent. In order:
@@ -92,7 +94,9 @@ function stats.deviation(s)
 end
 
 -- In the midst of a bucket's borders.
-local function amount(number) return 2 * math.exp(number * LOG_GAMMA) / (1 + math.exp(LOG_GAMMA)) end
+local function amount(number)
+  return 2 * math.exp(number * LOG_GAMMA) / (1 + math.exp(LOG_GAMMA))
+end
 
 -- The value below which this part of all numbers lies, 0 to 1; nil when there are none.
 function stats.quantile(s, part)
@@ -120,7 +124,9 @@ end
 
 -- A table for a message.
 function stats.summary(s)
-  return { count = s.count, mean = stats.mean(s), deviation = stats.deviation(s), min = s.min, max = s.max }
+  return {
+    count = s.count, mean = stats.mean(s), deviation = stats.deviation(s), min = s.min, max = s.max,
+  }
 end
 
 -- The exact quantile of a list, between two neighbours in proportion; nil of an empty one.

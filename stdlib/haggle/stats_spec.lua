@@ -87,7 +87,8 @@ describe("stats", function()
   end)
   it("finds exact quantiles of lists", function()
     expect { inside [[return stats.quantile_of({ 4, 1, 3, 2 }, 0.5), stats.quantile_of({ 5 }, 0.9),
-      stats.quantile_of({}, 0.5), stats.quantile_of({ 1, 2 }, 1)]] }:equals { 2.5, 5.0, haggle.null, 2.0 }
+      stats.quantile_of({}, 0.5), stats.quantile_of({ 1, 2 }, 1)]] }:equals { 2.5, 5.0,
+        haggle.null, 2.0 }
   end)
   it("takes finite numbers", function()
     for _, bad in ipairs { "0/0", "1/0", "-1/0", "'5'", "nil" } do

@@ -9,15 +9,15 @@
 --
 -- {{name}}          a value: text, a number or a boolean; {{a.b}} a field of a field
 -- {{name?}}         the same, or nothing when there is none; else that is an error
--- {{#if name}} … {{else}} … {{/if}}    by whether there is a value that is not false, "" or an empty list
+-- {{#if name}} … {{else}} … {{/if}}    by whether there is a value: not false, "" or an empty list
 -- {{#each list}} … {{/each}}           for each element, whose fields come before those around it;
 --                                      {{.}} is the element itself, {{#}} its number
 -- {{! a remark }}   nothing
 --
 -- The last argument of render says where the text goes: "html" (values are escaped for elements and
 -- quoted attributes), "json" (each value is written as JSON, text with its quotes, safe also within
--- <script>), or "none". Output of more than 1 MiB, templates of more than 64 KiB and more than 16 levels
--- are errors. Mistakes in a template raise, with the line.
+-- <script>), or "none". Output of more than 1 MiB, templates of more than 64 KiB and more than 16
+-- levels are errors. Mistakes in a template raise, with the line.
 local haggle = require "haggle"
 local json = require "haggle.json"
 
@@ -33,7 +33,9 @@ local function line_of(text, at)
   return line
 end
 
-local function fail(text, at, why) error("template, line " .. line_of(text, at) .. ": " .. why, 0) end
+local function fail(text, at, why)
+  error("template, line " .. line_of(text, at) .. ": " .. why, 0)
+end
 
 local function path_of(text, at, name)
   if name == "." or name == "#" then return { name } end
@@ -48,7 +50,8 @@ local function path_of(text, at, name)
   return path
 end
 
--- Nodes: text; { path =, name =, optional = }; { kind = "if" or "each", path =, name =, body =, other = }
+-- Nodes: text; { path =, name =, optional = }; and of "if" and "each"
+-- { kind =, path =, name =, body =, other = }.
 local function compile(text)
   local root = { body = {} }
   local stack, at = { root }, 1
@@ -66,21 +69,22 @@ local function compile(text)
     local tag = text:sub(start + 2, stop - 1):match "^%s*(.-)%s*$"
     local kind, name = tag:match "^#(%a+)%s+(%S+)$"
     local top = stack[#stack]
-    if tag:sub(1, 1) == "!" then -- a remark
-      at = start
-    elseif kind == "if" or kind == "each" then
+    if kind == "if" or kind == "each" then
       if #stack > DEPTH_MAX then fail(text, start, "more than " .. DEPTH_MAX .. " levels") end
-      local node = { kind = kind, path = path_of(text, start, name), name = name, body = {}, start = start }
+      local node = { kind = kind, path = path_of(text, start, name), name = name, body = {},
+        start = start }
       add(node)
       stack[#stack + 1] = node
     elseif tag == "else" then
       if top.kind ~= "if" or top.other then fail(text, start, "{{else}} without {{#if}}") end
       top.other, top.in_other = {}, true
     elseif tag:sub(1, 1) == "/" then
-      if not top.kind or tag ~= "/" .. top.kind then fail(text, start, "{{" .. tag .. "}} closes nothing") end
+      if not top.kind or tag ~= "/" .. top.kind then
+        fail(text, start, "{{" .. tag .. "}} closes nothing")
+      end
       top.in_other, top.start = nil, nil
       stack[#stack] = nil
-    else
+    elseif tag:sub(1, 1) ~= "!" then
       local optional = tag:sub(-1) == "?"
       name = optional and tag:sub(1, -2) or tag
       add { path = path_of(text, start, name), name = name, optional = optional }
@@ -114,10 +118,13 @@ local escapes = {
   end,
 }
 
--- Only tables and views of state have fields; text and bytes have methods, which are not for templates.
+-- Only tables and views of state have fields; text and bytes have methods, which are not for
+-- templates.
 local function field(value, name)
   local kind = type(value)
-  if kind ~= "table" and (kind ~= "userdata" or getmetatable(value) == "haggle.bytes" or value == haggle.null) then
+  if kind == "userdata" and value ~= haggle.null then
+    if getmetatable(value) == "haggle.bytes" then return nil end
+  elseif kind ~= "table" then
     return nil
   end
   return value[name]
@@ -145,7 +152,9 @@ end
 
 local function put(out, text)
   out.size = out.size + #text
-  if out.size > OUTPUT_MAX then error("template: more than " .. OUTPUT_MAX .. " bytes come out", 0) end
+  if out.size > OUTPUT_MAX then
+    error("template: more than " .. OUTPUT_MAX .. " bytes come out", 0)
+  end
   out[#out + 1] = text
 end
 
@@ -159,7 +168,8 @@ local function render(nodes, scope, out)
       if kind == "string" or kind == "number" or kind == "boolean" then
         put(out, out.escape(value))
       elseif kind ~= "nil" or not node.optional then
-        error("template: '" .. node.name .. "' is " .. (value == nil and "not there" or "a " .. kind), 0)
+        local what = value == nil and "not there" or "a " .. kind
+        error("template: '" .. node.name .. "' is " .. what, 0)
       end
     elseif node.kind == "if" then
       local chosen = holds(find(scope, node.path)) and node.body or node.other
@@ -168,7 +178,8 @@ local function render(nodes, scope, out)
       local list = find(scope, node.path)
       local kind = type(list)
       if kind ~= "table" and kind ~= "userdata" then
-        error("template: '" .. node.name .. "' is " .. (list == nil and "not there" or "no list"), 0)
+        local what = list == nil and "not there" or "no list"
+        error("template: '" .. node.name .. "' is " .. what, 0)
       end
       for i, value in ipairs(list) do
         render(node.body, { value = value, number = i, parent = scope }, out)
@@ -184,7 +195,7 @@ function template.render(compiled, values, escape)
     error("template.render: a template is needed, text or what compile gave", 2)
   end
   if not escapes[escape] then
-    error("template.render: where does the text go? The third argument is \"html\", \"json\" or \"none\"", 2)
+    error('template.render: say where the text goes, as "html", "json" or "none"', 2)
   end
   local out = { size = 0, escape = escapes[escape] }
   local ok, why = pcall(render, compiled.template, { value = values }, out)

@@ -24,21 +24,25 @@ end
 
 describe("template", function()
   it("fills holes", function()
-    expect(render("Dear {{ name }}, {{a.b}} {{n}} {{yes}}{{gone?}}.", { name = "Ada", a = { b = "x" }, n = 5, yes = true }))
+    expect(render("Dear {{ name }}, {{a.b}} {{n}} {{yes}}{{gone?}}.", { name = "Ada", a = {
+      b = "x" }, n = 5, yes = true }))
       :equals "Dear Ada, x 5 true."
     expect(render("no holes { } }}", {})):equals "no holes { } }}"
     expect(render("{{! a remark }}x", {})):equals "x"
   end)
   it("goes through lists, with their numbers, to the fields around them", function()
-    expect(render("{{#each list}}{{#}}:{{name}}{{sign}} {{/each}}", { sign = "!", list = { { name = "a" }, { name = "b" } } }))
+    expect(render("{{#each list}}{{#}}:{{name}}{{sign}} {{/each}}", { sign = "!", list = { {
+      name = "a" }, { name = "b" } } }))
       :equals "1:a! 2:b! "
     expect(render("{{#each l}}{{.}},{{/each}}", { l = { 1, "x" } })):equals "1,x,"
-    expect(render("{{#each a}}{{#each b}}{{.}}{{/each}};{{/each}}", { a = { { b = { 1, 2 } }, { b = { 3 } } } }))
+    expect(render("{{#each a}}{{#each b}}{{.}}{{/each}};{{/each}}", { a = { { b = { 1, 2 } }, {
+      b = { 3 } } } }))
       :equals "12;3;"
   end)
   it("chooses", function()
     local text = "{{#if x}}yes{{else}}no{{/if}}"
-    for _, case in ipairs { { true, "yes" }, { false, "no" }, { "", "no" }, { "a", "yes" }, { 0, "yes" }, { {}, "no" },
+    for _, case in ipairs { { true, "yes" }, { false, "no" }, { "", "no" }, { "a", "yes" }, { 0,
+      "yes" }, { {}, "no" },
       { { 1 }, "yes" }, { { a = 1 }, "yes" } } do
       expect { case[1], render(text, { x = case[1] }) }:equals { case[1], case[2] }
     end
@@ -71,11 +75,14 @@ describe("template", function()
       ["a\n{{x"] = "line 2: {{ that is not closed", ["{{#if x}}"] = "{{#if}} that is not closed",
       ["\n\n{{/if}}"] = "line 3: {{/if}} closes nothing", ["{{#if x}}{{/each}}"] = "closes nothing",
       ["{{else}}"] = "without {{#if}}", ["{{#if x}}{{else}}{{else}}{{/if}}"] = "without {{#if}}",
-      ["{{}}"] = "is no name", ["{{a b}}"] = "is no name", ["{{a..b}}"] = "is no name", ["{{x()}}"] = "is no name",
-      ["{{gone}}"] = "'gone' is not there", ["{{t}}"] = "'t' is a table", ["{{#each gone}}{{/each}}"] = "is not there",
+      ["{{}}"] = "is no name", ["{{a b}}"] = "is no name", ["{{a..b}}"] = "is no name",
+        ["{{x()}}"] = "is no name",
+      ["{{gone}}"] = "'gone' is not there", ["{{t}}"] = "'t' is a table",
+        ["{{#each gone}}{{/each}}"] = "is not there",
       ["{{#each s}}{{/each}}"] = "is no list", [("{{#if x}}"):rep(17)] = "more than 16 levels",
     } do
-      local ok, why = inside([[return pcall(template.render, given, { t = {}, s = "x" }, "none")]], text)
+      local ok, why = inside([[return pcall(template.render, given, { t = {}, s = "x" },
+        "none")]], text)
       expect { text, ok }:equals { text, false }
       if not why:find(says, 1, true) then expect(why):equals(says) end
     end
@@ -88,7 +95,8 @@ describe("template", function()
     local ok, why = inside [[
       local list = {}
       for i = 1, 200 do list[i] = i end
-      return pcall(template.render, "{{#each l}}{{#each l}}" .. ("x"):rep(100) .. "{{/each}}{{/each}}", { l = list }, "none")]]
+      return pcall(template.render, "{{#each l}}{{#each l}}" .. ("x"):rep(100)
+        .. "{{/each}}{{/each}}", { l = list }, "none")]]
     expect(ok):equals(false)
     expect(why):matches "more than 1048576 bytes"
   end)

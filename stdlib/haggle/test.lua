@@ -240,10 +240,12 @@ local function read_file(path)
   return text
 end
 
--- options: seed (the runner's --seed when absent), at (when it begins, "2026-03-28T12:00:00Z").
+-- options: seed (the runner's --seed when absent), at (when it begins, as in
+-- "2026-03-28T12:00:00Z").
 function test.world(options)
   if not running then error("a world lives in one test: make it within test.it", 2) end
-  local world = setmetatable({ native = native.create(options and options.seed, options and options.at) }, World)
+  options = options or {}
+  local world = setmetatable({ native = native.create(options.seed, options.at) }, World)
   worlds[#worlds + 1] = world
   return world
 end

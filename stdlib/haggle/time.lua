@@ -7,9 +7,10 @@
 --   local midnight = time.start_of(at, "day", "Europe/Vienna")
 --
 -- Times are Unix times in ms, of the years 1 to 9999. A zone is a name of the tz database
--- ("Europe/Vienna"), an offset ("+02:00"), or "UTC", which it is when absent. What takes one gives nil,
--- why, "not_found" for a zone that the host does not know. Where clocks are changed, a local time that
--- does not exist means the end of the gap, and one that exists twice the first of the two.
+-- ("Europe/Vienna"), an offset ("+02:00"), or "UTC", which it is when absent. What takes one gives
+-- nil, why, "not_found" for a zone that the host does not know. Where clocks are changed, a local
+-- time that does not exist means the end of the gap, and one that exists twice the first of the
+-- two.
 local haggle = require "haggle"
 local native = require "haggle.native.time"
 
@@ -48,8 +49,8 @@ end
 -- The host's clock.
 time.now = haggle.now
 
--- "2026-03-29", "2026-03-29T01:00:00.250Z", "…+02:00", also without dashes and colons; of `zone` when
--- the text names no offset. Or nil, why, "invalid".
+-- "2026-03-29", "2026-03-29T01:00:00.250Z", "…+02:00", also without dashes and colons; of `zone`
+-- when the text names no offset. Or nil, why, "invalid".
 function time.parse(text, zone)
   local ms, offset, code = native.parse(text)
   if not ms then return nil, offset, code end
@@ -64,8 +65,8 @@ function time.format(ms, zone)
   return native.format(ms + offset, offset // 1000)
 end
 
--- { year, month, day, hour, minute, second, ms, weekday (Monday is 1), yearday, offset (in ms), zone
--- ("CEST"), daylight }
+-- { year, month, day, hour, minute, second, ms, weekday (Monday is 1), yearday, offset (in ms),
+-- zone ("CEST"), daylight }
 function time.fields(ms, zone)
   local offset, name, daylight = zone_at(ms, zone)
   if not offset then return nil, name, daylight end
@@ -75,8 +76,8 @@ function time.fields(ms, zone)
   return fields
 end
 
--- The time of { year, month, day, hour, minute, second, ms }; month and day are 1 and the others 0 when
--- absent. What is out of range goes on into the next: month 13, day 0, hour 25.
+-- The time of { year, month, day, hour, minute, second, ms }; month and day are 1 and the others 0
+-- when absent. What is out of range goes on into the next: month 13, day 0, hour 25.
 function time.from(fields, zone)
   if type(fields) ~= "table" or not fields.year then error("a time needs its year", 2) end
   return local_to_unix(native.local_ms(fields.year, fields.month, fields.day, fields.hour,
@@ -105,9 +106,9 @@ local function amounts(period)
   return sums.months, sums.days, sums.ms
 end
 
--- ms later by a period: a table ({ months = 1, days = -2, hours = 3 }), "P1M", or a duration ("90m",
--- ms). Months keep the day of the month, or end with the month (31 January + 1 month is 28 February);
--- months and days keep the time of day in the zone; the rest is time that passes.
+-- ms later by a period: a table ({ months = 1, days = -2, hours = 3 }), "P1M", or a duration
+-- ("90m", ms). Months keep the day of the month, or end with the month (31 January + 1 month is 28
+-- February); months and days keep the time of day in the zone; the rest is time that passes.
 function time.add(ms, period, zone)
   local months, days, rest
   if type(period) == "table" then
@@ -128,7 +129,8 @@ function time.add(ms, period, zone)
       if year < 1 or year > 9999 then error("a time outside the years 1 to 9999", 2) end
       day = math.min(day, native.month_days(year, month))
     end
-    ms = local_to_unix(native.local_ms(year, month, day + days, hour, minute, second, fraction), zone)
+    ms = local_to_unix(native.local_ms(year, month, day + days, hour, minute, second, fraction),
+      zone)
   end
   return ms + rest
 end
@@ -137,7 +139,7 @@ end
 function time.start_of(ms, unit, zone)
   local offset, why, code = zone_at(ms, zone)
   if not offset then return nil, why, code end
-  local year, month, day, hour, minute, second, fraction, weekday = native.civil(ms + offset)
+  local year, month, day, _, minute, second, fraction, weekday = native.civil(ms + offset)
   if unit == "second" then return ms - fraction end
   if unit == "minute" then return ms - fraction - second * 1000 end
   if unit == "hour" then return ms - fraction - second * 1000 - minute * 60000 end

@@ -1,5 +1,6 @@
--- Runs the examples of stdlib/README.md: each block marked "-- example: NAME" as an agent, each
--- marked "-- spec: …" as a spec. A block without a mark is a failure: nobody would see it rot.
+-- Runs the examples of stdlib/README.md and of the modules' pages: each block marked
+-- "-- example: NAME" as an agent, each marked "-- spec: …" as a spec. A block without a mark is a
+-- failure: nobody would see it rot.
 local test = require "haggle.test"
 local describe, it, expect = test.describe, test.it, test.expect
 
@@ -14,16 +15,22 @@ end
 
 local page = read(TREE .. "/stdlib/README.md")
 local examples, specs, unmarked = {}, {}, {}
-for block in page:gmatch "```lua\n(.-)```" do
-  local name = block:match "^%-%- example: ([%w_]+)\n"
-  if name then
-    examples[name] = block
-  elseif block:find "^%-%- spec: " then
-    specs[#specs + 1] = block
-  else
-    unmarked[#unmarked + 1] = block:match "[^\n]*"
+
+local function gather(text)
+  for block in text:gmatch "```lua\n(.-)```" do
+    local name = block:match "^%-%- example: ([%w_]+)\n"
+    if name then
+      examples[name] = block
+    elseif block:find "^%-%- spec: " then
+      specs[#specs + 1] = block
+    else
+      unmarked[#unmarked + 1] = block:match "[^\n]*"
+    end
   end
 end
+
+gather(page)
+for path in page:gmatch "%((haggle/[%w_]+%.md)%)" do gather(read(TREE .. "/stdlib/" .. path)) end
 
 local function run(world, name, allow)
   world:agent { name = name, source = examples[name], allow = allow }
@@ -137,6 +144,84 @@ function does.thermometer(world)
   expect(world:ask("thermometer", "load/1.0/read").body):equals { one = 0.83 }
 end
 
+function does.json_page(world)
+  run(world, "json_page")
+  local reply = world:ask("json_page", "weather/1.0/take", { text = '{"temp": 20.5}' })
+  expect(reply.body.text):matches '^{"of":"did:key:.*","celsius":20.5}$'
+  local _, why, code = world:ask("json_page", "weather/1.0/take", { text = "{" })
+  expect { why, code }:equals { "JSON, line 1, column 1: the data ends too early", "truncated" }
+end
+
+function does.base64_page(world)
+  run(world, "base64_page")
+  expect(world:ask("base64_page", "coder/1.0/code", { text = "+//+" }).body.url):equals "-__-"
+end
+
+function does.crypto_page(world)
+  run(world, "crypto_page")
+  local body = world:ask("crypto_page", "notary/1.0/sign", { text = "yes" }).body
+  body.text = "yes"
+  expect(world:ask("crypto_page", "notary/1.0/check", body).body):equals { good = true }
+  body.text = "no"
+  expect(world:ask("crypto_page", "notary/1.0/check", body).body.code):equals "bad_signature"
+end
+
+function does.time_page(world)
+  run(world, "time_page")
+  local body = world:ask("time_page", "calendar/1.0/due", { from = "2026-02-28T10:00" }).body
+  expect(body.text):equals "2026-03-28T09:00:00+01:00"
+end
+
+function does.stats_page(world)
+  run(world, "stats_page")
+  for ms = 1, 100 do world:ask("stats_page", "meter/1.0/took", { ms = ms }) end
+  expect(world:ask("stats_page", "meter/1.0/took", { ms = 50 }).body.slow):is_between(94, 96)
+end
+
+function does.limiter_page(world)
+  run(world, "limiter_page")
+  for _ = 1, 3 do expect(world:ask("limiter_page", "quotes/1.0/ask", {}).body.price):equals(5) end
+  local _, _, code = world:ask("limiter_page", "quotes/1.0/ask", {})
+  expect(code):equals "limit"
+end
+
+local SOURCE = [[
+agent.on("quote/1.0/ask", function(message)
+  state.asked = (state.asked or 0) + 1
+  if state.asked == 1 and agent.config.slow then return end
+  message:reply("quote", { celsius = state.asked })
+end)]]
+
+function does.cache_page(world)
+  world:agent { name = "source", source = SOURCE }
+  run(world, "cache_page")
+  local function ask() return world:ask("cache_page", "proxy/1.0/ask", { city = "Graz" }).body end
+  expect { ask(), ask() }:equals { { celsius = 1 }, { celsius = 1 } }
+  world:advance "5m"
+  expect(ask()):equals { celsius = 2 }
+end
+
+function does.retry_page(world)
+  world:agent { name = "source", source = SOURCE, config = { slow = true } }
+  run(world, "retry_page")
+  expect(world:ask("retry_page", "patient/1.0/ask", {}).body):equals { celsius = 2 }
+end
+
+function does.csv_page(world)
+  run(world, "csv_page")
+  local text = 'city,celsius\n"Graz, centre",20\n=Wien,10\n'
+  expect(world:ask("csv_page", "sheet/1.0/add", { text = text }).body.text):equals
+    "city,fahrenheit\r\n\"Graz, centre\",68.0\r\n'=Wien,50.0\r\n"
+end
+
+function does.template_page(world)
+  run(world, "template_page")
+  local body = { name = "Ada", orders = { { item = "tea", price = 5, late = true },
+    { item = "salt", price = 2 } } }
+  expect(world:ask("template_page", "clerk/1.0/letter", body).body.text):equals
+    "Dear Ada,\n1. tea: 5 (late)\n2. salt: 2 (sent)\n"
+end
+
 local function trade(world)
   world:file("/proc/loadavg", "0.83 1.81 1.54 3/93 16914\n")
   run(world, "seller", { "read=/proc/loadavg" })
@@ -147,7 +232,7 @@ local function trade(world)
 end
 does.seller, does.buyer = trade, trade
 
-describe("stdlib/README.md", function()
+describe("stdlib", function()
   it("marks every block", function() expect(unmarked):equals {} end)
 
   it("has a check for every example, and an example for every check", function()
