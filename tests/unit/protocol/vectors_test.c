@@ -1,5 +1,5 @@
-/* Every golden vector of the kinds: value, envelope, json, did. The others have tests of their
- * own, which know what they need beside the bytes. */
+/* Every golden vector of the kinds: value, envelope, json, did, signed text. The others have tests
+ * of their own, which know what they need beside the bytes. */
 #include "support/check.h"
 
 #include <dirent.h>
@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "protocol/did.h"
 #include "protocol/envelope.h"
+#include "protocol/signed_text.h"
 #include "support/hex.h"
 
 enum { FILE_SIZE_MAX = 1 << 20 };
@@ -127,6 +128,32 @@ static void check_did(const json_t *vector)
   hgl_free((void *)bytes.data);
 }
 
+static void check_signed_text(const json_t *vector)
+{
+  struct hgl_err err = {0};
+  struct hgl_key key;
+  struct hgl_signer *signer = NULL;
+  uint8_t signature[HGL_SIGNATURE_SIZE];
+  struct hgl_bytes seed = bytes_of(vector, "seed"), text = bytes_of(vector, "text");
+  struct hgl_bytes expected = bytes_of(vector, "signature");
+  assert_int_equal(seed.size, HGL_SEED_SIZE);
+  assert_int_equal(expected.size, HGL_SIGNATURE_SIZE);
+  assert_ok(hgl_signer_create(seed.data, &signer, &err));
+  assert_non_null(signer);
+  assert_ok(hgl_signed_text_sign(signer, text, signature, &err));
+  assert_memory_equal(signature, expected.data, HGL_SIGNATURE_SIZE);
+  assert_ok(hgl_did_parse(hgl_text(text_of(vector, "did")), &key, &err));
+  assert_ok(hgl_signed_text_verify(&key, text, expected.data, &err));
+  /* The domain is part of it. */
+  assert_fails(HGL_BAD_SIGNATURE, hgl_verify(&key, text, signature, &err));
+  signature[40] ^= 1;
+  assert_fails(HGL_BAD_SIGNATURE, hgl_signed_text_verify(&key, text, signature, &err));
+  hgl_signer_destroy(signer);
+  hgl_free((void *)seed.data);
+  hgl_free((void *)text.data);
+  hgl_free((void *)expected.data);
+}
+
 static int decode_json(struct hgl_bytes text, struct hgl_err *err)
 {
   json_t *json = NULL;
@@ -166,6 +193,7 @@ static void valid_vectors_are_accepted_and_come_back_unchanged(void **state)
   assert_true(each("valid", "value-", check_value) >= 12);
   assert_true(each("valid", "envelope-", check_envelope) >= 3);
   assert_true(each("valid", "did-", check_did) >= 2);
+  assert_true(each("valid", "signed-text-", check_signed_text) >= 3);
 }
 
 static void invalid_vectors_are_refused_with_their_code(void **state)
