@@ -148,6 +148,26 @@ static void hmac_matches_rfc_4231(void **state)
   assert_memory_equal(hash.bytes, expected, 32);
 }
 
+/* FIPS 180-4's example, RFC 4231 case 2. */
+static void longer_hashes_match_their_examples(void **state)
+{
+  uint8_t hash[HGL_SHA512_SIZE], expected[HGL_SHA512_SIZE];
+  hgl_sha512(hgl_text("abc"), hash);
+  from_hex("ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+           "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+           expected, sizeof expected);
+  assert_memory_equal(hash, expected, sizeof hash);
+  hgl_hmac_sha512(hgl_text("Jefe"), hgl_text("what do ya want for nothing?"), hash);
+  from_hex("164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554"
+           "9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737",
+           expected, sizeof expected);
+  assert_memory_equal(hash, expected, sizeof hash);
+  assert_true(hgl_equal_secretly(hgl_text("ab"), hgl_text("ab")));
+  assert_true(hgl_equal_secretly(hgl_bytes(NULL, 0), hgl_bytes(NULL, 0)));
+  assert_false(hgl_equal_secretly(hgl_text("ab"), hgl_text("ac")));
+  assert_false(hgl_equal_secretly(hgl_text("ab"), hgl_text("a")));
+}
+
 static void x25519_matches_rfc_7748(void **state)
 {
   struct hgl_err err = {0};
@@ -231,6 +251,7 @@ int main(void)
       cmocka_unit_test(verify_refuses_small_order_and_non_canonical_points),
       cmocka_unit_test(sha256_takes_pieces_as_one),
       cmocka_unit_test(hmac_matches_rfc_4231),
+      cmocka_unit_test(longer_hashes_match_their_examples),
       cmocka_unit_test(x25519_matches_rfc_7748),
       cmocka_unit_test(x25519_refuses_an_all_zero_secret_and_leaves_the_output),
       cmocka_unit_test(aead_matches_rfc_8439),
