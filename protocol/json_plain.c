@@ -100,8 +100,7 @@ static int write_list(struct writer *writer, size_t count, unsigned depth, struc
   for (size_t i = 0; i < count; i++) {
     if (i) hgl_buf_append_byte(writer->out, ',');
     new_line(writer, depth + 1);
-    int status = write_item(writer, depth + 1, err);
-    if (status) return hgl_fail_in(err, "[%zu]", i + 1);
+    if (write_item(writer, depth + 1, err)) return hgl_fail_in(err, "[%zu]", i + 1);
   }
   if (count) new_line(writer, depth);
   hgl_buf_append_byte(writer->out, ']');
@@ -119,7 +118,7 @@ static int write_map(struct writer *writer, size_t count, unsigned depth, struct
     new_line(writer, depth + 1);
     hgl_json_put_text(key, writer->out);
     hgl_buf_append_text(writer->out, writer->indent ? ": " : ":");
-    if ((status = write_item(writer, depth + 1, err)))
+    if (write_item(writer, depth + 1, err))
       return hgl_fail_in(err, "%.*s", (int)(key.size < 40 ? key.size : 40), (const char *)key.data);
   }
   if (count) new_line(writer, depth);

@@ -168,7 +168,7 @@ static int signer_now(const struct agent *agent, struct hgl_signer **out, struct
 int agent_sign(const struct agent *agent, struct hgl_bytes text, uint8_t out[HGL_SIGNATURE_SIZE],
                struct hgl_err *err)
 {
-  struct hgl_signer *signer;
+  struct hgl_signer *signer = NULL;
   if (!agent->has_key)
     return hgl_fail(err, HGL_DENIED,
                     "the key of %s is not on this host: whoever holds it signs elsewhere",
@@ -183,7 +183,7 @@ int agent_sign(const struct agent *agent, struct hgl_bytes text, uint8_t out[HGL
 static int sign_delegation(const struct agent *agent, const struct hgl_delegation *delegation,
                            struct hgl_buf *out, struct hgl_err *err)
 {
-  struct hgl_signer *signer;
+  struct hgl_signer *signer = NULL;
   int status = signer_now(agent, &signer, err);
   if (status) return status;
   status = hgl_delegation_sign(signer, delegation, out, err);

@@ -188,7 +188,7 @@ int hgl_cron_parse(struct hgl_bytes line, struct hgl_cron *out, struct hgl_err *
   if (line.size && line.data[0] == '@' && (status = expand(&line, err))) return status;
   if ((status = split(line, texts, err))) return status;
   for (size_t i = 0; i < FIELDS; i++)
-    if ((status = read_field(&fields[i], texts[i], &bits[i], err)))
+    if (read_field(&fields[i], texts[i], &bits[i], err))
       return hgl_fail_in(err, "cron line '%.*s'", HGL_STR(whole));
   struct hgl_cron cron = {
       .minutes = bits[MINUTE],

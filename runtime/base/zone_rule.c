@@ -13,7 +13,7 @@ struct text {
 
 static bool take(struct text *in, char c)
 {
-  if (in->at == in->end || *in->at != c) return false;
+  if (in->at == in->end || *in->at != (uint8_t)c) return false;
   in->at++;
   return true;
 }

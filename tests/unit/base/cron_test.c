@@ -1,8 +1,7 @@
 #include "base/cron.h"
 
-#include <stdio.h>
-
 #include "base/calendar.h"
+#include "base/timestamp.h"
 #include "support/check.h"
 
 static struct hgl_cron parse(const char *line)
@@ -16,10 +15,10 @@ static struct hgl_cron parse(const char *line)
 /* "2026-03-29 01:00" of Unix time. */
 static int64_t unix_of(const char *text)
 {
-  struct hgl_calendar at = {0};
-  assert_int_equal(
-      sscanf(text, "%d-%d-%d %d:%d", &at.year, &at.month, &at.day, &at.hour, &at.minute), 5);
-  return hgl_calendar_seconds(&at);
+  struct hgl_err err = {0};
+  struct hgl_timestamp at = {0};
+  assert_ok(hgl_timestamp_parse(hgl_text(text), &at, &err));
+  return at.local_ms / 1000;
 }
 
 /* The times after `after`, one after the other, in UTC. */
