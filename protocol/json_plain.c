@@ -7,8 +7,25 @@
 
 struct reader {
   struct hgl_buf *out;
-  size_t items;
+  size_t items, items_max;
 };
+
+static int too_many(size_t items_max, struct hgl_err *err)
+{
+  return hgl_fail(err, HGL_TOO_LARGE, "more than %zu values in one JSON text", items_max);
+}
+
+/* Each comma outside of texts has a value behind it. */
+static bool has_commas(struct hgl_bytes text, size_t count)
+{
+  bool within = false;
+  for (size_t i = 0; i < text.size; i++) {
+    if (text.data[i] == '"') within = !within;
+    if (within && text.data[i] == '\\') i++;
+    if (!within && text.data[i] == ',' && --count == 0) return true;
+  }
+  return false;
+}
 
 static int read_item(struct reader *reader, json_t *json, unsigned depth, struct hgl_err *err);
 
@@ -35,9 +52,7 @@ static int read_array(struct reader *reader, json_t *json, unsigned depth, struc
 
 static int read_item(struct reader *reader, json_t *json, unsigned depth, struct hgl_err *err)
 {
-  if (++reader->items > HGL_VALUE_ITEMS_MAX)
-    return hgl_fail(err, HGL_TOO_LARGE, "more than %d values in one JSON text",
-                    HGL_VALUE_ITEMS_MAX);
+  if (++reader->items > reader->items_max) return too_many(reader->items_max, err);
   switch (json_typeof(json)) {
   case JSON_OBJECT:
   case JSON_ARRAY:
@@ -65,11 +80,12 @@ static int read_item(struct reader *reader, json_t *json, unsigned depth, struct
   return hgl_fail(err, HGL_INTERNAL, "an unknown kind of JSON");
 }
 
-int hgl_json_plain_read(struct hgl_bytes text, size_t size_max, struct hgl_buf *out,
-                        struct hgl_err *err)
+int hgl_json_plain_read(struct hgl_bytes text, size_t size_max, size_t items_max,
+                        struct hgl_buf *out, struct hgl_err *err)
 {
-  struct reader reader = {.out = out};
+  struct reader reader = {.out = out, .items_max = items_max};
   json_t *json;
+  if (text.size <= size_max && has_commas(text, items_max)) return too_many(items_max, err);
   int status = hgl_json_parse(text, size_max, &json, err);
   if (status) return status;
   status = read_item(&reader, json, 0, err);

@@ -63,9 +63,16 @@ static int json_encode(lua_State *L)
   return 1;
 }
 
-/* json.decode(text): a value, or nil, why, code. */
+/* What a stretch of the default length has time for, and what it has not. */
+enum {
+  SIZE_MAX_DEFAULT = 256 << 10,
+  ITEMS_MAX_DEFAULT = 16384,
+};
+
+/* json.decode(text, { large = true }): a value, or nil, why, code. */
 static int json_decode(lua_State *L)
 {
+  static const char *const known[] = {"large", NULL};
   struct hgl_vm *vm = hgl_vm_of(L);
   struct hgl_bytes text = hgl_lua_to_bytes(L, 1);
   struct hgl_err err;
@@ -73,8 +80,11 @@ static int json_decode(lua_State *L)
     luaL_argexpected(L, lua_type(L, 1) == LUA_TSTRING, 1, "text or haggle.bytes");
     text = hgl_bind_text(L, 1);
   }
+  hgl_bind_options(L, 2, known);
+  bool large = lua_istable(L, 2) && lua_getfield(L, 2, "large") && lua_toboolean(L, -1);
   hgl_buf_clear(&vm->result);
-  if (hgl_json_plain_read(text, HGL_NATIVE_SIZE_MAX, &vm->result, &err))
+  if (hgl_json_plain_read(text, large ? HGL_NATIVE_SIZE_MAX : SIZE_MAX_DEFAULT,
+                          large ? HGL_VALUE_ITEMS_MAX : ITEMS_MAX_DEFAULT, &vm->result, &err))
     return hgl_native_fails(L, &err);
   hgl_lua_push_value(L, hgl_buf_bytes(&vm->result));
   return 1;

@@ -4,10 +4,11 @@
 --   local forecast, why = json.decode(text)      -- nil, why, code: what came is no JSON
 --   local text = json.encode({ city = "Graz", days = haggle.array {} })
 --
--- json.decode(text): a value. Objects are tables with text keys, arrays lists (an empty one stays
---   one), null is haggle.null. A number without fraction or exponent is an integer, any other a
---   float. nil, why, code with line and column: "malformed", "truncated", "trailing",
---   "duplicate_key", "too_deep" (32 levels), "too_large" (1 MiB, 65536 values), "bad_value" (a
+-- json.decode(text, { large = true }): a value. Objects are tables with text keys, arrays lists (an
+--   empty one stays one), null is haggle.null. A number without fraction or exponent is an integer,
+--   any other a float. nil, why, code with line and column: "malformed", "truncated", "trailing",
+--   "duplicate_key", "too_deep" (32 levels), "too_large" (256 KiB, 16384 values; or 1 MiB, 65536
+--   values if large, which takes longer than a stretch of the default length), "bad_value" (a
 --   number beyond 64 bits or a double).
 -- json.encode(value, { indent = 2 }): text. Raises for what JSON has not: bytes, functions, tables
 --   with mixed keys or holes, text that is not UTF-8, numbers that are not finite. The keys of an

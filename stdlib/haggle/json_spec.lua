@@ -66,11 +66,23 @@ describe("json.decode", function()
     _, why = inside([[return json.decode(given)]], "[1,\n2,\nx]")
     expect(why):matches "line 3"
   end)
-  it("takes a megabyte and no more", function()
-    expect(inside([[return #json.decode('"' .. ("x"):rep((1 << 20) - 2) .. '"')]])):equals(1048574)
-    local _, _, code = inside([[return json.decode('"' .. ("x"):rep((1 << 20) - 1) .. '"')]])
+  it("takes as much as a stretch has time for, and no more", function()
+    expect(inside [[return #json.decode('"' .. ("x"):rep((256 << 10) - 2) .. '"')]]):equals(262142)
+    local _, _, code = inside [[return json.decode('"' .. ("x"):rep((256 << 10) - 1) .. '"')]]
     expect(code):equals "too_large"
-    _, _, code = inside([[return json.decode("[" .. ("1,"):rep(65535) .. "1]")]])
+    expect(inside [[return #json.decode("[" .. ("1,"):rep(16382) .. "1]")]]):equals(16383)
+    _, _, code = inside [[return json.decode("[" .. ("1,"):rep(16383) .. "1]")]]
+    expect(code):equals "too_large"
+    expect(inside [[return #json.decode('["' .. ("\\\",,"):rep(20000) .. '"]')[1] ]]):equals(60000)
+    expect(inside [[return pcall(json.decode, "1", { huge = true })]]):equals(false)
+  end)
+  it("takes a megabyte when told so, and no more", function()
+    expect(inside([[return #json.decode('"' .. ("x"):rep((1 << 20) - 2) .. '"', {
+      large = true })]])):equals(1048574)
+    local _, _, code = inside([[return json.decode('"' .. ("x"):rep((1 << 20) - 1) .. '"', {
+      large = true })]])
+    expect(code):equals "too_large"
+    _, _, code = inside([[return json.decode("[" .. ("1,"):rep(65535) .. "1]", { large = true })]])
     expect(code):equals "too_large"
   end)
   it("takes bytes, and nothing else", function()

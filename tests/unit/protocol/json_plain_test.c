@@ -9,7 +9,7 @@ static int through(const char *text, unsigned indent, struct hgl_buf *out, struc
   struct hgl_buf value;
   hgl_buf_init(&value, SIZE_LIMIT);
   hgl_buf_init(out, SIZE_LIMIT);
-  int status = hgl_json_plain_read(hgl_text(text), SIZE_LIMIT, &value, err);
+  int status = hgl_json_plain_read(hgl_text(text), SIZE_LIMIT, HGL_VALUE_ITEMS_MAX, &value, err);
   if (!status) status = hgl_json_plain_write(hgl_buf_bytes(&value), indent, out, err);
   hgl_buf_deinit(&value);
   return status;
@@ -55,7 +55,9 @@ static int read_many(const char *begin, const char *piece, size_t count, const c
   for (size_t i = 0; i < count; i++) hgl_buf_append_text(&text, piece);
   hgl_buf_append_text(&text, end);
   int status = hgl_buf_check(&text, err);
-  if (!status) status = hgl_json_plain_read(hgl_buf_bytes(&text), SIZE_LIMIT, &value, err);
+  if (!status)
+    status = hgl_json_plain_read(hgl_buf_bytes(&text), SIZE_LIMIT, HGL_VALUE_ITEMS_MAX, &value,
+                                 err);
   hgl_buf_deinit(&text);
   hgl_buf_deinit(&value);
   return status;
