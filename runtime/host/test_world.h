@@ -12,7 +12,7 @@ struct hgl_trace;
 
 struct hgl_world_config {
   uint64_t seed;
-  int64_t start_ms; /* Unix time when it begins; 0: 2026-01-01 */
+  int64_t start_ms;          /* Unix time when it begins; 0: 2026-01-01 */
   const char *stdlib_folder; /* holds haggle/market.lua …; copied */
   bool forget_lua;           /* agents' Lua states are given up at every suspension */
   struct hgl_trace *trace;   /* what happens is written there; borrowed; or NULL */

@@ -163,18 +163,22 @@ static void encode_schedule(lua_State *L, int index, struct hgl_buf *value)
   if (interval && zone.data) luaL_error(L, "agent.every: only cron goes by a time zone");
   if (at_start != LUA_TNIL && at_start != LUA_TBOOLEAN)
     luaL_error(L, "agent.every: 'at_start' is true or false");
-  hgl_cbor_put_map(value, interval ? 2 : 3);
-  if (interval) {
-    hgl_cbor_put_literal(value, "every_ms");
-    hgl_cbor_put_int(value, schedule_interval(L, -2));
-  } else { /* in the order of deterministic CBOR */
+  bool starts = lua_toboolean(L, -1);
+  hgl_cbor_put_map(value, (interval ? 1 : 2) + starts); /* keys in the order of their size */
+  if (!interval) {
     hgl_cbor_put_literal(value, "cron");
     hgl_cbor_put_text(value, cron);
     hgl_cbor_put_literal(value, "zone");
     hgl_cbor_put_text(value, zone.data ? zone : hgl_text("UTC"));
   }
-  hgl_cbor_put_literal(value, "at_start");
-  hgl_cbor_put_bool(value, lua_toboolean(L, -1));
+  if (starts) {
+    hgl_cbor_put_literal(value, "at_start");
+    hgl_cbor_put_bool(value, true);
+  }
+  if (interval) {
+    hgl_cbor_put_literal(value, "every_ms");
+    hgl_cbor_put_int(value, schedule_interval(L, -2));
+  }
 }
 
 /* agent.every(name, "5s" or { every =, cron =, zone =, at_start = }, fn) */

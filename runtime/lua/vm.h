@@ -45,7 +45,7 @@ enum hgl_vm_declaration {
   HGL_VM_ON_UNDELIVERED,
   HGL_VM_ON_TIMER, /* name: the timer's */
   HGL_VM_EVERY,    /* name: the schedule's; value: map {every_ms, at_start?} or
-                      {cron, zone, at_start} */
+                      {cron, zone, at_start?} */
 };
 
 /* ---- a message as a handler sees it ---- */

@@ -3,9 +3,8 @@
 --
 --   local store = require "haggle.cache"
 --   local quote = store.get_or("quotes", city, "5m", function()
---     local reply, why, code = agent.ask(seller, "quote/1.0/ask", { city = city })
---     if not reply then return nil, why, code end              -- is not kept
---     return reply.body
+--     if not known(city) then return nil, "no such city", "not_found" end -- is not kept
+--     return reckon(city)
 --   end)
 --
 -- The first argument names the cache, the key is text or an integer. A value is what `state` can

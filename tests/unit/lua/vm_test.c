@@ -56,7 +56,10 @@ static void vm_hands_declarations_over(void **state)
                   "agent.on('a/1.0/b', print) agent.on_timer('t', print)"
                   "agent.on_start(print) agent.on_stop(print) agent.on_upgrade(print)"
                   "agent.on_undelivered(print) agent.every('r', '5s', print)"
-                  "agent.every('s', { every = '1m' }, print)");
+                  "agent.every('s', { every = '1m' }, print)"
+                  "agent.every('t', { every = '1m', at_start = true }, print)"
+                  "agent.every('u', { cron = '@daily', zone = 'Europe/Vienna' }, print)"
+                  "agent.every('v', { cron = '0 9 * * 1-5', at_start = true }, print)");
   assert_saw(host, "describe  {\"name\":\"kiosk\",\"version\":2}");
   assert_saw(host, "protocol  {\"name\":\"weather\"}");
   assert_saw(host, "offer  {\"price\":4,\"service\":\"weather\"}");
@@ -68,6 +71,9 @@ static void vm_hands_declarations_over(void **state)
   assert_saw(host, "on_undelivered  -");
   assert_saw(host, "every r {\"every_ms\":5000}");
   assert_saw(host, "every s {\"every_ms\":60000}");
+  assert_saw(host, "every t {\"at_start\":true,\"every_ms\":60000}");
+  assert_saw(host, "every u {\"cron\":\"@daily\",\"zone\":\"Europe/Vienna\"}");
+  assert_saw(host, "every v {\"cron\":\"0 9 * * 1-5\",\"zone\":\"UTC\",\"at_start\":true}");
 }
 
 static void vm_refuses_wrong_declarations(void **state)
@@ -82,7 +88,10 @@ static void vm_refuses_wrong_declarations(void **state)
       {"agent.on(('x'):rep(129), print)", "the name is too long"},
       {"agent.every('x', 'soon', print)", "'soon' is not a duration"},
       {"agent.every('x', 0, print)", "zero"},
-      {"agent.every('x', { cron = '0 9 * * *' }, print)", "cron"},
+      {"agent.every('x', { cron = 9 }, print)", "'cron' is text, got number"},
+      {"agent.every('x', { cron = '@daily', every = '5s' }, print)", "needs one of every"},
+      {"agent.every('x', {}, print)", "needs one of every"},
+      {"agent.every('x', { every = '5s', zone = 'UTC' }, print)", "only cron goes by a time zone"},
       {"agent.every('x', { evry = '5s' }, print)", "unknown option 'evry'"},
       {"agent.describe('x')", "bad argument #1 to 'describe'"},
       {"agent.describe { about = print }", "description.about"},
