@@ -61,11 +61,9 @@ static void write_line(struct agent *agent, enum hgl_log_level level, struct hgl
   json_t *json = NULL;
   hgl_buf_init(&line, LINE_SIZE_MAX);
   if (fields.size && hgl_value_to_json(fields, &json, &err) == 0 && json_object_size(json)) {
-    hgl_buf_append_text(&line, "  ");
     if (hgl_json_print(json, &line, &err)) hgl_buf_clear(&line);
   }
-  hgl_log(host->config.log, level, agent->name, "%.*s%.*s", HGL_STR(text), (int)line.size,
-          line.data ? (const char *)line.data : "");
+  hgl_log_agent(host->config.log, level, agent->name, text, hgl_buf_bytes(&line));
   if (host->watcher) {
     json_t *event = json_pack("{s:s, s:s, s:s%}", "agent", agent->name, "level",
                               hgl_log_level_name(level), "text", (const char *)text.data,

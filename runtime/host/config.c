@@ -14,7 +14,7 @@ enum { FILE_SIZE_MAX = 1 << 20, JOURNAL_SIZE_LEAST = 1 << 20, JOURNAL_AGE_LEAST_
 
 void hgl_config_init(struct hgl_config *config)
 {
-  *config = (struct hgl_config){0};
+  *config = (struct hgl_config){.log = {.level = HGL_LOG_INFO, .clock = &hgl_clock_system}};
   hgl_map_init(&config->families, hgl_random_u64(&hgl_random_system),
                hgl_random_u64(&hgl_random_system));
 }
@@ -32,6 +32,7 @@ void hgl_config_deinit(struct hgl_config *config)
   hgl_free(config->groups);
   hgl_texts_deinit(&config->node.urls);
   hgl_texts_deinit(&config->node.joins);
+  json_decref(config->log_agents);
   json_decref(config->tree);
   json_decref(config->kept);
   hgl_config_init(config);

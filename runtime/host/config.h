@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "base/map.h"
+#include "host/log_sink.h"
 #include "host/node.h"
 
 struct hgl_config {
@@ -15,6 +16,8 @@ struct hgl_config {
   size_t instances;                /* all agents together */
   struct hgl_map families;         /* of names: see config_agents.c */
   struct hgl_group_config *groups; /* node.groups, growing */
+  struct hgl_log_config log;       /* its texts are borrowed, too */
+  json_t *log_agents;              /* log.agents */
   json_t *tree;                    /* the host file */
   json_t *kept;                    /* texts made on the way */
 };
@@ -32,7 +35,9 @@ void hgl_config_deinit(struct hgl_config *config);
  *                limits = { memory = "16MB", stretch = "10ms", … } (those of agent/limits.h),
  *                group, restart = { on_failure = "restart", restarts = 5, within = "1m",
  *                delay = "1s", delay_max = "1m", dead_letters = 100 } }… },
- *   groups = { NAME = { strategy = "one_for_one", restarts, within } }, grace = "10s" }
+ *   groups = { NAME = { strategy = "one_for_one", restarts, within } }, grace = "10s",
+ *   log = { format = "text" | "json" | "journal", level = "info", file = FILE, size = "10MB",
+ *           keep = 5, agents = { NAME = "debug" } } }
  * Paths are relative to the file's folder. Unknown keys are errors that suggest the nearest. */
 int hgl_config_read(struct hgl_config *config, const char *path, struct hgl_err *err) HGL_NODISCARD;
 
@@ -73,6 +78,16 @@ int hgl_config_disk_reserve(struct hgl_config *config, const char *text,
                             struct hgl_err *err) HGL_NODISCARD;
 /* "16MB" (of 1024 × 1024), "512KB", "2GB"; false for anything else, and above 1024GB. */
 bool hgl_config_size(const char *text, int64_t *bytes);
+
+/* config_log.c: "text", "json" or "journal". */
+int hgl_config_log_format(struct hgl_config *config, const char *text,
+                          struct hgl_err *err) HGL_NODISCARD;
+/* "LEVEL", or "NAME=LEVEL" of one agent (or all instances of one). */
+int hgl_config_log_level(struct hgl_config *config, const char *text,
+                         struct hgl_err *err) HGL_NODISCARD;
+/* The host file's `log`. */
+int hgl_config_log(struct hgl_config *config, const json_t *table, const char *folder,
+                   struct hgl_err *err) HGL_NODISCARD;
 
 /* config_file.c: what config.c reads a tree with. */
 int hgl_config_apply(struct hgl_config *config, const json_t *tree, const char *folder,

@@ -22,7 +22,7 @@ struct field {
   int (*read)(struct reader *reader, const json_t *value, struct hgl_err *err);
 };
 
-enum { FIELDS_MAX = 16, LIMITS_MAX = 32 };
+enum { FIELDS_MAX = 24, LIMITS_MAX = 32 };
 
 /* `known`: NULL-terminated. */
 static int fail_unknown(const char *key, const char *const *known, struct hgl_err *err)
@@ -411,6 +411,11 @@ static int read_hibernate(struct reader *reader, const json_t *value, struct hgl
   return read_table(reader, value, fields, err);
 }
 
+static int read_log(struct reader *reader, const json_t *value, struct hgl_err *err)
+{
+  return hgl_config_log(reader->config, value, reader->folder, err);
+}
+
 int hgl_config_apply(struct hgl_config *config, const json_t *tree, const char *folder,
                      struct hgl_err *err)
 {
@@ -428,6 +433,7 @@ int hgl_config_apply(struct hgl_config *config, const json_t *tree, const char *
                                         {"journal", read_journal},
                                         {"disk_reserve", read_disk_reserve},
                                         {"hibernate", read_hibernate},
+                                        {"log", read_log},
                                         {0}};
   struct reader reader = {config, folder, NULL};
   return read_table(&reader, tree, fields, err);

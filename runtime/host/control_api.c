@@ -46,6 +46,7 @@ struct hgl_control_api {
   struct tail *tails;
   struct hgl_backup_config backups; /* what they have in common; without a store: none are made */
   char *data;                       /* their data folder */
+  struct hgl_log_sink *log_sink;    /* or NULL */
   struct hgl_backup *backup;        /* under way, or NULL */
   struct hgl_control_client *backup_client; /* NULL: it has hung up */
   json_t *backup_tag;
@@ -578,6 +579,16 @@ int hgl_control_api_allow_backup(struct hgl_control_api *api, struct hgl_store *
   return 0;
 }
 
+static int call_log(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  return hgl_control_log(call->api->log_sink, call->request, result, err);
+}
+
+void hgl_control_api_allow_log(struct hgl_control_api *api, struct hgl_log_sink *sink)
+{
+  api->log_sink = sink;
+}
+
 /* Calls --------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -598,7 +609,7 @@ static const struct {
     {"backup", NULL, call_backup},       {"stop", call_stop, NULL},
     {"runs.list", call_runs_list, NULL}, {"runs.show", call_runs_show, NULL},
     {"runs.retry", call_run, NULL},      {"runs.finish", call_run, NULL},
-    {"runs.drop", call_run, NULL},
+    {"runs.drop", call_run, NULL},       {"log", call_log, NULL},
 };
 enum { CALL_COUNT = sizeof calls / sizeof *calls };
 

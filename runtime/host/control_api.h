@@ -25,6 +25,8 @@ int hgl_control_api_open(struct hgl_loop *loop, struct hgl_host *host, const cha
 int hgl_control_api_allow_backup(struct hgl_control_api *api, struct hgl_store *store,
                                  const char *data, void (*wake)(void *user), void *wake_user,
                                  struct hgl_err *err) HGL_NODISCARD;
+/* Lets clients see and change the levels of the log. NULL: nobody can. */
+void hgl_control_api_allow_log(struct hgl_control_api *api, struct hgl_log_sink *sink);
 /* Answers what other threads have finished. NULL is allowed. */
 void hgl_control_api_poll(struct hgl_control_api *api);
 /* Hangs up on everyone. Before the host is destroyed; the memory stays, because answers to an ask
@@ -38,5 +40,9 @@ void hgl_control_api_destroy(struct hgl_control_api *api);
 int hgl_control_change_agent(struct hgl_host *host, const struct hgl_control_actions *actions,
                              const json_t *request, struct hgl_buf *name,
                              struct hgl_err *err) HGL_NODISCARD;
+
+/* control_log.c: the call "log". */
+int hgl_control_log(struct hgl_log_sink *sink, const json_t *request, json_t **result,
+                    struct hgl_err *err) HGL_NODISCARD;
 
 #endif

@@ -125,7 +125,7 @@ void world_init(struct world *world, uint64_t seed)
   world->time = (struct hgl_clock_virtual){.wall_ms = 1700000000000, .mono_ns = 1000000000};
   world->clock = hgl_clock_from_virtual(&world->time);
   world->random = hgl_random_from_seed(&world->seeded, seed);
-  world->log = (struct hgl_log){write_log, world, HGL_LOG_DEBUG};
+  world->log = (struct hgl_log){.write = write_log, .user = world, .least = HGL_LOG_DEBUG};
   assert_ok(hgl_crypto_init(&err));
   assert_ok(hgl_chunks_create(&world->chunks, &err));
 }

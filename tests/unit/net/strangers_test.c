@@ -297,7 +297,7 @@ static void net_speaks_wss_with_a_self_signed_pair(void **state)
   start(f, 0, 0);
   config = config_of(f, 2, 0);
   int lines[HGL_LOG_ERROR + 1] = {0};
-  struct hgl_log log = {count_lines, lines, HGL_LOG_DEBUG};
+  struct hgl_log log = {.write = count_lines, .user = lines, .least = HGL_LOG_DEBUG};
   config.log = &log;
   config.trust = other; /* so that no system store is read */
   assert_ok(hgl_net_create(&config, &f->hosts[2].net, &err));
