@@ -130,20 +130,29 @@ int hgl_host_add_group(struct hgl_host *host, const struct hgl_group_config *con
   return status;
 }
 
-static int join_group(struct child *child, const char *name, struct hgl_err *err)
+int group_find(struct hgl_host *host, const char *name, struct agent_group **out,
+               struct hgl_err *err)
 {
-  if (!name) return 0;
-  struct agent_group *group = hgl_map_get(&child->host->groups, hgl_text(name));
-  if (!group) return hgl_fail(err, HGL_NOT_FOUND, "there is no group named %s", name);
-  child->group = group;
-  list_add(&group->children, child, OF_GROUP);
+  struct agent_group *group = name ? hgl_map_get(&host->groups, hgl_text(name)) : NULL;
+  if (name && !group) return hgl_fail(err, HGL_NOT_FOUND, "there is no group named %s", name);
+  *out = group;
   return 0;
+}
+
+void child_set_group(struct child *child, struct agent_group *group)
+{
+  if (child->group == group) return;
+  if (child->group) list_remove(&child->group->children, child, OF_GROUP);
+  child->group = group;
+  if (group) list_add(&group->children, child, OF_GROUP);
 }
 
 /* ---- children ---- */
 
-static void destroy(struct child *child)
+void child_destroy(struct child *child)
 {
+  if (!child) return;
+  child_destroy(child->next);
   hgl_heap_remove(&child->host->restarts, &child->due);
   release_script(child->host, child->script);
   release_limits(child->host, child->limits);
@@ -190,8 +199,8 @@ static int copy_rest(struct child *child, const struct hgl_agent_config *config,
   return copy_grants(child, config->grants, err);
 }
 
-static int create(struct hgl_host *host, const struct hgl_agent_config *config, struct child **out,
-                  struct hgl_err *err)
+int child_create(struct hgl_host *host, const struct hgl_agent_config *config, struct child **out,
+                 struct hgl_err *err)
 {
   struct child *child = hgl_zalloc(sizeof *child);
   if (!child) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
@@ -204,7 +213,7 @@ static int create(struct hgl_host *host, const struct hgl_agent_config *config, 
   hgl_buf_init(&child->config, HGL_BODY_SIZE_MAX);
   int status = copy_rest(child, config, err);
   if (status) {
-    destroy(child);
+    child_destroy(child);
     return status;
   }
   *out = child;
@@ -214,10 +223,11 @@ static int create(struct hgl_host *host, const struct hgl_agent_config *config, 
 static int enlist(struct child *child, const char *group, struct hgl_err *err)
 {
   struct hgl_host *host = child->host;
-  int status = hgl_map_put(&host->children_by_name, hgl_text(child->name), child, err);
-  if (!status && (status = join_group(child, group, err)))
-    hgl_map_remove(&host->children_by_name, hgl_text(child->name));
+  struct agent_group *found;
+  int status = group_find(host, group, &found, err);
+  if (!status) status = hgl_map_put(&host->children_by_name, hgl_text(child->name), child, err);
   if (status) return status;
+  child_set_group(child, found);
   list_add(&host->children, child, OF_HOST);
   child->number = ++host->children_added;
   return 0;
@@ -228,7 +238,7 @@ static void unlist(struct child *child)
   struct hgl_host *host = child->host;
   if (host->page_end == child) host->page_end = child->in[OF_HOST].previous;
   list_remove(&host->children, child, OF_HOST);
-  if (child->group) list_remove(&child->group->children, child, OF_GROUP);
+  child_set_group(child, NULL);
   if (child->errand) list_remove(&host->errands, child, WITH_ERRAND);
   hgl_map_remove(&host->children_by_name, hgl_text(child->name));
 }
@@ -238,7 +248,7 @@ void children_deinit(struct hgl_host *host)
   struct hgl_map_slot *slot;
   for (struct child *child; (child = host->children.first);) {
     host->children.first = child->in[OF_HOST].next;
-    destroy(child);
+    child_destroy(child);
   }
   for (size_t i = 0; (slot = hgl_map_next(&host->groups, &i));) {
     struct agent_group *group = slot->value;
@@ -368,7 +378,7 @@ static void carry_over(struct agent *from, struct agent *to)
   from->last_error = NULL;
 }
 
-int child_begin(struct child *child, struct hgl_err *err)
+static int begin(struct child *child, struct hgl_err *err)
 {
   struct hgl_host *host = child->host;
   struct agent *agent;
@@ -400,6 +410,22 @@ int child_begin(struct child *child, struct hgl_err *err)
   if (status) host_fatal(host, err); /* half stands */
   if (again && !status)
     watch_event(host, "agent", json_pack("{s:s, s:s}", "name", child->name, "what", "restarted"));
+  return status;
+}
+
+/* The agent before has the description before until it is dropped. */
+int child_begin(struct child *child, struct hgl_err *err)
+{
+  struct child *next = child->next;
+  child->next = NULL;
+  if (next) child_swap(child, next);
+  int status = begin(child, err);
+  if (next && status && !child->host->failed) {
+    child_swap(child, next);
+    child->next = next;
+  } else {
+    child_destroy(next);
+  }
   return status;
 }
 
@@ -447,7 +473,7 @@ static int remove_child(struct child *child, bool forget, struct hgl_err *err)
   watch_event(child->host, "agent",
               json_pack("{s:s, s:s}", "name", child->name, "what", "removed"));
   unlist(child);
-  destroy(child);
+  child_destroy(child);
   return 0;
 }
 
@@ -549,15 +575,15 @@ int hgl_host_add_agent(struct hgl_host *host, const struct hgl_agent_config *con
 {
   struct child *child = NULL;
   int status = check_name(host, config->name, err);
-  if (!status) status = create(host, config, &child, err);
+  if (!status) status = child_create(host, config, &child, err);
   if (status) return status;
   if ((status = enlist(child, config->group, err))) {
-    destroy(child);
+    child_destroy(child);
     return status;
   }
   if ((status = begin_first(child, config->resume, err)) && !host->failed) {
     unlist(child);
-    destroy(child);
+    child_destroy(child);
   }
   return status;
 }

@@ -201,6 +201,11 @@ int hgl_host_stop_agent(struct hgl_host *host, const char *name, struct hgl_err 
  * agent stays as it is when that does not load: HGL_SCRIPT. */
 int hgl_host_restart_agent(struct hgl_host *host, const char *name, struct hgl_bytes source,
                            struct hgl_err *err) HGL_NODISCARD;
+/* Describes it anew; *changed: it differs, by its description or by what its script and modules are
+ * now. Then one that runs is restarted, another is made of the new description when it begins
+ * again. It stays as it is when its script does not load: HGL_SCRIPT. HGL_NOT_FOUND. */
+int hgl_host_change_agent(struct hgl_host *host, const struct hgl_agent_config *config,
+                          bool *changed, struct hgl_err *err) HGL_NODISCARD;
 /* Stops it and forgets that it was here; what is stored of it waits for an agent of that name.
  * `forget`: is erased, but for what it said and heard (journal, evidence, dead letters). */
 int hgl_host_remove_agent(struct hgl_host *host, const char *name, bool forget,

@@ -70,6 +70,7 @@ struct child {
   char **grants;
   const struct hgl_agent_limits *limits; /* complete; one for all the children with the same */
   struct hgl_restart restart;            /* without zeros */
+  struct child *next; /* what it is described as from its next beginning on, in no list; or NULL */
   /* as it stands */
   enum standing standing;
   enum errand errand;
@@ -101,6 +102,14 @@ int agent_notice(struct agent *agent, enum mail_kind kind, const char *why,
 
 struct child *child_by_name(const struct hgl_host *host, struct hgl_bytes name);
 void children_deinit(struct hgl_host *host);
+/* A description of its own, in no list. */
+int child_create(struct hgl_host *host, const struct hgl_agent_config *config, struct child **out,
+                 struct hgl_err *err) HGL_NODISCARD;
+void child_destroy(struct child *child); /* NULL is allowed */
+/* NULL for the name: no group. */
+int group_find(struct hgl_host *host, const char *name, struct agent_group **out,
+               struct hgl_err *err) HGL_NODISCARD;
+void child_set_group(struct child *child, struct agent_group *group); /* the last of it */
 /* Makes another agent from what the child says, in place of the one it has, if any. On failure the
  * child is as it was. */
 int child_begin(struct child *child, struct hgl_err *err) HGL_NODISCARD;
@@ -121,6 +130,11 @@ void child_hold(struct child *child, bool held);
 /* After the commit of a tick: restarts that are due, errands, erasing. */
 void children_settle(struct hgl_host *host);
 int64_t children_deadline_ms(const struct hgl_host *host); /* monotonic; INT64_MAX: none */
+
+/* ---- change.c: another description ---- */
+
+/* What both were described as changes places; which agent, standing and name they have does not. */
+void child_swap(struct child *child, struct child *other);
 
 /* ---- supervise.c: failures ---- */
 

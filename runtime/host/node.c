@@ -26,6 +26,9 @@ enum {
 
 struct hgl_node {
   const struct hgl_log *log;
+  struct hgl_notify *notify, nobody; /* notify: `nobody` where there is no service manager */
+  void (*hangup)(void *user, struct hgl_node *node);
+  void *hangup_user;
   struct hgl_random_buffered randomness;
   struct hgl_random random; /* the host's: ids and seeds, many a tick */
   /* built in this order, torn down in reverse */
@@ -219,6 +222,8 @@ static void tick(void *user)
   hgl_host_tick(node->host);
   if (node->failed) return;
   int64_t deadline = hgl_host_deadline(node->host);
+  int64_t beat = hgl_notify_beat(node->notify, hgl_mono_ns(&hgl_clock_system));
+  if (beat < deadline) deadline = beat;
   if (node->stopping) {
     if (may_end(node)) {
       hgl_loop_stop(node->loop);
@@ -247,6 +252,7 @@ void hgl_node_stop(struct hgl_node *node)
   if (node->stopping) return;
   node->stopping = true;
   node->stop_deadline = hgl_mono_ns(&hgl_clock_system) + INT64_C(1000000) * node->grace_ms;
+  hgl_notify_say(node->notify, "STOPPING=1\nSTATUS=Stopping");
   hgl_host_stop_agents(node->host);
   hgl_loop_request_tick(node->loop);
 }
@@ -256,10 +262,29 @@ static void stop(void *user)
   hgl_node_stop(user);
 }
 
+static void say_ready(struct hgl_node *node)
+{
+  const char *url = hgl_node_join_url(node);
+  hgl_notify_say(node->notify, "READY=1\nSTATUS=Serving as %s", url ? url : node->did);
+}
+
+/* A terminal that closes does not end a host. */
+static void hang_up(struct hgl_node *node)
+{
+  if (!node->hangup || node->stopping) return;
+  hgl_notify_reloading(node->notify, hgl_mono_ns(&hgl_clock_system));
+  node->hangup(node->hangup_user, node);
+  say_ready(node);
+  hgl_loop_request_tick(node->loop);
+}
+
 static void signalled(void *user, int number)
 {
   struct hgl_node *node = user;
-  if (number == SIGHUP) return; /* a terminal that closes does not end a host */
+  if (number == SIGHUP) {
+    hang_up(node);
+    return;
+  }
   if (node->stopping) _exit(128 + number);
   hgl_log(node->log, HGL_LOG_INFO, "host", "stopping; once more ends it at once");
   hgl_node_stop(node);
@@ -270,6 +295,7 @@ int hgl_node_run(struct hgl_node *node)
   struct hgl_err err = {0};
   int status = hgl_loop_on_signal(node->loop, signalled, node, &err);
   if (status == 0 && !node->failed) {
+    say_ready(node);
     hgl_loop_request_tick(node->loop);
     hgl_loop_run(node->loop);
   }
@@ -498,8 +524,20 @@ void hgl_node_agent_name(const struct hgl_node_agent *agent, size_t index,
     snprintf(out, HGL_NAME_SIZE_MAX + 1, "%s", agent->name);
 }
 
-static int add_one(struct hgl_node *node, const struct hgl_node_agent *agent, const char *name,
-                   struct hgl_bytes source, struct hgl_err *err)
+/* Adds or changes it. */
+typedef int describe_fn(struct hgl_host *host, const struct hgl_agent_config *config, bool *changed,
+                        struct hgl_err *err);
+
+static int add_agent(struct hgl_host *host, const struct hgl_agent_config *config, bool *changed,
+                     struct hgl_err *err)
+{
+  *changed = true;
+  return hgl_host_add_agent(host, config, err);
+}
+
+static int describe_one(struct hgl_node *node, const struct hgl_node_agent *agent, const char *name,
+                        struct hgl_bytes source, describe_fn *describe, bool *changed,
+                        struct hgl_err *err)
 {
   struct hgl_buf delegation;
   hgl_buf_init(&delegation, HGL_DELEGATION_SIZE_MAX);
@@ -515,21 +553,35 @@ static int add_one(struct hgl_node *node, const struct hgl_node_agent *agent, co
                                       .restart = agent->restart,
                                       .group = agent->group,
                                       .resume = agent->resume};
-    status = hgl_host_add_agent(node->host, &config, err);
+    status = describe(node->host, &config, changed, err);
   }
   hgl_buf_deinit(&delegation);
+  return status;
+}
+
+static int read_and_describe(struct hgl_node *node, const struct hgl_node_agent *agent,
+                             describe_fn *describe, bool *changed, struct hgl_err *err)
+{
+  struct hgl_buf source;
+  hgl_buf_init(&source, SCRIPT_SIZE_MAX);
+  int status = agent->script ? read_script(agent->script, &source, err) : 0;
+  if (status == 0)
+    status = describe_one(node, agent, agent->name, hgl_buf_bytes(&source), describe, changed, err);
+  hgl_buf_deinit(&source);
   return status;
 }
 
 int hgl_node_add_agent(struct hgl_node *node, const struct hgl_node_agent *agent,
                        struct hgl_err *err)
 {
-  struct hgl_buf source;
-  hgl_buf_init(&source, SCRIPT_SIZE_MAX);
-  int status = agent->script ? read_script(agent->script, &source, err) : 0;
-  if (status == 0) status = add_one(node, agent, agent->name, hgl_buf_bytes(&source), err);
-  hgl_buf_deinit(&source);
-  return status;
+  bool changed;
+  return read_and_describe(node, agent, add_agent, &changed, err);
+}
+
+int hgl_node_change_agent(struct hgl_node *node, const struct hgl_node_agent *agent, bool *changed,
+                          struct hgl_err *err)
+{
+  return read_and_describe(node, agent, hgl_host_change_agent, changed, err);
 }
 
 /* At the start: what was added does not pile up until the first tick. Where the disk is slower than
@@ -540,6 +592,7 @@ static int commit_added(struct hgl_node *node, struct hgl_err *err)
   while (hgl_store_busy(node->store) && (!status || status == -HGL_TIMEOUT))
     status = hgl_store_drain(node->store, STOP_LOOK_MS, err);
   hgl_host_commit_added(node->host);
+  hgl_notify_patience(node->notify);
   if (!node->failed) return 0;
   *err = node->failure;
   return -(int)err->code;
@@ -550,13 +603,14 @@ static int add_described(struct hgl_node *node, const struct hgl_node_agent *age
                          struct hgl_err *err)
 {
   char name[HGL_NAME_SIZE_MAX + 1];
+  bool changed;
   struct hgl_buf source;
   hgl_buf_init(&source, SCRIPT_SIZE_MAX);
   int status = agent->count ? hgl_keys_count(&node->keys, agent->name, err) : 0;
   if (status == 0 && agent->script) status = read_script(agent->script, &source, err);
   for (size_t i = 0; status == 0 && i < hgl_node_agent_count(agent); i++) {
     hgl_node_agent_name(agent, i, name);
-    status = add_one(node, agent, name, hgl_buf_bytes(&source), err);
+    status = describe_one(node, agent, name, hgl_buf_bytes(&source), add_agent, &changed, err);
     if (status == 0 && ++*added % COMMIT_EVERY_AGENTS == 0) status = commit_added(node, err);
     if (status) hgl_fail_in(err, "agent %s", name);
   }
@@ -591,6 +645,21 @@ static int open_links(struct hgl_node *node, const struct hgl_node_config *confi
   return status;
 }
 
+int hgl_node_join(struct hgl_node *node, const char *url, struct hgl_err *err)
+{
+  return hgl_net_join(node->net, url, err);
+}
+
+void hgl_node_set_grace(struct hgl_node *node, int64_t grace_ms)
+{
+  node->grace_ms = grace_ms ? grace_ms : HGL_GRACE_MS_DEFAULT;
+}
+
+void hgl_node_beat(struct hgl_node *node)
+{
+  hgl_notify_beat(node->notify, hgl_mono_ns(&hgl_clock_system));
+}
+
 static int add(void *user, const struct hgl_node_agent *agent, struct hgl_err *err)
 {
   return hgl_node_add_agent(user, agent, err);
@@ -608,9 +677,10 @@ static int open_control(struct hgl_node *node, const struct hgl_node_config *con
   if (config->no_control) return 0;
   int status = hgl_control_api_open(node->loop, node->host, config->data, &actions, &node->control,
                                     err);
-  return status ? status
-                : hgl_control_api_allow_backup(node->control, node->store, config->data,
-                                               hgl_loop_wake, node->loop, err);
+  if (status) return status;
+  hgl_control_api_allow_log(node->control, config->log_sink);
+  return hgl_control_api_allow_backup(node->control, node->store, config->data, hgl_loop_wake,
+                                      node->loop, err);
 }
 
 int hgl_node_create(const struct hgl_node_config *config, struct hgl_node **out,
@@ -623,7 +693,11 @@ int hgl_node_create(const struct hgl_node_config *config, struct hgl_node **out,
   struct hgl_node *node = hgl_zalloc(sizeof *node);
   if (!node) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   node->log = config->log;
-  node->grace_ms = config->grace_ms ? config->grace_ms : HGL_GRACE_MS_DEFAULT;
+  node->nobody = (struct hgl_notify){.fd = -1};
+  node->notify = config->notify ? config->notify : &node->nobody;
+  node->hangup = config->hangup;
+  node->hangup_user = config->hangup_user;
+  hgl_node_set_grace(node, config->grace_ms);
   node->random = hgl_random_from_source(&node->randomness, &hgl_random_system);
   int status = hgl_loop_create(&hgl_clock_system, &node->loop, err);
   for (size_t i = 0; status == 0 && i < sizeof steps / sizeof *steps; i++)

@@ -7,6 +7,8 @@
 #define HGL_HOST_NODE_H
 
 #include "agent/host.h"
+#include "host/log_sink.h"
+#include "host/notify.h"
 #include "host/options.h"
 
 /* One agent, or so many alike: NAME-1, NAME-2, …, each with an identity and state of its own. */
@@ -28,9 +30,10 @@ size_t hgl_node_agent_count(const struct hgl_node_agent *agent);
 void hgl_node_agent_name(const struct hgl_node_agent *agent, size_t index,
                          char out[HGL_NAME_SIZE_MAX + 1]);
 
-/* Everything is borrowed until hgl_node_create returns, clock, random and log for the node's
- * life.
- */
+struct hgl_node;
+
+/* Everything is borrowed until hgl_node_create returns, log, log_sink and notify for the node's
+ * life. */
 struct hgl_node_config {
   const char *data;                          /* the data folder */
   struct hgl_bytes passphrase;               /* of its keys; may be empty */
@@ -53,11 +56,14 @@ struct hgl_node_config {
   size_t group_count;
   int64_t grace_ms; /* of stopping; 0: HGL_GRACE_MS_DEFAULT */
   const struct hgl_log *log;
+  struct hgl_log_sink *log_sink; /* whose levels the control API may change; or NULL */
+  struct hgl_notify *notify;     /* the service manager; or NULL */
+  /* SIGHUP; NULL: it is passed over. Borrowed for the node's life, too. */
+  void (*hangup)(void *user, struct hgl_node *node);
+  void *hangup_user;
 };
 
 enum { HGL_GRACE_MS_DEFAULT = 10000, HGL_GRACE_MS_MAX = 3600 * 1000 };
-
-struct hgl_node;
 
 /* Errors say what could not be had: HGL_IN_USE (data folder, port), HGL_SCRIPT, HGL_DENIED… */
 int hgl_node_create(const struct hgl_node_config *config, struct hgl_node **out,
@@ -79,6 +85,15 @@ bool hgl_listens_everywhere(const char *address);
  * HGL_NOT_FOUND… */
 int hgl_node_add_agent(struct hgl_node *node, const struct hgl_node_agent *agent,
                        struct hgl_err *err) HGL_NODISCARD;
+/* Describes one that is there anew, with its script as the file is now: as hgl_host_change_agent.
+ */
+int hgl_node_change_agent(struct hgl_node *node, const struct hgl_node_agent *agent, bool *changed,
+                          struct hgl_err *err) HGL_NODISCARD;
+/* One more host to stay linked with, as `joins`. */
+int hgl_node_join(struct hgl_node *node, const char *url, struct hgl_err *err) HGL_NODISCARD;
+void hgl_node_set_grace(struct hgl_node *node, int64_t grace_ms);
+/* In the midst of what takes long on the loop: the service manager is told that we are alive. */
+void hgl_node_beat(struct hgl_node *node);
 /* With its script as the file is now; as hgl_host_restart_agent. */
 int hgl_node_restart_agent(struct hgl_node *node, const char *name,
                            struct hgl_err *err) HGL_NODISCARD;

@@ -8,15 +8,27 @@
 #include "host/keys.h"
 #include "host/passphrase.h"
 #include "host/paths.h"
+#include "host/reread.h"
 #include "host/text.h"
 #include "protocol/did.h"
 
 struct run_options {
   const char *config, *data, *listen, *tls, *certificate, *key, *trust, *durability, *journal_size,
-      *journal_age, *disk_reserve, *grace, *passphrase_file;
-  struct hgl_texts joins, urls, allows, delegations, scripts;
+      *journal_age, *disk_reserve, *grace, *passphrase_file, *log, *log_file;
+  struct hgl_texts joins, urls, allows, delegations, scripts, log_levels;
   bool allow_private, json, verbose;
 };
+
+static int apply_log(struct hgl_config *config, const struct run_options *given,
+                     struct hgl_err *err)
+{
+  int status = given->log ? hgl_config_log_format(config, given->log, err) : 0;
+  if (given->verbose) config->log.level = HGL_LOG_DEBUG;
+  for (size_t i = 0; status == 0 && i < given->log_levels.count; i++)
+    status = hgl_config_log_level(config, given->log_levels.items[i], err);
+  if (given->log_file) config->log.file = given->log_file;
+  return status ? hgl_fail_in(err, "--log") : 0;
+}
 
 /* Options come after the host file: they override or add to what it says. */
 static int apply(struct hgl_config *config, const struct run_options *given, struct hgl_err *err)
@@ -51,7 +63,7 @@ static int apply(struct hgl_config *config, const struct run_options *given, str
   if (!node->data) node->data = HGL_DATA_DEFAULT;
   if (given->trust) node->trust = given->trust;
   node->allow_private |= given->allow_private;
-  return status;
+  return status ? status : apply_log(config, given, err);
 }
 
 static int apply_tls(struct hgl_config *config, const struct run_options *given,
@@ -133,15 +145,71 @@ static int announce(struct hgl_node *node, const struct hgl_config *config, stru
   return 0;
 }
 
-static int serve(const struct hgl_verb *verb, struct hgl_config *config, bool json)
+/* What runs, and what it was described with. */
+struct serving {
+  const struct run_options *given;
+  struct hgl_config *config; /* as it was last taken over */
+  struct hgl_log_sink *sink;
+  struct hgl_notify notify;
+};
+
+static int describe(struct hgl_config *config, const struct run_options *given, struct hgl_err *err)
+{
+  int status = apply(config, given, err);
+  return status ? status : apply_tls(config, given, err);
+}
+
+/* SIGHUP: log files are opened again, and the host file, if there is one, is taken over. One that
+ * cannot be read leaves everything as it is. */
+static void hang_up(void *user, struct hgl_node *node)
+{
+  struct serving *serving = user;
+  const struct hgl_log *log = hgl_log_sink_log(serving->sink);
+  struct hgl_err err;
+  if (hgl_log_sink_reopen(serving->sink, &err))
+    hgl_log(log, HGL_LOG_ERROR, "host", "%s; the old one is written on", err.message);
+  if (!serving->given->config) return;
+  struct hgl_config next;
+  hgl_config_init(&next);
+  if (describe(&next, serving->given, &err)) {
+    hgl_log(log, HGL_LOG_ERROR, "host", "%s; everything stays as it is", err.message);
+  } else {
+    next.node.log_sink = serving->sink;
+    hgl_reread(node, serving->config, &next, log);
+    struct hgl_config before = *serving->config;
+    *serving->config = next;
+    next = before;
+  }
+  hgl_config_deinit(&next);
+}
+
+static int start(struct serving *serving, struct hgl_node **node, struct hgl_err *err)
+{
+  struct hgl_node_config *config = &serving->config->node;
+  int status = hgl_log_sink_create(&serving->config->log, &serving->sink, err);
+  if (status) return status;
+  config->log = hgl_log_sink_log(serving->sink);
+  config->log_sink = serving->sink;
+  config->notify = &serving->notify;
+  config->hangup = hang_up;
+  config->hangup_user = serving;
+  return hgl_node_create(config, node, err);
+}
+
+static int serve(const struct hgl_verb *verb, struct hgl_config *config,
+                 const struct run_options *given)
 {
   struct hgl_err err = {0};
   struct hgl_node *node = NULL;
-  int status = hgl_node_create(&config->node, &node, &err);
-  if (status) return hgl_verb_fail(verb, &err);
-  status = json ? announce_json(node, config, &err) : announce(node, config, &err);
+  struct serving serving = {.given = given, .config = config};
+  hgl_notify_open(&serving.notify);
+  int status = start(&serving, &node, &err);
+  if (status == 0)
+    status = given->json ? announce_json(node, config, &err) : announce(node, config, &err);
   int exit_status = status ? hgl_verb_fail(verb, &err) : hgl_node_run(node);
   hgl_node_destroy(node);
+  hgl_log_sink_destroy(serving.sink);
+  hgl_notify_close(&serving.notify);
   return exit_status;
 }
 
@@ -195,27 +263,30 @@ static int run_main(const struct hgl_verb *verb, int argc, char **argv)
        "dial private addresses that peers name"},
       {"json", NULL, HGL_OPTION_FLAG, &given.json,
        "what was started, as one JSON object; of its agents the\nfirst 1000"},
-      {"verbose", NULL, HGL_OPTION_FLAG, &given.verbose, "log more"},
+      {"log", "FORMAT", HGL_OPTION_TEXT, &given.log,
+       "text, json (one object a line) or journal (systemd's)"},
+      {"log-level", "[NAME=]LEVEL", HGL_OPTION_LIST, &given.log_levels,
+       "debug, info (default), warn or error; of one agent"},
+      {"log-file", "FILE", HGL_OPTION_TEXT, &given.log_file,
+       "instead of standard error; rotated at 10MB, five are kept"},
+      {"verbose", NULL, HGL_OPTION_FLAG, &given.verbose, "as --log-level debug"},
   };
   struct hgl_err err = {0};
   struct hgl_config config;
   struct hgl_passphrase passphrase = {0};
-  struct hgl_log log = hgl_log_stderr;
   int status;
   hgl_config_init(&config);
   if (!hgl_options_parse(verb, options, sizeof options / sizeof *options, argc, argv,
                          &given.scripts, &status))
     goto done;
-  if (apply(&config, &given, &err) || apply_tls(&config, &given, &err) ||
+  if (describe(&config, &given, &err) ||
       hgl_passphrase_get(&passphrase, given.passphrase_file, &err)) {
     status = hgl_verb_fail(verb, &err);
     goto done;
   }
   if ((status = check(verb, &config)) != 0) goto done;
-  if (given.verbose) log.least = HGL_LOG_DEBUG;
-  config.node.log = &log;
   config.node.passphrase = passphrase.text;
-  status = serve(verb, &config, given.json);
+  status = serve(verb, &config, &given);
 done:
   hgl_passphrase_forget(&passphrase);
   hgl_config_deinit(&config);
@@ -224,6 +295,7 @@ done:
   hgl_texts_deinit(&given.allows);
   hgl_texts_deinit(&given.delegations);
   hgl_texts_deinit(&given.scripts);
+  hgl_texts_deinit(&given.log_levels);
   return status;
 }
 

@@ -17,6 +17,7 @@ const struct hgl_verb *const hgl_verbs[] = {
     &hgl_verb_send,
     &hgl_verb_ask,
     &hgl_verb_tail,
+    &hgl_verb_log,
     &hgl_verb_deals,
     &hgl_verb_proofs,
     &hgl_verb_dead,
