@@ -18,6 +18,7 @@
 
 enum {
   SCRIPT_SIZE_MAX = 4 << 20,
+  STOP_SPARE_MS = 10000,      /* beyond the grace time: closing the store */
   STOP_LOOK_MS = 20,          /* how often a host that stops looks whether it may end */
   COMMIT_EVERY_AGENTS = 1000, /* of those that are added at the start */
   URL_SIZE = HGL_URL_SIZE_MAX + HGL_DID_TEXT_SIZE + 2,
@@ -252,7 +253,8 @@ void hgl_node_stop(struct hgl_node *node)
   if (node->stopping) return;
   node->stopping = true;
   node->stop_deadline = hgl_mono_ns(&hgl_clock_system) + INT64_C(1000000) * node->grace_ms;
-  hgl_notify_say(node->notify, "STOPPING=1\nSTATUS=Stopping");
+  hgl_notify_say(node->notify, "STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC=%" PRId64,
+                 (node->grace_ms + STOP_SPARE_MS) * 1000);
   hgl_host_stop_agents(node->host);
   hgl_loop_request_tick(node->loop);
 }

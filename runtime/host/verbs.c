@@ -22,6 +22,7 @@ const struct hgl_verb *const hgl_verbs[] = {
     &hgl_verb_proofs,
     &hgl_verb_dead,
     &hgl_verb_backup,
+    &hgl_verb_service,
     &hgl_verb_runs,
     &hgl_verb_export,
     &hgl_verb_verify,
