@@ -242,26 +242,32 @@ done:
 }
 
 const struct hgl_verb hgl_verb_bench = {
-    "bench", "[OPTION…] [BENCHMARK]…",
-    "measures this machine: messages a second, latency, start, memory, pauses",
-    "Runs real hosts in scratch folders below $TMPDIR, or /var/tmp, and prints each figure beside "
-    "the\n"
-    "ceilings of the same run: signature verifications, signatures and durable commits a second "
-    "on\n"
-    "one core.\n"
-    "\n"
-    "  remote   600-byte messages between two processes: signed, verified, durable on both sides\n"
-    "           and handled in Lua\n"
-    "  local    the same between two agents of one host\n"
-    "  latency  one message in flight between two hosts: a deal of 5 messages\n"
-    "  start    from starting the process to the first message handled\n"
-    "  restart  the same after kill -9, with a million entries in the journal (a gigabyte of "
-    "disk)\n"
-    "  pause    the longest wait of an agent beside one that tries to stop its host\n"
-    "  density  how many live agents fit into a GiB, and how many that sleep\n"
-    "  wake     how long it takes to wake an agent\n"
-    "  replay   suspending a handler with its journal, and running it again, in one Lua state\n"
-    "\n"
-    "  haggle bench remote --seconds 10\n"
-    "  haggle bench --json",
-    bench_main};
+    .name = "bench",
+    .usage = "[OPTION…] [BENCHMARK]…",
+    .summary = "measures this machine: messages a second, latency, start, memory, pauses",
+    .help =
+        "Runs real hosts in scratch folders below $TMPDIR, or /var/tmp, and prints each figure "
+        "beside "
+        "the\n"
+        "ceilings of the same run: signature verifications, signatures and durable commits a "
+        "second "
+        "on\n"
+        "one core.\n"
+        "\n"
+        "  remote   600-byte messages between two processes: signed, verified, durable on both "
+        "sides\n"
+        "           and handled in Lua\n"
+        "  local    the same between two agents of one host\n"
+        "  latency  one message in flight between two hosts: a deal of 5 messages\n"
+        "  start    from starting the process to the first message handled\n"
+        "  restart  the same after kill -9, with a million entries in the journal (a gigabyte of "
+        "disk)\n"
+        "  pause    the longest wait of an agent beside one that tries to stop its host\n"
+        "  density  how many live agents fit into a GiB, and how many that sleep\n"
+        "  wake     how long it takes to wake an agent\n"
+        "  replay   suspending a handler with its journal, and running it again, in one Lua state\n"
+        "\n"
+        "  haggle bench remote --seconds 10\n"
+        "  haggle bench --json",
+    .main = bench_main,
+};

@@ -206,6 +206,10 @@ bool hgl_options_parse(const struct hgl_verb *verb, const struct hgl_option *opt
   struct arguments arguments = {argc, 1, argv};
   bool only_words = false;
   *status = 0;
+  if (verb->describe) {
+    verb->describe(verb->describe_user, options, count);
+    return false;
+  }
   while (*status == 0 && arguments.next < argc) {
     const char *given = argv[arguments.next++];
     if (only_words || !looks_like_option(given)) {

@@ -3,7 +3,12 @@
 #ifndef HGL_HOST_VERB_H
 #define HGL_HOST_VERB_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/err.h"
+
+struct hgl_option;
 
 struct hgl_verb {
   const char *name;
@@ -12,6 +17,11 @@ struct hgl_verb {
   const char *help;    /* what it does, with examples; options are added from their table */
   /* argv[0] is the verb's name. Returns the exit status. */
   int (*main)(const struct hgl_verb *verb, int argc, char **argv);
+  bool hidden; /* for scripts: help does not list it */
+  /* Of a copy that somebody calls to see the verb's options: hgl_options_parse gives them to this
+   * and nothing else happens. NULL: it parses. */
+  void (*describe)(void *user, const struct hgl_option *options, size_t count);
+  void *describe_user;
 };
 
 enum {
@@ -26,7 +36,7 @@ extern const struct hgl_verb hgl_verb_run, hgl_verb_new, hgl_verb_test, hgl_verb
     hgl_verb_agent, hgl_verb_peers, hgl_verb_find, hgl_verb_send, hgl_verb_ask, hgl_verb_tail,
     hgl_verb_deals, hgl_verb_proofs, hgl_verb_dead, hgl_verb_runs, hgl_verb_backup, hgl_verb_export,
     hgl_verb_verify, hgl_verb_keys, hgl_verb_demo, hgl_verb_bench, hgl_verb_version, hgl_verb_help,
-    hgl_verb_log, hgl_verb_service;
+    hgl_verb_log, hgl_verb_service, hgl_verb_completion, hgl_verb_man;
 
 /* All of them, in the order in which help lists them; ends with NULL. */
 extern const struct hgl_verb *const hgl_verbs[];

@@ -30,6 +30,8 @@ const struct hgl_verb *const hgl_verbs[] = {
     &hgl_verb_bench,
     &hgl_verb_version,
     &hgl_verb_help,
+    &hgl_verb_completion,
+    &hgl_verb_man,
     NULL,
 };
 /* clang-format on */
@@ -49,7 +51,7 @@ static void print_overview(void)
   printf("%shaggle%s runs autonomous agents, written in Lua, that trade with others.\n\n",
          colours->bold, colours->plain);
   for (const struct hgl_verb *const *verb = hgl_verbs; *verb; verb++)
-    printf("  %-9s %s\n", (*verb)->name, (*verb)->summary);
+    if (!(*verb)->hidden) printf("  %-9s %s\n", (*verb)->name, (*verb)->summary);
   printf("\n"
          "  haggle new kiosk                 write a first agent\n"
          "  haggle run kiosk/agent.lua       run it\n"
