@@ -5,10 +5,13 @@
 
 cmake --install "${BUILD:?the build folder}" --prefix "$work/prefix" >said 2>&1 || fail "$(cat said)"
 haggle=$work/prefix/bin/haggle
-for file in bin/haggle share/haggle/stdlib/haggle/market.lua share/haggle/agents/echo/agent.lua; do
+for file in bin/haggle share/haggle/stdlib/haggle/market.lua share/haggle/agents/echo/agent.lua \
+  share/doc/haggle/SERVICE.md share/doc/haggle/examples/echo/agent.lua share/man/man1/haggle.1 \
+  share/bash-completion/completions/haggle share/zsh/vendor-completions/_haggle; do
   if [[ -f prefix/$file ]]; then pass; else fail "$file was not installed"; fi
 done
 check 0 'protocol' version
+says "ExecStart=\"$work/prefix/bin/haggle\" run" prefix/lib/systemd/system/haggle@.service 'the unit'
 mkdir elsewhere && cd elsewhere || exit
 echo 'local market = require "haggle.market"; agent.offer { service = "x", n = market and 1 or 0 }' >a.lua
 start one a.lua
