@@ -43,6 +43,17 @@ start data --config host.lua
 check 0 'worker-3' agents --data data
 stop "$host"
 
+# the host file of SERVICE.md, and what the page says of the log
+{
+  awk '/^return {$/ { on = 1 } /^```$/ && on { exit } on' "$tree/runtime/host/SERVICE.md" | sed '$d'
+  echo '  agents = { { name = "kiosk", script = "kiosk/agent.lua" } } }'
+} >service.lua
+start served --config service.lua
+check 0 'kiosk                debug' log --data served
+check 0 'kiosk                warn' log kiosk warn --data served
+stop "$host"
+says '"module":"host","text":"stopping' host.log 'the log is where the page says, as JSON'
+
 # every option named in a page
 named=0
 while read -r verb option; do
@@ -52,7 +63,7 @@ while read -r verb option; do
   else
     fail "a page says haggle $verb $option, which does not exist"
   fi
-done < <(sed 's/#.*//' "$tree"/{README.md,stdlib/README.md,agents/*/README.md} |
+done < <(sed 's/#.*//' "$tree"/{README.md,stdlib/README.md,agents/*/README.md,runtime/host/SERVICE.md} |
   awk '/haggle [a-z]+ / { verb = "" }
     { for (i = 1; i <= NF; i++) {
         if ($(i) ~ /haggle$/) verb = $(i + 1)
