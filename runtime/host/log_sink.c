@@ -25,7 +25,7 @@ struct hgl_log_sink {
   struct hgl_log_file *file;  /* or NULL */
   int journal;                /* or -1 */
   enum hgl_log_level level;
-  struct hgl_map levels; /* of agents: a level plus one, as a pointer */
+  struct hgl_map levels; /* of agents */
   uint64_t lost;         /* lines since the last one that was written */
   struct hgl_err why;
   char line[HGL_LOG_PRIORITY_SIZE +
@@ -34,14 +34,13 @@ struct hgl_log_sink {
 
 /* Levels -------------------------------------------------------------------------------------- */
 
-static void *pack(enum hgl_log_level level)
-{
-  return (void *)(uintptr_t)(level + 1);
-}
+/* What the map points to. */
+static const enum hgl_log_level all_levels[] = {HGL_LOG_DEBUG, HGL_LOG_INFO, HGL_LOG_WARN,
+                                                HGL_LOG_ERROR};
 
 static enum hgl_log_level unpack(const void *value)
 {
-  return (enum hgl_log_level)((uintptr_t)value - 1);
+  return *(const enum hgl_log_level *)value;
 }
 
 static enum hgl_log_level level_of(const struct hgl_log_sink *sink, const char *agent)
@@ -79,7 +78,7 @@ static int put_level(struct hgl_map *levels, const char *agent, const char *text
   if (!status && levels->count >= HGL_LOG_LEVELS_MAX && !hgl_map_get(levels, hgl_text(agent)))
     status = hgl_fail(err, HGL_LIMIT, "more than %d agents with a level of their own",
                       HGL_LOG_LEVELS_MAX);
-  return status ? status : hgl_map_put(levels, hgl_text(agent), pack(level), err);
+  return status ? status : hgl_map_put(levels, hgl_text(agent), (void *)&all_levels[level], err);
 }
 
 int hgl_log_sink_set(struct hgl_log_sink *sink, const char *agent, const char *level,
@@ -238,7 +237,7 @@ static int open_journal(struct hgl_log_sink *sink, const char *path, struct hgl_
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (strlen(path) >= sizeof address.sun_path)
     return hgl_fail(err, HGL_INVALID, "the path of the journal's socket is too long");
-  strcpy(address.sun_path, path);
+  memcpy(address.sun_path, path, strlen(path));
   sink->journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (sink->journal < 0 || connect(sink->journal, (struct sockaddr *)&address, sizeof address))
     return hgl_fail(err, errno == ENOENT ? HGL_NOT_FOUND : HGL_IO,

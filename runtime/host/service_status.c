@@ -12,8 +12,6 @@
 
 enum { SHOWN_SIZE_MAX = 64 << 10, VALUE_SIZE = 512, NOT_THERE = 127 };
 
-extern char **environ;
-
 /* Explaining ---------------------------------------------------------------------------------- */
 
 /* The value of "KEY=value" among the lines, empty where there is none. */

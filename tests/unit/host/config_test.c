@@ -361,9 +361,58 @@ static void reading_survives_every_failed_allocation(void **state)
   }
 }
 
+static void config_describes_the_log(void **state)
+{
+  struct hgl_err err = {0};
+  struct hgl_config config;
+  assert_ok(read_text(&config,
+                      "return { log = { format = 'json', level = 'warn', file = 'host.log',\n"
+                      "  size = '2MB', keep = 0, agents = { kiosk = 'debug' } } }",
+                      &err));
+  assert_int_equal(config.log.format, HGL_LOG_FORMAT_JSON);
+  assert_int_equal(config.log.level, HGL_LOG_WARN);
+  assert_string_equal(config.log.file, "/tmp/host.log");
+  assert_int_equal(config.log.size_max, 2 << 20);
+  assert_true(config.log.keep < 0); /* none, which is not the default */
+  /* options come after it */
+  assert_ok(hgl_config_log_level(&config, "kiosk-2=error", &err));
+  assert_ok(hgl_config_log_level(&config, "info", &err));
+  assert_ok(hgl_config_log_format(&config, "text", &err));
+  assert_int_equal(config.log.level, HGL_LOG_INFO);
+  assert_int_equal(config.log.format, HGL_LOG_FORMAT_TEXT);
+  assert_int_equal(json_object_size(config.log.agents), 2);
+  hgl_config_deinit(&config);
+}
+
+static void config_names_what_is_wrong_of_the_log(void **state)
+{
+  static const char *const wrong[][2] = {
+      {"return { log = 5 }", "log: expected a table"},
+      {"return { log = { format = 'xml' } }", "log: format: a log is"},
+      {"return { log = { level = 'loud' } }", "log: level: a level is"},
+      {"return { log = { size = '1KB' } }", "log: size: expected a size of at least 64KB"},
+      {"return { log = { size = 5 } }", "log: size: expected a size"},
+      {"return { log = { keep = 1001 } }", "log: keep: expected an integer from 0 to 1000"},
+      {"return { log = { file = '' } }", "log: file: expected a text"},
+      {"return { log = { agents = { ['a/b'] = 'debug' } } }", "log: agents: a/b"},
+      {"return { log = { agents = { a = 1 } } }", "log: agents: a: a level is"},
+      {"return { log = { fromat = 'json' } }", "did you mean format"},
+  };
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    struct hgl_err err = {0};
+    struct hgl_config config;
+    assert_fails(HGL_INVALID, read_text(&config, wrong[i][0], &err));
+    if (!strstr(err.message, wrong[i][1]))
+      fail_msg("\"%s\" does not say \"%s\"", err.message, wrong[i][1]);
+    hgl_config_deinit(&config);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(config_describes_the_log, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(config_names_what_is_wrong_of_the_log, set_up, tear_down),
       cmocka_unit_test(config_reads_every_setting),
       cmocka_unit_test(config_reads_what_becomes_of_agents_that_fail),
       cmocka_unit_test(config_names_what_is_wrong),

@@ -7,7 +7,11 @@ static int nothing(const struct hgl_verb *verb, int argc, char **argv)
   return 0;
 }
 
-static const struct hgl_verb verb = {"probe", "[OPTION…]", "a verb", "Does nothing.", nothing};
+static const struct hgl_verb verb = {.name = "probe",
+                                     .usage = "[OPTION…]",
+                                     .summary = "a verb",
+                                     .help = "Does nothing.",
+                                     .main = nothing};
 
 struct given {
   bool flag;
