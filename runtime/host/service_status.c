@@ -92,19 +92,20 @@ static void explain_rest(const char *unit, const char *shown, struct hgl_buf *ou
     hgl_buf_append_text(out, "  its unit has changed: systemctl daemon-reload\n");
 }
 
-void hgl_service_explain(const char *unit, const char *shown, struct hgl_buf *out, bool *runs)
+enum hgl_service_state hgl_service_explain(const char *unit, const char *shown, struct hgl_buf *out)
 {
   char state[VALUE_SIZE], load[VALUE_SIZE];
   value_of(shown, "ActiveState", state);
   value_of(shown, "LoadState", load);
-  *runs = strcmp(state, "active") == 0 || strcmp(state, "reloading") == 0;
+  bool runs = strcmp(state, "active") == 0 || strcmp(state, "reloading") == 0;
   hgl_buf_printf(out, "%s ", unit);
-  if (strcmp(load, "not-found") == 0 && !*runs) {
+  if (strcmp(load, "not-found") == 0 && !runs) {
     hgl_buf_append_text(out, "is not installed; see `haggle service install`\n");
-    return;
+    return HGL_SERVICE_ABSENT;
   }
   explain_state(shown, state, out);
   explain_rest(unit, shown, out);
+  return runs ? HGL_SERVICE_RUNS : HGL_SERVICE_IDLE;
 }
 
 /* Asking -------------------------------------------------------------------------------------- */
@@ -172,13 +173,13 @@ static int ask(const char *unit, bool user, struct hgl_buf *shown, struct hgl_er
   return hgl_fail(err, HGL_IO, "systemctl: %.*s", (int)strcspn(said, "\n"), said);
 }
 
-int hgl_service_status(const char *unit, bool user, struct hgl_buf *out, bool *runs,
-                       struct hgl_err *err)
+int hgl_service_status(const char *unit, bool user, struct hgl_buf *out,
+                       enum hgl_service_state *state, struct hgl_err *err)
 {
   struct hgl_buf shown;
   hgl_buf_init(&shown, SHOWN_SIZE_MAX);
   int status = ask(unit, user, &shown, err);
-  if (!status) hgl_service_explain(unit, (const char *)shown.data, out, runs);
+  if (!status) *state = hgl_service_explain(unit, (const char *)shown.data, out);
   hgl_buf_deinit(&shown);
   return status ? status : hgl_buf_check(out, err);
 }

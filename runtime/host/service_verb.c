@@ -213,20 +213,31 @@ static int install_unit(const struct hgl_verb *verb, const struct given *given)
 
 /* Status -------------------------------------------------------------------------------------- */
 
-static int show_status(const struct hgl_verb *verb, const struct given *given)
+/* A host of this name has a unit of its own, or one made of the template. */
+static int ask(const struct given *given, struct hgl_buf *text, enum hgl_service_state *state,
+               struct hgl_err *err)
 {
   const struct hgl_service service = {.name = given->name};
+  char unit[128];
+  hgl_service_unit_name(&service, unit);
+  int status = hgl_service_status(unit, given->user, text, state, err);
+  if (status || *state != HGL_SERVICE_ABSENT || !given->name || given->user) return status;
+  hgl_buf_clear(text);
+  snprintf(unit, sizeof unit, "haggle@%s.service", given->name);
+  return hgl_service_status(unit, given->user, text, state, err);
+}
+
+static int show_status(const struct hgl_verb *verb, const struct given *given)
+{
   struct hgl_err err = {0};
   struct hgl_buf text;
-  char unit[128];
-  bool runs = false;
-  hgl_service_unit_name(&service, unit);
+  enum hgl_service_state state = HGL_SERVICE_ABSENT;
   hgl_buf_init(&text, 16 << 10);
-  int status = hgl_service_status(unit, given->user, &text, &runs, &err);
+  int status = ask(given, &text, &state, &err);
   if (!status) fwrite(text.data, 1, text.size, stdout);
   hgl_buf_deinit(&text);
   if (status) return hgl_verb_fail(verb, &err);
-  return runs ? HGL_EXIT_OK : HGL_EXIT_FAILED;
+  return state == HGL_SERVICE_RUNS ? HGL_EXIT_OK : HGL_EXIT_FAILED;
 }
 
 /* The verb ------------------------------------------------------------------------------------ */

@@ -62,12 +62,14 @@ cat >bin/systemctl <<'FAKE'
 #!/bin/sh
 case "$*" in
 *haggle-shop*) printf 'LoadState=loaded\nActiveState=active\nMainPID=7\nActiveEnterTimestamp=today\n' ;;
+*haggle@mill*) printf 'LoadState=loaded\nActiveState=active\nMainPID=8\nActiveEnterTimestamp=now\n' ;;
 *--user*) echo 'Failed to connect to bus: No medium found' >&2; exit 1 ;;
 *) printf 'LoadState=not-found\nActiveState=inactive\n' ;;
 esac
 FAKE
 chmod +x bin/systemctl
 PATH=$work/bin:$PATH check 0 'runs since today, as process 7' service status --name shop
+PATH=$work/bin:$PATH check 0 'haggle@mill.service runs since now' service status --name mill
 PATH=$work/bin:$PATH check 1 'is not installed' service status
 PATH=$work/bin:$PATH check 1 'there is no systemd here' service status --user
 mkdir empty
