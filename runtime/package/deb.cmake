@@ -1,6 +1,6 @@
 # `cpack -G DEB` in a build folder makes haggle_VERSION_ARCHITECTURE.deb. What it depends on is found by
-# dpkg-shlibdeps (package dpkg-dev) in the program, but for the part of libwebsockets that this loads at
-# run time.
+# dpkg-shlibdeps (package dpkg-dev) in the program, but for the time zones and for the part of
+# libwebsockets that this loads at run time.
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME haggle)
 set(CPACK_PACKAGE_VERSION "${PROJECT_VERSION}")
@@ -23,7 +23,7 @@ set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_DEPENDS libwebsockets-evlib-uv)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "libwebsockets-evlib-uv, tzdata")
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS ca-certificates)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
