@@ -3,8 +3,13 @@
 # shellcheck source=tests/support/cli.sh
 . "$(dirname "$0")/../support/cli.sh"
 
-"$haggle" completion bash >c.bash && "$haggle" completion zsh >_haggle && "$haggle" man >haggle.1 ||
-  fail 'something was not printed'
+for what in 'completion bash' 'completion zsh' man; do
+  # shellcheck disable=SC2086  # two words
+  "$haggle" $what >"${what// /.}" || fail "haggle $what"
+done
+mv completion.bash c.bash
+mv completion.zsh _haggle
+mv man haggle.1
 sed 's/\\-/-/g' haggle.1 >man.txt
 
 # every verb and option of --help is in all three
@@ -15,7 +20,7 @@ while read -r verb; do
     grep -q "^.SS $verb$" man.txt || missing+=("$verb")
   while read -r option; do
     options=$((options + 1))
-    sed -n "/^  $verb)$/,/;;$/p" c.bash | grep -q -- "$option[ ']" &&
+    sed -n "/^  $verb)$/,/;;$/p" c.bash | grep -q -- "${option}[ ']" &&
       sed -n "/^  $verb)$/,/^    ;;$/p" _haggle | grep -q -- "$option\[" &&
       sed -n "/^.SS $verb$/,/^.SS /p" man.txt | grep -q -- "$option\\\\fR" ||
       [[ $option == --help ]] || missing+=("$verb $option")
