@@ -116,7 +116,7 @@ struct hgl_host_config {
    * earlier when all Lua states together take more than this. 0: the defaults; negative: never. */
   int64_t hibernate_ms, lua_bytes;
   bool allow_private; /* dial and pass on loopback and private addresses */
-  bool forget_lua;    /* for tests: an agent's Lua state is given up at every suspension */
+  bool forget_lua;    /* for tests: an agent's Lua state is given up after every stretch */
   void (*request_tick)(void *user);
   /* The host cannot go on: a fork of ourselves, a store whose state is unknown. Called once. */
   void (*fatal)(void *user, const struct hgl_err *why);
@@ -262,6 +262,10 @@ int hgl_host_list_dead(struct hgl_host *host, json_t **out, struct hgl_err *err)
 /* One of them, with its traceback. HGL_NOT_FOUND. */
 int hgl_host_show_dead(struct hgl_host *host, uint64_t row, json_t **out,
                        struct hgl_err *err) HGL_NODISCARD;
+/* Of one agent, in no order: { name, key, due_ms (Unix time), every_ms (0: it fires once), value }.
+ * HGL_NOT_FOUND: no agent of that name runs. */
+int hgl_host_list_timers(struct hgl_host *host, const char *agent, json_t **out,
+                         struct hgl_err *err) HGL_NODISCARD;
 /* `query` is the text form of protocol/query.h. */
 int hgl_host_find(struct hgl_host *host, const char *query, json_t **out,
                   struct hgl_err *err) HGL_NODISCARD;

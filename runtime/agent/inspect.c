@@ -291,3 +291,29 @@ int hgl_host_find(struct hgl_host *host, const char *text, json_t **out, struct 
   hgl_query_destroy(query);
   return status;
 }
+
+static json_t *describe_timer(const struct timer *timer)
+{
+  struct hgl_err ignored;
+  json_t *value = NULL;
+  size_t key_at = timer->name_size + 1; /* a NUL stands between them */
+  size_t key_size = timer->id_size > key_at ? timer->id_size - key_at : 0;
+  if (timer->value.size && hgl_value_to_json(hgl_buf_bytes(&timer->value), &value, &ignored))
+    return NULL;
+  return json_pack("{s:s%, s:s%, s:I, s:I, s:o*}", "name", timer->id, timer->name_size, "key",
+                   timer->id + (key_size ? key_at : 0), key_size, "due_ms",
+                   (json_int_t)timer->due.due, "every_ms", (json_int_t)timer->every_ms, "value",
+                   value);
+}
+
+int hgl_host_list_timers(struct hgl_host *host, const char *name, json_t **out, struct hgl_err *err)
+{
+  const struct agent *agent = agent_by_name(host, hgl_text(name));
+  struct hgl_map_slot *slot;
+  if (!agent) return hgl_fail(err, HGL_NOT_FOUND, "no agent '%s' runs here", name);
+  json_t *list = json_array();
+  bool whole = list != NULL;
+  for (size_t i = 0; (slot = hgl_map_next(&agent->timers, &i));)
+    whole = whole && json_array_append_new(list, describe_timer(slot->value)) == 0;
+  return give(whole_or_none(list, whole), out, err);
+}

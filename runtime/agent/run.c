@@ -435,7 +435,7 @@ static void accept_stretch(struct agent *agent, struct agent_run *run)
   if (stretch_accept(host, &err)) host_fatal(host, &err);
   if (run && run->waits == HGL_VM_WAIT_LOCK && !run->granted && lock_wait(run, &err))
     host_fatal(host, &err);
-  if (run && host->config.forget_lua && agent_forget_lua(agent, &err)) host_fatal(host, &err);
+  if (host->config.forget_lua && agent_forget_lua(agent, &err)) host_fatal(host, &err);
 }
 
 /* The first stretch of a mail is over well: the mail is consumed with it. */

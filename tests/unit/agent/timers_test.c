@@ -391,9 +391,33 @@ static void a_schedule_whose_handler_is_missing_goes_on(void **state)
   assert_int_equal(rmdir(library), 0);
 }
 
+static void the_timers_of_an_agent_are_listed_and_of_none_that_is_not_here(void **state)
+{
+  struct world world;
+  struct node *a;
+  struct hgl_err err;
+  json_t *list = NULL;
+  begin(&world, &a, alarm_clock);
+  world_say(a, "x", "set/1.0/one", "{\"delay\":\"1s\",\"value\":[7],\"key\":\"k\"}");
+  world_run(&world);
+  assert_ok(hgl_host_list_timers(a->host, "x", &list, &err));
+  assert_int_equal(json_array_size(list), 1);
+  const json_t *timer = json_array_get(list, 0);
+  const json_t *value = json_object_get(timer, "value");
+  assert_string_equal(json_string_value(json_object_get(timer, "name")), "ring");
+  assert_string_equal(json_string_value(json_object_get(timer, "key")), "k");
+  assert_int_equal(json_integer_value(json_object_get(timer, "due_ms")), world.time.wall_ms + 1000);
+  assert_int_equal(json_integer_value(json_object_get(timer, "every_ms")), 0);
+  assert_int_equal(json_integer_value(json_array_get(value, 0)), 7);
+  json_decref(list);
+  assert_int_equal(hgl_host_list_timers(a->host, "y", &list, &err), -HGL_NOT_FOUND);
+  world_deinit(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(the_timers_of_an_agent_are_listed_and_of_none_that_is_not_here),
       cmocka_unit_test(a_timer_fires_once_when_due_and_not_before),
       cmocka_unit_test(a_late_timer_fires_once_after_a_restart),
       cmocka_unit_test(the_values_of_timers_are_bounded_in_sum),
