@@ -8,6 +8,6 @@ local withheld = {
   "rawset", "warn",
 }
 not_globals = withheld
-for _, plain in ipairs { "**/*_spec.lua", "stdlib/haggle/test.lua" } do
+for _, plain in ipairs { "**/*_spec.lua", "stdlib/haggle/test.lua", "stdlib/haggle/test/*.lua" } do
   files[plain] = { read_globals = withheld }
 end

@@ -1,37 +1,37 @@
-/* Worlds for specs. Errors raise: in a spec they are failures. No C memory is held across a call
- * that may raise, except in the userdata of a world, which has two buffers for the purpose. */
+/* Worlds for specs. Errors raise: in a spec they are failures. */
 #include "host/test_bind.h"
 
-#include <lauxlib.h>
 #include <string.h>
 
 #include "base/duration.h"
 #include "base/timestamp.h"
-#include "host/file.h"
-#include "host/test_world.h"
+#include "host/test_bind_core.h"
+#include "host/test_state.h"
 #include "lua/convert.h"
 #include "protocol/value.h"
 
-#define WORLD "haggle.world"
-
-enum { ASK_WITHIN_MS = 60000, GRANTS_MAX = 100, SCRIPT_SIZE_MAX = 1 << 20 };
-
-struct box {
-  struct hgl_world *world;
-  struct hgl_buf in, out; /* encoded arguments and results */
+enum {
+  ASK_WITHIN_MS = 60000,
+  GRANTS_MAX = 100,
+  RESULT_SIZE_MAX = 64 << 20,
+  YEAR_DAYS = 366,
 };
+#define ADVANCE_MAX_MS (INT64_C(24) * 3600 * 1000 * YEAR_DAYS)
 
-static struct box *check_box(lua_State *L)
+struct world_box *world_check_box(lua_State *L)
 {
-  struct box *box = luaL_checkudata(L, 1, WORLD);
-  if (!box->world || !hgl_world_host(box->world)) luaL_error(L, "this world has ended");
+  struct world_box *box = luaL_checkudata(L, 1, WORLD);
+  if (!box->world) luaL_error(L, "this world has ended: it lives as long as the test that made it");
   hgl_buf_clear(&box->in);
   hgl_buf_clear(&box->out);
+  hgl_stored_state_close(box->looking);
+  box->looking = NULL;
+  json_decref(box->told);
+  box->told = NULL;
   return box;
 }
 
-/* Without a position: the runner shows the line of the spec. */
-static int raise(lua_State *L, const struct hgl_err *err)
+int world_raise(lua_State *L, const struct hgl_err *err)
 {
   lua_pushstring(L, err->message);
   return lua_error(L);
@@ -45,65 +45,156 @@ static struct hgl_bytes check_bytes(lua_State *L, int arg)
 }
 
 /* Encodes the argument into box->in; nothing for nil. */
-static struct hgl_bytes encode(lua_State *L, struct box *box, int arg, const char *what)
+static struct hgl_bytes encode(lua_State *L, struct world_box *box, int arg, const char *what)
 {
   struct hgl_err err;
   if (lua_isnoneornil(L, arg)) return hgl_bytes(NULL, 0);
-  if (hgl_lua_encode(L, arg, what, &box->in, &err) || hgl_buf_check(&box->in, &err)) raise(L, &err);
+  if (hgl_lua_encode(L, arg, what, &box->in, &err) || hgl_buf_check(&box->in, &err))
+    world_raise(L, &err);
   return hgl_buf_bytes(&box->in);
 }
 
-/* Takes the reference. */
-static int push_json(lua_State *L, struct box *box, json_t *json)
+int world_push_json(lua_State *L, struct world_box *box, json_t *json)
 {
   struct hgl_err err;
   int status = hgl_value_from_json(json, &box->out, &err);
   json_decref(json);
   if (!status) status = hgl_buf_check(&box->out, &err);
-  if (status) return raise(L, &err);
+  if (status) return world_raise(L, &err);
   hgl_lua_push_value(L, hgl_buf_bytes(&box->out));
   return 1;
+}
+
+/* "1h", or milliseconds; up to a year. */
+static int64_t check_duration(lua_State *L, int arg)
+{
+  struct hgl_err err;
+  int64_t ms;
+  if (lua_type(L, arg) == LUA_TNUMBER)
+    ms = luaL_checkinteger(L, arg);
+  else if (hgl_duration_parse(check_bytes(L, arg), &ms, &err))
+    return world_raise(L, &err);
+  luaL_argcheck(L, ms >= 0 && ms <= ADVANCE_MAX_MS, arg, "0 to a year");
+  return ms;
 }
 
 /* ---- the world ---- */
 
 /* When it begins: "2026-03-28T12:00:00Z", in UTC where nothing else is said. */
-static int64_t start_ms(lua_State *L, int index)
+static int64_t check_start(lua_State *L, int arg)
 {
   struct hgl_timestamp at;
   struct hgl_err err;
-  size_t size;
-  const char *text = luaL_checklstring(L, index, &size);
-  if (hgl_timestamp_parse(hgl_bytes(text, size), &at, &err)) return raise(L, &err);
+  if (hgl_timestamp_parse(check_bytes(L, arg), &at, &err)) return world_raise(L, &err);
   return at.local_ms - INT64_C(1000) * at.offset_s;
 }
 
-/* world.create(seed or nil, start or nil) */
+/* world.create(seed, start, latency, keep Lua states) */
 static int world_create(lua_State *L)
 {
   const struct hgl_world_config *base = lua_touserdata(L, lua_upvalueindex(1));
   struct hgl_world_config config = *base;
   config.seed = (uint64_t)luaL_optinteger(L, 1, (lua_Integer)base->seed);
-  if (!lua_isnoneornil(L, 2)) config.start_ms = start_ms(L, 2);
+  if (!lua_isnoneornil(L, 2)) config.start_ms = check_start(L, 2);
+  if (!lua_isnoneornil(L, 3)) config.latency_ms = check_duration(L, 3);
+  if (!lua_isnoneornil(L, 4)) config.keep_lua = lua_toboolean(L, 4);
   struct hgl_err err;
-  struct box *box = lua_newuserdatauv(L, sizeof *box, 0);
-  *box = (struct box){0};
+  struct world_box *box = lua_newuserdatauv(L, sizeof *box, 0);
+  *box = (struct world_box){0};
   hgl_buf_init(&box->in, HGL_BODY_SIZE_MAX);
-  hgl_buf_init(&box->out, 16 << 20);
+  hgl_buf_init(&box->out, RESULT_SIZE_MAX);
   luaL_setmetatable(L, WORLD);
-  if (hgl_world_create(&config, &box->world, &err)) return raise(L, &err);
+  if (hgl_world_create(&config, &box->world, &err)) return world_raise(L, &err);
   return 1;
 }
 
 static int world_close(lua_State *L)
 {
-  struct box *box = luaL_checkudata(L, 1, WORLD);
+  struct world_box *box = luaL_checkudata(L, 1, WORLD);
+  hgl_stored_state_close(box->looking);
+  box->looking = NULL;
+  json_decref(box->told);
+  box->told = NULL;
   hgl_world_destroy(box->world);
   box->world = NULL;
   hgl_buf_deinit(&box->in);
   hgl_buf_deinit(&box->out);
   return 0;
 }
+
+/* ---- hosts ---- */
+
+typedef int (*host_fn)(struct hgl_world *world, const char *name, struct hgl_err *err);
+
+static int call_host(lua_State *L, host_fn fn)
+{
+  struct world_box *box = world_check_box(L);
+  struct hgl_err err;
+  if (fn(box->world, luaL_checkstring(L, 2), &err)) return world_raise(L, &err);
+  return 0;
+}
+
+static int world_host(lua_State *L)
+{
+  return call_host(L, hgl_world_add_host);
+}
+
+static int world_kill(lua_State *L)
+{
+  return call_host(L, hgl_world_kill);
+}
+
+static int world_stop(lua_State *L)
+{
+  return call_host(L, hgl_world_stop);
+}
+
+static int world_start(lua_State *L)
+{
+  return call_host(L, hgl_world_start);
+}
+
+/* world:restart(name or nil) */
+static int world_restart(lua_State *L)
+{
+  struct hgl_err err;
+  struct world_box *box = world_check_box(L);
+  if (hgl_world_restart(box->world, luaL_optstring(L, 2, NULL), &err)) return world_raise(L, &err);
+  return 0;
+}
+
+/* world:cut(one, other, whether) */
+static int world_cut(lua_State *L)
+{
+  struct hgl_err err;
+  struct world_box *box = world_check_box(L);
+  if (hgl_world_cut(box->world, luaL_checkstring(L, 2), luaL_checkstring(L, 3), lua_toboolean(L, 4),
+                    &err))
+    return world_raise(L, &err);
+  return 0;
+}
+
+/* world:hosts() → their names */
+static int world_hosts(lua_State *L)
+{
+  const struct world_box *box = world_check_box(L);
+  const struct world_host *at = NULL;
+  lua_newtable(L);
+  for (lua_Integer i = 1; (at = hgl_world_next_host(box->world, at)); i++) {
+    lua_pushstring(L, hgl_world_host_name(at));
+    lua_seti(L, -2, i);
+  }
+  return 1;
+}
+
+static int world_latency(lua_State *L)
+{
+  const struct world_box *box = world_check_box(L);
+  hgl_world_set_latency(box->world, check_duration(L, 2));
+  return 0;
+}
+
+/* ---- agents ---- */
 
 /* The texts of the list at `arg`; they stay on the stack as long as the table does. */
 static void check_grants(lua_State *L, int arg, const char *grants[GRANTS_MAX + 1])
@@ -122,137 +213,113 @@ static void check_grants(lua_State *L, int arg, const char *grants[GRANTS_MAX + 
   grants[count] = NULL;
 }
 
-/* world:add(name, path, source, config, grants) */
+/* world:add(name, path, source, config, grants, host) */
 static int world_add(lua_State *L)
 {
   const char *grants[GRANTS_MAX + 1];
-  struct box *box = check_box(L);
+  struct world_box *box = world_check_box(L);
   struct hgl_err err;
   struct hgl_world_agent agent = {.name = luaL_checkstring(L, 2),
                                   .path = luaL_checkstring(L, 3),
                                   .source = check_bytes(L, 4),
                                   .config = encode(L, box, 5, "config"),
-                                  .grants = grants};
+                                  .grants = grants,
+                                  .host = luaL_optstring(L, 7, NULL)};
   check_grants(L, 6, grants);
-  if (hgl_world_add(box->world, &agent, &err)) return raise(L, &err);
+  if (hgl_world_add(box->world, &agent, &err)) return world_raise(L, &err);
   return 0;
 }
 
 /* world:file(path, content or nil) */
 static int world_file(lua_State *L)
 {
-  struct box *box = check_box(L);
+  struct world_box *box = world_check_box(L);
   const char *path = luaL_checkstring(L, 2);
   struct hgl_err err;
   struct hgl_bytes content = lua_isnoneornil(L, 3) ? hgl_bytes(NULL, 0) : check_bytes(L, 3);
-  if (hgl_world_set_file(box->world, path, content, &err)) return raise(L, &err);
+  if (hgl_world_set_file(box->world, path, content, &err)) return world_raise(L, &err);
   return 0;
+}
+
+/* ---- what happens ---- */
+
+/* world:tick() → whether there is more to do now */
+static int world_tick(lua_State *L)
+{
+  struct hgl_err err;
+  bool busy;
+  if (hgl_world_tick(world_check_box(L)->world, &busy, &err)) return world_raise(L, &err);
+  lua_pushboolean(L, busy);
+  return 1;
 }
 
 static int world_run(lua_State *L)
 {
   struct hgl_err err;
-  if (hgl_world_run(check_box(L)->world, &err)) return raise(L, &err);
+  if (hgl_world_run(world_check_box(L)->world, &err)) return world_raise(L, &err);
   return 0;
 }
 
 /* world:advance("1h" or milliseconds) */
 static int world_advance(lua_State *L)
 {
-  struct box *box = check_box(L);
+  const struct world_box *box = world_check_box(L);
   struct hgl_err err;
-  int64_t ms;
-  if (lua_type(L, 2) == LUA_TNUMBER)
-    ms = luaL_checkinteger(L, 2);
-  else if (hgl_duration_parse(check_bytes(L, 2), &ms, &err))
-    return raise(L, &err);
-  luaL_argcheck(L, ms >= 0 && ms <= HGL_DURATION_MAX_MS / 100, 2, "up to a year");
-  if (hgl_world_advance(box->world, ms, &err)) return raise(L, &err);
+  if (hgl_world_advance(box->world, check_duration(L, 2), &err)) return world_raise(L, &err);
   return 0;
 }
 
-static int world_restart(lua_State *L)
+/* world:step(duration) → what is left of it behind the next moment at which something was due */
+static int world_step(lua_State *L)
 {
+  const struct world_box *box = world_check_box(L);
   struct hgl_err err;
-  if (hgl_world_restart(check_box(L)->world, &err)) return raise(L, &err);
-  return 0;
+  int64_t left;
+  if (hgl_world_step(box->world, check_duration(L, 2), &left, &err)) return world_raise(L, &err);
+  lua_pushinteger(L, left);
+  return 1;
+}
+
+/* The body at `arg`, or an empty one. */
+static struct hgl_bytes check_body(lua_State *L, struct world_box *box, int arg)
+{
+  if (lua_isnoneornil(L, arg)) {
+    lua_settop(L, arg - 1);
+    lua_newtable(L);
+  }
+  return encode(L, box, arg, "body");
 }
 
 /* world:ask(agent, type, body) → the reply as a table, or nil, why, code */
 static int world_ask(lua_State *L)
 {
-  struct box *box = check_box(L);
+  struct world_box *box = world_check_box(L);
   const char *agent = luaL_checkstring(L, 2), *type = luaL_checkstring(L, 3);
   struct hgl_err err;
   json_t *reply;
-  if (lua_isnoneornil(L, 4)) {
-    lua_settop(L, 3);
-    lua_newtable(L);
-  }
-  struct hgl_bytes body = encode(L, box, 4, "body");
+  struct hgl_bytes body = check_body(L, box, 4);
   if (hgl_world_ask(box->world, agent, type, body, ASK_WITHIN_MS, &reply, &err)) {
     lua_pushnil(L);
     lua_pushstring(L, err.message);
     lua_pushstring(L, hgl_code_name(err.code));
     return 3;
   }
-  return push_json(L, box, reply);
+  return world_push_json(L, box, reply);
 }
 
-static int world_now(lua_State *L)
+/* world:send(agent, type, body) → the message's id; nothing happens yet */
+static int world_send(lua_State *L)
 {
-  lua_pushinteger(L, hgl_world_now_ms(check_box(L)->world));
+  struct world_box *box = world_check_box(L);
+  const char *agent = luaL_checkstring(L, 2), *type = luaL_checkstring(L, 3);
+  struct hgl_err err;
+  struct hgl_id id;
+  char hex[2 * HGL_ID_SIZE + 1];
+  if (hgl_world_send(box->world, agent, type, check_body(L, box, 4), &id, &err))
+    return world_raise(L, &err);
+  hgl_id_format(&id, hex);
+  lua_pushstring(L, hex);
   return 1;
-}
-
-static int push_list(lua_State *L, struct box *box, int status, json_t *list,
-                     const struct hgl_err *err)
-{
-  if (status) return raise(L, err);
-  return push_json(L, box, list);
-}
-
-static int world_deals(lua_State *L)
-{
-  struct box *box = check_box(L);
-  struct hgl_err err;
-  json_t *list = NULL;
-  int status = hgl_host_list_deals(hgl_world_host(box->world), 1000, &list, &err);
-  return push_list(L, box, status, list, &err);
-}
-
-static int world_dead(lua_State *L)
-{
-  struct box *box = check_box(L);
-  struct hgl_err err;
-  json_t *list = NULL;
-  int status = hgl_host_list_dead(hgl_world_host(box->world), &list, &err);
-  return push_list(L, box, status, list, &err);
-}
-
-static int world_agents(lua_State *L)
-{
-  struct box *box = check_box(L);
-  struct hgl_err err;
-  json_t *list = NULL;
-  int status = hgl_host_list_agents(hgl_world_host(box->world), &list, &err);
-  return push_list(L, box, status, list, &err);
-}
-
-/* world:find("service=weather price<=4") */
-static int world_find(lua_State *L)
-{
-  struct box *box = check_box(L);
-  struct hgl_err err;
-  json_t *list = NULL;
-  int status = hgl_host_find(hgl_world_host(box->world), luaL_checkstring(L, 2), &list, &err);
-  return push_list(L, box, status, list, &err);
-}
-
-static int world_log(lua_State *L)
-{
-  struct box *box = check_box(L);
-  return push_json(L, box, json_incref(hgl_world_log(box->world)));
 }
 
 /* ---- values of bodies, as agents have them ---- */
@@ -275,15 +342,16 @@ static int open_values(lua_State *L)
 
 static int open_world(lua_State *L)
 {
-  static const luaL_Reg methods[] = {{"add", world_add},         {"file", world_file},
-                                     {"run", world_run},         {"advance", world_advance},
-                                     {"restart", world_restart}, {"ask", world_ask},
-                                     {"now", world_now},         {"deals", world_deals},
-                                     {"dead", world_dead},       {"agents", world_agents},
-                                     {"find", world_find},       {"log", world_log},
-                                     {"close", world_close},     {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"add", world_add},         {"file", world_file},       {"host", world_host},
+      {"hosts", world_hosts},     {"kill", world_kill},       {"stop", world_stop},
+      {"start", world_start},     {"restart", world_restart}, {"cut", world_cut},
+      {"latency", world_latency}, {"tick", world_tick},       {"run", world_run},
+      {"advance", world_advance}, {"step", world_step},       {"ask", world_ask},
+      {"send", world_send},       {"close", world_close},     {NULL, NULL}};
   luaL_newmetatable(L, WORLD);
   luaL_newlib(L, methods);
+  world_open_look(L);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, world_close);
   lua_setfield(L, -2, "__gc");

@@ -1,36 +1,36 @@
-/* Finds specs, runs each in a Lua state of its own, and tells what came of it. */
+/* Finds specs, runs them, and with --watch again whenever something changes. */
 #include <errno.h>
 #include <fts.h>
-#include <lauxlib.h>
 #include <limits.h>
-#include <lualib.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/seam.h"
 #include "host/options.h"
 #include "host/paths.h"
-#include "host/test_bind.h"
+#include "host/test_spec.h"
 #include "host/test_trace.h"
+#include "host/test_watch.h"
 #include "host/text.h"
 #include "host/verb.h"
 #include "protocol/crypto.h"
 
-enum { SEED_DEFAULT = 1 };
+enum { SEED_DEFAULT = 1, LIMIT_MS_DEFAULT = 60000 };
 
 struct runner {
   char stdlib[PATH_MAX];
-  int64_t seed;
-  const char *filter; /* NULL: all tests */
-  const char *trace_path;
+  struct hgl_texts paths; /* where specs are looked for */
+  const char *seed_text, *trace_path;
   struct hgl_trace trace;
-  struct hgl_world_config worlds;
-  bool json;
+  struct hgl_test_limit limit;
+  struct hgl_spec_config config;
+  struct hgl_test_report_config report;
+  bool tap, json, watch;
   char **specs;
   size_t count, capacity;
-  uint64_t passed, failed;
 };
 
 /* ---- finding ---- */
@@ -81,237 +81,153 @@ static int find_specs(struct runner *runner, const char *path, struct hgl_err *e
   return status;
 }
 
-/* ---- telling ---- */
-
-static void print_indented(const char *text)
+static void forget_specs(struct runner *runner)
 {
-  for (const char *end; *text; text = *end ? end + 1 : end) {
-    end = strchrnul(text, '\n');
-    fputs("      ", stdout);
-    hgl_print_escaped(stdout, hgl_bytes(text, (size_t)(end - text)));
-    putchar('\n');
-  }
+  for (size_t i = 0; i < runner->count; i++) hgl_free(runner->specs[i]);
+  runner->count = 0;
 }
 
-struct result {
-  const char *name, *message, *log; /* message NULL: passed */
-  int line;                         /* 0: unknown */
-};
-
-static void tell_json(const char *spec, const struct result *result)
+static int find_all(struct runner *runner, struct hgl_err *err)
 {
-  struct hgl_err err;
-  json_t *line = json_pack("{s:s, s:s, s:b, s:s*}", "file", spec, "name", result->name, "ok",
-                           result->message == NULL, "message", result->message);
-  if (line && result->line) json_object_set_new(line, "line", json_integer(result->line));
-  if (!line)
-    fprintf(stderr, "%s: a result cannot be shown as JSON\n", spec);
-  else if (hgl_print_json(line, &err))
-    fprintf(stderr, "%s: %s\n", spec, err.message);
-  json_decref(line);
-}
-
-static void tell(struct runner *runner, const char *spec, const struct result *result)
-{
-  if (result->message)
-    runner->failed++;
-  else
-    runner->passed++;
-  if (runner->json) return tell_json(spec, result);
-  if (!result->message) return;
-  printf("  FAILED  %s\n", result->name);
-  printf("    %s", spec);
-  if (result->line) printf(":%d", result->line);
-  printf("  (--seed %lld)\n", (long long)runner->seed);
-  print_indented(result->message);
-  if (result->log && *result->log) {
-    puts("    logged:");
-    print_indented(result->log);
-  }
-}
-
-static void tell_file(const struct runner *runner, const char *spec, uint64_t passed,
-                      uint64_t failed, int64_t ns)
-{
-  if (runner->json) return;
-  printf("%-6s  %s  %llu passed, %llu failed, %.2f s\n", failed ? "FAILED" : "ok", spec,
-         (unsigned long long)passed, (unsigned long long)failed, (double)ns / 1e9);
-  fflush(stdout);
+  int status = 0;
+  forget_specs(runner);
+  for (size_t i = 0; i < runner->paths.count && !status; i++)
+    status = find_specs(runner, runner->paths.items[i], err);
+  if (status || runner->count) return status;
+  return hgl_fail(err, HGL_NOT_FOUND, "no spec here: a spec's name ends in _spec.lua");
 }
 
 /* ---- running ---- */
 
-struct run {
-  struct runner *runner;
-  const char *spec;
-};
-
-static const char *text_field(lua_State *L, const char *name)
+static int run_all(struct runner *runner, struct hgl_test_counts *counts, struct hgl_err *err)
 {
-  lua_getfield(L, -1, name);
-  const char *text = lua_tostring(L, -1);
-  lua_pop(L, 1); /* the table holds it */
-  return text;
-}
-
-/* The results that haggle.test has gathered in its table, at the top. */
-static void tell_results(lua_State *L, const struct run *run)
-{
-  lua_getfield(L, -1, "results");
-  lua_Integer count = luaL_len(L, -1);
-  for (lua_Integer i = 1; i <= count; i++) {
-    lua_geti(L, -1, i);
-    lua_getfield(L, -1, "line");
-    int line = (int)lua_tointeger(L, -1);
-    lua_pop(L, 1);
-    const struct result result = {.name = text_field(L, "name"),
-                                  .message = text_field(L, "message"),
-                                  .log = text_field(L, "log"),
-                                  .line = line};
-    lua_pop(L, 1);
-    tell(run->runner, run->spec, &result);
+  struct hgl_test_report *report;
+  int status = find_all(runner, err);
+  if (!status) status = hgl_chunks_create(&runner->config.worlds.chunks, err);
+  if (status) return status;
+  status = hgl_test_report_begin(&runner->report, &report, err);
+  if (!status) {
+    runner->config.report = report;
+    for (size_t i = 0; i < runner->count; i++) hgl_spec_run(&runner->config, runner->specs[i]);
+    status = hgl_test_report_end(report, counts, err);
+    hgl_test_report_destroy(report);
   }
-  lua_pop(L, 1);
+  hgl_chunks_destroy(runner->config.worlds.chunks);
+  return status;
 }
 
-static void set_paths(lua_State *L, const struct run *run)
+/* Until Ctrl-C. What cannot be run now may be there again after the next change. */
+static int run_again_and_again(struct runner *runner, struct hgl_err *err)
 {
-  const char *slash = strrchr(run->spec, '/');
-  if (slash)
-    lua_pushlstring(L, run->spec, (size_t)(slash - run->spec));
-  else
-    lua_pushliteral(L, ".");
-  const char *folder = lua_tostring(L, -1);
-  lua_getglobal(L, LUA_LOADLIBNAME);
-  lua_pushfstring(L, "%s/?.lua;%s/?.lua", run->runner->stdlib, folder);
-  lua_setfield(L, -2, "path");
-  lua_pushliteral(L, "");
-  lua_setfield(L, -2, "cpath");
-  lua_pop(L, 1);
-}
-
-static int with_traceback(lua_State *L)
-{
-  const char *message = lua_tostring(L, 1);
-  if (!message) message = luaL_tolstring(L, 1, NULL);
-  luaL_traceback(L, L, message, 1);
-  return 1;
-}
-
-/* The whole of one spec; what it raises is a failure of the file. Results gathered before that
- * count. */
-static int run_spec(lua_State *L)
-{
-  const struct run *run = lua_touserdata(L, 1);
-  luaL_openlibs(L);
-  hgl_test_bind_open(L, &run->runner->worlds);
-  lua_pushcfunction(L, with_traceback);
-  set_paths(L, run); /* leaves the folder */
-  lua_getglobal(L, "require");
-  lua_pushliteral(L, "haggle.test");
-  lua_call(L, 1, 1);
-  lua_insert(L, -2);
-  lua_setfield(L, -2, "folder");
-  lua_pushstring(L, run->spec);
-  lua_setfield(L, -2, "spec");
-  lua_pushstring(L, run->runner->filter);
-  lua_setfield(L, -2, "filter");
-  int status = luaL_loadfilex(L, run->spec, "t");
-  if (status == LUA_OK) status = lua_pcall(L, 0, 0, 2);
-  if (status != LUA_OK) lua_insert(L, -2);
-  tell_results(L, run);
-  lua_pop(L, 1);
-  return status == LUA_OK ? 0 : lua_error(L);
-}
-
-static void run_file(struct runner *runner, const char *spec)
-{
-  uint64_t passed = runner->passed, failed = runner->failed;
-  int64_t start = hgl_mono_ns(&hgl_clock_system);
-  struct run run = {runner, spec};
-  lua_State *L = luaL_newstate();
-  struct result whole = {.name = "the file"};
-  if (L) {
-    lua_pushcfunction(L, run_spec);
-    lua_pushlightuserdata(L, &run);
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
-      const char *message = lua_tostring(L, -1);
-      whole.message = message ? message : "an error that is no text";
-      tell(runner, spec, &whole);
+  char name[NAME_MAX + 1] = "";
+  struct hgl_test_counts counts;
+  struct hgl_watch *watch;
+  int status = hgl_watch_create(&watch, err);
+  if (status) return status;
+  for (size_t i = 0; !status && i < runner->paths.count; i++)
+    status = hgl_watch_add(watch, runner->paths.items[i], err);
+  if (!status && !hgl_watch_folders(watch))
+    status = hgl_fail(err, HGL_NOT_FOUND, "no folder there to watch");
+  while (!status) {
+    if (isatty(STDOUT_FILENO)) printf("\x1b[H\x1b[2J");
+    if (*name) {
+      hgl_print_escaped(stdout, hgl_text(name));
+      puts(" has changed");
     }
-    lua_close(L);
-  } else {
-    whole.message = "out of memory";
-    tell(runner, spec, &whole);
+    if (run_all(runner, &counts, err)) printf("%s\n", err->message);
+    printf("watching %zu folder%s for changes; Ctrl-C ends\n", hgl_watch_folders(watch),
+           hgl_watch_folders(watch) == 1 ? "" : "s");
+    fflush(stdout);
+    status = hgl_watch_wait(watch, name, err);
   }
-  passed = runner->passed - passed;
-  failed = runner->failed - failed;
-  tell_file(runner, spec, passed, failed, hgl_mono_ns(&hgl_clock_system) - start);
+  hgl_watch_destroy(watch);
+  return status;
 }
 
-static void tell_total(const struct runner *runner)
+/* ---- options ---- */
+
+static int set_seed(struct runner *runner, struct hgl_err *err)
 {
-  if (runner->json)
-    printf("{\"passed\":%llu,\"failed\":%llu}\n", (unsigned long long)runner->passed,
-           (unsigned long long)runner->failed);
-  else
-    printf("%llu passed, %llu failed\n", (unsigned long long)runner->passed,
-           (unsigned long long)runner->failed);
+  const char *text = runner->seed_text;
+  char *end;
+  runner->report.seed = SEED_DEFAULT;
+  if (text && strcmp(text, "random") == 0) {
+    runner->report.seed = (int64_t)(hgl_random_u64(&hgl_random_system) >> 33);
+  } else if (text) {
+    errno = 0;
+    runner->report.seed = strtoll(text, &end, 10);
+    if (errno || end == text || *end || runner->report.seed < 0)
+      return hgl_fail(err, HGL_INVALID, "--seed takes a whole number, 0 or more, or 'random'");
+  }
+  runner->config.worlds.seed = (uint64_t)runner->report.seed;
+  return 0;
 }
 
-static int set_up_worlds(struct runner *runner, struct hgl_err *err)
+static int set_up(struct runner *runner, struct hgl_err *err)
 {
-  runner->worlds.seed = (uint64_t)runner->seed;
-  runner->worlds.stdlib_folder = runner->stdlib;
+  int status = set_seed(runner, err);
+  if (!status && runner->tap && runner->json)
+    status = hgl_fail(err, HGL_INVALID, "one of --tap and --json");
+  if (!status && runner->watch && runner->trace_path)
+    status = hgl_fail(err, HGL_INVALID, "one of --watch and --trace");
+  if (!status && !runner->paths.count) status = hgl_texts_add(&runner->paths, ".", err);
+  if (!status) status = hgl_stdlib_folder(runner->stdlib, err);
+  if (!status) status = hgl_crypto_init(err);
+  if (status) return status;
+  runner->report.format = runner->tap    ? HGL_TEST_TAP
+                          : runner->json ? HGL_TEST_JSON
+                                         : HGL_TEST_HUMAN;
+  runner->report.options = runner->config.worlds.keep_lua ? " --keep-lua" : "";
+  runner->limit.until_ns = INT64_MAX;
+  runner->config.limit = &runner->limit;
+  runner->config.worlds.limit = &runner->limit;
+  runner->config.worlds.latency_ms = HGL_WORLD_LATENCY_MS;
+  runner->config.worlds.stdlib_folder = runner->stdlib;
   if (!runner->trace_path) return 0;
   runner->trace.file = fopen(runner->trace_path, "w");
   if (!runner->trace.file) return hgl_fail(err, HGL_IO, "cannot write %.200s", runner->trace_path);
-  runner->worlds.trace = &runner->trace;
+  runner->config.worlds.trace = &runner->trace;
   return 0;
 }
 
 static int test_main(const struct hgl_verb *verb, int argc, char **argv)
 {
-  struct runner runner = {.seed = SEED_DEFAULT};
-  struct hgl_texts paths = {0};
+  struct runner runner = {.limit.limit_ms = LIMIT_MS_DEFAULT};
+  struct hgl_test_counts counts = {0};
   struct hgl_err err = {0};
-  int status = HGL_EXIT_OK;
+  int status = HGL_EXIT_OK, failed;
   const struct hgl_option options[] = {
-      {"seed", "N", HGL_OPTION_COUNT, &runner.seed, "what all chance in the worlds comes from"},
-      {"filter", "TEXT", HGL_OPTION_TEXT, &runner.filter, "only tests whose name contains it"},
-      {"forget", NULL, HGL_OPTION_FLAG, &runner.worlds.forget_lua,
-       "give up an agent's Lua state whenever a handler waits"},
-      {"trace", "FILE", HGL_OPTION_TEXT, &runner.trace_path,
-       "write what happens in the worlds to a file"},
+      {"seed", "N", HGL_OPTION_TEXT, &runner.seed_text,
+       "what all chance in the worlds comes from (1); or 'random'"},
+      {"filter", "TEXT", HGL_OPTION_TEXT, &runner.config.filter,
+       "only tests whose name contains it"},
+      {"limit", "TIME", HGL_OPTION_DURATION, &runner.limit.limit_ms,
+       "how long one test may take (1m)"},
+      {"keep-lua", NULL, HGL_OPTION_FLAG, &runner.config.worlds.keep_lua,
+       "keep the agents' Lua states between handlers: faster, and proves less"},
+      {"watch", NULL, HGL_OPTION_FLAG, &runner.watch, "run again when a Lua file changes"},
+      {"tap", NULL, HGL_OPTION_FLAG, &runner.tap, "print TAP 14"},
       {"json", NULL, HGL_OPTION_FLAG, &runner.json,
        "one object a line for each test, then the sum"},
+      {"junit", "FILE", HGL_OPTION_TEXT, &runner.report.junit_path, "write JUnit XML as well"},
+      {"trace", "FILE", HGL_OPTION_TEXT, &runner.trace_path,
+       "write what happens in the worlds to a file"},
   };
-  if (!hgl_options_parse(verb, options, sizeof options / sizeof *options, argc, argv, &paths,
+  if (!hgl_options_parse(verb, options, sizeof options / sizeof *options, argc, argv, &runner.paths,
                          &status))
     goto done;
-  int found = hgl_stdlib_folder(runner.stdlib, &err);
-  if (!found) found = hgl_crypto_init(&err);
-  for (size_t i = 0; i < paths.count && !found; i++)
-    found = find_specs(&runner, paths.items[i], &err);
-  if (!found && !paths.count) found = find_specs(&runner, ".", &err);
-  if (!found && !runner.count)
-    found = hgl_fail(&err, HGL_NOT_FOUND, "no spec here: a spec's name ends in _spec.lua");
-  if (!found) found = set_up_worlds(&runner, &err);
-  if (found) {
-    status = hgl_verb_fail(verb, &err);
-    goto done;
-  }
-  for (size_t i = 0; i < runner.count; i++) run_file(&runner, runner.specs[i]);
-  tell_total(&runner);
-  status = runner.failed ? HGL_EXIT_FAILED : HGL_EXIT_OK;
+  failed = set_up(&runner, &err);
+  if (!failed)
+    failed = runner.watch ? run_again_and_again(&runner, &err) : run_all(&runner, &counts, &err);
+  status = failed ? hgl_verb_fail(verb, &err) : counts.failed ? HGL_EXIT_FAILED : HGL_EXIT_OK;
 done:
   if (runner.trace.file && fclose(runner.trace.file)) {
     hgl_fail(&err, HGL_IO, "cannot write %.200s", runner.trace_path);
     status = hgl_verb_fail(verb, &err);
   }
-  for (size_t i = 0; i < runner.count; i++) hgl_free(runner.specs[i]);
+  forget_specs(&runner);
   hgl_free(runner.specs);
-  hgl_texts_deinit(&paths);
+  hgl_texts_deinit(&runner.paths);
   return status;
 }
 
@@ -321,15 +237,17 @@ const struct hgl_verb hgl_verb_test = {
     .summary = "run Lua specs on a virtual clock",
     .help =
         "Runs every *_spec.lua below the paths (the current folder without any), each in a Lua\n"
-        "state of its own. Agents in specs live in worlds: a host in memory, with a clock that\n"
-        "only the spec moves, files that only the spec makes, and no network. See haggle.test in\n"
-        "stdlib/README.md for what a spec can say.\n"
+        "state of its own. Agents in specs live in worlds: hosts in memory, with a clock that "
+        "only\n"
+        "the spec moves, files that only the spec makes, and no network. Between two handlers an\n"
+        "agent's Lua state is given up, so that what should be in `state` and is not is missing\n"
+        "here already. See haggle.test in stdlib/README.md for what a spec can say.\n"
         "\n"
         "  haggle test                      all specs below the current folder\n"
         "  haggle test agents/kiosk         those of one agent\n"
         "  haggle test --filter 'sold out'  those with such a name\n"
-        "  haggle test --forget             handlers are run again at every suspension: what\n"
-        "                                   happens must be the same\n"
+        "  haggle test --watch kiosk        again whenever something there changes\n"
+        "  haggle test --tap | tappy        for what reads TAP; --junit FILE for build servers\n"
         "\n"
         "The last line is \"N passed, N failed\"; the exit status is 1 when a test failed.\n",
     .main = test_main,

@@ -3,76 +3,25 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "lua/state.h"
-#include "protocol/cbor.h"
-
-static void write_event(void *user, const char *kind, json_t *object)
-{
-  const struct hgl_traced *traced = user;
-  FILE *file = traced->trace->file;
-  fprintf(file, "%06d %" PRId64 " %s ", traced->number, hgl_wall_ms(traced->clock), kind);
-  json_dumpf(object, file, JSON_COMPACT | JSON_SORT_KEYS);
-  fputc('\n', file);
-}
+#include "host/test_state.h"
 
 void hgl_trace_begin(struct hgl_traced *traced, struct hgl_trace *trace,
                      const struct hgl_clock *clock)
 {
   *traced = (struct hgl_traced){.trace = trace, .clock = clock};
   if (trace) traced->number = ++trace->worlds;
-  traced->watcher = (struct hgl_watcher){.event = write_event, .user = traced, .messages = true};
 }
 
-void hgl_trace_host(struct hgl_traced *traced, struct hgl_host *host)
+void hgl_trace_event(const struct hgl_traced *traced, const char *kind, const json_t *object)
 {
-  if (traced->trace) hgl_host_watch(host, &traced->watcher);
+  if (!traced->trace) return;
+  FILE *file = traced->trace->file;
+  fprintf(file, "%06d %" PRId64 " %s ", traced->number, hgl_wall_ms(traced->clock), kind);
+  json_dumpf(object, file, JSON_COMPACT | JSON_SORT_KEYS);
+  fputc('\n', file);
 }
 
 /* ---- state ---- */
-
-struct agent_rows {
-  struct hgl_store *store;
-  uint8_t number[8];
-};
-
-static struct hgl_bytes full_key(const struct agent_rows *rows, struct hgl_bytes key,
-                                 uint8_t out[HGL_STORE_KEY_SIZE_MAX])
-{
-  size_t size = key.size < HGL_STORE_KEY_SIZE_MAX - 8 ? key.size : HGL_STORE_KEY_SIZE_MAX - 8;
-  memcpy(out, rows->number, 8);
-  if (size) memcpy(out + 8, key.data, size);
-  return hgl_bytes(out, 8 + size);
-}
-
-static int get_row(void *user, struct hgl_bytes key, struct hgl_buf *out, struct hgl_err *err)
-{
-  const struct agent_rows *rows = user;
-  uint8_t full[HGL_STORE_KEY_SIZE_MAX];
-  return hgl_store_get(rows->store, HGL_DB_STATE, full_key(rows, key, full), out, err);
-}
-
-struct scan {
-  int (*visit)(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err);
-  void *user;
-};
-
-static int visit_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
-{
-  const struct scan *scan = user;
-  return scan->visit(scan->user, hgl_bytes(key.data + 8, key.size - 8), value, err);
-}
-
-static int scan_rows(void *user, struct hgl_bytes prefix,
-                     int (*visit)(void *user, struct hgl_bytes key, struct hgl_bytes value,
-                                  struct hgl_err *err),
-                     void *visit_user, struct hgl_err *err)
-{
-  const struct agent_rows *rows = user;
-  struct scan scan = {visit, visit_user};
-  uint8_t full[HGL_STORE_KEY_SIZE_MAX];
-  return hgl_store_scan(rows->store, HGL_DB_STATE, full_key(rows, prefix, full), hgl_bytes(NULL, 0),
-                        false, visit_row, &scan, err);
-}
 
 static void write_bytes(FILE *file, struct hgl_bytes bytes)
 {
@@ -139,22 +88,13 @@ static int write_agent(void *user, struct hgl_bytes key, struct hgl_bytes value,
                        struct hgl_err *err)
 {
   const struct ending *ending = user;
-  struct agent_rows rows = {.store = ending->store};
-  struct hgl_state_rows handle = {.get = get_row, .scan = scan_rows, .user = &rows};
-  struct hgl_cbor_reader in = hgl_cbor_reader(value);
-  struct hgl_state *state;
-  uint64_t number;
-  size_t count;
-  int status;
-  if ((status = hgl_cbor_get_list(&in, "agent", 4, &count, err)) ||
-      (status = hgl_cbor_get_uint(&in, "agent.number", INT64_MAX, &number, err)))
-    return status;
-  hgl_put_be64(rows.number, number);
-  if ((status = hgl_state_create(&handle, SIZE_MAX, &state, err))) return status;
+  struct hgl_stored_state *stored;
+  int status = hgl_stored_state_open(ending->store, value, &stored, err);
+  if (status) return status;
   fprintf(ending->traced->trace->file, "%06d state %.*s ", ending->traced->number, HGL_STR(key));
-  status = write_table(ending->traced->trace->file, hgl_state_root(state), err);
+  status = write_table(ending->traced->trace->file, hgl_stored_state_root(stored), err);
   fputc('\n', ending->traced->trace->file);
-  hgl_state_destroy(state);
+  hgl_stored_state_close(stored);
   return status;
 }
 
@@ -171,7 +111,7 @@ static int write_timer(void *user, struct hgl_bytes key, struct hgl_bytes value,
   return 0;
 }
 
-void hgl_trace_end(struct hgl_traced *traced, struct hgl_store *store)
+void hgl_trace_end(const struct hgl_traced *traced, struct hgl_store *store)
 {
   struct ending ending = {traced, store};
   const struct hgl_bytes none = {0};

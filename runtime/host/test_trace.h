@@ -19,12 +19,13 @@ struct hgl_traced {
   struct hgl_trace *trace; /* NULL: nothing is written */
   int number;
   const struct hgl_clock *clock;
-  struct hgl_watcher watcher;
 };
 
 void hgl_trace_begin(struct hgl_traced *traced, struct hgl_trace *trace,
                      const struct hgl_clock *clock);
-void hgl_trace_host(struct hgl_traced *traced, struct hgl_host *host);
-void hgl_trace_end(struct hgl_traced *traced, struct hgl_store *store);
+/* What a watcher of one of its hosts was told. */
+void hgl_trace_event(const struct hgl_traced *traced, const char *kind, const json_t *object);
+/* Of each of its hosts' stores, at the world's end. */
+void hgl_trace_end(const struct hgl_traced *traced, struct hgl_store *store);
 
 #endif
