@@ -13,7 +13,7 @@ print($1)" <said
 check 0 'haggle run kiosk/agent.lua' new kiosk
 check 1 'exists already' new kiosk
 check 1 'cannot name an agent' new 'bad name'
-check 0 '1 passed, 0 failed' test kiosk
+check 0 '3 passed, 0 failed' test kiosk
 if (cd kiosk && luacheck -q . >../said 2>&1); then pass; else fail "luacheck: $(cat said)"; fi
 for file in agent.lua agent_spec.lua .luarc.json .luacheckrc; do
   if [[ -s kiosk/$file ]]; then pass; else fail "no kiosk/$file"; fi
