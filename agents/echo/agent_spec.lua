@@ -34,11 +34,12 @@ describe("echo", function()
     expect(world:state("echo").times):is_nil()
   end)
 
-  it("counts on after a restart", function()
+  it("counts on when its host was killed", function()
     local world, visitor = echo_and_visitor()
     visitor:send("echo", "echo/1.0/say", { text = "hi" })
     visitor:expect "echo/1.0/said"
-    world:restart()
+    world:kill "echo"
+    world:start "echo"
     visitor:send("echo", "echo/1.0/say", { text = "hi" })
     expect(visitor:expect("echo/1.0/said").body.times):equals(2)
   end)

@@ -238,7 +238,7 @@ describe("stdlib", function()
   it("has a check for every example, and an example for every check", function()
     for name in pairs(examples) do expect(does[name] and name):equals(name) end
     for name in pairs(does) do expect(examples[name] and name):equals(name) end
-    expect(#specs):equals(1)
+    expect(#specs):equals(3)
   end)
 
   for name, check in pairs(does) do
