@@ -55,6 +55,9 @@
   X(OLD_INCARNATION, "old_incarnation", "a newer incarnation of the sender is known")              \
   X(TIME_REGRESSED, "time_regressed", "a header is older than the one before it")                  \
   X(FLOOD, "flood", "the peer sends more than it may")                                             \
+  /* calls to the outside */                                                                       \
+  X(UNREACHABLE, "unreachable", "the name does not resolve, or nobody answers at its addresses")   \
+  X(UNTRUSTED, "untrusted", "the other end could not prove by TLS that it is who it should be")    \
   /* outcomes of a message or an ask */                                                            \
   X(TIMEOUT, "timeout", "no answer came in time")                                                  \
   X(EXPIRED, "expired", "the message had expired on arrival")                                      \
