@@ -22,7 +22,14 @@ bool hgl_address_v4_is_private(const uint8_t address[4])
       {0x7f000000, 8},  /* 127/8 */
       {0xa9fe0000, 16}, /* 169.254/16 */
       {0xac100000, 12}, /* 172.16/12 */
+      {0xc0000000, 24}, /* 192.0.0/24: of protocols */
+      {0xc0000200, 24}, /* 192.0.2/24: in documents */
+      {0xc0586300, 24}, /* 192.88.99/24: 6to4 relays, given up */
       {0xc0a80000, 16}, /* 192.168/16 */
+      {0xc6120000, 15}, /* 198.18/15: benchmarks */
+      {0xc6336400, 24}, /* 198.51.100/24: in documents */
+      {0xcb007100, 24}, /* 203.0.113/24: in documents */
+      {0xe0000000, 3},  /* 224/4: multicast; 240/4: reserved, with broadcast */
   };
   for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
     if ((v4_at(address) ^ ranges[i].network) >> (32 - ranges[i].bits) == 0) return true;
@@ -43,13 +50,18 @@ bool hgl_address_carries_v4(const uint8_t v6[16], uint8_t out[4])
   return true;
 }
 
+/* Of IPv6, 2000::/3 is everybody's: unique local, link-local, site-local and multicast addresses,
+ * NAT64 within a network (64:ff9b:1::/48) and what is not given out yet lie outside of it. */
 bool hgl_address_v6_is_private(const uint8_t address[16])
 {
   uint8_t v4[4];
   if (hgl_address_carries_v4(address, v4))
     return hgl_address_v4_is_private(v4); /* with :: and ::1, which are in ::0/104 */
-  return (address[0] & 0xfe) == 0xfc ||
-         (address[0] == 0xfe && (address[1] & 0x80) == 0x80); /* with fec0::/10 */
+  if ((address[0] & 0xe0) != 0x20) return true;
+  uint32_t begin = v4_at(address);
+  return begin >> 9 == 0x20010000 >> 9 || /* 2001::/23: of protocols, Teredo among them */
+         begin == 0x20010db8 ||           /* 2001:db8::/32: in documents */
+         begin >> 12 == 0x3fff0000 >> 12; /* 3fff::/20: in documents */
 }
 
 static bool is_label(const char *label, size_t size, const char *name)

@@ -1,5 +1,6 @@
 #include "net/address.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stddef.h>
 
@@ -25,6 +26,14 @@ bool hgl_address_is_private(const struct sockaddr *address)
   if (address->sa_family == AF_INET) return hgl_address_v4_is_private(v4_bytes(address));
   if (address->sa_family == AF_INET6) return hgl_address_v6_is_private(v6_bytes(address));
   return true;
+}
+
+bool hgl_address_write(const struct sockaddr *address, char out[HGL_ADDRESS_TEXT_SIZE])
+{
+  bool v4 = address->sa_family == AF_INET;
+  if (!v4 && address->sa_family != AF_INET6) return false;
+  const uint8_t *bytes = v4 ? v4_bytes(address) : v6_bytes(address);
+  return inet_ntop(address->sa_family, bytes, out, HGL_ADDRESS_TEXT_SIZE) != NULL;
 }
 
 uint64_t hgl_address_origin(const struct sockaddr *address)

@@ -9,6 +9,9 @@
 
 /* As protocol/address.h says; whatever is neither IPv4 nor IPv6 counts as private. */
 bool hgl_address_is_private(const struct sockaddr *address);
+enum { HGL_ADDRESS_TEXT_SIZE = 46 };
+/* As inet_ntop writes it, without a port or a zone; false: neither IPv4 nor IPv6. */
+bool hgl_address_write(const struct sockaddr *address, char out[HGL_ADDRESS_TEXT_SIZE]);
 /* The same for all addresses that one stranger is likely to have: an IPv4 address, or the /64 of an
  * IPv6 one. */
 uint64_t hgl_address_origin(const struct sockaddr *address);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
@@ -100,5 +101,23 @@ int hgl_tls_self_signed(const char *certificate_path, const char *key_path, stru
 done:
   X509_free(certificate);
   EVP_PKEY_free(key);
+  return status;
+}
+
+int hgl_tls_authorities(const char *trust, X509_STORE **out, struct hgl_err *err)
+{
+  int status = 0;
+  X509_STORE *store = X509_STORE_new();
+  if (!store || X509_STORE_set_default_paths(store) != 1)
+    status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  else if (trust && X509_STORE_load_file(store, trust) != 1)
+    status = hgl_fail(err, HGL_INVALID, "%s cannot be read, or holds no certificates (PEM)", trust);
+  else /* so that a certificate in the midst of a chain may be named */
+    X509_STORE_set_flags(store, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
+  ERR_clear_error();
+  if (status == 0)
+    *out = store;
+  else
+    X509_STORE_free(store);
   return status;
 }
