@@ -12,7 +12,9 @@
  *
  * Threads that look up a name cannot be stopped. An exchange that is abandoned meanwhile is kept,
  * deaf, until its thread is back: so there are never more threads than exchanges, and nothing waits
- * for them. */
+ * for them.
+ *
+ * libcurl keeps its own allocator: 7.88 divides by zero where a request of its is refused. */
 
 struct watch {
   struct hgl_http_wire *wire;

@@ -451,6 +451,30 @@ static void a_server_that_dies_ends_what_is_under_way(void **state)
   tear_down(f);
 }
 
+/* Refuses the first request for memory, then the second, until all goes well. */
+static void without_memory_a_call_ends_and_the_client_goes_on(void **state)
+{
+  struct fixture *f = begin();
+  bool good = false;
+  for (long first = 0; !good; first++) {
+    struct outcome o = {0};
+    struct hgl_http_request request = get(f, at(f->server, "127.0.0.1", "/"));
+    hgl_mem_fail_after(first);
+    int status = hgl_http_start(f->client, &request, done, &o, &o.call, &err);
+    if (status == 0) run_until(f, o.count);
+    hgl_mem_fail_after(-1);
+    good = o.status == 200;
+    if (!good) assert_int_equal(status ? (int)err.code : (int)o.err.code, HGL_NO_MEMORY);
+    forget(&o);
+    assert_true(first < 100);
+  }
+  struct outcome o = {0};
+  get_page(f, "/", &o);
+  assert_answered(&o, 200);
+  forget(&o);
+  tear_down(f);
+}
+
 /* Connections ------------------------------------------------------------------------------------
  */
 
@@ -644,6 +668,7 @@ int main(void)
       cmocka_unit_test(a_connection_that_ends_too_early_is_no_answer),
       cmocka_unit_test(nobody_there_is_told_apart_from_no_answer),
       cmocka_unit_test(a_server_that_dies_ends_what_is_under_way),
+      cmocka_unit_test(without_memory_a_call_ends_and_the_client_goes_on),
       cmocka_unit_test(connections_are_used_again_where_a_request_may_be_repeated),
       cmocka_unit_test(only_what_may_be_repeated_is_sent_again),
       cmocka_unit_test(many_requests_go_on_at_once),
