@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 /* This machine or a network that is not everybody's, by the registries of special-purpose addresses
- * (RFC 6890): loopback, unspecified, link-local, RFC 1918, RFC 6598 (100.64/10), RFC 4193, multicast,
- * reserved, documentation, benchmarks, also when an IPv6 address carries such an IPv4 one (mapped,
- * compatible, 6to4, NAT64). The address is in network byte order. */
+ * (RFC 6890): loopback, unspecified, link-local, RFC 1918, RFC 6598 (100.64/10), RFC 4193,
+ * multicast, reserved, documentation, benchmarks, also when an IPv6 address carries such an IPv4
+ * one (mapped, compatible, 6to4, NAT64). The address is in network byte order. */
 bool hgl_address_v4_is_private(const uint8_t address[4]);
 bool hgl_address_v6_is_private(const uint8_t address[16]);
 /* The IPv4 address inside an IPv6 one; false: there is none. */

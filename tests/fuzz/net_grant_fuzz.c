@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (end) *end = '\0';
     parts[i] = end ? end + 1 : text + size;
   }
-  int port = atoi(parts[3]);
+  int port = (int)strtol(parts[3], NULL, 10);
   if (hgl_net_grant_parse(hgl_text(parts[0]), &grant, &err) != 0) return 0;
   write_back(&grant);
   bool named = hgl_net_grants_allow_host(&grant, 1, parts[1], port, &err) == 0;

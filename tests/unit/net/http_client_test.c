@@ -201,6 +201,7 @@ static void a_large_body_arrives_whole(void **state)
   assert_answered(&o, 200);
   for (size_t i = 0; i < SIZE; i++) body[i] = (uint8_t)(i * 31 + 1);
   assert_true(o.body.size > SIZE);
+  assert_false(body_has(&o, "Expect")); /* the server would not say "go on" */
   assert_memory_equal(o.body.data + o.body.size - SIZE, body, SIZE);
   free(body);
   forget(&o);

@@ -168,10 +168,14 @@ static void a_connection_of_somebody_else_is_no_way_around_the_policy(void **sta
   assert_failed(&o, HGL_DENIED, "two.test is at 127.0.0.");
   assert_false(o.sent);
   assert_int_equal(atomic_load(&f->second->requests), 1);
+  request.policy.user = f;
+  call(f, &request, &o);
+  assert_int_equal(atomic_load(&f->second->requests), 2);
+  request.policy.user = &other;
   grant(&other, "127.0.0.1:*");
   call(f, &request, &o);
   assert_answered(&o, 200);
-  assert_int_equal(atomic_load(&f->second->requests), 1);
+  assert_int_equal(atomic_load(&f->second->requests), 2);
   assert_int_equal(atomic_load(&f->server->requests), 1);
   forget(&o);
   tear_down(f);
@@ -323,14 +327,14 @@ static void what_is_sensitive_stays_with_its_origin(void **state)
 static void the_method_changes_as_the_status_says(void **state)
 {
   static const struct {
-    int status;
     const char *path;
+    int status;
     bool get;
-  } cases[] = {{301, "/301", true},
-               {302, "/302", true},
-               {303, "/303", true},
-               {307, "/307", false},
-               {308, "/308", false}};
+  } cases[] = {{"/301", 301, true},
+               {"/302", 302, true},
+               {"/303", 303, true},
+               {"/307", 307, false},
+               {"/308", 308, false}};
   struct fixture *f = begin();
   struct outcome o = {0};
   grant(f, "127.0.0.1:*");

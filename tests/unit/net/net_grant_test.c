@@ -6,6 +6,11 @@
 
 static struct hgl_err err;
 
+static void put(char *at, const char *text)
+{
+  memcpy(at, text, strlen(text) + 1);
+}
+
 static struct hgl_net_grant parse(const char *text)
 {
   struct hgl_net_grant grant;
@@ -104,16 +109,16 @@ static void a_name_and_its_labels_have_limits(void **state)
   char text[HGL_NET_GRANT_NAME_MAX + 16];
   struct hgl_net_grant grant;
   memset(text, 'a', 63);
-  strcpy(text + 63, ".org:1");
+  put(text + 63, ".org:1");
   assert_ok(hgl_net_grant_parse(hgl_text(text), &grant, &err));
   memset(text, 'a', 64);
-  strcpy(text + 64, ".org:1");
+  put(text + 64, ".org:1");
   assert_fails(HGL_INVALID, hgl_net_grant_parse(hgl_text(text), &grant, &err));
   for (int i = 0; i < HGL_NET_GRANT_NAME_MAX; i++) text[i] = i % 2 ? '.' : 'a';
-  strcpy(text + HGL_NET_GRANT_NAME_MAX, ":1");
+  put(text + HGL_NET_GRANT_NAME_MAX, ":1");
   assert_ok(hgl_net_grant_parse(hgl_text(text), &grant, &err));
   text[HGL_NET_GRANT_NAME_MAX] = 'a';
-  strcpy(text + HGL_NET_GRANT_NAME_MAX + 1, ":1");
+  put(text + HGL_NET_GRANT_NAME_MAX + 1, ":1");
   assert_fails(HGL_INVALID, hgl_net_grant_parse(hgl_text(text), &grant, &err));
 }
 
