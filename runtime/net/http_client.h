@@ -70,7 +70,7 @@ struct hgl_http_answer {
   struct hgl_http_header *headers; /* names in lower case; values of repeated names are joined by
                                       ", ", but each Set-Cookie stands for itself */
   size_t header_count;
-  struct hgl_buf body; /* may be taken: hgl_buf_take */
+  struct hgl_buf body; /* decompressed, whatever the headers say; may be taken: hgl_buf_take */
 };
 
 struct hgl_http_failure {
