@@ -105,8 +105,8 @@ struct hgl_http_config {
   struct hgl_http_limits limits;
 };
 
-/* HGL_INVALID: `trust` cannot be read or holds no certificate. The loop, clock and log are borrowed
- * until hgl_http_destroy. */
+/* HGL_INVALID: `trust` cannot be read or holds no certificate. The loop, clock, log and
+ * user_agent are borrowed until hgl_http_destroy. */
 int hgl_http_create(const struct hgl_http_config *config, struct hgl_http_client **out,
                     struct hgl_err *err) HGL_NODISCARD;
 /* Cancels what is under way and runs the loop until its handles are closed. Not from within a

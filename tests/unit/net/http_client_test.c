@@ -3,17 +3,20 @@
 #define OK_HEAD "HTTP/1.1 200 OK\r\n"
 
 /* "hello" four times. */
-#define GZIP                                                                                       \
-  "\037\213\010\000\000\000\000\000\002\003\313\110\315\311\311\317\100\045\000\360\171\232\253"   \
-  "\024\000\000\000"
-#define DEFLATE        "\170\234\313\110\315\311\311\317\100\045\000\127\010\010\121"
-#define PAGE_OF(bytes) .text = bytes, .text_size = sizeof(bytes) - 1
+static const char gzip_page[] = OK_HEAD
+    "Content-Encoding: gzip\r\n\r\n"
+    "\037\213\010\000\000\000\000\000\002\003\313\110\315\311\311\317\100\045\000\360\171\232\253"
+    "\024\000\000\000";
+static const char deflate_page[] = OK_HEAD
+    "Content-Encoding: deflate\r\n\r\n"
+    "\170\234\313\110\315\311\311\317\100\045\000\127\010\010\121";
 
 static const struct http_page pages[] = {
-    {.path = "/gzip", .manner = HTTP_CLOSE, PAGE_OF(OK_HEAD "Content-Encoding: gzip\r\n\r\n" GZIP)},
+    {.path = "/gzip", .manner = HTTP_CLOSE, .text = gzip_page, .text_size = sizeof gzip_page - 1},
     {.path = "/deflate",
      .manner = HTTP_CLOSE,
-     PAGE_OF(OK_HEAD "Content-Encoding: deflate\r\n\r\n" DEFLATE)},
+     .text = deflate_page,
+     .text_size = sizeof deflate_page - 1},
     {.path = "/",
      .manner = HTTP_KEEP,
      .text = OK_HEAD "Content-Length: 5\r\nX-A: 1\r\nx-a: 2\r\nSet-Cookie: a=1, b\r\n"
