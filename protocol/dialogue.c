@@ -133,7 +133,9 @@ int hgl_dialogue_step(const struct hgl_definition *definition, struct hgl_dialog
   if (dialogue->ended)
     return hgl_fail(err, HGL_PROTOCOL_VIOLATION, "'%s' after the dialogue has ended",
                     hgl_text_show(performative, shown));
-  if (dialogue->last > definition->message_count)
+  uint64_t name = hgl_get_be64(hgl_definition_digest(definition)->bytes) >> 1;
+  bool other = dialogue->definition && dialogue->definition != name;
+  if (dialogue->last && (other || dialogue->last > definition->message_count))
     return hgl_fail(err, HGL_PROTOCOL_VIOLATION, "the dialogue began under another definition");
   size_t index = (size_t)(message - definition->messages);
   uint64_t set = expected_from(definition, dialogue, ours);
@@ -146,6 +148,7 @@ int hgl_dialogue_step(const struct hgl_definition *definition, struct hgl_dialog
   /* What follows without waiting leaves a running deadline as it is, unless it sets its own. */
   bool keeps_deadline = dialogue->last && ours == dialogue->last_was_ours && !message->within_ms;
   if (!dialogue->last) dialogue->we_opened = ours;
+  dialogue->definition = name;
   dialogue->last = (uint8_t)(index + 1);
   dialogue->last_was_ours = ours;
   dialogue->ended = !message->replies && !message->follows;
@@ -167,7 +170,7 @@ int hgl_dialogue_refuse(struct hgl_dialogue *dialogue, struct hgl_err *err)
 
 /* Rows ----------------------------------------------------------------------------------------- */
 
-enum { ROW_PARTS = 5 };
+enum { ROW_PARTS = 6, OLD_ROW_PARTS = 5 }; /* rows of older programs end before `definition` */
 
 void hgl_dialogue_encode(const struct hgl_dialogue *dialogue, struct hgl_buf *out)
 {
@@ -177,26 +180,30 @@ void hgl_dialogue_encode(const struct hgl_dialogue *dialogue, struct hgl_buf *ou
   hgl_cbor_put_bool(out, dialogue->we_opened);
   hgl_cbor_put_bool(out, dialogue->ended);
   hgl_cbor_put_int(out, dialogue->deadline_ms);
+  hgl_cbor_put_uint(out, dialogue->definition);
 }
 
 int hgl_dialogue_decode(struct hgl_bytes bytes, struct hgl_dialogue *out, struct hgl_err *err)
 {
   struct hgl_cbor_reader in = hgl_cbor_reader(bytes);
   struct hgl_dialogue dialogue = {0};
-  uint64_t last;
+  uint64_t last, definition = 0;
   size_t count;
   int status;
   if ((status = hgl_cbor_get_list(&in, "dialogue", ROW_PARTS, &count, err))) return status;
-  if (count != ROW_PARTS)
+  if (count < OLD_ROW_PARTS)
     return hgl_fail(err, HGL_MALFORMED, "a dialogue has %d parts, here are %zu", ROW_PARTS, count);
   if ((status = hgl_cbor_get_uint(&in, "last message", HGL_DEFINITION_MESSAGES_MAX, &last, err)) ||
       (status = hgl_cbor_get_bool(&in, "last was ours", &dialogue.last_was_ours, err)) ||
       (status = hgl_cbor_get_bool(&in, "we opened", &dialogue.we_opened, err)) ||
       (status = hgl_cbor_get_bool(&in, "ended", &dialogue.ended, err)) ||
       (status = hgl_cbor_get_int(&in, "deadline", &dialogue.deadline_ms, err)) ||
+      (count == ROW_PARTS &&
+       (status = hgl_cbor_get_uint(&in, "definition", INT64_MAX, &definition, err))) ||
       (status = hgl_cbor_end(&in, "dialogue", err)))
     return status;
   dialogue.last = (uint8_t)last;
+  dialogue.definition = definition;
   *out = dialogue;
   return 0;
 }

@@ -59,10 +59,12 @@ struct hgl_dialogue {
   bool we_opened;
   bool ended;
   int64_t deadline_ms; /* when the next message is due; 0: none */
+  uint64_t definition; /* which one it began under: 63 bits of its digest; 0: not known */
 };
 /* Would this performative, said by us (`ours`) or the peer, be allowed next? Steps the dialogue on;
- * after an error it stays as it was. HGL_PROTOCOL_VIOLATION says what was expected instead. Being
- * late is none: the owner's timer ends the dialogue at its deadline. */
+ * after an error it stays as it was. HGL_PROTOCOL_VIOLATION says what was expected instead, or that
+ * the dialogue began under another definition. Being late is none: the owner's timer ends the
+ * dialogue at its deadline. */
 int hgl_dialogue_step(const struct hgl_definition *definition, struct hgl_dialogue *dialogue,
                       struct hgl_bytes performative, bool ours, int64_t now_ms,
                       struct hgl_err *err) HGL_NODISCARD;

@@ -295,6 +295,7 @@ void agent_destroy(struct agent *agent)
   script_drop_vms(agent);
   script_release(agent->host, agent->script);
   hgl_free(agent->last_error);
+  hgl_free(agent->last_raise);
   hgl_free(agent->last_traceback);
   manifest_release(agent->host, agent->manifest);
   hgl_free(agent);

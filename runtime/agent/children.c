@@ -375,7 +375,8 @@ static void carry_over(struct agent *from, struct agent *to)
   to->raised = from->raised;
   to->refused = from->refused;
   to->last_error = from->last_error;
-  from->last_error = NULL;
+  to->last_raise = from->last_raise;
+  from->last_error = from->last_raise = NULL;
 }
 
 static int begin(struct child *child, struct hgl_err *err)

@@ -82,7 +82,7 @@ static json_t *describe_event(const struct agent *agent, uint64_t row, enum hgl_
   return event;
 }
 
-/* [agent, code, why, time ms, mail, traceback]; those of older programs end before the last. */
+/* [agent, code, why, time ms, mail, traceback, raise]; those of older programs end earlier. */
 void dead_letter(struct agent *agent, struct mail *mail, enum hgl_code code, const char *why)
 {
   struct hgl_host *host = agent->host;
@@ -93,13 +93,14 @@ void dead_letter(struct agent *agent, struct mail *mail, enum hgl_code code, con
   hgl_buf_init(&row, HGL_EVIDENCE_SIZE_MAX + 16384);
   uint64_t number = host_row(host);
   int status = mail_encode(host, mail, &encoded, &err);
-  hgl_cbor_put_list(&row, 6);
+  hgl_cbor_put_list(&row, 7);
   hgl_cbor_put_literal(&row, agent->name);
   hgl_cbor_put_literal(&row, hgl_code_name(code));
   put_words(&row, why);
   hgl_cbor_put_int(&row, hgl_wall_ms(host->config.clock));
   hgl_cbor_put_bytes(&row, hgl_buf_bytes(&encoded));
   put_traceback(agent, code, &row);
+  put_words(&row, code == HGL_HANDLER_FAILED && agent->last_raise ? agent->last_raise : "");
   if (!status) status = hgl_buf_check(&row, &err);
   if (!status)
     status = hgl_writeset_put_new(host_writes(host), HGL_DB_DEAD, row_key(number, key),
@@ -117,7 +118,7 @@ void dead_letter(struct agent *agent, struct mail *mail, enum hgl_code code, con
 }
 
 struct dead {
-  struct hgl_bytes agent, code, why, mail, traceback;
+  struct hgl_bytes agent, code, why, mail, traceback, raise;
   int64_t time_ms;
 };
 
@@ -126,16 +127,18 @@ static int decode(struct hgl_bytes row, struct dead *out, struct hgl_err *err)
   struct hgl_cbor_reader in = hgl_cbor_reader(row);
   size_t count;
   int status;
-  if ((status = hgl_cbor_get_list(&in, "dead letter", 6, &count, err)) ||
+  if ((status = hgl_cbor_get_list(&in, "dead letter", 7, &count, err)) ||
       (status = hgl_cbor_get_text(&in, "agent", HGL_NAME_SIZE_MAX, &out->agent, err)) ||
       (status = hgl_cbor_get_text(&in, "code", 64, &out->code, err)) ||
       (status = hgl_cbor_get_text(&in, "why", 8192, &out->why, err)) ||
       (status = hgl_cbor_get_int(&in, "time", &out->time_ms, err)) ||
       (status = hgl_cbor_get_bytes(&in, "mail", HGL_EVIDENCE_SIZE_MAX + 8192, &out->mail, err)))
     return status;
-  out->traceback = hgl_bytes(NULL, 0);
-  return count < 6 ? 0
-                   : hgl_cbor_get_text(&in, "traceback", TRACEBACK_SIZE_MAX, &out->traceback, err);
+  out->traceback = out->raise = hgl_bytes(NULL, 0);
+  if (count > 5 &&
+      (status = hgl_cbor_get_text(&in, "traceback", TRACEBACK_SIZE_MAX, &out->traceback, err)))
+    return status;
+  return count > 6 ? hgl_cbor_get_text(&in, "raise", 4 * RAISE_SIZE, &out->raise, err) : 0;
 }
 
 /* ---- looking ---- */
@@ -161,6 +164,9 @@ static int describe(uint64_t number, const struct dead *dead, const struct mail 
   if (object && whole && dead->traceback.size)
     json_object_set_new(object, "traceback",
                         json_stringn((const char *)dead->traceback.data, dead->traceback.size));
+  if (object && whole && dead->raise.size)
+    json_object_set_new(object, "raise",
+                        json_stringn((const char *)dead->raise.data, dead->raise.size));
   *out = object;
   return *out ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
 }

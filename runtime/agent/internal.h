@@ -148,7 +148,7 @@ struct agent {
   uint64_t log_left_out; /* lines, since then; and in all: */
   uint64_t log_left_out_total;
   uint64_t handled, sent, raised, refused;
-  char *last_error, *last_traceback;
+  char *last_error, *last_raise, *last_traceback; /* of the same raise; or NULL */
   struct agent *awake_next, *awake_previous; /* in host->awake_first … while it has a VM */
   int64_t unwakeable_ms; /* monotonic: since when there is no memory to wake it; 0: there is */
   int64_t active_ms;     /* monotonic; when it last did something */
@@ -516,6 +516,9 @@ void stretch_begin(struct hgl_host *host, struct agent *agent, struct mail *mail
                    struct agent_run *run);
 int stretch_accept(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 void stretch_drop(struct hgl_host *host);
+/* What dropping it takes back, in words, with what the VM has taken back; empty: nothing. */
+void stretch_undone(struct hgl_host *host, const struct hgl_vm_failure *failure,
+                    char out[UNDONE_SIZE]);
 int stretch_send(struct hgl_host *host, const struct hgl_vm_send *send, struct hgl_id *id,
                  struct hgl_key *to, struct hgl_err *err) HGL_NODISCARD;
 int stretch_keep(struct hgl_host *host, const struct hgl_id *id, struct hgl_err *err) HGL_NODISCARD;

@@ -10,10 +10,6 @@ enum {
   MAILS_PER_TURN = 64, /* then the next agent has its turn, */
   TURN_MS = 2,         /* or after this time */
   STEPS_MAX = 16384,   /* of one tick, however fast they are */
-  RETRY_FIRST_MS = 100,
-  RETRY_FACTOR = 5,
-  MEMORY_RETRY_MS = 1000,
-  MEMORY_WAIT_MAX_MS = 60000,
 };
 
 void agent_ready(struct agent *agent)
@@ -96,7 +92,8 @@ static void clear(struct agent_run *run)
   if (run->schedule) run->schedule->run = NULL;
   run->schedule = NULL;
   hgl_free(run->why);
-  run->why = NULL;
+  hgl_free(run->raise);
+  run->why = run->raise = NULL;
   hgl_buf_deinit(&run->name);
   hgl_buf_deinit(&run->values);
   hgl_buf_deinit(&run->places);
@@ -186,199 +183,6 @@ void run_finish(struct agent_run *run)
   run_wake(run);
 }
 
-/* ---- failing ---- */
-
-static void remember(char **place, const char *text)
-{
-  struct hgl_buf clean;
-  struct hgl_err err;
-  /* Each byte may need three for its replacement. */
-  if (text && !*text) text = NULL;
-  hgl_buf_init(&clean, text ? 4 * strlen(text) + 4 : 0);
-  if (text) put_clean(&clean, hgl_text(text));
-  char *copy = text && hgl_buf_check(&clean, &err) == 0
-                   ? hgl_strndup((const char *)clean.data, clean.size)
-                   : NULL;
-  hgl_buf_deinit(&clean);
-  if (text && !copy) return;
-  hgl_free(*place);
-  *place = copy;
-}
-
-static const char *mail_subject(const struct mail *mail)
-{
-  static const char *const names[] = {"message",    "on_undelivered", "timer",   "on_start",
-                                      "on_upgrade", "on_stop",        "continue"};
-  return mail->kind == MAIL_MESSAGE ? (const char *)mail->message->envelope.type.data
-                                    : names[mail->kind];
-}
-
-static void log_failure(struct agent *agent, const struct mail *mail, int attempt,
-                        const struct hgl_vm_failure *failure)
-{
-  const char *subject = mail_subject(mail);
-  int size = mail->kind == MAIL_MESSAGE ? (int)mail->message->envelope.type.size
-                                        : (int)strlen(subject);
-  char thread[2 * HGL_ID_SIZE + 1] = "-";
-  if (mail->message) hgl_id_format(&mail->message->envelope.thid, thread);
-  host_log(agent->host, HGL_LOG_ERROR, "%s: %s [%.*s, thread %s, attempt %d]", agent->name,
-           failure->error.message, size, subject, thread, attempt);
-  if (failure->traceback && *failure->traceback)
-    host_log(agent->host, HGL_LOG_DEBUG, "%s: %s", agent->name, failure->traceback);
-  remember(&agent->last_error, failure->error.message);
-  remember(&agent->last_traceback, failure->traceback);
-}
-
-/* The asker learns that its question died here, in general words. */
-static void tell_handler_failed(struct agent *agent, const struct message *message)
-{
-  struct hgl_host *host = agent->host;
-  if (hgl_bytes_is(message->envelope.protocol, "haggle")) return;
-  struct hgl_buf body;
-  struct hgl_err err;
-  struct hgl_id id;
-  hgl_buf_init(&body, 1024);
-  hgl_cbor_put_map(&body, 2);
-  hgl_cbor_put_literal(&body, "why");
-  hgl_cbor_put_literal(&body, "the handler failed");
-  hgl_cbor_put_literal(&body, "code");
-  hgl_cbor_put_literal(&body, hgl_code_name(HGL_HANDLER_FAILED));
-  struct hgl_vm_send send = {.to_key = &message->envelope.from,
-                             .type = hgl_text("haggle/1.0/refuse"),
-                             .body = hgl_buf_bytes(&body),
-                             .thid = &message->envelope.thid};
-  stretch_begin(host, agent, NULL, NULL);
-  if (stretch_send(host, &send, &id, NULL, &err)) {
-    stretch_drop(host);
-  } else if (stretch_accept(host, &err)) {
-    host_fatal(host, &err);
-  }
-  hgl_buf_deinit(&body);
-}
-
-/* Of a mail that stood alone, or at the head of a thread. */
-static void finish(struct mail *mail, struct agent_run *run)
-{
-  if (run)
-    run_finish(run);
-  else
-    mail_destroy(mail);
-}
-
-/* Nothing more is tried. The mail stays the caller's. */
-static void give_up(struct agent *agent, struct mail *mail, enum hgl_code code, const char *why)
-{
-  if (mail->timer) {
-    mail->why = hgl_strndup(mail->timer->id,
-                            mail->timer->name_size); /* as the dead letter names it */
-    timer_fired(agent, mail->timer);
-    mail->timer = NULL;
-  }
-  dead_letter(agent, mail, code, why);
-  if (mail->kind == MAIL_MESSAGE) tell_handler_failed(agent, mail->message);
-}
-
-void run_give_up(struct agent_run *run, enum hgl_code code, const char *why)
-{
-  give_up(run->agent, run->mail, code, why);
-  run_finish(run);
-}
-
-/* That there is no memory to wake an agent is no fault of its handlers', and no attempt of theirs;
- * but the same is said of a top level that needs more than the agent may have. */
-static bool may_wait_for_memory(struct agent *agent, int status)
-{
-  int64_t now_ms = agent->host->mono_ms;
-  if (status != -HGL_NO_MEMORY) return false;
-  if (!agent->unwakeable_ms) {
-    host_log(agent->host, HGL_LOG_WARN, "%s cannot be woken now for want of memory", agent->name);
-    agent->unwakeable_ms = now_ms;
-  }
-  return now_ms - agent->unwakeable_ms < MEMORY_WAIT_MAX_MS;
-}
-
-static void wait_for_memory(struct agent_run *run)
-{
-  struct hgl_host *host = run->agent->host;
-  struct hgl_err err;
-  if (run_wait_until(run, host->mono_ms + MEMORY_RETRY_MS, &err)) host_fatal(host, &err);
-}
-
-static int64_t delay_before(int attempt)
-{
-  int64_t delay = RETRY_FIRST_MS;
-  for (int i = 2; i < attempt; i++) delay *= RETRY_FACTOR;
-  return delay;
-}
-
-/* The run that keeps a mail until its handler is tried again; NULL: the host has failed. */
-static struct agent_run *hold_back(struct agent *agent, struct mail *mail, struct agent_run *run)
-{
-  struct hgl_err err;
-  if (!run && run_create(agent, mail, &run, &err)) {
-    mail_destroy(mail);
-    host_fatal(agent->host, &err);
-    return NULL;
-  }
-  if (mail->kind == MAIL_START || mail->kind == MAIL_UPGRADE) agent->starting = run;
-  return run;
-}
-
-/* The first stretch raised: nothing has happened yet, so it can be tried again. */
-static void try_again(struct agent *agent, struct mail *mail, struct agent_run *run,
-                      const struct hgl_vm_failure *failure)
-{
-  struct hgl_host *host = agent->host;
-  struct hgl_err err;
-  log_failure(agent, mail, mail->attempt, failure);
-  if (mail->attempt >= HGL_ATTEMPTS_DEFAULT || mail->kind == MAIL_STOP) {
-    enum hgl_code code = failure->error.code == HGL_JOURNAL_FULL ? HGL_JOURNAL_FULL
-                                                                 : HGL_HANDLER_FAILED;
-    enum mail_kind kind = mail->kind;
-    if (kind == MAIL_STOP) agent->stopped = true;
-    mailbox_consume(agent, mail);
-    give_up(agent, mail, code, failure->error.message);
-    finish(mail, run);
-    supervise_failed(agent, kind, failure);
-    return;
-  }
-  mail->attempt++;
-  run = hold_back(agent, mail, run);
-  if (run && run_wait_until(run, host->mono_ms + delay_before(mail->attempt), &err))
-    host_fatal(host, &err);
-}
-
-void run_park(struct agent_run *run, const char *why)
-{
-  remember(&run->why, why);
-  run->parked = true;
-  run->retrying = false;
-  host_log(run->agent->host, HGL_LOG_ERROR,
-           "%s: a handler cannot go on and is parked (haggle runs): %s", run->agent->name, why);
-  remember(&run->agent->last_error, why);
-}
-
-/* A later stretch raised: what was committed stays, and it goes on from where it waited. */
-static void go_on_again(struct agent_run *run, const struct hgl_vm_failure *failure)
-{
-  struct agent *agent = run->agent;
-  struct hgl_host *host = agent->host;
-  struct hgl_err err;
-  log_failure(agent, run->mail, run->attempt, failure);
-  if (run->attempt >= HGL_ATTEMPTS_DEFAULT) {
-    enum hgl_code code = failure->error.code == HGL_JOURNAL_FULL ? HGL_JOURNAL_FULL
-                                                                 : HGL_HANDLER_FAILED;
-    enum mail_kind kind = run->mail->kind;
-    run_give_up(run, code, failure->error.message);
-    supervise_failed(agent, kind, failure);
-    return;
-  }
-  run->attempt++;
-  run->retrying = true;
-  remember(&run->why, failure->error.message);
-  if (run_wait_until(run, host->mono_ms + delay_before(run->attempt), &err)) host_fatal(host, &err);
-}
-
 /* ---- suspending ---- */
 
 static int begin_wait(struct agent_run *run, const struct hgl_vm_wait *wait, struct hgl_err *err)
@@ -420,8 +224,7 @@ static void suspend(struct agent_run *run, struct hgl_vm_run *vm_run,
 
 /* ---- stretches ---- */
 
-/* `run`: it goes on; NULL: its handler has ended. */
-static void accept_stretch(struct agent *agent, struct agent_run *run)
+void run_accept_stretch(struct agent *agent, struct agent_run *run)
 {
   struct hgl_host *host = agent->host;
   struct hgl_err err;
@@ -460,13 +263,12 @@ static void consume(struct agent *agent, struct mail *mail)
  * handler: a module has changed on disk. */
 static void log_missing(struct agent *agent, const struct mail *mail)
 {
-  struct hgl_bytes name = mail->timer ? hgl_bytes(mail->timer->id, mail->timer->name_size)
-                          : mail->kind == MAIL_MESSAGE ? mail->message->envelope.type
-                                                       : hgl_text(mail_subject(mail));
+  char subject[MAIL_SUBJECT_SIZE];
+  mail_subject(mail, subject);
   host_log(agent->host, HGL_LOG_ERROR,
-           "%s: its script has no handler for '%.*s' any more, since it was loaded anew: a module "
-           "has changed",
-           agent->name, (int)name.size, (const char *)name.data);
+           "%s: its script has no handler for %s any more, since it was loaded anew: a module has "
+           "changed",
+           agent->name, subject);
 }
 
 /* Nobody listens. To a refusal, a start, a timer that is no longer declared, a reply to the
@@ -482,7 +284,7 @@ static void pass_over(struct agent *agent, struct mail *mail, bool declared)
   consume(agent, mail);
   if (mail->kind == MAIL_MESSAGE && agent->script &&
       !hgl_bytes_is(mail->message->envelope.protocol, "haggle"))
-    give_up(agent, mail, HGL_NO_HANDLER, hgl_code_meaning(HGL_NO_HANDLER));
+    mail_give_up(agent, mail, HGL_NO_HANDLER, hgl_code_meaning(HGL_NO_HANDLER));
 }
 
 static void suspend_first(struct agent *agent, struct mail *mail, struct agent_run *run,
@@ -505,7 +307,7 @@ static void suspend_first(struct agent *agent, struct mail *mail, struct agent_r
     agent_ready(agent);
   }
   suspend(run, vm_run, wait);
-  accept_stretch(agent, run);
+  run_accept_stretch(agent, run);
 }
 
 /* Starts the handler of a mail; takes the mail. `run`: the thread that it is the next of, or NULL.
@@ -518,48 +320,46 @@ static void handle(struct agent *agent, struct mail *mail, struct agent_run *run
   struct hgl_vm_message message;
   struct hgl_vm_run *vm_run = NULL;
   struct hgl_vm_wait wait;
-  struct hgl_vm_failure failure = {.traceback = ""};
+  struct raised raised = {.failure.traceback = ""};
   struct hgl_buf values;
 
   if (mail->timer && mail->timer->cancelled) {
-    finish(mail, run);
+    mail_finish(mail, run);
     return;
   }
   hgl_buf_init(&values, HGL_BODY_SIZE_MAX + 1024);
   run_call_of(mail, &message, &call, &values);
   call.values = hgl_buf_bytes(&values);
   bool listens = manifest_has(agent->manifest, call.kind, call.name);
-  int status = listens ? agent_wake(agent, &failure.error) : 0;
+  int status = listens ? agent_wake(agent, &raised.failure.error) : 0;
   if (status) {
-    if (mail->kind == MAIL_STOP || !may_wait_for_memory(agent, status))
-      try_again(agent, mail, run, &failure);
-    else if ((run = hold_back(agent, mail, run)))
-      wait_for_memory(run);
+    if (mail->kind == MAIL_STOP || !run_may_wait_for_memory(agent, status))
+      run_try_again(agent, mail, run, &raised);
+    else if ((run = run_hold_back(agent, mail, run)))
+      run_wait_for_memory(run);
     hgl_buf_deinit(&values);
     return;
   }
   if (!listens || !hgl_vm_has(agent->vm, call.kind, call.name)) {
     pass_over(agent, mail, listens);
-    finish(mail, run);
+    mail_finish(mail, run);
     hgl_buf_deinit(&values);
     return;
   }
   if (mail->kind == MAIL_MESSAGE) watch_message(host, mail->message, "handled");
   stretch_begin(host, agent, mail, run);
-  switch (hgl_vm_start(agent->vm, &call, &vm_run, &wait, &failure)) {
+  switch (hgl_vm_start(agent->vm, &call, &vm_run, &wait, &raised.failure)) {
   case HGL_VM_DONE:
     consume(agent, mail);
-    accept_stretch(agent, NULL);
-    finish(mail, run);
+    run_accept_stretch(agent, NULL);
+    mail_finish(mail, run);
     break;
   case HGL_VM_SUSPENDED:
     suspend_first(agent, mail, run, &call, vm_run, &wait);
     break;
   case HGL_VM_RAISED:
-    stretch_drop(host);
-    agent->raised++;
-    host->counts.raised++;
-    try_again(agent, mail, run, &failure);
+    run_roll_back(agent, &raised);
+    run_try_again(agent, mail, run, &raised);
     break;
   }
   hgl_buf_deinit(&values);
@@ -568,20 +368,21 @@ static void handle(struct agent *agent, struct mail *mail, struct agent_run *run
 /* Into a Lua state again, if it is in none. False: it cannot go on now. */
 static bool bring_back(struct agent_run *run)
 {
-  struct hgl_vm_failure failure = {.traceback = ""};
+  struct raised raised = {.failure.traceback = ""};
+  struct hgl_err *why = &raised.failure.error;
   if (run->vm_run) return true;
-  int status = agent_wake(run->agent, &failure.error);
-  if (may_wait_for_memory(run->agent, status)) {
+  int status = agent_wake(run->agent, why);
+  if (run_may_wait_for_memory(run->agent, status)) {
     run->retrying = true;
-    wait_for_memory(run);
+    run_wait_for_memory(run);
     return false;
   }
-  if (!status && run_replay(run, &failure.error) == 0) return true;
-  bool may_pass = failure.error.code == HGL_NO_MEMORY || failure.error.code == HGL_LIMIT;
+  if (!status && run_replay(run, why) == 0) return true;
+  bool may_pass = why->code == HGL_NO_MEMORY || why->code == HGL_LIMIT;
   if (may_pass && run->attempt < HGL_ATTEMPTS_DEFAULT)
-    go_on_again(run, &failure);
+    run_go_on_again(run, &raised);
   else
-    run_park(run, failure.error.message);
+    run_park(run, why->message);
   return false;
 }
 
@@ -590,26 +391,24 @@ static void resume_with(struct agent_run *run, const struct hgl_vm_answer *answe
   struct agent *agent = run->agent;
   struct hgl_host *host = agent->host;
   struct hgl_vm_wait wait;
-  struct hgl_vm_failure failure;
+  struct raised raised;
   struct hgl_err err;
   stretch_begin(host, agent, run->mail, run);
   if (locks_begin(host, run, &err)) host_fatal(host, &err);
-  switch (hgl_vm_resume(run->vm, run->vm_run, answers, run->ask_count, &wait, &failure)) {
+  switch (hgl_vm_resume(run->vm, run->vm_run, answers, run->ask_count, &wait, &raised.failure)) {
   case HGL_VM_DONE:
     run->vm_run = NULL;
-    accept_stretch(agent, NULL);
+    run_accept_stretch(agent, NULL);
     run_finish(run);
     break;
   case HGL_VM_SUSPENDED:
     suspend(run, run->vm_run, &wait);
-    accept_stretch(agent, run);
+    run_accept_stretch(agent, run);
     break;
   case HGL_VM_RAISED:
     run->vm_run = NULL;
-    stretch_drop(host);
-    agent->raised++;
-    host->counts.raised++;
-    go_on_again(run, &failure);
+    run_roll_back(agent, &raised);
+    run_go_on_again(run, &raised);
     break;
   }
 }

@@ -86,6 +86,7 @@ struct agent_run {
   bool retrying;         /* it raised, and is tried again when due */
   bool parked;           /* it cannot go on: the operator decides */
   char *why;             /* RETRYING, PARKED; or NULL */
+  char *raise;           /* RETRYING: in which attempt, and what was rolled back; or NULL */
   uint64_t row;          /* in RUNS; 0: none */
   struct hgl_buf places; /* of its views, as in its row; empty: no row */
   struct hgl_buf away;   /* the same, while the agent has no state tree */
@@ -111,9 +112,38 @@ int run_create(struct agent *agent, struct mail *mail, struct agent_run **out,
 void run_destroy(struct agent_run *run);
 /* The mail is dealt with: the next one of its thread takes its place, or the thread is free. */
 void run_finish(struct agent_run *run);
+/* The stretch is over well. `run`: it goes on; NULL: its handler has ended. */
+void run_accept_stretch(struct agent *agent, struct agent_run *run);
+
+/* run_fail.c */
+enum { MAIL_SUBJECT_SIZE = 320, RAISE_SIZE = 1024, UNDONE_SIZE = 512 };
+/* A stretch that raised. */
+struct raised {
+  struct hgl_vm_failure failure;
+  char undone[UNDONE_SIZE]; /* what was rolled back, in words; empty: nothing was to be */
+};
+/* What a mail calls, for people: "echo/1.0/say", "timer 'close'". */
+void mail_subject(const struct mail *mail, char out[MAIL_SUBJECT_SIZE]);
+/* The effects of the stretch that raised are dropped; says what they were. */
+void run_roll_back(struct agent *agent, struct raised *raised);
+/* The first stretch raised: nothing has happened yet, so it can be tried again. Takes the mail. */
+void run_try_again(struct agent *agent, struct mail *mail, struct agent_run *run,
+                   const struct raised *raised);
+/* A later stretch raised: what was committed stays, and it goes on from where it waited. */
+void run_go_on_again(struct agent_run *run, const struct raised *raised);
 /* Nothing more is tried: its message is a dead letter, and the run is finished. */
 void run_give_up(struct agent_run *run, enum hgl_code code, const char *why);
 void run_park(struct agent_run *run, const char *why);
+/* The same of a mail, which stays the caller's. */
+void mail_give_up(struct agent *agent, struct mail *mail, enum hgl_code code, const char *why);
+/* Of a mail that stood alone, or at the head of a thread. */
+void mail_finish(struct mail *mail, struct agent_run *run);
+/* That there is no memory to wake an agent is no fault of its handlers', and no attempt of theirs;
+ * but the same is said of a top level that needs more than the agent may have. */
+bool run_may_wait_for_memory(struct agent *agent, int status);
+void run_wait_for_memory(struct agent_run *run);
+/* The run that keeps a mail until its handler is tried again; NULL: the host has failed. */
+struct agent_run *run_hold_back(struct agent *agent, struct mail *mail, struct agent_run *run);
 
 /* run_call.c: what a mail calls. The call borrows the message, and `values` once they are whole. */
 void run_call_of(const struct mail *mail, struct hgl_vm_message *message, struct hgl_vm_call *call,

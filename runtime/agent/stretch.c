@@ -195,6 +195,72 @@ static void reset(struct stretch *stretch)
   stretch->run = NULL;
 }
 
+/* ---- what is taken back ---- */
+
+/* "2 messages to ann (echo/1.0/said)"; what does not fit is left out. */
+static void add_words(char out[UNDONE_SIZE], size_t count, const char *one, const char *more)
+{
+  size_t used = strlen(out);
+  if (count)
+    snprintf(out + used, UNDONE_SIZE - used, "%s%zu %s", used ? ", " : "", count,
+             count == 1 ? one : more);
+}
+
+static bool same_kind(const struct message *a, const struct message *b)
+{
+  return hgl_key_equal(&a->envelope.to, &b->envelope.to) &&
+         hgl_bytes_equal(a->envelope.type, b->envelope.type);
+}
+
+static void add_recipient(struct hgl_host *host, char out[UNDONE_SIZE],
+                          const struct message *message)
+{
+  const struct agent *here = agent_by_key(host, &message->envelope.to);
+  char did[HGL_DID_TEXT_SIZE];
+  size_t used = strlen(out);
+  hgl_did_format(&message->envelope.to, did);
+  snprintf(out + used, UNDONE_SIZE - used, " to %s (%.*s)", here ? here->name : did,
+           HGL_STR(message->envelope.type));
+}
+
+/* By recipient and type; the first few of them. */
+static void add_messages(struct hgl_host *host, char out[UNDONE_SIZE])
+{
+  enum { SHOWN = 3 };
+  const struct stretch *stretch = &host->stretch;
+  size_t told = 0;
+  for (size_t i = 0, shown = 0; i < stretch->spoken_count && shown < SHOWN; i++) {
+    const struct message *message = stretch->spoken[i].message;
+    size_t first = 0, count = 0;
+    while (!same_kind(stretch->spoken[first].message, message)) first++;
+    if (first < i) continue;
+    for (size_t k = i; k < stretch->spoken_count; k++)
+      count += same_kind(stretch->spoken[k].message, message);
+    add_words(out, count, "message", "messages");
+    add_recipient(host, out, message);
+    told += count;
+    shown++;
+  }
+  add_words(out, stretch->spoken_count - told, "other message", "other messages");
+}
+
+void stretch_undone(struct hgl_host *host, const struct hgl_vm_failure *failure,
+                    char out[UNDONE_SIZE])
+{
+  const struct stretch *stretch = &host->stretch;
+  size_t cancelled = 0;
+  *out = 0;
+  for (size_t i = 0; i < stretch->timer_count; i++) cancelled += stretch->timers[i].cancel;
+  add_words(out, failure->state_writes, "write to state", "writes to state");
+  add_words(out, failure->cache_writes, "write to cache", "writes to cache");
+  add_messages(host, out);
+  add_words(out, stretch->timer_count - cancelled, "timer", "timers");
+  add_words(out, cancelled, "timer's end", "timers' ends");
+  add_words(out, stretch->keep_count, "kept message", "kept messages");
+  add_words(out, json_array_size(stretch->deals), "record of a deal", "records of deals");
+  add_words(out, stretch->next != NULL, "agent.continue", "");
+}
+
 void stretch_drop(struct hgl_host *host)
 {
   struct stretch *stretch = &host->stretch;

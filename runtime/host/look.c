@@ -46,12 +46,16 @@ static int explain_agents(json_t *rows, struct hgl_err *err)
       status = "asleep";
     const json_t *left = json_object_get(row, "starts_in_ms");
     json_t *why = json_object_get(row, "reason");
+    json_t *raise = why ? NULL : json_object_get(row, "last_raise");
     if (!why) why = json_object_get(row, "last_error");
     json_t *shown = json_is_integer(left)
                         ? json_sprintf("%s in %lld s", status ? status : "starting",
                                        (long long)(json_integer_value(left) + 999) / 1000)
                         : json_string(status ? status : "");
-    if (json_object_set_new(row, "shown", shown) || (why && json_object_set(row, "why", why)))
+    why = json_is_string(why) && json_is_string(raise)
+              ? json_sprintf("%s [%s]", json_string_value(why), json_string_value(raise))
+              : json_incref(why);
+    if (json_object_set_new(row, "shown", shown) || (why && json_object_set_new(row, "why", why)))
       return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   }
   return 0;

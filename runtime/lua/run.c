@@ -498,6 +498,8 @@ static enum hgl_vm_outcome do_stretch(struct stretch *stretch, struct hgl_vm_wai
   }
   free_run(vm, run);
   if (stretch->outcome == HGL_VM_RAISED) {
+    failure->state_writes = hgl_state_writes(vm->state);
+    failure->cache_writes = hgl_state_writes(vm->cache);
     if (!stretch->past) hgl_vm_roll_back(vm);
     failure->error = stretch->error;
     failure->exhausted = vm->doomed && !vm->too_many_runs;
@@ -517,6 +519,7 @@ static enum hgl_vm_outcome start(struct hgl_vm *vm, const struct hgl_vm_call *ca
     hgl_fail(&failure->error, HGL_NO_MEMORY, "no memory for a handler's run");
     failure->traceback = "";
     failure->exhausted = false;
+    failure->state_writes = failure->cache_writes = 0;
     return HGL_VM_RAISED;
   }
   hgl_buf_init(&stretch.run->ask_data, HGL_VM_ASKS_SIZE_MAX);

@@ -71,7 +71,7 @@ size_t hgl_state_memory(const struct hgl_state *state)
 
 void hgl_state_share_memory(struct hgl_state *state, struct hgl_memory *memory)
 {
-  assert(!state->shared);
+  if (state->shared) state->shared->used -= state->memory;
   state->shared = memory;
   memory->used += state->memory;
 }

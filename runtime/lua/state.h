@@ -130,14 +130,18 @@ void hgl_state_begin(struct hgl_state *state);
 void hgl_state_accept(struct hgl_state *state);
 void hgl_state_roll_back(struct hgl_state *state);
 
+/* The slots that the stretch has written so far. */
+size_t hgl_state_writes(const struct hgl_state *state);
+
 bool hgl_state_dirty(const struct hgl_state *state);
 /* Encodes what accepted stretches changed since the last flush and puts it to rows. Loop thread, at
  * the end of the tick. */
 int hgl_state_flush(struct hgl_state *state, struct hgl_err *err) HGL_NODISCARD;
 size_t hgl_state_size(const struct hgl_state *state);   /* bytes, encoded, about */
 size_t hgl_state_memory(const struct hgl_state *state); /* bytes of heap in use */
-/* Counts the tree's heap in `memory` (borrowed until the tree is destroyed): whatever would take
- * more than memory->max fails with HGL_NO_MEMORY. Without a call: no limit. Loads nothing. */
+/* Counts the tree's heap in `memory` (borrowed until the tree is destroyed, or counted elsewhere):
+ * whatever would take more than memory->max fails with HGL_NO_MEMORY. Without a call: no limit.
+ * Loads nothing. */
 void hgl_state_share_memory(struct hgl_state *state, struct hgl_memory *memory);
 
 /* ---- for the journal of runs (lua/run_views.c): naming tables, and finding them again ---- */

@@ -9,6 +9,11 @@ void hgl_state_begin(struct hgl_state *state)
   state->open = true;
 }
 
+size_t hgl_state_writes(const struct hgl_state *state)
+{
+  return state->undo_count;
+}
+
 void hgl_stretch_touch(struct hgl_state_node *node)
 {
   if (node->touched) return;

@@ -1,6 +1,8 @@
 /* The making and the end of a VM. */
 #include "lua/vm_core.h"
 
+#include <assert.h>
+
 #include "base/mem.h"
 
 enum {
@@ -210,4 +212,18 @@ void hgl_vm_destroy(struct hgl_vm *vm)
 size_t hgl_vm_memory(const struct hgl_vm *vm)
 {
   return vm->memory.used;
+}
+
+size_t hgl_vm_state_memory(const struct hgl_vm *vm)
+{
+  return vm->shares_state ? 0 : hgl_state_memory(vm->state) + hgl_state_memory(vm->cache);
+}
+
+void hgl_vm_take_state(struct hgl_vm *to, struct hgl_vm *from)
+{
+  assert(to->state == from->state && to->shares_state && !from->shares_state);
+  hgl_state_share_memory(to->state, &to->memory);
+  hgl_state_share_memory(to->cache, &to->memory);
+  to->shares_state = false;
+  from->shares_state = true;
 }

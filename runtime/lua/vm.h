@@ -186,6 +186,11 @@ int hgl_vm_create(const struct hgl_vm_config *config, struct hgl_vm **out,
                   struct hgl_err *err) HGL_NODISCARD;
 void hgl_vm_destroy(struct hgl_vm *vm);
 size_t hgl_vm_memory(const struct hgl_vm *vm); /* bytes in use */
+/* ... of them by state and cache: 0 where they are another VM's. */
+size_t hgl_vm_state_memory(const struct hgl_vm *vm);
+/* State and cache, and the memory that they take, become those of `to`, which was made to share
+ * them; `from` shares them from here on and goes first. Between two stretches. */
+void hgl_vm_take_state(struct hgl_vm *to, struct hgl_vm *from);
 
 bool hgl_vm_has(const struct hgl_vm *vm, enum hgl_vm_declaration kind, struct hgl_bytes name);
 
@@ -195,6 +200,7 @@ struct hgl_vm_failure {
       error; /* code HGL_SCRIPT, HGL_NO_MEMORY (memory limit), HGL_LIMIT (time, runs), … */
   const char *traceback;
   bool exhausted; /* it ran into its memory, time or instructions */
+  size_t state_writes, cache_writes; /* slots that were written, and rolled back */
 };
 
 /* Arguments of a handler call. */
