@@ -358,12 +358,13 @@ static int create_vm(struct agent *agent, struct hgl_err *err)
   const struct child *child = agent->child;
   int status = 0;
   if (child->script)
-    status = script_start(agent, hgl_bytes(child->script->text, child->script->size),
-                          hgl_buf_bytes(&child->config), err);
+    status = script_load(agent, hgl_bytes(child->script->text, child->script->size),
+                         hgl_buf_bytes(&child->config), &agent->vm, &agent->script, err);
   return status ? status : manifest_share(agent->host, &agent->manifest, err);
 }
 
-int agent_notice(struct agent *agent, enum mail_kind kind, const char *why, struct hgl_err *err)
+static int make_notice(struct agent *agent, enum mail_kind kind, const char *why, struct mail **out,
+                       struct hgl_err *err)
 {
   struct mail *mail = hgl_zalloc(sizeof *mail);
   char *copy = hgl_strndup(why, strlen(why));
@@ -377,8 +378,25 @@ int agent_notice(struct agent *agent, enum mail_kind kind, const char *why, stru
                         .from_version = agent->stored_version,
                         .to_version = agent->manifest->version,
                         .attempt = 1};
-  mailbox_push(agent, mail);
+  *out = mail;
   return 0;
+}
+
+int agent_notice(struct agent *agent, enum mail_kind kind, const char *why, struct hgl_err *err)
+{
+  struct mail *mail;
+  int status = make_notice(agent, kind, why, &mail, err);
+  if (!status) mailbox_push(agent, mail);
+  return status;
+}
+
+int agent_notice_first(struct agent *agent, enum mail_kind kind, const char *why,
+                       struct hgl_err *err)
+{
+  struct mail *mail;
+  int status = make_notice(agent, kind, why, &mail, err);
+  if (!status) mailbox_push_first(agent, mail);
+  return status;
 }
 
 static bool listens(const struct agent *agent, enum hgl_vm_declaration kind)
@@ -410,6 +428,25 @@ void agent_unlist(struct agent *agent)
   last->place = agent->place;
 }
 
+/* A script that goes back to an older version has nothing to upgrade from. */
+static int change_version(struct agent *agent, struct hgl_err *err)
+{
+  if (agent->manifest->version > agent->stored_version)
+    return agent_notice(agent, MAIL_UPGRADE, "", err);
+  return agent_lower_version(agent, err);
+}
+
+int agent_lower_version(struct agent *agent, struct hgl_err *err)
+{
+  int64_t from = agent->stored_version, to = agent->manifest->version;
+  if (to >= from) return 0;
+  host_log(agent->host, HGL_LOG_WARN,
+           "%s: its script goes back from version %lld to %lld: on_upgrade is not called",
+           agent->name, (long long)from, (long long)to);
+  agent->stored_version = to;
+  return agent_store_row(agent, err);
+}
+
 int agent_open(struct agent *agent, bool found, const char *reason, struct hgl_err *err)
 {
   bool starts = agent->script && listens(agent, HGL_VM_ON_START), was_created = agent->created;
@@ -422,9 +459,7 @@ int agent_open(struct agent *agent, bool found, const char *reason, struct hgl_e
   if ((status = agent_renew(agent, err)) || (status = dialogues_load(agent, err))) return status;
   if (found && agent->created != was_created && (status = agent_store_row(agent, err)))
     return status;
-  if (found && was_created && agent->manifest->version != agent->stored_version &&
-      (status = agent_notice(agent, MAIL_UPGRADE, "", err)))
-    return status;
+  if (found && was_created && (status = change_version(agent, err))) return status;
   if (!agent->created) reason = "created";
   if (starts && (status = agent_notice(agent, MAIL_START, reason ? reason : "restarted", err)))
     return status;

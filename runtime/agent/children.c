@@ -31,8 +31,8 @@ static void list_remove(struct children *list, struct child *child, enum child_l
 
 /* ---- scripts ---- */
 
-static int hold_script(struct hgl_host *host, struct hgl_bytes source, struct script **out,
-                       struct hgl_err *err)
+int script_text_hold(struct hgl_host *host, struct hgl_bytes source, struct script **out,
+                     struct hgl_err *err)
 {
   struct hgl_hash hash;
   *out = NULL;
@@ -55,22 +55,26 @@ static int hold_script(struct hgl_host *host, struct hgl_bytes source, struct sc
   return 0;
 }
 
-static void release_script(struct hgl_host *host, struct script *script)
+void script_text_release(struct hgl_host *host, struct script *script)
 {
   if (!script || --script->refs) return;
   hgl_map_remove(&host->scripts, hgl_bytes(script->hash.bytes, sizeof script->hash.bytes));
   hgl_free(script);
 }
 
+void child_take_script(struct child *child, struct script *script)
+{
+  child->reloads = child->reloads || script != child->script;
+  script_text_release(child->host, child->script);
+  child->script = script;
+}
+
 int child_set_script(struct child *child, struct hgl_bytes source, struct hgl_err *err)
 {
   struct script *script;
-  int status = hold_script(child->host, source, &script, err);
-  if (status) return status;
-  child->reloads = child->reloads || script != child->script;
-  release_script(child->host, child->script);
-  child->script = script;
-  return 0;
+  int status = script_text_hold(child->host, source, &script, err);
+  if (!status) child_take_script(child, script);
+  return status;
 }
 
 /* ---- limits ---- */
@@ -154,7 +158,7 @@ void child_destroy(struct child *child)
   if (!child) return;
   child_destroy(child->next);
   hgl_heap_remove(&child->host->restarts, &child->due);
-  release_script(child->host, child->script);
+  script_text_release(child->host, child->script);
   release_limits(child->host, child->limits);
   hgl_buf_deinit(&child->delegation);
   hgl_buf_deinit(&child->config);
@@ -193,7 +197,7 @@ static int copy_rest(struct child *child, const struct hgl_agent_config *config,
   hgl_buf_append_bytes(&child->config, config->config);
   if ((status = hgl_buf_check(&child->delegation, err)) ||
       (status = hgl_buf_check(&child->config, err)) ||
-      (status = hold_script(child->host, config->source, &child->script, err)) ||
+      (status = script_text_hold(child->host, config->source, &child->script, err)) ||
       (status = hold_limits(child->host, &config->limits, &child->limits, err)))
     return status;
   return copy_grants(child, config->grants, err);
@@ -534,6 +538,7 @@ void children_settle(struct hgl_host *host)
 {
   struct hgl_err err;
   if (!host->stopping) begin_due(host);
+  reloads_run(host);
   if (host->errands.first && !host->failed && run_errands(host, &err)) host_fatal(host, &err);
   if (host->erasing_count && !host->failed && erase_some(host, &err)) host_fatal(host, &err);
   if (host->changed) host_request_tick(host);

@@ -212,6 +212,7 @@ void hgl_host_destroy(struct hgl_host *host)
   struct hgl_map_slot *slot;
   if (!host) return;
   operate_deinit(host);
+  reloads_deinit(host);
   for (size_t i = 0; i < host->agent_count; i++) agent_destroy(host->agents[i]);
   children_deinit(host);
   erase_deinit(host);

@@ -206,6 +206,38 @@ int hgl_host_restart_agent(struct hgl_host *host, const char *name, struct hgl_b
  * again. It stays as it is when its script does not load: HGL_SCRIPT. HGL_NOT_FOUND. */
 int hgl_host_change_agent(struct hgl_host *host, const struct hgl_agent_config *config,
                           bool *changed, struct hgl_err *err) HGL_NODISCARD;
+/* Its script runs on as this text, between two stretches: without on_stop, and with all that the
+ * agent has, suspended handlers too, which go on under the script they began with. If the version
+ * that it describes is higher than the one before, its on_upgrade runs first, within this one step;
+ * then its on_start("reloaded"). When the text does not load, or its on_upgrade raises or waits,
+ * the agent goes on as if nothing had happened. One that was parked, or waits for its restart,
+ * begins again with it.
+ *
+ * `done` is called once, from a tick or the host's end, when the change is durable, with {"name",
+ * "changed", "from", "to" (versions), "upgraded", "old_handlers" (that go on under an older
+ * script), "restarted"} (borrowed); or with why it was not made: HGL_SCRIPT, HGL_INVALID,
+ * HGL_NO_MEMORY, HGL_CLOSED… `if_changed`: nothing happens when the script and its modules are
+ * those that run. */
+typedef void (*hgl_reload_done)(void *user, json_t *result, const struct hgl_err *why);
+int hgl_host_reload_agent(struct hgl_host *host, const char *name, struct hgl_bytes source,
+                          bool if_changed, hgl_reload_done done, void *user,
+                          struct hgl_err *err) HGL_NODISCARD;
+/* Which agents: those for which all that is not NULL fits. */
+struct hgl_selection {
+  const char *name;  /* the agent's, or, if there is none of that name, that of counted ones */
+  const char *group; /* its group's */
+  const char *file;  /* of its script, or of a module beside it that it has required */
+};
+/* Calls `agent` for each, except the operator's, in the order in which they were added; it may not
+ * change the host. HGL_NOT_FOUND: there is none. */
+int hgl_host_select(struct hgl_host *host, const struct hgl_selection *selection,
+                    int (*agent)(void *user, const char *name, const char *script,
+                                 struct hgl_err *err),
+                    void *user, struct hgl_err *err) HGL_NODISCARD;
+/* The files of an agent's script: itself and the modules beside it that it has required. */
+int hgl_host_agent_files(struct hgl_host *host, const char *name,
+                         int (*file)(void *user, struct hgl_bytes path, struct hgl_err *err),
+                         void *user, struct hgl_err *err) HGL_NODISCARD;
 /* Stops it and forgets that it was here; what is stored of it waits for an agent of that name.
  * `forget`: is erased, but for what it said and heard (journal, evidence, dead letters). */
 int hgl_host_remove_agent(struct hgl_host *host, const char *name, bool forget,

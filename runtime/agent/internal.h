@@ -149,7 +149,7 @@ struct agent {
   uint64_t log_left_out_total;
   uint64_t handled, sent, raised, refused;
   char *last_error, *last_raise, *last_traceback; /* of the same raise; or NULL */
-  struct agent *awake_next, *awake_previous; /* in host->awake_first … while it has a VM */
+  struct agent *awake_next, *awake_previous;      /* in host->awake_first … while it has a VM */
   int64_t unwakeable_ms; /* monotonic: since when there is no memory to wake it; 0: there is */
   int64_t active_ms;     /* monotonic; when it last did something */
   size_t lua_bytes;      /* of its VM, as far as the host's sum knows */
@@ -422,6 +422,7 @@ struct hgl_host {
   struct hgl_map children_by_name, groups, scripts, limits;
   struct hgl_heap restarts; /* children, by monotonic time in ms */
   struct settle_waiter *waiters;
+  struct reload *reloads_first, *reloads_last;
   uint64_t *erasing; /* numbers of agents */
   size_t erasing_count, erasing_capacity;
 
@@ -478,6 +479,8 @@ int absent_withdraw(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 /* ops.c: what the VM calls */
 extern const struct hgl_vm_ops agent_ops;
 extern const struct hgl_state_rows agent_state_rows;
+/* The schedules that its manifest names are in force. */
+int agent_schedule(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 
 /* agent_log.c: a line of the agent's, within its limits */
 void agent_log(struct agent *agent, enum hgl_log_level level, struct hgl_bytes text,
@@ -538,6 +541,9 @@ int timer_schedule(struct agent *agent, struct hgl_bytes name, int64_t due_ms, i
 struct timer *timer_scheduled(const struct agent *agent, struct hgl_bytes name);
 int timer_move(struct timer *timer, int64_t due_ms, struct hgl_err *err) HGL_NODISCARD;
 void timer_fired(struct agent *agent, struct timer *timer); /* its handler's stretch is accepted */
+/* Schedules that the agent's manifest does not name any more end; timers whose handler is missing
+ * are logged. */
+int timers_follow_manifest(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 int timers_load(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 void timer_destroy(struct timer *timer);
 void timer_id(struct hgl_buf *out, struct hgl_bytes name, struct hgl_bytes key);

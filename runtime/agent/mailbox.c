@@ -161,19 +161,44 @@ int mailbox_deliver(struct agent *agent, struct message *message, struct hgl_err
   return 0;
 }
 
-/* on_stop does not wait for what came before it: that is handled after the next start. */
-void mailbox_push(struct agent *agent, struct mail *mail)
+static void arrive(struct agent *agent, struct mail *mail)
 {
-  mail->agent = agent;
-  if (mail->kind == MAIL_STOP)
-    mail_queue_push_front(&agent->mailbox, mail);
-  else
-    mail_queue_push(&agent->mailbox, mail);
   if ((mail->message || mail->kind == MAIL_CONTINUE) && !mail->row) {
     list_new(agent->host, mail);
     agent->host->changed = true;
   }
   agent_ready(agent);
+}
+
+void mailbox_push_first(struct agent *agent, struct mail *mail)
+{
+  mail->agent = agent;
+  mail_queue_push_front(&agent->mailbox, mail);
+  arrive(agent, mail);
+}
+
+/* on_stop does not wait for what came before it: that is handled after the next start. */
+void mailbox_push(struct agent *agent, struct mail *mail)
+{
+  if (mail->kind == MAIL_STOP) {
+    mailbox_push_first(agent, mail);
+    return;
+  }
+  mail->agent = agent;
+  mail_queue_push(&agent->mailbox, mail);
+  arrive(agent, mail);
+}
+
+void mailbox_drop_beginnings(struct agent *agent)
+{
+  struct mail_queue kept = {0};
+  for (struct mail *mail; (mail = mail_queue_pop(&agent->mailbox));) {
+    if (mail->kind == MAIL_START || mail->kind == MAIL_UPGRADE)
+      mail_destroy(mail);
+    else
+      mail_queue_push(&kept, mail);
+  }
+  agent->mailbox = kept;
 }
 
 int mailbox_undelivered(struct agent *agent, struct message *message, enum hgl_code code,

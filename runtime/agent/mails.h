@@ -59,6 +59,9 @@ int mailbox_undelivered(struct agent *agent, struct message *message, enum hgl_c
                         const char *why, struct hgl_err *err) HGL_NODISCARD;
 /* Queues the mail, which is the agent's from here on. */
 void mailbox_push(struct agent *agent, struct mail *mail);
+void mailbox_push_first(struct agent *agent, struct mail *mail);
+/* Takes what waits of on_start and on_upgrade out of the queue. */
+void mailbox_drop_beginnings(struct agent *agent);
 /* The mail has been dealt with: its row goes, its place is free. The mail itself stays the
  * caller's. */
 void mailbox_consume(struct agent *agent, struct mail *mail);

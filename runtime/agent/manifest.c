@@ -15,6 +15,7 @@ int manifest_create(struct hgl_host *host, struct manifest **out, struct hgl_err
   manifest->version = 1;
   hgl_buf_init(&manifest->declared, DECLARED_SIZE_MAX);
   hgl_buf_init(&manifest->offers, ADVERTISED_SIZE_MAX);
+  hgl_buf_init(&manifest->schedules, DECLARED_SIZE_MAX);
   hgl_map_init(&manifest->protocols, hgl_random_u64(random), hgl_random_u64(random));
   hgl_map_init(&manifest->names, hgl_random_u64(random), hgl_random_u64(random));
   *out = manifest;
@@ -30,6 +31,7 @@ static void destroy(struct manifest *manifest)
   hgl_map_deinit(&manifest->names);
   hgl_buf_deinit(&manifest->declared);
   hgl_buf_deinit(&manifest->offers);
+  hgl_buf_deinit(&manifest->schedules);
   hgl_free(manifest->about);
   hgl_free(manifest);
 }
@@ -146,6 +148,17 @@ static int add_name(struct manifest *manifest, enum hgl_vm_declaration kind, str
   return status;
 }
 
+static int add_schedule(struct manifest *manifest, struct hgl_bytes name, struct hgl_bytes value,
+                        struct hgl_err *err)
+{
+  hgl_cbor_put_list(&manifest->schedules, 2);
+  hgl_cbor_put_bytes(&manifest->schedules, name);
+  hgl_cbor_put_bytes(&manifest->schedules, value);
+  manifest->schedule_count++;
+  int status = hgl_buf_check(&manifest->schedules, err);
+  return status ? status : add_name(manifest, HGL_VM_EVERY, name, err);
+}
+
 static int add(struct manifest *manifest, enum hgl_vm_declaration kind, struct hgl_bytes name,
                struct hgl_bytes value, struct hgl_err *err)
 {
@@ -161,6 +174,8 @@ static int add(struct manifest *manifest, enum hgl_vm_declaration kind, struct h
   case HGL_VM_HANDLER:
     status = hgl_type_parse(name, &protocol, &version, &performative, err);
     return status ? status : add_name(manifest, kind, name, err);
+  case HGL_VM_EVERY:
+    return add_schedule(manifest, name, value, err);
   default:
     return add_name(manifest, kind, name, err);
   }

@@ -23,7 +23,9 @@ struct manifest {
   struct hgl_map protocols; /* "name/version" → struct hgl_definition */
   struct hgl_buf offers;    /* encoded maps, one after the other */
   size_t offer_count;
-  size_t advertised;    /* bytes of offers and of names of protocols */
+  size_t advertised;        /* bytes of offers and of names of protocols */
+  struct hgl_buf schedules; /* [name, value], …: what `every` declared */
+  size_t schedule_count;
   struct hgl_map names; /* kind ‖ name → any: handlers, timers, schedules, on_start and its like */
 };
 

@@ -10,6 +10,22 @@ enum { CHANGES_PER_TIMER = 4 }; /* of as many as there may be, by one stretch */
 
 /* ---- declarations ---- */
 
+int agent_schedule(struct agent *agent, struct hgl_err *err)
+{
+  struct hgl_cbor_reader in = hgl_cbor_reader(hgl_buf_bytes(&agent->manifest->schedules));
+  struct hgl_bytes name, value;
+  size_t count;
+  int status = 0;
+  for (size_t i = 0; i < agent->manifest->schedule_count && !status; i++) {
+    if ((status = hgl_cbor_get_list(&in, "schedule", 2, &count, err)) ||
+        (status = hgl_cbor_get_bytes(&in, "schedule.name", HGL_VM_NAME_SIZE_MAX, &name, err)) ||
+        (status = hgl_cbor_get_bytes(&in, "schedule.value", HGL_BODY_SIZE_MAX, &value, err)))
+      return status;
+    status = schedule_declare(agent, name, value, err);
+  }
+  return status;
+}
+
 static int declare(void *user, enum hgl_vm_declaration what, struct hgl_bytes name,
                    struct hgl_bytes value, struct hgl_err *err)
 {

@@ -219,8 +219,19 @@ struct kept_script *script_hold(struct kept_script *script);
 void script_release(struct hgl_host *host, struct kept_script *script); /* NULL is allowed */
 int script_store(struct hgl_host *host, struct kept_script *script,
                  struct hgl_err *err) HGL_NODISCARD;
-/* Runs the script's top level for the first time: its declarations are the agent's. */
-int script_start(struct agent *agent, struct hgl_bytes source, struct hgl_bytes config,
+/* Runs the script's top level for the first time: what it declares goes into the agent's manifest.
+ * An agent that has a VM goes on with it meanwhile, and the new one shares its state. */
+int script_load(struct agent *agent, struct hgl_bytes source, struct hgl_bytes config,
+                struct hgl_vm **vm, struct kept_script **script, struct hgl_err *err) HGL_NODISCARD;
+/* Such a one takes the place of the agent's own, which stays beside it; on failure nothing has
+ * changed. Takes both. */
+int script_replace(struct agent *agent, struct hgl_vm *vm, struct kept_script *script,
+                   struct hgl_err *err) HGL_NODISCARD;
+/* The one that was replaced last is the agent's own again, and the other one gone. */
+void script_put_back(struct agent *agent);
+/* The paths of the script and of the modules beside it. */
+int script_files(const struct kept_script *script,
+                 int (*file)(void *user, struct hgl_bytes path, struct hgl_err *err), void *user,
                  struct hgl_err *err) HGL_NODISCARD;
 /* The VM of this script, beside or instead of the agent's own. */
 int script_vm(struct agent *agent, struct kept_script *script, struct hgl_vm **out,
@@ -235,6 +246,7 @@ int script_module(struct agent *agent, struct hgl_bytes name, bool *found, struc
 int script_loaded_module(struct agent *agent, struct hgl_bytes name, struct hgl_bytes chunk_name,
                          struct hgl_bytes source, struct hgl_err *err) HGL_NODISCARD;
 bool script_declares(const struct agent *agent); /* what is declared now is new */
+bool script_reloads(const struct agent *agent);  /* … and not in force yet */
 /* Drops the rows of scripts that nothing needs any more. Once all agents are there. */
 int scripts_sweep(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 

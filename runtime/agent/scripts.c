@@ -9,6 +9,7 @@ struct script_loading {
   const struct kept_script *from; /* NULL: from files, for the first time */
   struct hgl_buf modules;         /* [module, path, source], … */
   size_t count;
+  bool reloads; /* beside the one that runs: what is declared is not in force yet */
 };
 
 struct old_vm {
@@ -89,6 +90,11 @@ int script_loaded_module(struct agent *agent, struct hgl_bytes name, struct hgl_
 bool script_declares(const struct agent *agent)
 {
   return agent->loading && !agent->loading->from;
+}
+
+bool script_reloads(const struct agent *agent)
+{
+  return agent->loading && agent->loading->reloads;
 }
 
 /* ---- scripts ---- */
@@ -200,14 +206,15 @@ static int create_vm(struct agent *agent, struct hgl_bytes source, struct hgl_by
   return status;
 }
 
-int script_start(struct agent *agent, struct hgl_bytes source, struct hgl_bytes config,
-                 struct hgl_err *err)
+int script_load(struct agent *agent, struct hgl_bytes source, struct hgl_bytes config,
+                struct hgl_vm **vm, struct kept_script **script, struct hgl_err *err)
 {
-  struct script_loading loading = {0};
+  struct script_loading loading = {.reloads = agent->vm != NULL};
+  struct hgl_vm *made = NULL;
   struct hgl_buf bundle;
   hgl_buf_init(&loading.modules, BUNDLE_SIZE_MAX);
   hgl_buf_init(&bundle, BUNDLE_SIZE_MAX);
-  int status = create_vm(agent, source, config, &loading, NULL, &agent->vm, err);
+  int status = create_vm(agent, source, config, &loading, agent->vm, &made, err);
   hgl_cbor_put_list(&bundle, 4);
   hgl_cbor_put_bytes(&bundle, hgl_text(agent->child->script_path));
   hgl_cbor_put_bytes(&bundle, source);
@@ -216,9 +223,33 @@ int script_start(struct agent *agent, struct hgl_bytes source, struct hgl_bytes 
   hgl_buf_append_bytes(&bundle, hgl_buf_bytes(&loading.modules));
   if (!status) status = check_modules(&loading, err);
   if (!status) status = hgl_buf_check(&bundle, err);
-  if (!status) status = intern(agent->host, hgl_buf_bytes(&bundle), &agent->script, err);
+  if (!status) status = intern(agent->host, hgl_buf_bytes(&bundle), script, err);
+  if (status)
+    hgl_vm_destroy(made);
+  else
+    *vm = made;
   hgl_buf_deinit(&bundle);
   hgl_buf_deinit(&loading.modules);
+  return status;
+}
+
+int script_files(const struct kept_script *script,
+                 int (*file)(void *user, struct hgl_bytes path, struct hgl_err *err), void *user,
+                 struct hgl_err *err)
+{
+  struct bundle bundle;
+  int status = read_bundle(script, &bundle, err);
+  if (!status) status = file(user, bundle.path, err);
+  for (size_t count; !status && bundle.count; bundle.count--) {
+    struct hgl_bytes name, path, text;
+    if ((status = hgl_cbor_get_list(&bundle.modules, "module", 3, &count, err)) ||
+        (status = hgl_cbor_get_bytes(&bundle.modules, "module.name", 8192, &name, err)) ||
+        (status = hgl_cbor_get_bytes(&bundle.modules, "module.path", 8192, &path, err)) ||
+        (status = hgl_cbor_get_bytes(&bundle.modules, "module.source", BUNDLE_SIZE_MAX, &text,
+                                     err)))
+      return status;
+    status = file(user, path, err);
+  }
   return status;
 }
 
@@ -260,6 +291,32 @@ int script_vm(struct agent *agent, struct kept_script *script, struct hgl_vm **o
   }
   *out = old->vm;
   return 0;
+}
+
+int script_replace(struct agent *agent, struct hgl_vm *vm, struct kept_script *script,
+                   struct hgl_err *err)
+{
+  struct old_vm *old = hgl_zalloc(sizeof *old);
+  if (!old) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  *old = (struct old_vm){.next = agent->old_vms, .script = agent->script, .vm = agent->vm};
+  agent->old_vms = old;
+  hgl_vm_take_state(vm, old->vm);
+  agent->vm = vm;
+  agent->script = script;
+  return 0;
+}
+
+void script_put_back(struct agent *agent)
+{
+  struct old_vm *old = agent->old_vms;
+  struct hgl_vm *vm = agent->vm;
+  hgl_vm_take_state(old->vm, vm);
+  hgl_vm_destroy(vm);
+  script_release(agent->host, agent->script);
+  agent->vm = old->vm;
+  agent->script = old->script;
+  agent->old_vms = old->next;
+  hgl_free(old);
 }
 
 static void destroy_old(struct agent *agent, struct old_vm *old)

@@ -94,9 +94,14 @@ void agent_unlist(struct agent *agent);
  * a failure half of it stands. */
 int agent_open(struct agent *agent, bool found, const char *reason,
                struct hgl_err *err) HGL_NODISCARD;
+/* The version of its script has fallen: says so, and stores it. */
+int agent_lower_version(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 /* Queues a call of on_start, on_upgrade or on_stop. */
 int agent_notice(struct agent *agent, enum mail_kind kind, const char *why,
                  struct hgl_err *err) HGL_NODISCARD;
+/* The same, before all that waits. */
+int agent_notice_first(struct agent *agent, enum mail_kind kind, const char *why,
+                       struct hgl_err *err) HGL_NODISCARD;
 
 /* ---- children.c: what agents are made of; making, replacing and ending them ---- */
 
@@ -117,7 +122,12 @@ int child_begin(struct child *child, struct hgl_err *err) HGL_NODISCARD;
 int child_end(struct child *child, struct hgl_err *err) HGL_NODISCARD;
 /* Whether its script loads; nothing is changed by it. */
 int child_try(struct child *child, struct hgl_err *err) HGL_NODISCARD;
-/* Takes another text for its script. */
+/* The text as all share it, held; *out is NULL for an empty one. */
+int script_text_hold(struct hgl_host *host, struct hgl_bytes source, struct script **out,
+                     struct hgl_err *err) HGL_NODISCARD;
+void script_text_release(struct hgl_host *host, struct script *script); /* NULL is allowed */
+/* Takes another text for its script; one that is held is the child's from here on. */
+void child_take_script(struct child *child, struct script *script);
 int child_set_script(struct child *child, struct hgl_bytes source,
                      struct hgl_err *err) HGL_NODISCARD;
 /* Durably, with the tick. The reason is copied; NULL: none. */
@@ -154,6 +164,12 @@ void supervise_broken(struct child *child, const char *why);
 
 void operate_tell(struct hgl_host *host);   /* after the commit of a tick */
 void operate_deinit(struct hgl_host *host); /* whoever waits is told that the host ends */
+
+/* ---- reload.c: another script in place of the one that runs ---- */
+
+void reloads_run(struct hgl_host *host);    /* after the commit of a tick: a bounded number */
+void reloads_tell(struct hgl_host *host);   /* those that are durable */
+void reloads_deinit(struct hgl_host *host); /* whoever waits is told that the host ends */
 
 /* ---- erase.c: what is stored of agents that are to be forgotten ---- */
 

@@ -133,25 +133,89 @@ struct timer *timer_scheduled(const struct agent *agent, struct hgl_bytes name)
   return timer && timer->every_ms ? timer : NULL;
 }
 
+/* It goes on as it is, whether or not a call of it waits or goes on. */
+static bool is_same(const struct timer *old, int64_t due_ms, int64_t every_ms,
+                    struct hgl_bytes value, int64_t from_ms)
+{
+  bool read = every_ms != TIMER_BY_CRON || old->cron.when;
+  return read && old->every_ms == every_ms && old->due.due == due_ms &&
+         old->cron.from_ms == from_ms && hgl_bytes_equal(hgl_buf_bytes(&old->value), value);
+}
+
 int timer_schedule(struct agent *agent, struct hgl_bytes name, int64_t due_ms, int64_t every_ms,
                    struct hgl_bytes value, int64_t from_ms, struct hgl_err *err)
 {
   struct hgl_buf id;
   struct timer *timer;
+  struct agent_run *run = NULL;
+  if (script_reloads(agent)) return 0; /* not in force yet */
   hgl_buf_init(&id, HGL_STORE_KEY_SIZE_MAX);
   timer_id(&id, name, hgl_bytes(NULL, 0));
   int status = hgl_buf_check(&id, err);
   if (!status) {
     struct timer *old = hgl_map_get(&agent->timers, hgl_buf_bytes(&id));
+    if (old && is_same(old, due_ms, every_ms, value, from_ms)) {
+      hgl_buf_deinit(&id);
+      return 0;
+    }
+    run = old ? old->run : NULL;
     if (old) discard(old);
     status = create(agent, (const char *)id.data, name.size, id.size, value, due_ms, every_ms,
                     &timer, err);
   }
   hgl_buf_deinit(&id);
   if (status) return status;
+  if (run) {
+    run->schedule = timer;
+    timer->run = run;
+  }
   timer->cron.from_ms = from_ms;
   if (every_ms == TIMER_BY_CRON) status = schedule_load(timer, err);
   return status ? status : save(timer, err);
+}
+
+static bool is_declared(const struct timer *timer)
+{
+  return manifest_has(timer->agent->manifest, timer->every_ms ? HGL_VM_EVERY : HGL_VM_ON_TIMER,
+                      hgl_bytes(timer->id, timer->name_size));
+}
+
+static void log_missing(const struct agent *agent)
+{
+  const struct timer *first = NULL;
+  struct hgl_map_slot *slot;
+  size_t count = 0;
+  for (size_t i = 0; (slot = hgl_map_next(&agent->timers, &i));) {
+    const struct timer *timer = slot->value;
+    if (is_declared(timer)) continue;
+    if (!count++) first = timer;
+  }
+  if (first)
+    host_log(agent->host, HGL_LOG_WARN,
+             "%s: %zu timers wait, '%.*s' for one, for which its script has no on_timer any more: "
+             "they will do nothing",
+             agent->name, count, (int)first->name_size, first->id);
+}
+
+int timers_follow_manifest(struct agent *agent, struct hgl_err *err)
+{
+  struct timer *ended[64];
+  struct hgl_map_slot *slot;
+  size_t count;
+  int status = 0;
+  do {
+    count = 0;
+    for (size_t i = 0; count < 64 && (slot = hgl_map_next(&agent->timers, &i));) {
+      struct timer *timer = slot->value;
+      if (timer->every_ms && !is_declared(timer)) ended[count++] = timer;
+    }
+    for (size_t i = 0; i < count && !status; i++) {
+      status = erase(ended[i], err);
+      discard(ended[i]);
+    }
+  } while (!status && count == 64);
+  if (!status) log_missing(agent);
+  return status;
 }
 
 int timer_move(struct timer *timer, int64_t due_ms, struct hgl_err *err)

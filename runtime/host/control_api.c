@@ -422,6 +422,16 @@ static int call_agent(const struct call *call, struct hgl_err *err)
   return status;
 }
 
+/* Answers when the last one is durable, or was refused. */
+static int call_reload(const struct call *call, struct hgl_err *err)
+{
+  struct ask *ask = remember_ask(call, err);
+  if (!ask) return -(int)err->code;
+  int status = hgl_control_reload(call->api->host, call->request, answer_came, ask, err);
+  if (status) forget_ask(ask);
+  return status;
+}
+
 /* Tails --------------------------------------------------------------------------------------- */
 
 static bool wants_kind(const struct tail *tail, const char *kind)
@@ -610,6 +620,7 @@ static const struct {
     {"runs.list", call_runs_list, NULL}, {"runs.show", call_runs_show, NULL},
     {"runs.retry", call_run, NULL},      {"runs.finish", call_run, NULL},
     {"runs.drop", call_run, NULL},       {"log", call_log, NULL},
+    {"agent.reload", NULL, call_reload},
 };
 enum { CALL_COUNT = sizeof calls / sizeof *calls };
 

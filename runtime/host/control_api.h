@@ -35,6 +35,12 @@ void hgl_control_api_close(struct hgl_control_api *api);
 /* After the host is destroyed. NULL is allowed. */
 void hgl_control_api_destroy(struct hgl_control_api *api);
 
+/* control_reload.c: "agent.reload". `done` is called once, from a tick or the host's end, unless it
+ * fails at once. */
+int hgl_control_reload(struct hgl_host *host, const json_t *request,
+                       void (*done)(void *user, json_t *result, const struct hgl_err *why),
+                       void *user, struct hgl_err *err) HGL_NODISCARD;
+
 /* control_agents.c: the calls "agent.…". Changes the agent that the request names, whose name is
  * appended to `name`; hgl_host_when_settled tells when it is done. */
 int hgl_control_change_agent(struct hgl_host *host, const struct hgl_control_actions *actions,

@@ -10,6 +10,7 @@
 #include "host/file.h"
 #include "host/keys.h"
 #include "host/paths.h"
+#include "host/reload.h"
 #include "net/net.h"
 #include "net/tls.h"
 #include "protocol/address.h"
@@ -17,7 +18,6 @@
 #include "store/damage.h"
 
 enum {
-  SCRIPT_SIZE_MAX = 4 << 20,
   STOP_SPARE_MS = 10000,      /* beyond the grace time: closing the store */
   STOP_LOOK_MS = 20,          /* how often a host that stops looks whether it may end */
   COMMIT_EVERY_AGENTS = 1000, /* of those that are added at the start */
@@ -493,20 +493,14 @@ static int find_delegation(struct hgl_node *node, const char *name, const char *
   return status ? status : hgl_file_replace(kept, hgl_buf_bytes(out), 0600, err);
 }
 
-static int read_script(const char *path, struct hgl_buf *out, struct hgl_err *err)
-{
-  int status = hgl_file_read(path, SCRIPT_SIZE_MAX, out, err);
-  return status || out->size ? status : hgl_fail(err, HGL_SCRIPT, "%s is empty", path);
-}
-
 int hgl_node_restart_agent(struct hgl_node *node, const char *name, struct hgl_err *err)
 {
   const char *path;
   struct hgl_buf source;
   int status = hgl_host_agent_script(node->host, name, &path, err);
   if (status) return status;
-  hgl_buf_init(&source, SCRIPT_SIZE_MAX);
-  status = read_script(path, &source, err);
+  hgl_buf_init(&source, HGL_SCRIPT_SIZE_MAX);
+  status = hgl_reload_read(path, &source, err);
   if (!status) status = hgl_host_restart_agent(node->host, name, hgl_buf_bytes(&source), err);
   hgl_buf_deinit(&source);
   return status;
@@ -565,8 +559,8 @@ static int read_and_describe(struct hgl_node *node, const struct hgl_node_agent 
                              describe_fn *describe, bool *changed, struct hgl_err *err)
 {
   struct hgl_buf source;
-  hgl_buf_init(&source, SCRIPT_SIZE_MAX);
-  int status = agent->script ? read_script(agent->script, &source, err) : 0;
+  hgl_buf_init(&source, HGL_SCRIPT_SIZE_MAX);
+  int status = agent->script ? hgl_reload_read(agent->script, &source, err) : 0;
   if (status == 0)
     status = describe_one(node, agent, agent->name, hgl_buf_bytes(&source), describe, changed, err);
   hgl_buf_deinit(&source);
@@ -607,9 +601,9 @@ static int add_described(struct hgl_node *node, const struct hgl_node_agent *age
   char name[HGL_NAME_SIZE_MAX + 1];
   bool changed;
   struct hgl_buf source;
-  hgl_buf_init(&source, SCRIPT_SIZE_MAX);
+  hgl_buf_init(&source, HGL_SCRIPT_SIZE_MAX);
   int status = agent->count ? hgl_keys_count(&node->keys, agent->name, err) : 0;
-  if (status == 0 && agent->script) status = read_script(agent->script, &source, err);
+  if (status == 0 && agent->script) status = hgl_reload_read(agent->script, &source, err);
   for (size_t i = 0; status == 0 && i < hgl_node_agent_count(agent); i++) {
     hgl_node_agent_name(agent, i, name);
     status = describe_one(node, agent, name, hgl_buf_bytes(&source), add_agent, &changed, err);

@@ -12,6 +12,7 @@ const struct hgl_verb *const hgl_verbs[] = {
     &hgl_verb_demo,
     &hgl_verb_agents,
     &hgl_verb_agent,
+    &hgl_verb_reload,
     &hgl_verb_peers,
     &hgl_verb_find,
     &hgl_verb_send,

@@ -199,7 +199,7 @@ struct hgl_vm_failure {
   struct hgl_err
       error; /* code HGL_SCRIPT, HGL_NO_MEMORY (memory limit), HGL_LIMIT (time, runs), … */
   const char *traceback;
-  bool exhausted; /* it ran into its memory, time or instructions */
+  bool exhausted;                    /* it ran into its memory, time or instructions */
   size_t state_writes, cache_writes; /* slots that were written, and rolled back */
 };
 
