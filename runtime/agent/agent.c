@@ -107,6 +107,18 @@ int agent_store_row(struct agent *agent, struct hgl_err *err)
   return status;
 }
 
+int agent_stored_number(const struct agent *agent, uint64_t *out, struct hgl_err *err)
+{
+  struct row row;
+  bool found;
+  int status = read_row(agent, &row, &found, err);
+  if (!status && !found)
+    status = hgl_fail(err, HGL_NOT_FOUND, "nothing is stored of %s", agent->name);
+  if (!status) *out = row.number;
+  hgl_buf_deinit(&row.memory);
+  return status;
+}
+
 int agent_put_delegation(const struct agent *agent, struct hgl_buf *out, struct hgl_err *err)
 {
   struct row row;

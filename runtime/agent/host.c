@@ -213,6 +213,7 @@ void hgl_host_destroy(struct hgl_host *host)
   if (!host) return;
   operate_deinit(host);
   reloads_deinit(host);
+  console_deinit(host);
   for (size_t i = 0; i < host->agent_count; i++) agent_destroy(host->agents[i]);
   children_deinit(host);
   erase_deinit(host);

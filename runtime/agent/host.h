@@ -352,6 +352,34 @@ int hgl_host_run_drop(struct hgl_host *host, uint64_t row, struct hgl_err *err) 
 int hgl_host_export(struct hgl_host *host, const char *id, struct hgl_buf *out,
                     struct hgl_err *err) HGL_NODISCARD;
 
+/* The agent's committed state, or the part at `place` (lua/state_name.h; empty: all): {"value",
+ * "left_out"}, in the JSON projection. A list is one whose keys are 1 … n; else an integer key n is
+ * "$n". Tables deeper than `depth` are {"$more": entries}, and what a table has beyond `entries`
+ * stands in its "$more". Nothing is woken by it. HGL_NOT_FOUND, HGL_INVALID. */
+int hgl_host_state(struct hgl_host *host, const char *name, struct hgl_bytes place, size_t depth,
+                   size_t entries, json_t **out, struct hgl_err *err) HGL_NODISCARD;
+
+/* ---- the console ---- */
+
+enum { HGL_CONSOLE_LINE_SIZE_MAX = 64 << 10 };
+
+/* Runs this line, or several, of Lua in the agent's sandbox as one transaction, with all that the
+ * agent may do. It may wait, as a handler may; that the host restarts meanwhile does not end it,
+ * but then nobody hears of its end. `who` stands in the log. `done` is called once, from a tick or
+ * the host's end, when what it did is durable: with {"shown": what it returned, for people}, or
+ * {"raised", "traceback", "rolled_back", "incomplete" (its text breaks off)} (borrowed), or with
+ * why it was not run to its end. HGL_INVALID: the agent is parked or stopped. */
+typedef void (*hgl_console_done)(void *user, json_t *result, const struct hgl_err *why);
+int hgl_host_console(struct hgl_host *host, const char *name, const char *who,
+                     struct hgl_bytes text, hgl_console_done done, void *user,
+                     struct hgl_err *err) HGL_NODISCARD;
+/* Gives up the line of this `user` that waits: what it did before stays. HGL_NOT_FOUND. */
+int hgl_host_console_stop(struct hgl_host *host, const void *user,
+                          struct hgl_err *err) HGL_NODISCARD;
+/* A list of the names that what stands at the end of the text could go on with. A new reference. */
+int hgl_host_complete(struct hgl_host *host, const char *name, struct hgl_bytes text, json_t **out,
+                      struct hgl_err *err) HGL_NODISCARD;
+
 struct hgl_host_counts {
   uint64_t ticks, commits, signatures, verifications;
   uint64_t sent, received, handled, refused, raised, dead, deals;

@@ -422,6 +422,7 @@ struct hgl_host {
   struct hgl_map children_by_name, groups, scripts, limits;
   struct hgl_heap restarts; /* children, by monotonic time in ms */
   struct settle_waiter *waiters;
+  struct line *lines; /* of consoles, in the order in which they came */
   struct reload *reloads_first, *reloads_last;
   uint64_t *erasing; /* numbers of agents */
   size_t erasing_count, erasing_capacity;
@@ -448,6 +449,9 @@ json_t *json_did(const struct hgl_key *key);
 struct agent *agent_by_key(struct hgl_host *host, const struct hgl_key *key);
 struct agent *agent_by_name(const struct hgl_host *host, struct hgl_bytes name);
 int agent_store_row(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+/* Under which its rows stand. HGL_NOT_FOUND: nothing is stored of one of this name. */
+int agent_stored_number(const struct agent *agent, uint64_t *out,
+                        struct hgl_err *err) HGL_NODISCARD;
 /* Appends its delegation, as it is signed. */
 int agent_put_delegation(const struct agent *agent, struct hgl_buf *out,
                          struct hgl_err *err) HGL_NODISCARD;
@@ -513,6 +517,18 @@ int64_t hibernate_deadline_ms(const struct hgl_host *host); /* monotonic; INT64_
 void agent_ready(struct agent *agent);
 void agent_unready(struct agent *agent); /* its turn has come, or it goes */
 void run_agents(struct hgl_host *host);  /* phase 4 */
+/* Handles it now, whatever waits before it. Takes it. */
+void run_mail(struct agent *agent, struct mail *mail);
+
+/* console.c */
+void console_run(struct hgl_host *host);  /* begins with the lines that have come */
+void console_tell(struct hgl_host *host); /* whoever gave a line that is over, once it is durable */
+void console_deinit(struct hgl_host *host);
+void console_done(struct agent *agent, struct mail *mail); /* its last stretch was accepted */
+void console_raised(struct agent *agent, struct mail *mail, const struct raised *raised);
+void console_waits(struct mail *mail, struct agent_run *run);
+void console_parked(struct mail *mail, const char *why); /* it cannot go on */
+void console_lost(struct line *line);                    /* its mail goes */
 
 /* stretch.c */
 void stretch_begin(struct hgl_host *host, struct agent *agent, struct mail *mail,

@@ -75,6 +75,7 @@ void mail_destroy(struct mail *mail)
   if (!mail) return;
   unlist_new(mail);
   if (mail->timer && mail->timer->cancelled) timer_destroy(mail->timer);
+  if (mail->line) console_lost(mail->line);
   message_release(mail->message);
   if (mail->value) hgl_buf_deinit(mail->value);
   hgl_free(mail->value);
@@ -262,7 +263,7 @@ void mailbox_consume(struct agent *agent, struct mail *mail)
 
 /* [kind, attempt, code, why, proved, message]: the message as evidence when it is proved, or as a
  * bare envelope (one of ours that was not delivered, or one that was resent by hand). In its place,
- * of agent.continue, the value. */
+ * of agent.continue, the value; of the console, the line. */
 int mail_encode(struct hgl_host *host, const struct mail *mail, struct hgl_buf *out,
                 struct hgl_err *err)
 {
@@ -281,7 +282,7 @@ int mail_encode(struct hgl_host *host, const struct mail *mail, struct hgl_buf *
     hgl_cbor_put_bytes(out, hgl_buf_bytes(&evidence));
   else if (mail->message)
     hgl_cbor_put_bytes(out, mail->message->bytes);
-  else if (mail->kind == MAIL_CONTINUE)
+  else if (mail->kind == MAIL_CONTINUE || mail->kind == MAIL_CONSOLE)
     hgl_cbor_put_bytes(out, hgl_buf_bytes(mail->value));
   else
     hgl_cbor_put_null(out);
@@ -298,13 +299,14 @@ int mail_decode(struct hgl_bytes bytes, struct mail **out, struct hgl_err *err)
   size_t count;
   int status;
   if ((status = hgl_cbor_get_list(&in, "mail", 6, &count, err)) ||
-      (status = hgl_cbor_get_uint(&in, "mail.kind", MAIL_CONTINUE, &kind, err)) ||
+      (status = hgl_cbor_get_uint(&in, "mail.kind", MAIL_CONSOLE, &kind, err)) ||
       (status = hgl_cbor_get_uint(&in, "mail.attempt", INT32_MAX, &attempt, err)) ||
       (status = hgl_cbor_get_text(&in, "mail.code", 64, &code, err)) ||
       (status = hgl_cbor_get_text(&in, "mail.why", 4096, &why, err)) ||
       (status = hgl_cbor_get_bool(&in, "mail.proved", &proved, err)))
     return status;
-  if ((kind == MAIL_MESSAGE || kind == MAIL_UNDELIVERED || kind == MAIL_CONTINUE) &&
+  bool valued = kind == MAIL_CONTINUE || kind == MAIL_CONSOLE;
+  if ((kind == MAIL_MESSAGE || kind == MAIL_UNDELIVERED || valued) &&
       (status = hgl_cbor_get_bytes(&in, "mail.message", HGL_EVIDENCE_SIZE_MAX, &content, err)))
     return status;
   struct mail *mail = hgl_zalloc(sizeof *mail);
@@ -314,8 +316,8 @@ int mail_decode(struct hgl_bytes bytes, struct mail **out, struct hgl_err *err)
   mail->code = hgl_code_from_name((const char *)code.data, code.size);
   mail->why = hgl_strndup((const char *)why.data, why.size);
   if (!mail->why) status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  if (!status && kind == MAIL_CONTINUE) status = mail_set_value(mail, content, err);
-  if (!status && content.size && kind != MAIL_CONTINUE)
+  if (!status && valued) status = mail_set_value(mail, content, err);
+  if (!status && content.size && !valued)
     status = proved ? message_from_evidence(content, &mail->message, err)
                     : message_copy(content, &mail->message, err);
   if (status) {

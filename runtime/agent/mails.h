@@ -7,6 +7,7 @@
 
 struct hgl_host;
 struct agent;
+struct line;
 struct message;
 struct timer;
 
@@ -18,6 +19,7 @@ enum mail_kind {
   MAIL_UPGRADE,
   MAIL_STOP,
   MAIL_CONTINUE, /* a handler ended with agent.continue */
+  MAIL_CONSOLE,  /* a line of the operator's (console.c) */
 };
 
 struct mail {
@@ -29,7 +31,8 @@ struct mail {
   struct timer *timer;     /* TIMER; borrowed */
   enum hgl_code code;      /* UNDELIVERED */
   char *why; /* UNDELIVERED; START: the reason; TIMER, when it has fired, CONTINUE: name */
-  struct hgl_buf *value;            /* CONTINUE: encoded, or empty */
+  struct hgl_buf *value;            /* CONTINUE: encoded, or empty; CONSOLE: the line, encoded */
+  struct line *line;                /* CONSOLE: whoever waits for it, or NULL */
   int64_t from_version, to_version; /* UPGRADE */
   int attempt;                      /* 1 for the first */
   uint64_t row;                     /* in MAILBOX; 0: only in memory so far */

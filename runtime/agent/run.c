@@ -301,6 +301,7 @@ static void suspend_first(struct agent *agent, struct mail *mail, struct agent_r
     return;
   }
   if (run_remember_call(run, call, &err)) host_fatal(host, &err);
+  console_waits(mail, run);
   consume(agent, mail);
   if (agent->starting == run) { /* it has begun: others may, too */
     agent->starting = NULL;
@@ -330,17 +331,18 @@ static void handle(struct agent *agent, struct mail *mail, struct agent_run *run
   hgl_buf_init(&values, HGL_BODY_SIZE_MAX + 1024);
   run_call_of(mail, &message, &call, &values);
   call.values = hgl_buf_bytes(&values);
-  bool listens = manifest_has(agent->manifest, call.kind, call.name);
+  bool console = mail->kind == MAIL_CONSOLE;
+  bool listens = console || manifest_has(agent->manifest, call.kind, call.name);
   int status = listens ? agent_wake(agent, &raised.failure.error) : 0;
   if (status) {
-    if (mail->kind == MAIL_STOP || !run_may_wait_for_memory(agent, status))
+    if (mail->kind == MAIL_STOP || console || !run_may_wait_for_memory(agent, status))
       run_try_again(agent, mail, run, &raised);
     else if ((run = run_hold_back(agent, mail, run)))
       run_wait_for_memory(run);
     hgl_buf_deinit(&values);
     return;
   }
-  if (!listens || !hgl_vm_has(agent->vm, call.kind, call.name)) {
+  if (!listens || (!console && !hgl_vm_has(agent->vm, call.kind, call.name))) {
     pass_over(agent, mail, listens);
     mail_finish(mail, run);
     hgl_buf_deinit(&values);
@@ -352,6 +354,7 @@ static void handle(struct agent *agent, struct mail *mail, struct agent_run *run
   case HGL_VM_DONE:
     consume(agent, mail);
     run_accept_stretch(agent, NULL);
+    if (console) console_done(agent, mail);
     mail_finish(mail, run);
     break;
   case HGL_VM_SUSPENDED:
@@ -399,6 +402,7 @@ static void resume_with(struct agent_run *run, const struct hgl_vm_answer *answe
   case HGL_VM_DONE:
     run->vm_run = NULL;
     run_accept_stretch(agent, NULL);
+    if (run->mail->kind == MAIL_CONSOLE) console_done(agent, run->mail);
     run_finish(run);
     break;
   case HGL_VM_SUSPENDED:
@@ -484,10 +488,17 @@ static bool may_run(const struct agent *agent)
   return !agent->stopped && !agent->held;
 }
 
+void run_mail(struct agent *agent, struct mail *mail)
+{
+  handle(agent, mail, NULL);
+  if (agent->vm) agent_active(agent);
+}
+
 void run_agents(struct hgl_host *host)
 {
   int64_t until = hgl_mono_ns(host->config.clock) + (int64_t)HGL_TICK_RUN_MS * 1000000;
   struct agent *agent;
+  console_run(host);
   for (int steps = 0; steps < STEPS_MAX && (agent = host->ready_first) && !host->failed;) {
     agent_unready(agent);
     bool more = true;

@@ -44,6 +44,11 @@ void run_call_of(const struct mail *mail, struct hgl_vm_message *message, struct
   case MAIL_STOP:
     call->kind = HGL_VM_ON_STOP;
     return;
+  case MAIL_CONSOLE:
+    call->kind = HGL_VM_CONSOLE;
+    hgl_cbor_put_list(values, 1);
+    hgl_buf_append_bytes(values, hgl_buf_bytes(mail->value));
+    return;
   case MAIL_CONTINUE:
     call->kind = HGL_VM_ON_TIMER;
     call->name = hgl_text(mail->why);

@@ -30,8 +30,8 @@ static void remember(char **place, const char *text)
 
 void mail_subject(const struct mail *mail, char out[MAIL_SUBJECT_SIZE])
 {
-  static const char *const names[] = {"message",    "on_undelivered", "timer",   "on_start",
-                                      "on_upgrade", "on_stop",        "continue"};
+  static const char *const names[] = {"message",    "on_undelivered", "timer",    "on_start",
+                                      "on_upgrade", "on_stop",        "continue", "console"};
   const struct timer *timer = mail->timer;
   struct hgl_bytes name = timer       ? hgl_bytes(timer->id, timer->name_size)
                           : mail->why ? hgl_text(mail->why)
@@ -113,6 +113,7 @@ void mail_give_up(struct agent *agent, struct mail *mail, enum hgl_code code, co
     timer_fired(agent, mail->timer);
     mail->timer = NULL;
   }
+  if (mail->kind == MAIL_CONSOLE) return; /* whoever gave it is told */
   dead_letter(agent, mail, code, why);
   if (mail->kind == MAIL_MESSAGE) tell_handler_failed(agent, mail->message);
 }
@@ -166,6 +167,11 @@ void run_try_again(struct agent *agent, struct mail *mail, struct agent_run *run
   const struct hgl_vm_failure *failure = &raised->failure;
   struct hgl_host *host = agent->host;
   struct hgl_err err;
+  if (mail->kind == MAIL_CONSOLE) {
+    console_raised(agent, mail, raised);
+    mail_finish(mail, run);
+    return;
+  }
   log_failure(agent, mail, mail->attempt, raised);
   if (mail->attempt >= HGL_ATTEMPTS_DEFAULT || mail->kind == MAIL_STOP) {
     enum hgl_code code = failure->error.code == HGL_JOURNAL_FULL ? HGL_JOURNAL_FULL
@@ -189,6 +195,7 @@ void run_park(struct agent_run *run, const char *why)
   remember(&run->why, why);
   remember(&run->raise, NULL);
   run->parked = true;
+  console_parked(run->mail, why);
   run->retrying = false;
   host_log(run->agent->host, HGL_LOG_ERROR,
            "%s: a handler cannot go on and is parked (haggle runs): %s", run->agent->name, why);
@@ -201,6 +208,11 @@ void run_go_on_again(struct agent_run *run, const struct raised *raised)
   struct agent *agent = run->agent;
   struct hgl_host *host = agent->host;
   struct hgl_err err;
+  if (run->mail->kind == MAIL_CONSOLE) {
+    console_raised(agent, run->mail, raised);
+    run_finish(run);
+    return;
+  }
   log_failure(agent, run->mail, run->attempt, raised);
   if (run->attempt >= HGL_ATTEMPTS_DEFAULT) {
     enum hgl_code code = failure->error.code == HGL_JOURNAL_FULL ? HGL_JOURNAL_FULL

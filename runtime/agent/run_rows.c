@@ -439,7 +439,7 @@ static int load_head(struct loading *loading, uint64_t row, struct hgl_bytes val
   int status;
   if ((status = hgl_cbor_get_list(&in, "run", 7, &count, err)) ||
       (status = hgl_cbor_get_bytes(&in, "run.mail", HGL_EVIDENCE_SIZE_MAX + 8192, &bytes, err)) ||
-      (status = hgl_cbor_get_uint(&in, "run.kind", HGL_VM_EVERY, &kind, err)) ||
+      (status = hgl_cbor_get_uint(&in, "run.kind", HGL_VM_CONSOLE, &kind, err)) ||
       (status = hgl_cbor_get_bytes(&in, "run.name", 4096, &name, err)) ||
       (status = hgl_cbor_get_bytes(&in, "run.values", HGL_BODY_SIZE_MAX + 1024, &values, err)) ||
       (status = hgl_cbor_get_uint(&in, "run.seed", UINT32_MAX, &high, err)) ||

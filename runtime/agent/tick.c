@@ -202,6 +202,7 @@ void hgl_host_tick(struct hgl_host *host)
   if (!host->failed) hibernate_some(host);
   operate_tell(host);
   reloads_tell(host);
+  console_tell(host);
   operator_due(host);
   if (host->ready_first) host_request_tick(host);
 }

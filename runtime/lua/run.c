@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/mem.h"
+#include "lua/show.h"
 #include "protocol/cbor.h"
 
 enum {
@@ -262,10 +263,22 @@ static int push_values(lua_State *L, struct hgl_bytes values)
 
 /* Returns the number of arguments that now lie on the run's coroutine, above the function; -1
  * without a handler. */
+static int push_line(lua_State *L, struct stretch *stretch)
+{
+  size_t size;
+  if (push_values(L, stretch->call->values) != 1 || !lua_isstring(L, -1))
+    luaL_error(L, "a console's line is a text");
+  const char *line = lua_tolstring(L, -1, &size);
+  hgl_console_push(L, hgl_bytes(line, size));
+  lua_xmove(L, stretch->run->co, 1);
+  return 0;
+}
+
 static int push_call(lua_State *L, struct stretch *stretch)
 {
   const struct hgl_vm_call *call = stretch->call;
   struct hgl_vm_run *run = stretch->run;
+  if (run->console) return push_line(L, stretch);
   hgl_run_push_handler(L, call->kind, call->name);
   if (lua_isnil(L, -1)) return -1;
   int count = 0;
@@ -301,6 +314,8 @@ static int run_stretch(lua_State *L)
   if (status == LUA_ERRMEM && !vm->doomed) vm->doomed = HGL_NO_MEMORY;
   if (status == LUA_OK && !vm->doomed) stretch->outcome = HGL_VM_DONE;
   if (status == LUA_YIELD && vm->suspending && !vm->doomed) stretch->outcome = HGL_VM_SUSPENDED;
+  if (stretch->outcome == HGL_VM_DONE && run->console)
+    hgl_show_values(L, run->co, results, &vm->shown);
   if (stretch->outcome != HGL_VM_RAISED) return 0;
   describe_stack(vm, run->co, stretch->place, sizeof stretch->place);
   if (vm->doomed || status == LUA_OK || status == LUA_YIELD) return 0;
@@ -410,9 +425,9 @@ static void begin_journal(struct stretch *stretch)
   struct hgl_journal *journal = &vm->journal;
   hgl_buf_clear(&journal->events);
   journal->full = false;
-  journal->mode = stretch->past  ? HGL_JOURNAL_REPLAY
-                  : vm->may_wait ? HGL_JOURNAL_RECORD
-                                 : HGL_JOURNAL_OFF;
+  journal->mode = stretch->past                           ? HGL_JOURNAL_REPLAY
+                  : vm->may_wait || stretch->run->console ? HGL_JOURNAL_RECORD
+                                                          : HGL_JOURNAL_OFF;
   journal->past = stretch->past ? *stretch->past : hgl_bytes(NULL, 0);
   journal->at = journal->calls = 0;
   stretch->run->journal_full = stretch->run->continued = false;
@@ -463,6 +478,7 @@ static enum hgl_vm_outcome do_stretch(struct stretch *stretch, struct hgl_vm_wai
   stretch->outcome = HGL_VM_RAISED;
   vm->run = run;
   hgl_buf_clear(&vm->traceback);
+  if (vm->shown.data) hgl_buf_deinit(&vm->shown);
   hgl_state_begin(vm->state);
   hgl_state_begin(vm->cache);
   begin_journal(stretch);
@@ -525,6 +541,7 @@ static enum hgl_vm_outcome start(struct hgl_vm *vm, const struct hgl_vm_call *ca
   hgl_buf_init(&stretch.run->ask_data, HGL_VM_ASKS_SIZE_MAX);
   stretch.run->random.state = call->seed;
   stretch.run->waiting = call->waiting;
+  stretch.run->console = call->kind == HGL_VM_CONSOLE;
   enum hgl_vm_outcome outcome = do_stretch(&stretch, wait, failure);
   if (outcome == HGL_VM_SUSPENDED) *run = stretch.run;
   return outcome;
@@ -561,6 +578,11 @@ enum hgl_vm_outcome hgl_vm_resume(struct hgl_vm *vm, struct hgl_vm_run *run,
                                   struct hgl_vm_wait *wait, struct hgl_vm_failure *failure)
 {
   return resume(vm, run, answers, count, NULL, wait, failure);
+}
+
+struct hgl_bytes hgl_vm_shown(const struct hgl_vm *vm)
+{
+  return hgl_buf_bytes(&vm->shown);
 }
 
 struct hgl_bytes hgl_vm_events(const struct hgl_vm *vm)

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/mem.h"
+#include "lua/show.h"
 
 enum {
   SCRATCH_SIZE_MAX = HGL_BODY_SIZE_MAX + 4096,
@@ -178,6 +179,7 @@ int hgl_vm_create(const struct hgl_vm_config *config, struct hgl_vm **out, struc
   hgl_buf_init(&vm->scratch, SCRATCH_SIZE_MAX);
   hgl_buf_init(&vm->result, RESULT_SIZE_MAX);
   hgl_buf_init(&vm->traceback, HGL_VM_TRACEBACK_SIZE_MAX);
+  hgl_buf_init(&vm->shown, HGL_SHOW_RESULT_SIZE_MAX + 4096);
   hgl_buf_init(&vm->journal.events, HGL_VM_JOURNAL_SIZE_MAX);
   int status = create_parts(vm, config, err);
   if (status == 0) status = run_top_level(vm, config, err);
@@ -205,6 +207,7 @@ void hgl_vm_destroy(struct hgl_vm *vm)
   hgl_buf_deinit(&vm->scratch);
   hgl_buf_deinit(&vm->result);
   hgl_buf_deinit(&vm->traceback);
+  hgl_buf_deinit(&vm->shown);
   hgl_free(vm->name);
   hgl_free(vm);
 }

@@ -46,6 +46,7 @@ enum hgl_vm_declaration {
   HGL_VM_ON_TIMER, /* name: the timer's */
   HGL_VM_EVERY,    /* name: the schedule's; value: map {every_ms, at_start?} or
                       {cron, zone, at_start?} */
+  HGL_VM_CONSOLE,  /* of calls only: values [line], which is compiled and run */
 };
 
 /* ---- a message as a handler sees it ---- */
@@ -210,7 +211,7 @@ struct hgl_vm_call {
   const struct hgl_vm_message *message; /* HANDLER, ON_UNDELIVERED */
   struct hgl_bytes values;              /* encoded list of further arguments, or empty:
                                            ON_START [reason], ON_UPGRADE [from, to], ON_TIMER [value],
-                                           ON_UNDELIVERED [why, code] */
+                                           ON_UNDELIVERED [why, code], CONSOLE [line] */
   uint64_t seed;                        /* of math.random and ids within this run */
   size_t waiting; /* handlers of the agent that are suspended, whether in this VM or not */
 };
@@ -222,6 +223,13 @@ enum hgl_vm_outcome hgl_vm_start(struct hgl_vm *vm, const struct hgl_vm_call *ca
 enum hgl_vm_outcome hgl_vm_resume(struct hgl_vm *vm, struct hgl_vm_run *run,
                                   const struct hgl_vm_answer *answers, size_t count,
                                   struct hgl_vm_wait *wait, struct hgl_vm_failure *failure);
+/* What the run of a console's line, which has just ended DONE, has returned: for people, without
+ * control characters but newlines; good until the next stretch. */
+struct hgl_bytes hgl_vm_shown(const struct hgl_vm *vm);
+/* Appends, as encoded texts, the names that what stands at the end of a console's line could go on
+ * with: globals, or fields of the table before the last dot. HGL_LIMIT. */
+int hgl_vm_complete(struct hgl_vm *vm, struct hgl_bytes text, struct hgl_buf *names, size_t *count,
+                    struct hgl_err *err) HGL_NODISCARD;
 /* Instead of resuming: the run ends here (host stops, agent parked, or its stretch was rolled back
  * by the agent layer). */
 void hgl_vm_abandon(struct hgl_vm *vm, struct hgl_vm_run *run);

@@ -53,6 +53,7 @@ struct hgl_vm_run {
   bool journal_full;    /* a suspension was refused for that */
   bool unordered;       /* it went through a table in an order that no replay gives again */
   bool continued;       /* agent.continue was called in this stretch */
+  bool console;         /* a line of the operator's: journaled, and what it returns is shown */
 };
 
 struct hgl_vm {
@@ -91,6 +92,7 @@ struct hgl_vm {
   struct hgl_state *state, *cache;
   struct hgl_buf scratch, result;
   struct hgl_buf traceback;
+  struct hgl_buf shown; /* by the last line of a console */
 
   char *name;
   struct hgl_key key;
@@ -164,6 +166,11 @@ int hgl_chunks_load(struct hgl_chunks *chunks, lua_State *L, struct hgl_bytes so
                     const char *chunk_name, struct hgl_err *err) HGL_NODISCARD;
 /* Appends " | <the line>" to a message "chunk:N: …" that names a line of this source. */
 void hgl_chunks_quote_line(struct hgl_err *err, struct hgl_bytes source, const char *chunk_name);
+
+/* ---- console.c ---- */
+
+/* Compiles a line and pushes it as a function; raises. */
+void hgl_console_push(lua_State *L, struct hgl_bytes line);
 
 /* ---- run.c ---- */
 
