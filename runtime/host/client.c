@@ -62,19 +62,42 @@ static int unpack(json_t *answer, json_t **result, json_t **next, struct hgl_err
   return status;
 }
 
-static int call(struct hgl_client *client, const json_t *request, int timeout_ms, json_t **result,
-                json_t **next, struct hgl_err *err)
+static int send_request(struct hgl_client *client, const json_t *request, struct hgl_err *err)
 {
   struct hgl_buf line;
-  json_t *answer = NULL;
   hgl_buf_init(&line, HGL_CONTROL_LINE_SIZE_MAX);
   int status = request ? hgl_json_print(request, &line, err)
                        : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   if (status == 0) status = hgl_control_call(client->caller, hgl_buf_bytes(&line), err);
-  if (status == 0) status = next_object(client, timeout_ms, &answer, err);
-  if (status == 0) status = unpack(answer, result, next, err);
   hgl_buf_deinit(&line);
   return status;
+}
+
+static int call(struct hgl_client *client, const json_t *request, int timeout_ms, json_t **result,
+                json_t **next, struct hgl_err *err)
+{
+  json_t *answer = NULL;
+  int status = send_request(client, request, err);
+  if (status == 0) status = next_object(client, timeout_ms, &answer, err);
+  return status ? status : unpack(answer, result, next, err);
+}
+
+int hgl_client_send(struct hgl_client *client, json_t *request, struct hgl_err *err)
+{
+  int status = send_request(client, request, err);
+  json_decref(request);
+  return status;
+}
+
+int hgl_client_answer(struct hgl_client *client, int timeout_ms, json_t **answer,
+                      struct hgl_err *err)
+{
+  return next_object(client, timeout_ms, answer, err);
+}
+
+int hgl_client_unpack(json_t *answer, json_t **result, struct hgl_err *err)
+{
+  return unpack(answer, result, NULL, err);
 }
 
 int hgl_client_call(struct hgl_client *client, json_t *request, int timeout_ms, json_t **result,

@@ -18,6 +18,13 @@ void hgl_client_close(struct hgl_client *client); /* NULL is allowed */
  * ever. */
 int hgl_client_call(struct hgl_client *client, json_t *request, int timeout_ms, json_t **result,
                     struct hgl_err *err) HGL_NODISCARD;
+/* Without waiting: the answer, whole, as it came, comes with hgl_client_answer, among others; tell
+ * them apart by their "id". HGL_TIMEOUT. */
+int hgl_client_send(struct hgl_client *client, json_t *request, struct hgl_err *err) HGL_NODISCARD;
+int hgl_client_answer(struct hgl_client *client, int timeout_ms, json_t **answer,
+                      struct hgl_err *err) HGL_NODISCARD;
+/* What an answer holds. Steals it. */
+int hgl_client_unpack(json_t *answer, json_t **result, struct hgl_err *err) HGL_NODISCARD;
 /* The next event after a "tail". HGL_CLOSED at the end. */
 int hgl_client_next(struct hgl_client *client, json_t **event, struct hgl_err *err) HGL_NODISCARD;
 

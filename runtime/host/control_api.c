@@ -432,6 +432,36 @@ static int call_reload(const struct call *call, struct hgl_err *err)
   return status;
 }
 
+static int call_console(const struct call *call, struct hgl_err *err)
+{
+  long uid = hgl_control_client_uid(call->client);
+  struct ask *ask = remember_ask(call, err);
+  if (!ask) return -(int)err->code;
+  int status = hgl_control_console(call->api->host, call->request, uid, answer_came, ask, err);
+  if (status) forget_ask(ask);
+  return status;
+}
+
+/* Of the line that this client gave under the id. */
+static int call_console_stop(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  const json_t *of = json_object_get(call->request, "of");
+  const struct ask *ask = call->api->asks;
+  while (ask && (ask->client != call->client || !of || !json_equal(ask->tag, of))) ask = ask->next;
+  if (!ask) return hgl_fail(err, HGL_NOT_FOUND, "no line of this id is running");
+  return hgl_host_console_stop(call->api->host, ask, err);
+}
+
+static int call_complete(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  return hgl_control_complete(call->api->host, call->request, result, err);
+}
+
+static int call_state(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  return hgl_control_state(call->api->host, call->request, result, err);
+}
+
 /* Tails --------------------------------------------------------------------------------------- */
 
 static bool wants_kind(const struct tail *tail, const char *kind)
@@ -620,7 +650,9 @@ static const struct {
     {"runs.list", call_runs_list, NULL}, {"runs.show", call_runs_show, NULL},
     {"runs.retry", call_run, NULL},      {"runs.finish", call_run, NULL},
     {"runs.drop", call_run, NULL},       {"log", call_log, NULL},
-    {"agent.reload", NULL, call_reload},
+    {"agent.reload", NULL, call_reload}, {"agent.state", call_state, NULL},
+    {"console", NULL, call_console},     {"console.stop", call_console_stop, NULL},
+    {"complete", call_complete, NULL},
 };
 enum { CALL_COUNT = sizeof calls / sizeof *calls };
 

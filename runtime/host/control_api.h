@@ -41,6 +41,14 @@ int hgl_control_reload(struct hgl_host *host, const json_t *request,
                        void (*done)(void *user, json_t *result, const struct hgl_err *why),
                        void *user, struct hgl_err *err) HGL_NODISCARD;
 
+/* control_console.c: "console", which answers as hgl_host_console does; "complete"; "agent.state". */
+int hgl_control_console(struct hgl_host *host, const json_t *request, long uid,
+                        hgl_console_done done, void *user, struct hgl_err *err) HGL_NODISCARD;
+int hgl_control_complete(struct hgl_host *host, const json_t *request, json_t **result,
+                         struct hgl_err *err) HGL_NODISCARD;
+int hgl_control_state(struct hgl_host *host, const json_t *request, json_t **result,
+                      struct hgl_err *err) HGL_NODISCARD;
+
 /* control_agents.c: the calls "agent.…". Changes the agent that the request names, whose name is
  * appended to `name`; hgl_host_when_settled tells when it is done. */
 int hgl_control_change_agent(struct hgl_host *host, const struct hgl_control_actions *actions,

@@ -13,6 +13,8 @@ const struct hgl_verb *const hgl_verbs[] = {
     &hgl_verb_agents,
     &hgl_verb_agent,
     &hgl_verb_reload,
+    &hgl_verb_console,
+    &hgl_verb_state,
     &hgl_verb_peers,
     &hgl_verb_find,
     &hgl_verb_send,

@@ -122,6 +122,17 @@ static void client_came(uv_stream_t *listener, int status)
     drop(client);
 }
 
+long hgl_control_client_uid(const struct hgl_control_client *client)
+{
+  struct ucred peer;
+  socklen_t size = sizeof peer;
+  uv_os_fd_t fd;
+  if (uv_fileno((const uv_handle_t *)&client->pipe, &fd) < 0 ||
+      getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+    return -1;
+  return (long)peer.uid;
+}
+
 static void written(uv_write_t *request, int status)
 {
   struct write *write = (struct write *)request;

@@ -29,6 +29,8 @@ void hgl_control_destroy(struct hgl_control *control); /* removes the socket fil
 /* Adds the newline. HGL_CLOSED, HGL_LIMIT (and the client is dropped). */
 int hgl_control_send(struct hgl_control_client *client, struct hgl_bytes line,
                      struct hgl_err *err) HGL_NODISCARD;
+/* Whose process it is; -1: not known. */
+long hgl_control_client_uid(const struct hgl_control_client *client);
 void hgl_control_finish(struct hgl_control_client *client); /* closes once everything is written */
 
 /* The other end, blocking, for the command line. */
