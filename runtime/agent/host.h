@@ -217,7 +217,7 @@ int hgl_host_change_agent(struct hgl_host *host, const struct hgl_agent_config *
  * "changed", "from", "to" (versions), "upgraded", "old_handlers" (that go on under an older
  * script), "restarted"} (borrowed); or with why it was not made: HGL_SCRIPT, HGL_INVALID,
  * HGL_NO_MEMORY, HGL_CLOSED… `if_changed`: nothing happens when the script and its modules are
- * those that run. */
+ * those that run, and whoever asks tells what came of it: it is not logged. */
 typedef void (*hgl_reload_done)(void *user, json_t *result, const struct hgl_err *why);
 int hgl_host_reload_agent(struct hgl_host *host, const char *name, struct hgl_bytes source,
                           bool if_changed, hgl_reload_done done, void *user,

@@ -206,7 +206,7 @@ static json_t *describe(const struct child *child, bool changed, int64_t from, b
                    upgraded, "old_handlers", (json_int_t)count_old(agent), "restarted", 0);
 }
 
-static void tell_reloaded(const struct child *child, int64_t from)
+static void tell_reloaded(const struct child *child, enum hgl_log_level level, int64_t from)
 {
   const struct agent *agent = child->agent;
   size_t old = count_old(agent);
@@ -215,9 +215,9 @@ static void tell_reloaded(const struct child *child, int64_t from)
     snprintf(more, sizeof more, "; %zu handler%s on under the script %s began with", old,
              old == 1 ? " goes" : "s go", old == 1 ? "it" : "they");
   if (agent->manifest->version == from)
-    host_log(child->host, HGL_LOG_INFO, "%s is reloaded%s", child->name, more);
+    host_log(child->host, level, "%s is reloaded%s", child->name, more);
   else
-    host_log(child->host, HGL_LOG_INFO, "%s is reloaded: version %lld to %lld%s", child->name,
+    host_log(child->host, level, "%s is reloaded: version %lld to %lld%s", child->name,
              (long long)from, (long long)agent->manifest->version, more);
   watch_event(child->host, "agent",
               json_pack("{s:s, s:s}", "name", child->name, "what", "reloaded"));
@@ -250,7 +250,7 @@ static int replace(struct child *child, struct reload *reload, struct hgl_err *e
   window_deinit(&child->dead_letters);
   struct hgl_err fatal;
   if (follow(agent, &fatal)) host_fatal(host, &fatal);
-  tell_reloaded(child, from);
+  tell_reloaded(child, reload->if_changed ? HGL_LOG_DEBUG : HGL_LOG_INFO, from);
   reload->result = describe(child, changed, from, upgraded);
   return 0;
 }
@@ -289,8 +289,8 @@ static void try(struct hgl_host *host, struct reload *reload)
                      : hgl_fail(&reload->why, HGL_NOT_FOUND, "there is no agent named %.80s here",
                                 reload->name);
   if (status)
-    host_log(host, HGL_LOG_ERROR, "%s is not reloaded, and goes on as before: %s", reload->name,
-             reload->why.message);
+    host_log(host, reload->if_changed ? HGL_LOG_DEBUG : HGL_LOG_ERROR,
+             "%s is not reloaded, and goes on as before: %s", reload->name, reload->why.message);
   else if (!reload->result)
     hgl_fail(&reload->why, HGL_NO_MEMORY, "out of memory");
   script_text_release(host, reload->script);

@@ -11,6 +11,7 @@
 #include "host/keys.h"
 #include "host/paths.h"
 #include "host/reload.h"
+#include "host/script_watch.h"
 #include "net/net.h"
 #include "net/tls.h"
 #include "protocol/address.h"
@@ -43,6 +44,7 @@ struct hgl_node {
   struct hgl_watchdog *watchdog;
   struct hgl_host *host;
   struct hgl_control_api *control;
+  struct hgl_script_watch *watch; /* or NULL */
   /* running */
   char did[HGL_DID_TEXT_SIZE];
   char stdlib[PATH_MAX];
@@ -679,12 +681,19 @@ static int open_control(struct hgl_node *node, const struct hgl_node_config *con
                                       node->loop, err);
 }
 
+static int open_watch(struct hgl_node *node, const struct hgl_node_config *config,
+                      struct hgl_err *err)
+{
+  if (!config->watch) return 0;
+  return hgl_script_watch_create(node->loop, node->host, config->log, &node->watch, err);
+}
+
 int hgl_node_create(const struct hgl_node_config *config, struct hgl_node **out,
                     struct hgl_err *err)
 {
   static int (*const steps[])(struct hgl_node *, const struct hgl_node_config *,
                               struct hgl_err *) = {
-      open_store, open_keys, open_net, open_host, add_agents, open_links, open_control,
+      open_store, open_keys, open_net, open_host, add_agents, open_links, open_control, open_watch,
   };
   struct hgl_node *node = hgl_zalloc(sizeof *node);
   if (!node) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
@@ -716,6 +725,7 @@ void hgl_node_destroy(struct hgl_node *node)
     node->host = NULL; /* what the net still says is for nobody */
     hgl_host_destroy(host);
   }
+  hgl_script_watch_destroy(node->watch);
   hgl_control_api_destroy(node->control);
   hgl_watchdog_destroy(node->watchdog);
   hgl_chunks_destroy(node->chunks);

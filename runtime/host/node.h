@@ -50,6 +50,7 @@ struct hgl_node_config {
   bool allow_private; /* dial private addresses that others name; on by itself where we listen on
                          one */
   bool no_control;    /* no control socket */
+  bool watch;         /* agents are reloaded when their files change */
   const struct hgl_node_agent *agents;
   size_t agent_count;
   const struct hgl_group_config *groups;

@@ -16,7 +16,7 @@ struct run_options {
   const char *config, *data, *listen, *tls, *certificate, *key, *trust, *durability, *journal_size,
       *journal_age, *disk_reserve, *grace, *passphrase_file, *log, *log_file;
   struct hgl_texts joins, urls, allows, delegations, scripts, log_levels;
-  bool allow_private, json, verbose;
+  bool allow_private, watch, json, verbose;
 };
 
 static int apply_log(struct hgl_config *config, const struct run_options *given,
@@ -63,6 +63,7 @@ static int apply(struct hgl_config *config, const struct run_options *given, str
   if (!node->data) node->data = HGL_DATA_DEFAULT;
   if (given->trust) node->trust = given->trust;
   node->allow_private |= given->allow_private;
+  node->watch = given->watch;
   return status ? status : apply_log(config, given, err);
 }
 
@@ -261,6 +262,8 @@ static int run_main(const struct hgl_verb *verb, int argc, char **argv)
        "seals new keys, opens sealed ones (also: HAGGLE_PASSPHRASE)"},
       {"allow-private", NULL, HGL_OPTION_FLAG, &given.allow_private,
        "dial private addresses that peers name"},
+      {"watch", NULL, HGL_OPTION_FLAG, &given.watch,
+       "reloads agents when their scripts, or modules beside\nthem, change (see haggle reload)"},
       {"json", NULL, HGL_OPTION_FLAG, &given.json,
        "what was started, as one JSON object; of its agents the\nfirst 1000"},
       {"log", "text|json|journal", HGL_OPTION_TEXT, &given.log,
