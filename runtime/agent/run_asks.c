@@ -130,12 +130,18 @@ static void read_refusal(struct ask *ask, const struct hgl_envelope *envelope)
   }
 }
 
+/* Of an agent that asks itself, its question comes from the one who is asked. */
+static bool is_question(const struct hgl_envelope *envelope)
+{
+  return hgl_id_equal(&envelope->id, &envelope->thid);
+}
+
 bool run_expects(struct agent *agent, const struct hgl_envelope *envelope)
 {
   if (!agent->script) return operator_expects(agent, envelope);
   struct agent_run *run;
   const struct ask *ask = find_ask(agent, &envelope->thid, &run);
-  return ask && hgl_key_equal(&ask->peer, &envelope->from);
+  return ask && hgl_key_equal(&ask->peer, &envelope->from) && !is_question(envelope);
 }
 
 bool run_answer(struct agent *agent, struct message *message)
@@ -143,7 +149,9 @@ bool run_answer(struct agent *agent, struct message *message)
   if (!agent->script) return operator_answer(agent, message);
   struct agent_run *run;
   struct ask *ask = find_ask(agent, &message->envelope.thid, &run);
-  if (!ask || !hgl_key_equal(&ask->peer, &message->envelope.from)) return false;
+  if (!ask || !hgl_key_equal(&ask->peer, &message->envelope.from) ||
+      is_question(&message->envelope))
+    return false;
   if (hgl_bytes_is(message->envelope.type, "haggle/1.0/refuse"))
     read_refusal(ask, &message->envelope);
   else

@@ -165,6 +165,7 @@ static void a_line_may_wait_over_a_restart_and_be_given_up(void **state)
   world_agent(a, "x", script, NULL);
   world_agent(a, "y", script, NULL);
   assert_shows(a, "agent.ask('y', 'echo/1.0/say', { n = 3 }).body.n", "3");
+  assert_shows(a, "agent.ask('x', 'echo/1.0/say', { n = 4 }).type", "\"echo/1.0/said\"");
   give(a, "x", "state.n = 1 agent.sleep('10s') state.n = state.n + 1 return 'slept'", &outcome);
   world_advance(&world, 5000);
   assert_int_equal(outcome.told, 0);
