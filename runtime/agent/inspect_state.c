@@ -169,6 +169,17 @@ static int describe(struct looking *looking, const struct hgl_state_value *value
 
 /* ---- the place ---- */
 
+/* A place that is written badly is that, whatever is there. */
+static int check_place(struct hgl_bytes place, struct hgl_err *err)
+{
+  struct hgl_state_name name = {.text = place};
+  struct hgl_state_key key;
+  bool more = true;
+  int status = 0;
+  while (!status && more) status = hgl_state_name_next(&name, &key, &more, err);
+  return status;
+}
+
 static int find(struct hgl_state *state, struct hgl_bytes place, struct hgl_state_value *out,
                 struct hgl_err *err)
 {
@@ -231,7 +242,8 @@ int hgl_host_state(struct hgl_host *host, const char *name, struct hgl_bytes pla
   struct looking looking = {.depth_max = depth, .entries_max = entries};
   json_t *value = NULL;
   if (!child) return hgl_fail(err, HGL_NOT_FOUND, "there is no agent named %.80s here", name);
-  int status = look_at(child, place, &looking, &value, err);
+  int status = check_place(place, err);
+  if (!status) status = look_at(child, place, &looking, &value, err);
   if (status) return status;
   *out = json_pack("{s:o, s:I}", "value", value, "left_out", (json_int_t)looking.left_out);
   return *out ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");

@@ -443,11 +443,23 @@ static void dialogue_holds_each_side_to_its_role(void **state)
   hgl_definition_destroy(definition);
 }
 
+/* Of a program that did not know under which definition a dialogue began. */
+static void an_older_row_of_a_dialogue_is_read(void **state)
+{
+  static const uint8_t row[] = {0x85, 0x02, 0xf5, 0xf4, 0xf4, 0x18, 0x64};
+  struct hgl_err err = {0};
+  struct hgl_dialogue dialogue;
+  assert_ok(hgl_dialogue_decode(hgl_bytes(row, sizeof row), &dialogue, &err));
+  assert_int_equal(dialogue.last, 2);
+  assert_int_equal(dialogue.deadline_ms, 100);
+  assert_int_equal(dialogue.definition, 0);
+}
+
 static void dialogue_row_survives_and_refuses_other_bytes(void **state)
 {
   struct hgl_err err = {0};
   const struct hgl_dialogue dialogue = {
-      .last = 64, .last_was_ours = true, .ended = true, .deadline_ms = 1234567};
+      .last = 64, .last_was_ours = true, .ended = true, .deadline_ms = 1234567, .definition = 77};
   struct hgl_dialogue again;
   struct hgl_buf row;
   hgl_buf_init(&row, 64);
@@ -456,6 +468,7 @@ static void dialogue_row_survives_and_refuses_other_bytes(void **state)
   assert_int_equal(again.last, 64);
   assert_true(again.last_was_ours && again.ended && !again.we_opened);
   assert_int_equal(again.deadline_ms, 1234567);
+  assert_int_equal(again.definition, 77);
   for (size_t size = 0; size < row.size; size++)
     assert_true(hgl_dialogue_decode(hgl_bytes(row.data, size), &again, &err) != 0);
   row.data[2]++; /* last: 65 */
@@ -505,6 +518,7 @@ int main(void)
       cmocka_unit_test(dialogue_follows_its_definition_to_the_end),
       cmocka_unit_test(dialogue_refuses_what_is_not_the_turn_and_stays_as_it_was),
       cmocka_unit_test(dialogue_holds_each_side_to_its_role),
+      cmocka_unit_test(an_older_row_of_a_dialogue_is_read),
       cmocka_unit_test(dialogue_row_survives_and_refuses_other_bytes),
       cmocka_unit_test(definition_survives_every_failed_allocation),
   };
