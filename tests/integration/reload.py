@@ -67,6 +67,7 @@ def by_hand(check):
                "the new script serves while the old one's handler waits")
     a.call("send", to="counter", type="counter/1.0/wait", body={"long": "1s"})
     check.eventually(lambda: len(a.call("runs.list")) == 2, "one of the new script waits, too")
+    a.body("counter", "counter/1.0/ask")  # answered when all before it is durable
     a.kill()
     a.start()
     check.eventually(lambda: a.call("agent.state", name="counter")["value"].get("ended") in
@@ -194,6 +195,7 @@ class Terminal:
             except OSError:
                 pass
             self.sees("\0", 0.3)
+            time.sleep(0.1)
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 return os.waitstatus_to_exitcode(status)
