@@ -31,7 +31,7 @@ static int read_text(struct hgl_bytes value, const char *key, size_t size_max,
 
 static int read_declared(struct hgl_bytes value, struct declared *out, struct hgl_err *err)
 {
-  struct hgl_bytes field;
+  struct hgl_bytes field = {0};
   bool found;
   int status = hgl_value_field(value, "at_start", &field, &found, err);
   if (status) return status;

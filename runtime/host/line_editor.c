@@ -16,7 +16,7 @@ struct hgl_line_editor {
   History *history;
   char *path;
   const char *prompt;
-  bool cancelled;
+  bool cancelled, closed;
   json_t *(*complete)(void *user, struct hgl_bytes text);
   void *user;
 };
@@ -38,6 +38,21 @@ static unsigned char cancel(EditLine *edit, int key)
 {
   editor_of(edit)->cancelled = true;
   return CC_NEWLINE;
+}
+
+/* Ctrl-D: on an empty line the end, else deletes the character at the cursor. Typed between two
+ * prompts, while the terminal collects lines itself, it comes as a NUL. */
+static unsigned char close_line(EditLine *edit, int key)
+{
+  const LineInfo *line = el_line(edit);
+  if (line->buffer == line->lastchar) {
+    editor_of(edit)->closed = true;
+    return CC_NEWLINE;
+  }
+  if (line->cursor == line->lastchar) return CC_ERROR;
+  el_cursor(edit, 1);
+  el_deletestr(edit, 1);
+  return CC_REFRESH;
 }
 
 /* ---- completion ---- */
@@ -120,6 +135,9 @@ static int set_up(struct hgl_line_editor *editor, struct hgl_err *err)
   el_set(edit, EL_BIND, "^I", "complete", NULL);
   el_set(edit, EL_ADDFN, "cancel", "leaves the line", cancel);
   el_set(edit, EL_BIND, "^C", "cancel", NULL);
+  el_set(edit, EL_ADDFN, "close", "ends, or deletes a character", close_line);
+  el_set(edit, EL_BIND, "^D", "close", NULL);
+  el_set(edit, EL_BIND, "^@", "close", NULL);
   el_set(edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
   el_set(edit, EL_SETTY, "-d", "-isig", NULL);
   if (editor->path) history(editor->history, &event, H_LOAD, editor->path);
@@ -176,13 +194,13 @@ enum hgl_line_end hgl_line_editor_read(struct hgl_line_editor *editor, const cha
 {
   int size = 0;
   editor->prompt = prompt;
-  editor->cancelled = false;
+  editor->cancelled = editor->closed = false;
   const char *line = el_gets(editor->edit, &size);
   if (editor->cancelled) {
     printf("\n");
     return HGL_LINE_CANCELLED;
   }
-  if (!line || size <= 0) return HGL_LINE_CLOSED;
+  if (editor->closed || !line || size <= 0) return HGL_LINE_CLOSED;
   *out = hgl_bytes(line, line[size - 1] == '\n' ? (size_t)size - 1 : (size_t)size);
   return HGL_LINE_READ;
 }

@@ -3,7 +3,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "host/reload.h"
-#include "net/watch.h"
+#include "net/folder_watch.h"
 #include "protocol/crypto.h"
 
 struct file {
@@ -19,7 +19,7 @@ struct file {
 struct hgl_script_watch {
   struct hgl_host *host;
   const struct hgl_log *log;
-  struct hgl_watch *folders;
+  struct hgl_folder_watch *folders;
   struct hgl_map files; /* path → struct file */
 };
 
@@ -42,11 +42,11 @@ static bool hash_of(const char *path, struct hgl_hash *out)
 static int watch_folder_of(struct hgl_script_watch *watch, const char *path, struct hgl_err *err)
 {
   const char *slash = strrchr(path, '/');
-  if (!slash) return hgl_watch_folder(watch->folders, ".", err);
+  if (!slash) return hgl_folder_watch_add(watch->folders, ".", err);
   size_t size = slash == path ? 1 : (size_t)(slash - path);
   char *folder = hgl_strndup(path, size);
   if (!folder) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  int status = hgl_watch_folder(watch->folders, folder, err);
+  int status = hgl_folder_watch_add(watch->folders, folder, err);
   hgl_free(folder);
   return status;
 }
@@ -196,7 +196,7 @@ int hgl_script_watch_create(struct hgl_loop *loop, struct hgl_host *host, const 
   watch->host = host;
   watch->log = log;
   hgl_map_init(&watch->files, 0, 0); /* keys are names of this host's own files */
-  int status = hgl_watch_create(loop, ".lua", changed, watch, &watch->folders, err);
+  int status = hgl_folder_watch_create(loop, ".lua", changed, watch, &watch->folders, err);
   if (!status) status = collect(watch, err);
   if (status) {
     hgl_script_watch_destroy(watch);
@@ -210,7 +210,7 @@ void hgl_script_watch_destroy(struct hgl_script_watch *watch)
 {
   struct hgl_map_slot *slot;
   if (!watch) return;
-  hgl_watch_destroy(watch->folders);
+  hgl_folder_watch_destroy(watch->folders);
   for (size_t i = 0; (slot = hgl_map_next(&watch->files, &i));) hgl_free(slot->value);
   hgl_map_deinit(&watch->files);
   hgl_free(watch);

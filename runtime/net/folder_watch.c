@@ -1,4 +1,4 @@
-#include "net/watch.h"
+#include "net/folder_watch.h"
 
 #include <string.h>
 
@@ -10,12 +10,12 @@ enum { SETTLE_MS = 100, SETTLE_MAX_MS = 1000, LOOK_AGAIN_MS = 1000, FOLDERS_MAX 
 struct folder {
   uv_fs_event_t event; /* first member */
   struct folder *next;
-  struct hgl_watch *watch;
+  struct hgl_folder_watch *watch;
   bool armed;
   char path[];
 };
 
-struct hgl_watch {
+struct hgl_folder_watch {
   uv_timer_t settle, again;
   struct hgl_loop *loop;
   struct folder *folders;
@@ -31,12 +31,12 @@ static void arm(struct folder *folder);
 
 static void settled(uv_timer_t *timer)
 {
-  struct hgl_watch *watch = timer->data;
+  struct hgl_folder_watch *watch = timer->data;
   watch->since_ms = 0;
   watch->changed(watch->user);
 }
 
-static void note(struct hgl_watch *watch)
+static void note(struct hgl_folder_watch *watch)
 {
   uint64_t now = uv_now(hgl_loop_uv(watch->loop));
   if (!watch->since_ms) watch->since_ms = now ? now : 1;
@@ -45,7 +45,7 @@ static void note(struct hgl_watch *watch)
   uv_timer_start(&watch->settle, settled, wait < SETTLE_MS ? wait : SETTLE_MS, 0);
 }
 
-static bool is_ours(const struct hgl_watch *watch, const char *name)
+static bool is_ours(const struct hgl_folder_watch *watch, const char *name)
 {
   size_t size = name ? strlen(name) : 0, suffix = strlen(watch->suffix);
   return !name || (size >= suffix && strcmp(name + size - suffix, watch->suffix) == 0);
@@ -67,7 +67,7 @@ static void event_came(uv_fs_event_t *event, const char *name, int events, int s
 
 static void look_again(uv_timer_t *timer)
 {
-  struct hgl_watch *watch = timer->data;
+  struct hgl_folder_watch *watch = timer->data;
   for (struct folder *folder = watch->folders; folder; folder = folder->next) {
     if (folder->armed) continue;
     arm(folder);
@@ -77,16 +77,16 @@ static void look_again(uv_timer_t *timer)
 
 static void arm(struct folder *folder)
 {
-  struct hgl_watch *watch = folder->watch;
+  struct hgl_folder_watch *watch = folder->watch;
   folder->armed = uv_fs_event_start(&folder->event, event_came, folder->path, 0) == 0;
   if (!folder->armed) uv_timer_start(&watch->again, look_again, LOOK_AGAIN_MS, 0);
 }
 
-int hgl_watch_create(struct hgl_loop *loop, const char *suffix, void (*changed)(void *user),
-                     void *user, struct hgl_watch **out, struct hgl_err *err)
+int hgl_folder_watch_create(struct hgl_loop *loop, const char *suffix, void (*changed)(void *user),
+                            void *user, struct hgl_folder_watch **out, struct hgl_err *err)
 {
   size_t size = strlen(suffix) + 1;
-  struct hgl_watch *watch = hgl_zalloc(sizeof *watch + size);
+  struct hgl_folder_watch *watch = hgl_zalloc(sizeof *watch + size);
   if (!watch) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   watch->loop = loop;
   watch->changed = changed;
@@ -100,7 +100,7 @@ int hgl_watch_create(struct hgl_loop *loop, const char *suffix, void (*changed)(
   return 0;
 }
 
-int hgl_watch_folder(struct hgl_watch *watch, const char *path, struct hgl_err *err)
+int hgl_folder_watch_add(struct hgl_folder_watch *watch, const char *path, struct hgl_err *err)
 {
   size_t size = strlen(path) + 1;
   for (struct folder *folder = watch->folders; folder; folder = folder->next)
@@ -126,7 +126,7 @@ int hgl_watch_folder(struct hgl_watch *watch, const char *path, struct hgl_err *
 
 /* ---- the end ---- */
 
-static void free_watch(struct hgl_watch *watch)
+static void free_watch(struct hgl_folder_watch *watch)
 {
   if (--watch->open_handles) return;
   for (struct folder *folder; (folder = watch->folders);) {
@@ -146,7 +146,7 @@ static void folder_closed(uv_handle_t *event)
   free_watch(((struct folder *)event)->watch);
 }
 
-void hgl_watch_destroy(struct hgl_watch *watch)
+void hgl_folder_watch_destroy(struct hgl_folder_watch *watch)
 {
   if (!watch) return;
   uv_close((uv_handle_t *)&watch->settle, timer_closed);

@@ -6,11 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "net/watch.h"
+#include "net/folder_watch.h"
 
 static char folder[64];
 static struct hgl_loop *loop;
-static struct hgl_watch *watch;
+static struct hgl_folder_watch *watch;
 static int told;
 
 static void changed(void *user)
@@ -25,15 +25,15 @@ static void begin(void)
   assert_non_null(mkdtemp(folder));
   told = 0;
   assert_ok(hgl_loop_create(&hgl_clock_system, &loop, &err));
-  assert_ok(hgl_watch_create(loop, ".lua", changed, NULL, &watch, &err));
-  assert_ok(hgl_watch_folder(watch, folder, &err));
-  assert_ok(hgl_watch_folder(watch, folder, &err));
+  assert_ok(hgl_folder_watch_create(loop, ".lua", changed, NULL, &watch, &err));
+  assert_ok(hgl_folder_watch_add(watch, folder, &err));
+  assert_ok(hgl_folder_watch_add(watch, folder, &err));
 }
 
 static void end(void)
 {
   char command[96];
-  hgl_watch_destroy(watch);
+  hgl_folder_watch_destroy(watch);
   hgl_loop_destroy(loop);
   snprintf(command, sizeof command, "rm -rf %s", folder);
   assert_int_equal(system(command), 0);
