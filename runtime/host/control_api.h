@@ -41,7 +41,8 @@ int hgl_control_reload(struct hgl_host *host, const json_t *request,
                        void (*done)(void *user, json_t *result, const struct hgl_err *why),
                        void *user, struct hgl_err *err) HGL_NODISCARD;
 
-/* control_console.c: "console", which answers as hgl_host_console does; "complete"; "agent.state". */
+/* control_console.c: "console", which answers as hgl_host_console does; "complete"; "agent.state".
+ */
 int hgl_control_console(struct hgl_host *host, const json_t *request, long uid,
                         hgl_console_done done, void *user, struct hgl_err *err) HGL_NODISCARD;
 int hgl_control_complete(struct hgl_host *host, const json_t *request, json_t **result,
