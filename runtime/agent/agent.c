@@ -24,29 +24,10 @@ struct agent *agent_by_name(const struct hgl_host *host, struct hgl_bytes name)
   return child ? child->agent : NULL;
 }
 
-/* A grant that ends in a star covers everything that begins so; else it must be equal. */
-static size_t folder_of(struct hgl_bytes path)
-{
-  const uint8_t *slash = memrchr(path.data, '/', path.size);
-  return slash ? (size_t)(slash - path.data) + 1 : 0;
-}
-
 bool agent_granted(const struct agent *agent, const char *kind, struct hgl_bytes value,
                    size_t *folder_size)
 {
-  size_t kind_size = strlen(kind);
-  for (char **grant = agent->child->grants; grant && *grant; grant++) {
-    if (strncmp(*grant, kind, kind_size) != 0 || (*grant)[kind_size] != '=') continue;
-    struct hgl_bytes allowed = hgl_text(*grant + kind_size + 1);
-    bool prefix = allowed.size && allowed.data[allowed.size - 1] == '*';
-    *folder_size = prefix ? folder_of(allowed) : 0;
-    if (prefix ? value.size >= allowed.size - 1 &&
-                     memcmp(value.data, allowed.data, allowed.size - 1) == 0 &&
-                     !memmem(value.data, value.size, "/../", 4)
-               : hgl_bytes_equal(allowed, value))
-      return true;
-  }
-  return false;
+  return hgl_grants_cover((const char *const *)agent->child->grants, kind, value, folder_size);
 }
 
 /* ---- rows ---- */

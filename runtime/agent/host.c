@@ -184,7 +184,8 @@ int hgl_host_create(const struct hgl_host_config *config, struct hgl_host **out,
   struct hgl_map *maps[] = {
       &host->manifests,         &host->limits,    &host->peers,        &host->delegations,
       &host->delegation_shares, &host->addresses, &host->accounts,     &host->scripts,
-      &host->children_by_name,  &host->groups,    &host->kept_scripts, &host->zones};
+      &host->children_by_name,  &host->groups,    &host->kept_scripts, &host->zones,
+      &host->calls};
   for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
     hgl_map_init(maps[i], hgl_random_u64(config->random), hgl_random_u64(config->random));
   hgl_table_init(&host->agents_by_key, offsetof(struct agent, key), HGL_KEY_SIZE,
@@ -236,6 +237,7 @@ void hgl_host_destroy(struct hgl_host *host)
   hgl_table_deinit(&host->agents_by_key);
   hgl_map_deinit(&host->kept_scripts);
   hgl_map_deinit(&host->peers);
+  hgl_map_deinit(&host->calls);
   for (char **url = host->urls; url && *url; url++) hgl_free(*url);
   hgl_free(host->urls);
   hgl_free(host->agents);

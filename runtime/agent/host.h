@@ -19,6 +19,7 @@
 
 #include <jansson.h>
 
+#include "agent/calls.h"
 #include "agent/directory.h"
 #include "agent/limits.h"
 #include "base/log.h"
@@ -105,6 +106,7 @@ struct hgl_host_config {
   struct hgl_transport transport;
   struct hgl_files files;
   struct hgl_agent_keys keys;
+  const struct hgl_service *services; /* ended by one without a name; or NULL; borrowed */
   const char *stdlib_folder;     /* holds haggle/market.lua … */
   struct hgl_watchdog *watchdog; /* NULL: no time limit */
   struct hgl_chunks *chunks;     /* compiled scripts */

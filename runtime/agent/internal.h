@@ -143,7 +143,8 @@ struct agent {
   size_t author_at;   /* its place among that group's authors */
   uint64_t said_tick; /* see accounts.c */
   size_t said_bytes;
-  struct hgl_bucket said, logged, logged_bytes; /* of this second */
+  size_t calls_open;
+  struct hgl_bucket said, called, logged, logged_bytes; /* of this second */
   bool log_full;         /* the surplus of its log is left out, which has been said */
   uint64_t log_left_out; /* lines, since then; and in all: */
   uint64_t log_left_out_total;
@@ -360,6 +361,10 @@ struct hgl_host {
   struct hgl_heap wall_heap; /* durable timers, by Unix time */
   int64_t timers_ms;         /* Unix time when they were looked at last */
   struct hgl_heap mono_heap; /* runs, by monotonic time */
+
+  struct outside_call *calls_waiting; /* for the commit of their stretch; see calls.c */
+  struct hgl_map calls;               /* ticket → struct agent_run: begun */
+  uint64_t last_ticket;
 
   /* the header chain */
   struct hgl_incarnation incarnation;

@@ -23,6 +23,9 @@ const struct hgl_limit hgl_limit_list[] = {
      HGL_DIALOGUES_PER_PEER_DEFAULT, NULL},
     {"messages", HGL_LIMIT_COUNT, FIELD(messages), HGL_MESSAGES_DEFAULT, NULL},
     {"outbox", HGL_LIMIT_SIZE, FIELD(outbox_bytes), HGL_OUTBOX_BYTES_DEFAULT, NULL},
+    {"calls", HGL_LIMIT_COUNT, FIELD(calls), HGL_CALLS_DEFAULT, NULL},
+    {"calls_per_second", HGL_LIMIT_COUNT, FIELD(calls_per_second), HGL_CALLS_PER_SECOND_DEFAULT,
+     NULL},
     {"log_lines", HGL_LIMIT_COUNT, FIELD(log_lines), HGL_LOG_LINES_DEFAULT, NULL},
     {"log_bytes", HGL_LIMIT_SIZE, FIELD(log_bytes), HGL_LOG_BYTES_DEFAULT, NULL},
 };

@@ -28,6 +28,8 @@ enum {
   HGL_DIALOGUES_PER_PEER_DEFAULT = 1000,
   HGL_MESSAGES_DEFAULT = 20000,
   HGL_OUTBOX_BYTES_DEFAULT = 32 << 20,
+  HGL_CALLS_DEFAULT = 32,
+  HGL_CALLS_PER_SECOND_DEFAULT = 100,
   HGL_LOG_LINES_DEFAULT = 1000,
   HGL_LOG_BYTES_DEFAULT = 256 << 10,
 };
@@ -49,6 +51,8 @@ struct hgl_agent_limits {
   int64_t dialogues_per_peer;       /* of them with one peer */
   int64_t messages;                 /* said in a second */
   int64_t outbox_bytes;             /* said to other hosts and not acknowledged */
+  int64_t calls;                    /* to the outside that go on */
+  int64_t calls_per_second;         /* of them */
   int64_t log_lines;                /* written in a second */
   int64_t log_bytes;                /* of them */
 };

@@ -111,6 +111,11 @@ static int unlock(void *user, struct hgl_bytes key, struct hgl_err *err)
   return lock_release(user, key, err);
 }
 
+static int outside(void *user, const struct hgl_vm_outside *outside, struct hgl_err *err)
+{
+  return call_check(user, outside, err);
+}
+
 static int go_on(void *user, struct hgl_bytes name, struct hgl_bytes value, struct hgl_err *err)
 {
   struct agent *agent = user;
@@ -317,6 +322,7 @@ const struct hgl_vm_ops agent_ops = {.declare = declare,
                                      .timer_cancel = timer_cancel,
                                      .lock = lock,
                                      .unlock = unlock,
+                                     .outside = outside,
                                      .go_on = go_on,
                                      .call = call,
                                      .log = log_line,

@@ -199,6 +199,8 @@ static int begin_wait(struct agent_run *run, const struct hgl_vm_wait *wait, str
     hgl_buf_append_bytes(&run->lock, wait->lock);
     run->ticket = host_row(host);
     return hgl_buf_check(&run->lock, err);
+  case HGL_VM_WAIT_CALL:
+    return call_open(run, &wait->outside, err);
   default:
     return run_open_asks(run, wait, err);
   }
@@ -443,8 +445,7 @@ void run_due(struct hgl_host *host)
   while ((first = hgl_heap_first(&host->mono_heap)) && first->due <= host->mono_ms) {
     struct agent_run *run = (struct agent_run *)first;
     hgl_heap_remove(&host->mono_heap, first);
-    bool asks = run->waits == HGL_VM_WAIT_ASK || run->waits == HGL_VM_WAIT_ASK_ALL;
-    if (!run->stretches || run->retrying || !asks)
+    if (!run->stretches || run->retrying || !run->asks_open)
       run_wake(run);
     else
       run_asks_due(run);

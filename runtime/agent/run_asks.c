@@ -5,6 +5,7 @@ void asks_destroy(struct ask *asks, size_t count)
 {
   for (size_t i = 0; i < count; i++) {
     message_release(asks[i].answer);
+    hgl_buf_deinit(&asks[i].value);
     hgl_free(asks[i].why);
   }
   hgl_free(asks);
@@ -25,6 +26,7 @@ static void unlist(struct agent_run *run)
 
 void run_forget_asks(struct agent_run *run)
 {
+  call_forget(run);
   unlist(run);
   asks_destroy(run->asks, run->ask_count);
   run->asks = NULL;
@@ -100,7 +102,7 @@ static struct ask *find_ask(struct agent *agent, const struct hgl_id *thid,
 }
 
 /* Who answered was told that we have it: it is durable with this tick, unless it has been used. */
-static void close_ask(struct agent_run *run, struct ask *ask)
+void run_close_ask(struct agent_run *run, struct ask *ask)
 {
   ask->done = true;
   run->agent->host->changed = true;
@@ -156,7 +158,7 @@ bool run_answer(struct agent *agent, struct message *message)
     read_refusal(ask, &message->envelope);
   else
     ask->answer = message_hold(message);
-  close_ask(run, ask);
+  run_close_ask(run, ask);
   return true;
 }
 
@@ -169,7 +171,7 @@ bool run_fail_ask(struct agent *agent, const struct hgl_id *thid, enum hgl_code 
   if (!ask) return false;
   ask->code = code;
   ask->why = hgl_strndup(why, strlen(why));
-  close_ask(run, ask);
+  run_close_ask(run, ask);
   return true;
 }
 
@@ -182,7 +184,8 @@ void run_asks_due(struct agent_run *run)
     if (ask->done) continue;
     if (ask->deadline_ms <= host->mono_ms) {
       ask->code = HGL_TIMEOUT;
-      close_ask(run, ask);
+      call_forget(run);
+      run_close_ask(run, ask);
     } else if (ask->deadline_ms < next) {
       next = ask->deadline_ms;
     }
@@ -200,6 +203,8 @@ void asks_tell(const struct ask *asks, size_t count, struct hgl_vm_answer *answe
     if (ask->answer && !ask->code) {
       messages[i] = (struct hgl_vm_message){ask->answer->envelope, 1};
       answers[i].message = &messages[i];
+    } else if (ask->value.size) {
+      answers[i].value = hgl_buf_bytes(&ask->value);
     } else {
       answers[i].code = ask->code;
       answers[i].why = ask->why ? ask->why : hgl_code_meaning(ask->code);

@@ -17,9 +17,20 @@ static const char *status_of(const struct agent_run *run)
   return run->parked ? "parked" : run->retrying ? "retrying" : "waiting";
 }
 
+/* What is called and until when: not the request, which may hold what is nobody's business. */
+static void describe_call(const struct agent_run *run, json_t *wait)
+{
+  const struct hgl_host *host = run->agent->host;
+  struct hgl_bytes service = call_service(run);
+  json_object_set_new(wait, "service", json_stringn((const char *)service.data, service.size));
+  if (run->ask_count)
+    json_object_set_new(wait, "until_ms",
+                        json_integer(host->now_ms + run->asks[0].deadline_ms - host->mono_ms));
+}
+
 static json_t *describe_wait(const struct agent_run *run)
 {
-  static const char *const names[] = {"ask", "ask_all", "sleep", "exclusive"};
+  static const char *const names[] = {"ask", "ask_all", "sleep", "exclusive", "call"};
   const struct hgl_host *host = run->agent->host;
   assert(run->waits < sizeof names / sizeof *names);
   json_t *wait = json_pack("{s:s}", "for", names[run->waits]);
@@ -28,7 +39,8 @@ static json_t *describe_wait(const struct agent_run *run)
     json_object_set_new(wait, "until_ms", json_integer(run->until_ms));
   if (run->waits == HGL_VM_WAIT_LOCK)
     json_object_set_new(wait, "key", json_stringn((const char *)run->lock.data, run->lock.size));
-  for (size_t i = 0; i < run->ask_count; i++) {
+  if (run->waits == HGL_VM_WAIT_CALL) describe_call(run, wait);
+  for (size_t i = 0; i < run->ask_count && run->waits != HGL_VM_WAIT_CALL; i++) {
     const struct ask *ask = &run->asks[i];
     json_array_append_new(peers,
                           json_pack("{s:o, s:b, s:I}", "of", json_did(&ask->peer), "answered",

@@ -87,7 +87,7 @@ int run_add_record(struct agent_run *run, struct hgl_bytes events, struct hgl_er
 
 /* ---- out ---- */
 
-/* [code, why, proved, message] */
+/* [code, why, proved, message]; in place of the message [value], of a call to the outside. */
 static void put_answer(struct hgl_host *host, const struct ask *ask, struct hgl_buf *out)
 {
   struct hgl_buf evidence;
@@ -101,24 +101,30 @@ static void put_answer(struct hgl_host *host, const struct ask *ask, struct hgl_
   else
     hgl_cbor_put_null(out);
   hgl_cbor_put_bool(out, proved);
-  if (proved)
+  if (proved) {
     hgl_cbor_put_bytes(out, hgl_buf_bytes(&evidence));
-  else if (ask->answer)
+  } else if (ask->answer) {
     hgl_cbor_put_bytes(out, ask->answer->bytes);
-  else
+  } else if (ask->value.size) {
+    hgl_cbor_put_list(out, 1);
+    hgl_buf_append_bytes(out, hgl_buf_bytes(&ask->value));
+  } else {
     hgl_cbor_put_null(out);
+  }
   hgl_buf_deinit(&evidence);
 }
 
-/* [kind, until, lock, ticket, [held, times, …], [[thid, peer, deadline], …]]: in Unix time. A lock
- * that was granted meanwhile is granted again. */
+/* [kind, until, lock, ticket, [held, times, …], [[thid, peer, deadline], …], call]: in Unix time. A
+ * lock that was granted meanwhile is granted again; a call stands here only where one is waited
+ * for.
+ */
 static void put_wait(const struct agent_run *run, struct hgl_buf *out)
 {
   const struct hgl_host *host = run->agent->host;
   const struct held_locks none = {0}, *held = run->locks ? run->locks : &none;
   size_t count = held->count;
   bool granted = run->waits == HGL_VM_WAIT_LOCK && run->granted;
-  hgl_cbor_put_list(out, 6);
+  hgl_cbor_put_list(out, run->call ? 7 : 6);
   hgl_cbor_put_uint(out, run->waits);
   hgl_cbor_put_int(out, run->until_ms);
   hgl_cbor_put_bytes(out, hgl_buf_bytes(&run->lock));
@@ -138,6 +144,7 @@ static void put_wait(const struct agent_run *run, struct hgl_buf *out)
     hgl_cbor_put_bytes(out, hgl_key_bytes(&ask->peer));
     hgl_cbor_put_int(out, host->now_ms + (ask->deadline_ms - host->mono_ms));
   }
+  if (run->call) call_put(run, out);
 }
 
 static int put(struct agent_run *run, int part, size_t index, const struct hgl_buf *row, bool fresh,
@@ -290,6 +297,16 @@ void run_erase(struct agent_run *run)
 
 /* ---- in ---- */
 
+static int get_value(struct hgl_cbor_reader *in, struct ask *out, struct hgl_err *err)
+{
+  struct hgl_bytes value;
+  int status = hgl_cbor_get_value(in, "answer.value", &value, err);
+  if (status) return status;
+  hgl_buf_init(&out->value, HGL_BODY_SIZE_MAX);
+  hgl_buf_append_bytes(&out->value, value);
+  return hgl_buf_check(&out->value, err);
+}
+
 static int get_answer(struct hgl_cbor_reader *in, struct ask *out, struct hgl_err *err)
 {
   struct hgl_bytes code, value;
@@ -309,7 +326,9 @@ static int get_answer(struct hgl_cbor_reader *in, struct ask *out, struct hgl_er
       !(out->why = hgl_strndup((const char *)item.bytes.data, item.bytes.size)))
     return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   struct hgl_cbor_reader content = hgl_cbor_reader(value);
-  if ((status = hgl_cbor_next(&content, &item, err)) || item.kind != HGL_CBOR_BYTES) return status;
+  if ((status = hgl_cbor_next(&content, &item, err))) return status;
+  if (item.kind == HGL_CBOR_LIST) return get_value(&content, out, err);
+  if (item.kind != HGL_CBOR_BYTES) return 0;
   return proved ? message_from_evidence(item.bytes, &out->answer, err)
                 : message_copy(item.bytes, &out->answer, err);
 }
@@ -405,8 +424,8 @@ static int get_wait(struct agent_run *run, struct hgl_cbor_reader *in, struct hg
   size_t count;
   int status;
   if (in->at < in->end && *in->at == 0xf6) return 0; /* null: not the last of its tick */
-  if ((status = hgl_cbor_get_list(in, "wait", 6, &count, err)) ||
-      (status = hgl_cbor_get_uint(in, "wait.kind", HGL_VM_WAIT_LOCK, &kind, err)) ||
+  if ((status = hgl_cbor_get_list(in, "wait", 7, &count, err)) ||
+      (status = hgl_cbor_get_uint(in, "wait.kind", HGL_VM_WAIT_CALL, &kind, err)) ||
       (status = hgl_cbor_get_int(in, "wait.until", &run->until_ms, err)) ||
       (status = hgl_cbor_get_bytes(in, "wait.lock", 4096, &lock, err)) ||
       (status = hgl_cbor_get_uint(in, "wait.ticket", UINT64_MAX, &run->ticket, err)) ||
@@ -416,7 +435,8 @@ static int get_wait(struct agent_run *run, struct hgl_cbor_reader *in, struct hg
   hgl_buf_clear(&run->lock);
   hgl_buf_append_bytes(&run->lock, lock);
   if ((status = hgl_buf_check(&run->lock, err))) return status;
-  return get_asks(run, in, err);
+  status = get_asks(run, in, err);
+  return status || count < 7 ? status : call_get(run, in, err);
 }
 
 struct loading {
@@ -537,6 +557,8 @@ static int begin_to_wait(struct agent_run *run, struct hgl_err *err)
   }
   case HGL_VM_WAIT_LOCK:
     return 0;
+  case HGL_VM_WAIT_CALL:
+    return call_resume(run, err);
   default:
     return run_await_asks(run, err);
   }

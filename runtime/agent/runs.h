@@ -38,10 +38,12 @@ struct held_locks {
   size_t count, capacity;
 };
 
+/* Also of a call to the outside (calls.h), which has one: thid is its id, and no peer has it. */
 struct ask {
   struct hgl_id thid; /* of zeros: it could not be sent */
   struct hgl_key peer;
   struct message *answer;
+  struct hgl_buf value; /* what came of a call; or empty */
   enum hgl_code code;
   char *why;
   bool done;
@@ -97,10 +99,11 @@ struct agent_run {
   int64_t until_ms; /* SLEEP: Unix time */
   struct ask *asks;
   size_t ask_count, asks_open;
-  struct hgl_buf lock;      /* LOCK: the key */
-  uint64_t ticket;          /* LOCK: the order of those who wait */
-  bool granted;             /* LOCK */
-  struct held_locks *locks; /* what it holds, or NULL */
+  struct outside_call *call; /* CALL, until it is over */
+  struct hgl_buf lock;       /* LOCK: the key */
+  uint64_t ticket;           /* LOCK: the order of those who wait */
+  bool granted;              /* LOCK */
+  struct held_locks *locks;  /* what it holds, or NULL */
 };
 
 /* run.c */
@@ -163,6 +166,7 @@ int run_open_asks(struct agent_run *run, const struct hgl_vm_wait *wait,
                   struct hgl_err *err) HGL_NODISCARD;
 /* Lists the asks that are open, and waits for the first deadline. */
 int run_await_asks(struct agent_run *run, struct hgl_err *err) HGL_NODISCARD;
+void run_close_ask(struct agent_run *run, struct ask *ask); /* it has its answer, or the reason */
 void run_asks_due(struct agent_run *run);
 void run_forget_asks(struct agent_run *run);
 void asks_destroy(struct ask *asks, size_t count);
@@ -190,6 +194,21 @@ int runs_follow_views(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
  * may pass. */
 int run_replay(struct agent_run *run, struct hgl_err *err) HGL_NODISCARD;
 void run_leave_vm(struct agent_run *run); /* its Lua state is given up, all else stays */
+
+/* calls.c: host.call */
+enum { HGL_CALL_REQUEST_SIZE_MAX = HGL_BODY_SIZE_MAX + 4096 };
+int call_check(struct agent *agent, const struct hgl_vm_outside *outside,
+               struct hgl_err *err) HGL_NODISCARD;
+int call_open(struct agent_run *run, const struct hgl_vm_outside *outside,
+              struct hgl_err *err) HGL_NODISCARD;
+/* Those begin whose stretch is durable with this tick. */
+void calls_begin(struct hgl_host *host, uint64_t tick);
+void call_forget(struct agent_run *run); /* if it has one: nobody waits for it any more */
+struct hgl_bytes call_service(const struct agent_run *run); /* its name; "": the call is over */
+void call_put(const struct agent_run *run, struct hgl_buf *out);
+int call_get(struct agent_run *run, struct hgl_cbor_reader *in, struct hgl_err *err) HGL_NODISCARD;
+/* After a start: it begins again, or nobody knows what came of it. */
+int call_resume(struct agent_run *run, struct hgl_err *err) HGL_NODISCARD;
 
 /* run_locks.c: agent.exclusive */
 int lock_take(struct agent *agent, struct hgl_bytes key, bool *granted,

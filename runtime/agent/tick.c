@@ -25,6 +25,7 @@ static void committed(void *user)
   if (!host->records_first) host->records_last = NULL;
   host->committed_tick = record->tick;
   host->counts.commits++;
+  calls_begin(host, record->tick);
   if (record->tick >= host->advert_tick) hgl_directory_committed(host->directory);
   for (size_t i = 0; i < record->count; i++) {
     struct tick_peer *touched = &record->peers[i];
@@ -189,6 +190,7 @@ void hgl_host_tick(struct hgl_host *host)
     return;
   }
   host->complete = true;
+  calls_begin(host, 0);
   timers_due(host);
   run_due(host);
   outbox_due(host);

@@ -70,6 +70,7 @@
   X(HANDLER_FAILED, "handler_failed", "the handler of the recipient raised")                       \
   X(PROTOCOL_VIOLATION, "protocol_violation", "not allowed at this point of the dialogue")         \
   X(DIFFERENT_DEFINITION, "different_definition", "the two sides define the protocol differently") \
+  X(UNKNOWN_OUTCOME, "unknown_outcome", "begun before a crash: it may have been carried out")      \
   X(INTERRUPTED, "interrupted", "the handler was ended while it was suspended")                    \
   X(JOURNAL_FULL, "journal_full", "the handler waited more often, or read more, than is kept")     \
   X(DIVERGED, "diverged", "run again, the handler did not do what it had done before")

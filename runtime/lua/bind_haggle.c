@@ -100,6 +100,8 @@ int hgl_bind_haggle_push(lua_State *L)
       {"duration", haggle_duration, false},
       {"tohex", haggle_tohex, false},
       {"fromhex", haggle_fromhex, false},
+      {"secret", hgl_bind_secret, false},
+      {"secret_parts", hgl_bind_secret_parts, false},
       {"null", haggle_null, true},
       {NULL, NULL, false},
   };

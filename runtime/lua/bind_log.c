@@ -1,4 +1,4 @@
-/* log, print and host. */
+/* log and print. */
 #include "lua/vm_core.h"
 
 #include "protocol/cbor.h"
@@ -56,18 +56,6 @@ int hgl_bind_print(lua_State *L)
   return log_info(L);
 }
 
-static int host_read(lua_State *L)
-{
-  hgl_bind_in_handler(L, "host.read");
-  struct hgl_bytes path = hgl_bind_text(L, 1);
-  luaL_argcheck(L, hgl_utf8_valid(path), 1, "not UTF-8");
-  struct hgl_buf *arguments = &hgl_vm_of(L)->scratch;
-  hgl_buf_clear(arguments);
-  hgl_cbor_put_list(arguments, 1);
-  hgl_cbor_put_text(arguments, path);
-  return hgl_bind_call(L, "read_file", hgl_journal_hash(L, 1, 1));
-}
-
 int hgl_bind_log_push(lua_State *L)
 {
   static const struct hgl_lib_field fields[] = {{"debug", log_debug, false},
@@ -75,13 +63,6 @@ int hgl_bind_log_push(lua_State *L)
                                                 {"warn", log_warn, false},
                                                 {"error", log_error, false},
                                                 {NULL, NULL, false}};
-  hgl_lib_push(L, fields);
-  return 1;
-}
-
-int hgl_bind_host_push(lua_State *L)
-{
-  static const struct hgl_lib_field fields[] = {{"read", host_read, false}, {NULL, NULL, false}};
   hgl_lib_push(L, fields);
   return 1;
 }

@@ -557,7 +557,7 @@ static enum hgl_vm_outcome resume(struct hgl_vm *vm, struct hgl_vm_run *run,
   vm->answers = answers;
   vm->answer_count = count;
   for (size_t i = 0; i < count; i++)
-    run->journal_bytes += ANSWER_SIZE +
+    run->journal_bytes += ANSWER_SIZE + answers[i].value.size +
                           (answers[i].message ? answers[i].message->envelope.body.size : 0);
   hgl_run_forget_asks(vm, run);
   enum hgl_vm_outcome outcome = do_stretch(&stretch, wait, failure);

@@ -69,19 +69,29 @@ enum hgl_vm_wait_kind {
   HGL_VM_WAIT_ASK_ALL,
   HGL_VM_WAIT_SLEEP,
   HGL_VM_WAIT_LOCK, /* agent.exclusive: until ops.lock's key is this run's */
+  HGL_VM_WAIT_CALL, /* host.call */
+};
+
+/* What is to be done outside. */
+struct hgl_vm_outside {
+  struct hgl_bytes service; /* text */
+  struct hgl_bytes request; /* encoded */
+  int64_t within_ms;
 };
 
 struct hgl_vm_wait {
   enum hgl_vm_wait_kind kind;
   int64_t sleep_ms;
   struct hgl_bytes lock;         /* LOCK: the key; owned as asks are */
+  struct hgl_vm_outside outside; /* CALL; owned likewise */
   const struct hgl_vm_ask *asks; /* owned by the run until it is resumed */
-  size_t ask_count;
+  size_t ask_count;              /* how many answers resume it; of a call: one */
 };
 
-/* One answer per ask, in order; none for a sleep or a lock. */
+/* One answer per ask, in order; one for a call; none for a sleep or a lock. */
 struct hgl_vm_answer {
-  const struct hgl_vm_message *message; /* the reply, or NULL: */
+  const struct hgl_vm_message *message; /* the reply; or NULL: */
+  struct hgl_bytes value;               /* what came of a call, encoded; or empty: */
   enum hgl_code code;                   /* nil, why, code */
   const char *why;
 };
@@ -115,6 +125,9 @@ struct hgl_vm_ops {
    * it (HGL_VM_WAIT_LOCK). Both belong to the stretch. */
   int (*lock)(void *user, struct hgl_bytes key, bool *granted, struct hgl_err *err);
   int (*unlock)(void *user, struct hgl_bytes key, struct hgl_err *err);
+  /* Whether this call may be made: the same errors as those of `call` below. It is made when the
+   * run waits for it (HGL_VM_WAIT_CALL). */
+  int (*outside)(void *user, const struct hgl_vm_outside *outside, struct hgl_err *err);
   /* With the end of this handler the one of the timer `name` begins, with this value. Once. */
   int (*go_on)(void *user, struct hgl_bytes name, struct hgl_bytes value, struct hgl_err *err);
   /* Everything else, by name, with one CBOR list of arguments and one CBOR value as result:

@@ -192,7 +192,6 @@ int hgl_run_protected(struct hgl_vm *vm, lua_CFunction body, void *argument);
 
 void hgl_bind_agent_open(lua_State *L, struct hgl_bytes config);
 int hgl_bind_log_push(lua_State *L);
-int hgl_bind_host_push(lua_State *L);
 int hgl_bind_print(lua_State *L);
 int hgl_bind_cache_push(lua_State *L);
 void hgl_bind_message_open(lua_State *L);
@@ -202,6 +201,9 @@ int hgl_bind_message_reply(lua_State *L);
 int hgl_bind_message_refuse(lua_State *L);
 int hgl_bind_haggle_push(lua_State *L); /* the module `haggle` */
 int hgl_bind_require(lua_State *L);
+/* bind_secret.c: haggle.secret, haggle.secret_parts */
+int hgl_bind_secret(lua_State *L);
+int hgl_bind_secret_parts(lua_State *L);
 
 /* What a binding returns for a failure: raises for bugs, else nil, why, code. Noted as the event of
  * this operation. */
@@ -225,5 +227,7 @@ int hgl_bind_call(lua_State *L, const char *name, uint32_t hash);
 /* bind_flow.c: agent.exclusive, agent.continue */
 int hgl_bind_exclusive(lua_State *L);
 int hgl_bind_continue(lua_State *L);
+/* bind_host.c: what is outside */
+int hgl_bind_host_push(lua_State *L);
 
 #endif

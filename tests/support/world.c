@@ -167,6 +167,7 @@ static int try_host(struct node *node, struct hgl_err *err)
       .lua_bytes = world->lua_bytes,
       .allow_private = true,
       .forget_lua = world->forget_lua,
+      .services = node->world->services,
       .request_tick = requested,
       .fatal = failed,
       .user = node,

@@ -57,6 +57,7 @@ struct world {
   int64_t hibernate_ms, lua_bytes; /* likewise */
   size_t frames;                   /* delivered */
   bool forget_lua;    /* likewise: agents' Lua states are given up at every suspension */
+  const struct hgl_service *services; /* likewise */
   const char *stdlib; /* likewise: another folder of the library; NULL: the tree's */
   /* A test may look at, change or drop (by returning false) each frame on its way. */
   bool (*on_frame)(void *user, struct link_frame *frame);

@@ -1,0 +1,58 @@
+/* Calls to the outside: what goes on beyond the host for an agent, such as an HTTP request or a
+ * file that is written. A *service*, handed in with the host's configuration, carries them out.
+ *
+ * A handler makes a call with host.call and waits for what comes of it. The call is part of the
+ * stretch that ends there: it begins once that stretch is durable, so that what is rolled back has
+ * not been done. What came of it is one of the run's answers: journaled with the run, and never
+ * asked for again when the handler is replayed.
+ *
+ * A process that dies leaves open whether its calls were carried out. One that may be repeated
+ * begins again after the start, with the same id; the others end with HGL_UNKNOWN_OUTCOME.
+ *
+ * Loop thread only. */
+#ifndef HGL_AGENT_CALLS_H
+#define HGL_AGENT_CALLS_H
+
+#include "base/buf.h"
+#include "protocol/envelope.h"
+
+struct hgl_host;
+
+struct hgl_call {
+  const char *agent;         /* who makes it */
+  const char *const *grants; /* of the agent, NULL-terminated; or NULL */
+  struct hgl_bytes request;  /* an encoded value, as the script gave it */
+  struct hgl_id id;          /* the same however often this call is carried out */
+  int64_t within_ms;         /* then it is over */
+  bool repeated;             /* a process that has died may have begun it */
+};
+
+struct hgl_service {
+  const char *name; /* as host.call names it */
+  /* Looks at a request while the handler runs; pure. HGL_INVALID raises in the script, HGL_DENIED
+   * and all else comes back to it. *repeatable: the call may be carried out twice. `call->id` is
+   * not set yet. */
+  int (*check)(void *user, const struct hgl_call *call, bool *repeatable, struct hgl_err *err);
+  /* Begins. hgl_host_call_done tells what came of it, later and once; failing here is that, too.
+   * *work: what `cancel` is given. `call` is borrowed. */
+  int (*start)(void *user, const struct hgl_call *call, uint64_t ticket, void **work,
+               struct hgl_err *err);
+  /* Nobody waits for it any more; it is not told what came of it. */
+  void (*cancel)(void *user, void *work);
+  void *user;
+};
+
+/* `result`: an encoded value of at most HGL_BODY_SIZE_MAX bytes, borrowed; with `why` it is not
+ * looked at. Calls that are over by now are passed over. */
+void hgl_host_call_done(struct hgl_host *host, uint64_t ticket, struct hgl_bytes result,
+                        const struct hgl_err *why);
+/* How many go on now: a host that stops waits for them within its grace time. */
+size_t hgl_host_calls(const struct hgl_host *host);
+
+/* Whether a list of grants ("read=/proc/loadavg", "read=/srv/data*", …) covers a value. A grant
+ * that ends in a star covers everything that begins so, without a way up ("/../"). *folder_size: of
+ * the value, what names the folder that the grant is about; 0: it is about this value alone. */
+bool hgl_grants_cover(const char *const *grants, const char *kind, struct hgl_bytes value,
+                      size_t *folder_size);
+
+#endif
