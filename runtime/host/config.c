@@ -33,6 +33,7 @@ void hgl_config_deinit(struct hgl_config *config)
   hgl_texts_deinit(&config->node.urls);
   hgl_texts_deinit(&config->node.joins);
   json_decref(config->log_agents);
+  hgl_texts_deinit(&config->node.secrets);
   json_decref(config->tree);
   json_decref(config->kept);
   hgl_config_init(config);
@@ -169,6 +170,11 @@ int hgl_config_hibernate_above(struct hgl_config *config, const char *text, stru
                     text);
   config->node.lua_bytes = bytes;
   return 0;
+}
+
+int hgl_config_secret(struct hgl_config *config, const char *text, struct hgl_err *err)
+{
+  return hgl_texts_add(&config->node.secrets, text, err);
 }
 
 int hgl_config_read(struct hgl_config *config, const char *path, struct hgl_err *err)

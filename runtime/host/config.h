@@ -31,6 +31,7 @@ void hgl_config_deinit(struct hgl_config *config);
  *   durability = "strict" | "relaxed 50ms", journal = { size = "256MB", age = "30d" },
  *   disk_reserve = "64MB",
  *   hibernate = { after = "60s", above = "1GB" },
+ *   secrets = { NAME = "file:PATH" | "env:VARIABLE" | "credential:NAME" },
  *   agents = { { name, script, count, config = {…}, allow = { "read=PATH"… }, delegation = FILE,
  *                limits = { memory = "16MB", stretch = "10ms", … } (those of agent/limits.h),
  *                group, restart = { on_failure = "restart", restarts = 5, within = "1m",
@@ -99,7 +100,10 @@ const char *hgl_config_keep(struct hgl_config *config, const char *format, ...) 
 int hgl_config_add_agent(struct hgl_config *config, const char *name, uint32_t count,
                          const char *script, struct hgl_node_agent **out,
                          struct hgl_err *err) HGL_NODISCARD;
-/* Adds a checked grant "kind=value" to one agent. */
+/* "NAME=file:PATH" and the like (secrets.h). */
+int hgl_config_secret(struct hgl_config *config, const char *text,
+                      struct hgl_err *err) HGL_NODISCARD;
+/* config_grant.c: adds a checked grant "kind=value" to one agent. */
 int hgl_config_grant(struct hgl_node_agent *agent, const char *grant,
                      struct hgl_err *err) HGL_NODISCARD;
 

@@ -229,24 +229,6 @@ static int fail_unnamed(struct hgl_config *config, struct hgl_bytes name, struct
 
 /* Grants and delegations ---------------------------------------------------------------------- */
 
-int hgl_config_grant(struct hgl_node_agent *agent, const char *grant, struct hgl_err *err)
-{
-  static const char *const kinds[] = {"read", NULL};
-  const char *equals = strchr(grant, '=');
-  if (!equals)
-    return hgl_fail(err, HGL_INVALID, "a grant is kind=value, as in read=/proc/loadavg; not \"%s\"",
-                    grant);
-  struct hgl_bytes kind = hgl_bytes(grant, (size_t)(equals - grant));
-  if (!hgl_bytes_is(kind, "read")) {
-    const char *nearest = hgl_nearest(kind, kinds);
-    return hgl_fail(err, HGL_INVALID, "there is no grant of kind \"%.*s\"%s%s; known: read=PATH",
-                    (int)(kind.size < 40 ? kind.size : 40), grant, nearest ? "; did you mean " : "",
-                    nearest ? nearest : "");
-  }
-  if (equals[1] != '/') return hgl_fail(err, HGL_INVALID, "%s: the path must begin with /", grant);
-  return hgl_texts_add(&agent->grants, grant, err);
-}
-
 /* Instances of "name" are "name-1", "name-2", …, also where each is described by itself. */
 static bool is_meant(const struct hgl_node_agent *agent, struct hgl_bytes name)
 {

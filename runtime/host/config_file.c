@@ -416,6 +416,26 @@ static int read_log(struct reader *reader, const json_t *value, struct hgl_err *
   return hgl_config_log(reader->config, value, reader->folder, err);
 }
 
+/* A file's path is relative to the host file's folder. */
+static int read_secrets(struct reader *reader, const json_t *table, struct hgl_err *err)
+{
+  const char *name, *source;
+  json_t *value;
+  if (!json_is_object(table)) return hgl_fail(err, HGL_INVALID, "expected a table with named keys");
+  json_object_foreach((json_t *)table, name, value)
+  {
+    if (get_text(value, &source, err)) return hgl_fail_in(err, "%s", name);
+    bool relative = strncmp(source, "file:", 5) == 0 && source[5] != '/';
+    const char *text = hgl_config_keep(reader->config, "%s=%s%s%s", name, relative ? "file:" : "",
+                                       relative ? reader->folder : "",
+                                       relative ? source + 5 : source);
+    if (!text) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+    int status = hgl_config_secret(reader->config, text, err);
+    if (status) return status;
+  }
+  return 0;
+}
+
 int hgl_config_apply(struct hgl_config *config, const json_t *tree, const char *folder,
                      struct hgl_err *err)
 {
@@ -434,6 +454,7 @@ int hgl_config_apply(struct hgl_config *config, const json_t *tree, const char *
                                         {"disk_reserve", read_disk_reserve},
                                         {"hibernate", read_hibernate},
                                         {"log", read_log},
+                                        {"secrets", read_secrets},
                                         {0}};
   struct reader reader = {config, folder, NULL};
   return read_table(&reader, tree, fields, err);

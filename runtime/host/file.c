@@ -90,8 +90,8 @@ static int open_how(int folder, const char *path, uint64_t flags, uint64_t resol
   return (int)syscall(SYS_openat2, folder, path, &how, sizeof how);
 }
 
-/* The file below the folder that the path begins with. */
-static int open_below(const char *path, size_t folder_size)
+/* Opens what the path names below the folder that it begins with; `size`: of the path. */
+static int open_path_below(const char *path, size_t size, size_t folder_size, uint64_t flags)
 {
   char folder_path[PATH_MAX];
   if (folder_size >= sizeof folder_path) {
@@ -102,19 +102,30 @@ static int open_below(const char *path, size_t folder_size)
   folder_path[folder_size] = 0;
   int folder = open_how(AT_FDCWD, folder_path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
   if (folder < 0) return -1;
-  int fd = open_how(folder, path + folder_size, READ_FLAGS, RESOLVE_BENEATH);
+  char rest[PATH_MAX];
+  snprintf(rest, sizeof rest, "%.*s", (int)(size - folder_size), path + folder_size);
+  int fd = open_how(folder, *rest ? rest : ".", flags, RESOLVE_BENEATH);
   int problem = errno;
   close(folder);
   errno = problem;
   return fd;
 }
 
+static int open_below(const char *path, size_t folder_size)
+{
+  return open_path_below(path, strlen(path), folder_size, READ_FLAGS);
+}
+
+static int fail_link(struct hgl_err *err, const char *path)
+{
+  return hgl_fail(err, HGL_DENIED, "%s leads through a link that agents may not follow", path);
+}
+
 int hgl_file_read_confined(const char *path, size_t folder_size, size_t size_max,
                            struct hgl_buf *out, struct hgl_err *err)
 {
   int fd = folder_size ? open_below(path, folder_size) : open_how(AT_FDCWD, path, READ_FLAGS, 0);
-  if (fd < 0 && (errno == ELOOP || errno == EXDEV))
-    return hgl_fail(err, HGL_DENIED, "%s leads through a link that agents may not follow", path);
+  if (fd < 0 && (errno == ELOOP || errno == EXDEV)) return fail_link(err, path);
   return read_file(fd, path, false, size_max, out, err);
 }
 
@@ -183,4 +194,65 @@ int hgl_file_create(const char *path, struct hgl_bytes bytes, int mode, struct h
 int hgl_file_replace(const char *path, struct hgl_bytes bytes, int mode, struct hgl_err *err)
 {
   return write_file(path, bytes, mode, true, err);
+}
+
+/* On behalf of agents -------------------------------------------------------------------------- */
+
+/* The folder that the file is to lie in, and its name there. */
+static int open_folder(const char *path, size_t folder_size, const char **name, struct hgl_err *err)
+{
+  enum { FLAGS = O_RDONLY | O_DIRECTORY | O_CLOEXEC };
+  const char *slash = strrchr(path, '/');
+  size_t size = slash ? (size_t)(slash - path) + 1 : 0;
+  *name = path + size;
+  if (!**name || strcmp(*name, ".") == 0 || strcmp(*name, "..") == 0)
+    return hgl_fail(err, HGL_INVALID, "%s names no file", path);
+  int fd;
+  if (folder_size) {
+    fd = open_path_below(path, size, folder_size, FLAGS);
+  } else {
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%.*s", size < PATH_MAX ? (int)size : 0, path);
+    fd = open_how(AT_FDCWD, size ? folder : ".", FLAGS, 0);
+  }
+  if (fd < 0 && (errno == ELOOP || errno == EXDEV)) return fail_link(err, path);
+  return fd < 0 ? fail_errno(err, path) : fd;
+}
+
+static int replace_in(int folder, const char *name, struct hgl_bytes bytes, const char *made,
+                      const char *path, struct hgl_err *err)
+{
+  enum { FLAGS = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC };
+  unlinkat(folder, made, 0);
+  int fd = openat(folder, made, FLAGS, 0644);
+  if (fd < 0) return fail_errno(err, path);
+  int status = write_all(fd, bytes, path, err);
+  close(fd);
+  if (status == 0 && renameat(folder, made, folder, name)) status = fail_errno(err, path);
+  if (status) unlinkat(folder, made, 0);
+  return status || fsync(folder) == 0 ? status : fail_errno(err, path);
+}
+
+int hgl_file_write_confined(const char *path, size_t folder_size, struct hgl_bytes bytes,
+                            const char *mark, struct hgl_err *err)
+{
+  char made[NAME_MAX + 1];
+  const char *name;
+  if (snprintf(made, sizeof made, ".haggle-%s.new", mark) > NAME_MAX)
+    return hgl_fail(err, HGL_INVALID, "the name of %s is too long", path);
+  int folder = open_folder(path, folder_size, &name, err);
+  if (folder < 0) return folder;
+  int status = replace_in(folder, name, bytes, made, path, err);
+  close(folder);
+  return status;
+}
+
+int hgl_file_remove_confined(const char *path, size_t folder_size, struct hgl_err *err)
+{
+  const char *name;
+  int folder = open_folder(path, folder_size, &name, err);
+  if (folder < 0) return folder;
+  int status = unlinkat(folder, name, 0) || fsync(folder) ? fail_errno(err, path) : 0;
+  close(folder);
+  return status;
 }

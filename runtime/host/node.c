@@ -12,6 +12,7 @@
 #include "host/paths.h"
 #include "host/reload.h"
 #include "host/script_watch.h"
+#include "host/services.h"
 #include "net/net.h"
 #include "net/tls.h"
 #include "protocol/address.h"
@@ -42,6 +43,9 @@ struct hgl_node {
   struct hgl_net *net;
   struct hgl_chunks *chunks;
   struct hgl_watchdog *watchdog;
+  struct hgl_http_client *http;
+  struct hgl_secrets *secrets;
+  struct hgl_services *services;
   struct hgl_host *host;
   struct hgl_control_api *control;
   struct hgl_script_watch *watch; /* or NULL */
@@ -214,7 +218,8 @@ static bool may_end(struct hgl_node *node)
   }
   /* A relaxed commit does not wait for others any more; its trouble, if any, is the next tick's. */
   if (hgl_store_drain(node->store, STOP_LOOK_MS, &err)) return false;
-  return hgl_host_idle(node->host) && hgl_net_queued(node->net) == 0;
+  return hgl_host_idle(node->host) && hgl_host_calls(node->host) == 0 &&
+         hgl_net_queued(node->net) == 0;
 }
 
 static void tick(void *user)
@@ -426,6 +431,23 @@ static int open_net(struct hgl_node *node, const struct hgl_node_config *config,
   return 0;
 }
 
+static int open_services(struct hgl_node *node, const struct hgl_node_config *config,
+                         struct hgl_err *err)
+{
+  const struct hgl_http_config http = {.loop = node->loop,
+                                       .clock = &hgl_clock_system,
+                                       .log = config->log,
+                                       .trust = config->trust,
+                                       .user_agent = "haggle/" HGL_VERSION};
+  int status = hgl_http_create(&http, &node->http, err);
+  if (status == 0) status = hgl_secrets_create(&node->secrets, err);
+  for (size_t i = 0; status == 0 && i < config->secrets.count; i++)
+    status = hgl_secrets_add(node->secrets, config->secrets.items[i], err);
+  if (status) return status;
+  const struct hgl_services_config services = {node->loop, node->http, node->secrets};
+  return hgl_services_create(&services, &node->services, err);
+}
+
 static int open_host(struct hgl_node *node, const struct hgl_node_config *config,
                      struct hgl_err *err)
 {
@@ -443,6 +465,7 @@ static int open_host(struct hgl_node *node, const struct hgl_node_config *config
                     transport_want, transport_address, node},
       .files = {read_file, NULL},
       .keys = {agent_signer, node},
+      .services = hgl_services_list(node->services),
       .stdlib_folder = node->stdlib,
       .watchdog = node->watchdog,
       .chunks = node->chunks,
@@ -456,7 +479,9 @@ static int open_host(struct hgl_node *node, const struct hgl_node_config *config
       .fatal = fatal,
       .user = node,
   };
-  return hgl_host_create(&host, &node->host, err);
+  status = hgl_host_create(&host, &node->host, err);
+  if (status == 0) hgl_services_set_host(node->services, node->host);
+  return status;
 }
 
 /* Agents -------------------------------------------------------------------------------------- */
@@ -693,7 +718,8 @@ int hgl_node_create(const struct hgl_node_config *config, struct hgl_node **out,
 {
   static int (*const steps[])(struct hgl_node *, const struct hgl_node_config *,
                               struct hgl_err *) = {
-      open_store, open_keys, open_net, open_host, add_agents, open_links, open_control, open_watch,
+      open_store, open_keys,  open_net,     open_services, open_host,
+      add_agents, open_links, open_control, open_watch,
   };
   struct hgl_node *node = hgl_zalloc(sizeof *node);
   if (!node) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
@@ -729,6 +755,9 @@ void hgl_node_destroy(struct hgl_node *node)
   hgl_control_api_destroy(node->control);
   hgl_watchdog_destroy(node->watchdog);
   hgl_chunks_destroy(node->chunks);
+  hgl_services_destroy(node->services);
+  hgl_secrets_destroy(node->secrets);
+  hgl_http_destroy(node->http);
   if (node->net) hgl_net_destroy(node->net);
   hgl_signer_destroy(node->signer);
   if (node->keys_open) hgl_keys_close(&node->keys);

@@ -44,7 +44,8 @@ struct hgl_node_config {
   const char *trust;                         /* PEM file, or NULL */
   struct hgl_texts urls;                     /* where others dial; empty: the listener's address */
   struct hgl_texts joins;
-  int64_t commit_every_ms; /* 0: strict */
+  struct hgl_texts secrets; /* "NAME=file:PATH", … (secrets.h) */
+  int64_t commit_every_ms;  /* 0: strict */
   /* as in struct hgl_host_config */
   int64_t journal_bytes, journal_age_ms, disk_reserve, hibernate_ms, lua_bytes;
   bool allow_private; /* dial private addresses that others name; on by itself where we listen on

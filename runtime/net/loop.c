@@ -122,6 +122,42 @@ int hgl_loop_on_signal(struct hgl_loop *loop, void (*signalled)(void *user, int 
   return 0;
 }
 
+/* ---- work that would keep the loop waiting ---- */
+
+struct work {
+  uv_work_t request; /* first member */
+  void (*work)(void *user);
+  void (*done)(void *user);
+  void *user;
+};
+
+static void do_work(uv_work_t *request)
+{
+  struct work *work = (struct work *)request;
+  work->work(work->user);
+}
+
+static void work_done(uv_work_t *request, int status)
+{
+  struct work *work = (struct work *)request;
+  work->done(work->user);
+  hgl_free(work);
+}
+
+int hgl_loop_work(struct hgl_loop *loop, void (*work)(void *user), void (*done)(void *user),
+                  void *user, struct hgl_err *err)
+{
+  struct work *item = hgl_zalloc(sizeof *item);
+  if (!item) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  item->work = work;
+  item->done = done;
+  item->user = user;
+  int status = uv_queue_work(&loop->uv, &item->request, do_work, work_done);
+  if (status == 0) return 0;
+  hgl_free(item);
+  return hgl_uv_fail(err, status, "starting work beside the loop");
+}
+
 static void close_handles(struct hgl_loop *loop)
 {
   uv_close((uv_handle_t *)&loop->check, NULL);

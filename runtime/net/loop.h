@@ -24,6 +24,9 @@ void hgl_loop_wake(void *loop);
 /* Calls `signalled(user, number)` on the loop for SIGINT, SIGTERM, SIGHUP. */
 int hgl_loop_on_signal(struct hgl_loop *loop, void (*signalled)(void *user, int number), void *user,
                        struct hgl_err *err) HGL_NODISCARD;
+/* Runs `work` on a thread of the pool and then `done` on the loop, before the loop is destroyed. */
+int hgl_loop_work(struct hgl_loop *loop, void (*work)(void *user), void (*done)(void *user),
+                  void *user, struct hgl_err *err) HGL_NODISCARD;
 /* Runs until hgl_loop_stop. */
 void hgl_loop_run(struct hgl_loop *loop);
 void hgl_loop_stop(struct hgl_loop *loop);

@@ -200,6 +200,79 @@ static void the_links_of_proc_lead_nowhere_for_agents(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* ---- on behalf of agents ---- */
+
+static int write_below(const char *name, const char *granted, const char *text)
+{
+  char whole[200];
+  snprintf(whole, sizeof whole, "%s/%s", folder, name);
+  return hgl_file_write_confined(whole, granted ? strlen(folder) + 1 + strlen(granted) : 0,
+                                 hgl_text(text), "mark", &err);
+}
+
+static void make(const char *name, char out[200])
+{
+  snprintf(out, 200, "%s/%s", folder, name);
+  assert_int_equal(mkdir(out, 0700), 0);
+}
+
+static void a_file_is_written_for_an_agent_whole_and_again(void **state)
+{
+  char inner[200], left[256];
+  make("inner", inner);
+  snprintf(left, sizeof left, "%s/.haggle-mark.new", folder);
+  assert_ok(hgl_file_create(left, hgl_text("left by a crash"), 0600, &err));
+  assert_ok(write_below("file", "", "one"));
+  assert_holds(path, hgl_text("one"));
+  assert_ok(write_below("file", NULL, "two"));
+  assert_holds(path, hgl_text("two"));
+  assert_int_equal(access(left, F_OK), -1);
+  snprintf(left, sizeof left, "%s/file", inner);
+  assert_ok(write_below("inner/file", "", "three"));
+  assert_holds(left, hgl_text("three"));
+  assert_ok(hgl_file_remove_confined(left, strlen(folder) + 1, &err));
+  assert_fails(HGL_NOT_FOUND, hgl_file_remove_confined(left, strlen(folder) + 1, &err));
+  assert_int_equal(rmdir(inner), 0);
+}
+
+static void a_file_is_written_for_an_agent_only_below_its_folder(void **state)
+{
+  char inner[200], outer[200], out[256], target[256];
+  make("inner", inner);
+  make("outer", outer);
+  snprintf(out, sizeof out, "%s/out", inner);
+  snprintf(target, sizeof target, "%s/target", outer);
+  assert_int_equal(symlink("../outer", out), 0);
+  assert_fails(HGL_DENIED, write_below("inner/out/file", "inner/", "x"));
+  assert_fails(HGL_DENIED, write_below("inner/../outer/file", "inner/", "x"));
+  assert_ok(hgl_file_create(target, hgl_text("mine"), 0600, &err));
+  char beside[300];
+  snprintf(beside, sizeof beside, "%s/target", out);
+  assert_fails(HGL_DENIED, hgl_file_remove_confined(beside, strlen(inner) + 1, &err));
+  assert_holds(target, hgl_text("mine"));
+  unlink(out);
+  /* A link in the place of the file itself is replaced, not followed. */
+  assert_int_equal(symlink("../outer/target", out), 0);
+  assert_ok(write_below("inner/out", "inner/", "theirs"));
+  assert_holds(target, hgl_text("mine"));
+  assert_holds(out, hgl_text("theirs"));
+  unlink(out);
+  unlink(target);
+  assert_int_equal(rmdir(inner), 0);
+  assert_int_equal(rmdir(outer), 0);
+}
+
+static void what_cannot_be_written_for_an_agent_says_why(void **state)
+{
+  char inner[200];
+  make("inner", inner);
+  assert_fails(HGL_NOT_FOUND, write_below("none/file", "", "x"));
+  assert_fails(HGL_INVALID, write_below("inner/", "", "x"));
+  assert_fails(HGL_INVALID, write_below("inner/..", "", "x"));
+  assert_fails(HGL_IO, write_below("inner", "", "x")); /* a folder stands there */
+  assert_int_equal(rmdir(inner), 0);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -212,6 +285,9 @@ int main(void)
       TEST(a_secret_is_for_its_owner_only),
       TEST(the_links_of_proc_lead_nowhere_for_agents),
       TEST(no_link_leads_out_of_a_folder_that_an_agent_was_granted),
+      TEST(a_file_is_written_for_an_agent_whole_and_again),
+      TEST(a_file_is_written_for_an_agent_only_below_its_folder),
+      TEST(what_cannot_be_written_for_an_agent_says_why),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,33 @@
+#include "host/services.h"
+
+#include "base/mem.h"
+
+int hgl_services_create(const struct hgl_services_config *config, struct hgl_services **out,
+                        struct hgl_err *err)
+{
+  const struct hgl_service *all[] = {&hgl_http_service, &hgl_write_service, &hgl_remove_service};
+  struct hgl_services *services = hgl_zalloc(sizeof *services);
+  if (!services) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  services->config = *config;
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    services->list[i] = *all[i];
+    services->list[i].user = services;
+  }
+  *out = services;
+  return 0;
+}
+
+void hgl_services_destroy(struct hgl_services *services)
+{
+  hgl_free(services);
+}
+
+void hgl_services_set_host(struct hgl_services *services, struct hgl_host *host)
+{
+  services->host = host;
+}
+
+const struct hgl_service *hgl_services_list(const struct hgl_services *services)
+{
+  return services->list;
+}

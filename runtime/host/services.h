@@ -1,0 +1,36 @@
+/* The services that carry out agents' calls to the outside (agent/calls.h): "http", "write" and
+ * "remove". Loop thread; files are written on threads of the loop's pool. */
+#ifndef HGL_HOST_SERVICES_H
+#define HGL_HOST_SERVICES_H
+
+#include "agent/host.h"
+#include "host/secrets.h"
+#include "net/http_client.h"
+#include "net/loop.h"
+
+struct hgl_services;
+
+struct hgl_services_config {
+  struct hgl_loop *loop;
+  struct hgl_http_client *http;      /* borrowed */
+  const struct hgl_secrets *secrets; /* borrowed */
+};
+
+int hgl_services_create(const struct hgl_services_config *config, struct hgl_services **out,
+                        struct hgl_err *err) HGL_NODISCARD;
+/* After the host, before the HTTP client and the loop. NULL is allowed. */
+void hgl_services_destroy(struct hgl_services *services);
+/* Whom the services tell what came of calls: once it has been made. */
+void hgl_services_set_host(struct hgl_services *services, struct hgl_host *host);
+/* For struct hgl_host_config. */
+const struct hgl_service *hgl_services_list(const struct hgl_services *services);
+
+/* http_service.c, file_service.c */
+struct hgl_services {
+  struct hgl_services_config config;
+  struct hgl_host *host;
+  struct hgl_service list[4];
+};
+extern const struct hgl_service hgl_http_service, hgl_write_service, hgl_remove_service;
+
+#endif
