@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "net/http_url.h"
 #include "net/net_grant.h"
 #include "protocol/crypto.h"
 #include "protocol/value.h"
@@ -105,7 +106,7 @@ static int check_secret(const struct hgl_services *services, const struct hgl_ca
   if (!hgl_grants_cover(call->grants, "secret", name, &folder_size))
     return hgl_fail(err, HGL_DENIED, "%s may not use it: grant --allow %s:secret=%.*s", call->agent,
                     call->agent, HGL_STR(name));
-  if (hgl_secrets_has(services->config.secrets, name)) return 0;
+  if (!services->config.secrets || hgl_secrets_has(services->config.secrets, name)) return 0;
   return hgl_fail(err, HGL_NOT_FOUND,
                   "this host has no secret '%.*s': start it with --secret %.*s=file:PATH",
                   HGL_STR(name), HGL_STR(name));
@@ -214,6 +215,24 @@ static int read_grants(struct work *work, const char *const *grants, struct hgl_
     if (hgl_net_grant_parse(hgl_text(grants[i] + 4), grant, &ignored) == 0) work->grant_count++;
   }
   return 0;
+}
+
+int hgl_http_call_permitted(const struct hgl_call *call, struct hgl_err *err)
+{
+  struct work asking = {.agent = (char *)call->agent};
+  struct hgl_http_url url = {0};
+  struct parsed parsed;
+  int status = parse(call->request, &parsed, err);
+  if (status) return status;
+  char *text = hgl_strndup((const char *)parsed.url.data, parsed.url.size);
+  status = text ? hgl_http_url_parse(text, NULL, &url, err)
+                : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if (!status) status = read_grants(&asking, call->grants, err);
+  if (!status) status = allow_host(&asking, url.host, url.port, err);
+  hgl_http_url_deinit(&url);
+  hgl_free(asking.grants);
+  hgl_free(text);
+  return status;
 }
 
 /* ---- the request ---- */

@@ -14,7 +14,7 @@ enum {
 
 static const char mark[] = "# as written by haggle service install: ";
 
-void hgl_service_unit_name(const struct hgl_service *service, char out[128])
+void hgl_service_unit_name(const struct hgl_service_options *service, char out[128])
 {
   if (service->templated)
     snprintf(out, 128, "haggle@.service");
@@ -51,7 +51,7 @@ static int put_path(struct hgl_buf *out, const char *text, struct hgl_err *err)
   return 0;
 }
 
-static bool has_passphrase(const struct hgl_service *service)
+static bool has_passphrase(const struct hgl_service_options *service)
 {
   for (size_t i = 0; i < service->secrets.count; i++)
     if (strncmp(service->secrets.items[i], "passphrase=", 11) == 0) return true;
@@ -59,7 +59,7 @@ static bool has_passphrase(const struct hgl_service *service)
 }
 
 /* The folder below /var/lib and the like. */
-static void put_folder(const struct hgl_service *service, struct hgl_buf *out)
+static void put_folder(const struct hgl_service_options *service, struct hgl_buf *out)
 {
   hgl_buf_printf(out, "haggle/%s",
                  service->templated ? "%i"
@@ -67,7 +67,8 @@ static void put_folder(const struct hgl_service *service, struct hgl_buf *out)
                                     : "host");
 }
 
-static int put_command(const struct hgl_service *service, struct hgl_buf *out, struct hgl_err *err)
+static int put_command(const struct hgl_service_options *service, struct hgl_buf *out,
+                       struct hgl_err *err)
 {
   hgl_buf_append_text(out, "ExecStart=");
   int status = put_word(out, service->program, true, err);
@@ -83,7 +84,8 @@ static int put_command(const struct hgl_service *service, struct hgl_buf *out, s
   return status;
 }
 
-static int put_secrets(const struct hgl_service *service, struct hgl_buf *out, struct hgl_err *err)
+static int put_secrets(const struct hgl_service_options *service, struct hgl_buf *out,
+                       struct hgl_err *err)
 {
   int status = 0;
   for (size_t i = 0; !status && i < service->secrets.count; i++) {
@@ -95,7 +97,7 @@ static int put_secrets(const struct hgl_service *service, struct hgl_buf *out, s
   return status;
 }
 
-static void put_life(const struct hgl_service *service, struct hgl_buf *out)
+static void put_life(const struct hgl_service_options *service, struct hgl_buf *out)
 {
   int64_t stop_s = (service->grace_ms + 999) / 1000 + STOP_SPARE_S;
   hgl_buf_printf(
@@ -154,7 +156,7 @@ static bool is_below_home(const char *path)
   return path && (strncmp(path, "/home/", 6) == 0 || strncmp(path, "/root/", 6) == 0);
 }
 
-static void put_confinement(const struct hgl_service *service, struct hgl_buf *out)
+static void put_confinement(const struct hgl_service_options *service, struct hgl_buf *out)
 {
   hgl_buf_append_text(out, confinement);
   if (service->user) return;
@@ -169,7 +171,7 @@ static void put_confinement(const struct hgl_service *service, struct hgl_buf *o
     hgl_buf_append_text(out, "CapabilityBoundingSet=\nAmbientCapabilities=\nPrivateUsers=yes\n");
 }
 
-static void put_head(const struct hgl_service *service, struct hgl_buf *out)
+static void put_head(const struct hgl_service_options *service, struct hgl_buf *out)
 {
   hgl_buf_printf(out,
                  "[Unit]\n"
@@ -197,7 +199,8 @@ static void put_hash(struct hgl_buf *out)
   hgl_buf_append_text(out, "\n");
 }
 
-int hgl_service_unit(const struct hgl_service *service, struct hgl_buf *out, struct hgl_err *err)
+int hgl_service_unit(const struct hgl_service_options *service, struct hgl_buf *out,
+                     struct hgl_err *err)
 {
   put_head(service, out);
   int status = put_command(service, out, err);

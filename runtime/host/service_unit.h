@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "host/options.h"
 
-struct hgl_service {
+struct hgl_service_options {
   const char *name;    /* of the host; NULL: the only one of the machine */
   bool templated;      /* haggle@.service: the name and the host file come with each instance */
   bool user;           /* of a user's manager, which can confine less */
@@ -19,9 +19,9 @@ struct hgl_service {
 enum { HGL_UNIT_SIZE_MAX = 64 << 10 };
 
 /* "haggle.service", "haggle-NAME.service" or "haggle@.service". */
-void hgl_service_unit_name(const struct hgl_service *service, char out[128]);
+void hgl_service_unit_name(const struct hgl_service_options *service, char out[128]);
 /* Appends the unit. HGL_INVALID: a path that a unit cannot hold. */
-int hgl_service_unit(const struct hgl_service *service, struct hgl_buf *out,
+int hgl_service_unit(const struct hgl_service_options *service, struct hgl_buf *out,
                      struct hgl_err *err) HGL_NODISCARD;
 /* Whether a unit's text is as it was once written by us: its last line holds the hash of the rest.
  */

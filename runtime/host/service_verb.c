@@ -22,7 +22,7 @@ struct given {
 /* Everything made on the way. */
 struct install {
   const struct given *given;
-  struct hgl_service service;
+  struct hgl_service_options service;
   char program[PATH_MAX], config[PATH_MAX], folder[PATH_MAX], path[PATH_MAX];
   char *secrets[64];
   size_t secret_count;
@@ -100,10 +100,10 @@ static int find_folder(struct install *install, struct hgl_err *err)
 static int gather(struct install *install, struct hgl_err *err)
 {
   const struct given *given = install->given;
-  install->service = (struct hgl_service){.name = given->name,
-                                          .user = given->user,
-                                          .templated = given->templated,
-                                          .grace_ms = HGL_GRACE_MS_DEFAULT};
+  install->service = (struct hgl_service_options){.name = given->name,
+                                                  .user = given->user,
+                                                  .templated = given->templated,
+                                                  .grace_ms = HGL_GRACE_MS_DEFAULT};
   int status = find_program(install, err);
   if (!status && !given->templated) status = find_config(install, err);
   for (size_t i = 0; !status && i < given->credentials.count; i++)
@@ -217,7 +217,7 @@ static int install_unit(const struct hgl_verb *verb, const struct given *given)
 static int ask(const struct given *given, struct hgl_buf *text, enum hgl_service_state *state,
                struct hgl_err *err)
 {
-  const struct hgl_service service = {.name = given->name};
+  const struct hgl_service_options service = {.name = given->name};
   char unit[128];
   hgl_service_unit_name(&service, unit);
   int status = hgl_service_status(unit, given->user, text, state, err);

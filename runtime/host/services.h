@@ -13,7 +13,7 @@ struct hgl_services;
 struct hgl_services_config {
   struct hgl_loop *loop;
   struct hgl_http_client *http;      /* borrowed */
-  const struct hgl_secrets *secrets; /* borrowed */
+  const struct hgl_secrets *secrets; /* borrowed; NULL: every secret is taken to be there */
 };
 
 int hgl_services_create(const struct hgl_services_config *config, struct hgl_services **out,
@@ -32,5 +32,8 @@ struct hgl_services {
   struct hgl_service list[4];
 };
 extern const struct hgl_service hgl_http_service, hgl_write_service, hgl_remove_service;
+/* Whether the agent's grants permit the host that the request's URL names: HGL_DENIED names the one
+ * to add. When a request is sent this is asked of every address and redirect as well. */
+int hgl_http_call_permitted(const struct hgl_call *call, struct hgl_err *err) HGL_NODISCARD;
 
 #endif

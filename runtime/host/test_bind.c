@@ -6,6 +6,7 @@
 #include "base/duration.h"
 #include "base/timestamp.h"
 #include "host/test_bind_core.h"
+#include "host/test_outside.h"
 #include "host/test_state.h"
 #include "lua/convert.h"
 #include "protocol/value.h"
@@ -22,6 +23,7 @@ struct world_box *world_check_box(lua_State *L)
 {
   struct world_box *box = luaL_checkudata(L, 1, WORLD);
   if (!box->world) luaL_error(L, "this world has ended: it lives as long as the test that made it");
+  box->L = L;
   hgl_buf_clear(&box->in);
   hgl_buf_clear(&box->out);
   hgl_stored_state_close(box->looking);
@@ -99,10 +101,12 @@ static int world_create(lua_State *L)
   if (!lua_isnoneornil(L, 3)) config.latency_ms = check_duration(L, 3);
   if (!lua_isnoneornil(L, 4)) config.keep_lua = lua_toboolean(L, 4);
   struct hgl_err err;
-  struct world_box *box = lua_newuserdatauv(L, sizeof *box, 0);
+  struct world_box *box = lua_newuserdatauv(L, sizeof *box, 1);
   *box = (struct world_box){0};
   hgl_buf_init(&box->in, HGL_BODY_SIZE_MAX);
   hgl_buf_init(&box->out, RESULT_SIZE_MAX);
+  hgl_buf_init(&box->json, HGL_BODY_SIZE_MAX);
+  hgl_buf_init(&box->value, HGL_BODY_SIZE_MAX);
   luaL_setmetatable(L, WORLD);
   if (hgl_world_create(&config, &box->world, &err)) return world_raise(L, &err);
   return 1;
@@ -119,6 +123,8 @@ static int world_close(lua_State *L)
   box->world = NULL;
   hgl_buf_deinit(&box->in);
   hgl_buf_deinit(&box->out);
+  hgl_buf_deinit(&box->json);
+  hgl_buf_deinit(&box->value);
   return 0;
 }
 
@@ -241,6 +247,110 @@ static int world_file(lua_State *L)
   return 0;
 }
 
+/* ---- requests to the outside ---- */
+
+struct asking {
+  struct world_box *box;
+  const char *agent;
+  struct hgl_bytes request;
+  struct hgl_buf *result;
+  bool never;
+  struct hgl_err err; /* what the agent is told; code 0: the result */
+};
+
+/* Upvalue: the world. Calls the spec's function with the agent and the request. */
+static int ask_function(lua_State *L)
+{
+  struct asking *asking = lua_touserdata(L, 1);
+  lua_getiuservalue(L, 2, 1);
+  lua_pushstring(L, asking->agent);
+  hgl_lua_push_value(L, asking->request);
+  lua_call(L, 2, 3);
+  if (!lua_isnil(L, -3)) {
+    lua_settop(L, -3);
+    if (hgl_lua_encode(L, -1, "answer", asking->result, &asking->err)) lua_error(L);
+    return 0;
+  }
+  asking->never = lua_isnil(L, -2);
+  if (asking->never) return 0;
+  const char *code = lua_tostring(L, -1);
+  enum hgl_code known = code ? hgl_code_from_name(code, strlen(code)) : HGL_OK;
+  hgl_fail(&asking->err, known ? known : HGL_IO, "%s", luaL_tolstring(L, -2, NULL));
+  return 0;
+}
+
+/* Within a call of the world's: what the function raises fails the test behind it. */
+static int answer_http(void *user, const char *agent, struct hgl_bytes request,
+                       struct hgl_buf *result, bool *never, struct hgl_err *err)
+{
+  struct asking asking = {.box = user, .agent = agent, .request = request, .result = result};
+  lua_State *L = asking.box->L;
+  int top = lua_gettop(L);
+  if (!lua_checkstack(L, 8)) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  lua_pushcfunction(L, ask_function);
+  lua_pushlightuserdata(L, &asking);
+  lua_pushvalue(L, 1); /* the world, as of every call of its */
+  if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
+    const char *text = lua_tostring(L, -1);
+    hgl_fail(err, HGL_SCRIPT, "world:http: %s",
+             asking.err.code ? asking.err.message
+             : text          ? text
+                             : "an error that is no text");
+    lua_settop(L, top);
+    return -HGL_SCRIPT;
+  }
+  lua_settop(L, top);
+  *never = asking.never;
+  if (!asking.err.code) return 0;
+  *err = asking.err;
+  return -(int)err->code;
+}
+
+/* Both are called from within the function that answers, and leave the call around it alone. */
+static struct world_box *clear_json(lua_State *L)
+{
+  struct world_box *box = luaL_checkudata(L, 1, WORLD);
+  hgl_buf_clear(&box->json);
+  hgl_buf_clear(&box->value);
+  return box;
+}
+
+/* world:to_json(value) → text */
+static int world_to_json(lua_State *L)
+{
+  struct world_box *box = clear_json(L);
+  struct hgl_err err;
+  if (hgl_lua_encode(L, 2, "json", &box->value, &err) || hgl_buf_check(&box->value, &err) ||
+      hgl_json_plain_write(hgl_buf_bytes(&box->value), 0, &box->json, &err))
+    return world_raise(L, &err);
+  lua_pushlstring(L, (const char *)box->json.data, box->json.size);
+  return 1;
+}
+
+/* world:from_json(text) → value; nil: it is none */
+static int world_from_json(lua_State *L)
+{
+  struct world_box *box = clear_json(L);
+  struct hgl_err err;
+  if (hgl_json_plain_read(check_bytes(L, 2), HGL_BODY_SIZE_MAX, HGL_VALUE_ITEMS_MAX, &box->value,
+                          &err))
+    return 0;
+  hgl_lua_push_value(L, hgl_buf_bytes(&box->value));
+  return 1;
+}
+
+/* world:http(fn(agent, request)) */
+static int world_http(lua_State *L)
+{
+  struct world_box *box = world_check_box(L);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  const struct hgl_fake_http http = {answer_http, box};
+  lua_settop(L, 2);
+  lua_setiuservalue(L, 1, 1);
+  hgl_world_set_http(box->world, &http);
+  return 0;
+}
+
 /* ---- what happens ---- */
 
 /* world:tick() → whether there is more to do now */
@@ -299,6 +409,7 @@ static int world_ask(lua_State *L)
   json_t *reply;
   struct hgl_bytes body = check_body(L, box, 4);
   if (hgl_world_ask(box->world, agent, type, body, ASK_WITHIN_MS, &reply, &err)) {
+    if (err.code == HGL_SCRIPT) return world_raise(L, &err); /* the spec's own, in world:http */
     lua_pushnil(L);
     lua_pushstring(L, err.message);
     lua_pushstring(L, hgl_code_name(err.code));
@@ -343,12 +454,13 @@ static int open_values(lua_State *L)
 static int open_world(lua_State *L)
 {
   static const luaL_Reg methods[] = {
-      {"add", world_add},         {"file", world_file},       {"host", world_host},
-      {"hosts", world_hosts},     {"kill", world_kill},       {"stop", world_stop},
-      {"start", world_start},     {"restart", world_restart}, {"cut", world_cut},
-      {"latency", world_latency}, {"tick", world_tick},       {"run", world_run},
-      {"advance", world_advance}, {"step", world_step},       {"ask", world_ask},
-      {"send", world_send},       {"close", world_close},     {NULL, NULL}};
+      {"add", world_add},         {"file", world_file},           {"http", world_http},
+      {"to_json", world_to_json}, {"from_json", world_from_json}, {"host", world_host},
+      {"hosts", world_hosts},     {"kill", world_kill},           {"stop", world_stop},
+      {"start", world_start},     {"restart", world_restart},     {"cut", world_cut},
+      {"latency", world_latency}, {"tick", world_tick},           {"run", world_run},
+      {"advance", world_advance}, {"step", world_step},           {"ask", world_ask},
+      {"send", world_send},       {"close", world_close},         {NULL, NULL}};
   luaL_newmetatable(L, WORLD);
   luaL_newlib(L, methods);
   world_open_look(L);

@@ -13,7 +13,9 @@
 /* The userdata of a world. No C memory is held across a call that may raise but in here. */
 struct world_box {
   struct hgl_world *world;
+  lua_State *L;                     /* of the call that goes on */
   struct hgl_buf in, out;           /* encoded arguments and results */
+  struct hgl_buf json, value;       /* of what stands within them */
   struct hgl_stored_state *looking; /* whose state is being pushed */
   json_t *told;                     /* a list that is being gathered */
 };

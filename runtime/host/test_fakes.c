@@ -27,6 +27,11 @@ static int read_file(void *user, const char *path, size_t folder_size, size_t si
   return hgl_buf_check(out, err);
 }
 
+bool hgl_fakes_has_file(const struct hgl_fakes *fakes, const char *path)
+{
+  return hgl_map_get(&fakes->files, hgl_text(path)) != NULL;
+}
+
 static void file_destroy(struct hgl_buf *file)
 {
   if (!file) return;

@@ -142,7 +142,10 @@ int world_host_start(struct world_host *at, struct hgl_err *err)
       .user = at,
   };
   hgl_fakes_fill(&world->fakes, &config);
+  hgl_fake_outside_init(&at->outside, &world->fakes);
+  config.services = at->outside.services;
   int status = hgl_host_create(&config, &at->host, err);
+  at->outside.host = at->host;
   if (!status) hgl_host_watch(at->host, &at->watcher);
   for (struct resident *resident = at->residents; resident && !status; resident = resident->next)
     status = enter(at, resident, err);

@@ -60,6 +60,11 @@ void hgl_world_destroy(struct hgl_world *world)
   hgl_free(world);
 }
 
+void hgl_world_set_http(struct hgl_world *world, const struct hgl_fake_http *http)
+{
+  world->http = *http;
+}
+
 void hgl_world_set_latency(struct hgl_world *world, int64_t ms)
 {
   world->config.latency_ms = ms;
@@ -275,6 +280,9 @@ int hgl_world_tick(struct hgl_world *world, bool *busy, struct hgl_err *err)
     if (at->host) hgl_host_tick(at->host);
   }
   *busy = world_links_pass(world);
+  for (struct world_host *at = world->hosts; at && !status; at = at->next)
+    if (at->host) status = hgl_fake_outside_serve(&at->outside, &world->http, busy, err);
+  if (status) return status;
   for (const struct world_host *at = world->hosts; at; at = at->next) *busy |= is_busy(at);
   return world->failure.code ? check_alive(world, err) : 0;
 }

@@ -4,6 +4,7 @@
 #define HGL_HOST_TEST_WORLD_CORE_H
 
 #include "host/test_fakes.h"
+#include "host/test_outside.h"
 #include "host/test_trace.h"
 #include "host/test_world.h"
 
@@ -25,6 +26,7 @@ struct world_host {
   struct hgl_host *host; /* NULL: it was killed or stopped */
   struct hgl_log log;
   struct hgl_watcher watcher;
+  struct hgl_fake_outside outside;
   struct resident *residents, **residents_end;
   bool tick_wanted;
 };
@@ -61,6 +63,7 @@ struct hgl_world {
   struct hgl_random_seeded chance;
   struct hgl_random random;
   struct hgl_fakes fakes;
+  struct hgl_fake_http http; /* how the spec answers requests */
   struct hgl_traced traced;
   uint8_t agents_seed[HGL_SEED_SIZE];    /* what the agents' keys are made from */
   json_t *lines, *messages;              /* logged; id → message */

@@ -120,6 +120,50 @@ end
 -- What host.read finds, on every host; nil: the file is gone.
 function World:file(path, content) self.native:file(path, content) end
 
+-- As a script sees it: { agent =, method =, url =, headers = { name = text }, body =, json = }. A secret
+-- stands in a header as "[secret NAME]".
+local function show_request(world, name, request)
+  local method, url, headers, body = request[1], request[2], {}, request[4]:raw()
+  for _, header in ipairs(request[3]) do
+    local text = ""
+    for _, part in ipairs(header[2]) do
+      text = text .. (type(part) == "table" and "[secret " .. part.secret .. "]" or part)
+    end
+    headers[header[1]:lower()] = text
+  end
+  local is_json = (headers["content-type"] or ""):find "json"
+  return {
+    agent = name, method = method, url = url, headers = headers, body = body,
+    json = is_json and world.native:from_json(body) or nil, repeat_safe = request[7],
+  }
+end
+
+local ANSWER = { status = true, headers = true, body = true, json = true, url = true }
+
+-- As http.lua expects it.
+local function answer_of(world, request, answer)
+  check_options(answer, ANSWER, "the answer of world:http")
+  local headers, body = {}, answer.body or ""
+  for key, value in pairs(answer.headers or {}) do headers[key:lower()] = value end
+  if answer.json ~= nil then
+    body = world.native:to_json(answer.json)
+    headers["content-type"] = headers["content-type"] or "application/json"
+  end
+  return { status = answer.status or 200, headers = headers, body = body,
+    url = answer.url or request.url }
+end
+
+-- How requests of haggle.http are answered: fn(request) returns { status =, headers =, body or json =
+-- }, or nil, why, code for what fails (`unreachable`, `timeout`, …); nil alone: no answer ever comes.
+function World:http(fn)
+  self.native:http(function(name, raw)
+    local request = show_request(self, name, raw)
+    local answer, why, code = fn(request)
+    if answer == nil then return nil, why, code end
+    return answer_of(self, request, answer)
+  end)
+end
+
 -- What happens -----------------------------------------------------------------------------------
 
 -- Lets everything happen that is due now; time stands still.

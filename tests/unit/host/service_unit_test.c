@@ -3,7 +3,7 @@
 #include "host/service_status.h"
 #include "host/service_unit.h"
 
-static const char *unit_of(const struct hgl_service *service, struct hgl_buf *out)
+static const char *unit_of(const struct hgl_service_options *service, struct hgl_buf *out)
 {
   struct hgl_err err;
   hgl_buf_init(out, HGL_UNIT_SIZE_MAX);
@@ -22,12 +22,12 @@ static void assert_has(const char *unit, const char *line)
 static void a_unit_runs_the_host_file_and_is_confined(void **state)
 {
   const char *secrets[] = {"passphrase=/etc/x 100%", "api=/etc/y", NULL};
-  const struct hgl_service service = {.name = "shop",
-                                      .program = "/usr/bin/haggle",
-                                      .config = "/etc/haggle/a \"b\" $c %d\\e.lua",
-                                      .secrets = {secrets, 2},
-                                      .grace_ms = 25001,
-                                      .listen_port = 443};
+  const struct hgl_service_options service = {.name = "shop",
+                                              .program = "/usr/bin/haggle",
+                                              .config = "/etc/haggle/a \"b\" $c %d\\e.lua",
+                                              .secrets = {secrets, 2},
+                                              .grace_ms = 25001,
+                                              .listen_port = 443};
   struct hgl_buf out;
   char name[128];
   hgl_service_unit_name(&service, name);
@@ -50,7 +50,7 @@ static void a_unit_runs_the_host_file_and_is_confined(void **state)
 
 static void kinds_of_units_differ(void **state)
 {
-  struct hgl_service service = {.user = true, .program = "/h", .config = "/home/me/h.lua"};
+  struct hgl_service_options service = {.user = true, .program = "/h", .config = "/home/me/h.lua"};
   struct hgl_buf out;
   char name[128];
   const char *unit = unit_of(&service, &out);
@@ -62,7 +62,7 @@ static void kinds_of_units_differ(void **state)
   assert_has(unit, "\nProtectHome=read-only\n");
   assert_has(unit, "\nCapabilityBoundingSet=\n");
   hgl_buf_deinit(&out);
-  service = (struct hgl_service){.templated = true, .program = "/h"};
+  service = (struct hgl_service_options){.templated = true, .program = "/h"};
   hgl_service_unit_name(&service, name);
   assert_string_equal(name, "haggle@.service");
   unit = unit_of(&service, &out);
@@ -73,19 +73,19 @@ static void kinds_of_units_differ(void **state)
 static void a_path_that_a_unit_cannot_hold_is_refused(void **state)
 {
   const char *secrets[] = {"x=/a\nExecStart=/bin/sh", NULL};
-  struct hgl_service service = {.program = "/h", .config = "/a\nExecStart=/bin/sh"};
+  struct hgl_service_options service = {.program = "/h", .config = "/a\nExecStart=/bin/sh"};
   struct hgl_err err;
   struct hgl_buf out;
   hgl_buf_init(&out, HGL_UNIT_SIZE_MAX);
   assert_fails(HGL_INVALID, hgl_service_unit(&service, &out, &err));
-  service = (struct hgl_service){.program = "/h", .config = "/a", .secrets = {secrets, 1}};
+  service = (struct hgl_service_options){.program = "/h", .config = "/a", .secrets = {secrets, 1}};
   assert_fails(HGL_INVALID, hgl_service_unit(&service, &out, &err));
   hgl_buf_deinit(&out);
 }
 
 static void a_change_by_hand_is_seen(void **state)
 {
-  const struct hgl_service service = {.program = "/h", .config = "/a"};
+  const struct hgl_service_options service = {.program = "/h", .config = "/a"};
   struct hgl_err err;
   struct hgl_buf out;
   hgl_buf_init(&out, HGL_UNIT_SIZE_MAX);
