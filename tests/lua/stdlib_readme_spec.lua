@@ -144,6 +144,32 @@ function does.thermometer(world)
   expect(world:ask("thermometer", "load/1.0/read").body):equals { one = 0.83 }
 end
 
+function does.archivist(world)
+  run(world, "archivist", { "write=/srv/archive/*", "read=/srv/archive/*" })
+  local kept = world:ask("archivist", "archive/1.0/keep", { text = "x" })
+  expect(kept.body.as):matches "^/srv/archive/%x+%.txt$"
+end
+
+function does.forecaster(world)
+  run(world, "forecaster", { "net=api.example.org:443", "secret=weather" })
+  world:http(function(request)
+    expect(request):has { url = "https://api.example.org/now?city=Graz" }
+    expect(request.headers.authorization):equals "Bearer [secret weather]"
+    return { json = { temp = 20.5 } }
+  end)
+  local reply = world:ask("forecaster", "forecast/1.0/request", { city = "Graz" })
+  expect(reply.body):equals { celsius = 20.5 }
+end
+
+function does.shop(world)
+  run(world, "shop", { "net=shop.example.org:443" })
+  world:http(function(request)
+    expect(request.json):has { item = "tea" }
+    return { status = 201, json = { order = "o-1" } }
+  end)
+  expect(world:ask("shop", "order/1.0/place", { item = "tea" }).body):equals { order = "o-1" }
+end
+
 function does.json_page(world)
   run(world, "json_page")
   local reply = world:ask("json_page", "weather/1.0/take", { text = '{"temp": 20.5}' })

@@ -340,6 +340,31 @@ static void the_call_of_an_agent_that_goes_is_cancelled(void **state)
   world_deinit(&f.world);
 }
 
+static void reloaded(void *user, json_t *result, const struct hgl_err *why)
+{
+  if (!result) fail_msg("%s", why->message);
+  *(bool *)user = true;
+}
+
+static void a_call_outlives_a_reload(void **state)
+{
+  struct fixture f;
+  struct hgl_err err;
+  bool done = false;
+  set_up(&f, 14);
+  world_say(f.node, "caller", "go/1.0/now", NULL);
+  world_run(&f.world);
+  assert_ok(hgl_host_reload_agent(f.node->host, "caller",
+                                  hgl_text("agent.on('other/1.0/thing', function() end)"), false,
+                                  reloaded, &done, &err));
+  world_run(&f.world);
+  assert_true(done);
+  assert_int_equal(f.fake.cancelled, 0);
+  answer(&f, f.fake.ticket, "42");
+  assert_true(world_logged(&f.world, "outcome 42")); /* under the script that it began with */
+  world_deinit(&f.world);
+}
+
 static void an_agent_makes_only_so_many_calls_at_once(void **state)
 {
   struct fixture f;
@@ -397,6 +422,7 @@ int main(void)
       cmocka_unit_test(a_stretch_that_raises_behind_a_call_has_the_same_answer_again),
       cmocka_unit_test(a_handler_whose_lua_state_is_gone_gets_its_answer),
       cmocka_unit_test(the_call_of_an_agent_that_goes_is_cancelled),
+      cmocka_unit_test(a_call_outlives_a_reload),
       cmocka_unit_test(an_agent_makes_only_so_many_calls_at_once),
       cmocka_unit_test(an_agent_makes_only_so_many_calls_a_second),
   };
