@@ -1,6 +1,7 @@
 /* Dead letters: messages and timers whose handlers failed for good, kept until the operator
  * decides. */
 #include "agent/page.h"
+#include "agent/trace.h"
 
 static void put_mended(struct hgl_buf *out, struct hgl_bytes text)
 {
@@ -89,6 +90,7 @@ void dead_letter(struct agent *agent, struct mail *mail, enum hgl_code code, con
   struct hgl_buf encoded, row;
   struct hgl_err err;
   uint8_t key[8];
+  trace_dead(agent, mail, code, why);
   hgl_buf_init(&encoded, HGL_EVIDENCE_SIZE_MAX + 8192);
   hgl_buf_init(&row, HGL_EVIDENCE_SIZE_MAX + 16384);
   uint64_t number = host_row(host);

@@ -1,6 +1,7 @@
 #include "agent/accounts.h"
 #include "agent/groups.h"
 #include "agent/supervise.h"
+#include "agent/trace.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -199,6 +200,7 @@ int hgl_host_create(const struct hgl_host_config *config, struct hgl_host **out,
   tick_now(host);
   host->upkeep_due_ms = host->mono_ms;
   int status = hgl_writeset_create(&host->stretch.writes, err);
+  if (!status) status = trace_create(config->trace_events, &host->trace, err);
   if (!status) status = load(host, err);
   if (status) {
     hgl_host_destroy(host);
@@ -225,6 +227,7 @@ void hgl_host_destroy(struct hgl_host *host)
   }
   for (size_t i = 0; (slot = hgl_map_next(&host->peers, &i));) peer_destroy(host, slot->value);
   stretch_deinit(&host->stretch);
+  trace_destroy(host->trace);
   delegations_deinit(host);
   accounts_deinit(host);
   hgl_directory_destroy(host->directory);

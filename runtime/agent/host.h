@@ -117,6 +117,8 @@ struct hgl_host_config {
   /* An agent that was at rest for so long gives up its Lua state; and, from whoever was longest,
    * earlier when all Lua states together take more than this. 0: the defaults; negative: never. */
   int64_t hibernate_ms, lua_bytes;
+  int64_t
+      trace_events; /* what is kept in memory of what agents did; 0: the default; negative: none */
   bool allow_private; /* dial and pass on loopback and private addresses */
   bool forget_lua;    /* for tests: an agent's Lua state is given up after every stretch */
   void (*request_tick)(void *user);
@@ -332,6 +334,11 @@ int hgl_host_send(struct hgl_host *host, const char *to, const char *type, struc
                   int64_t within_ms,
                   void (*answer)(void *user, json_t *reply, const struct hgl_err *why),
                   void *answer_user, struct hgl_id *id, struct hgl_err *err) HGL_NODISCARD;
+/* What this agent did lately, the newest first: events after `after` (0: all), at most `limit`.
+ * Each is an object with "order", "time_ms", "what" (heard, said, stretch, timer, dead), "name",
+ * and what belongs to it (CONTROL.md). HGL_NOT_FOUND. */
+int hgl_host_trace(struct hgl_host *host, const char *name, uint64_t after, size_t limit,
+                   json_t **out, struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_dead_resend(struct hgl_host *host, uint64_t row, struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_dead_drop(struct hgl_host *host, uint64_t row, struct hgl_err *err) HGL_NODISCARD;
 /* All that can be, oldest first; what cannot (no message, its agent not here or full) is left. */

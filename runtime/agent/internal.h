@@ -432,6 +432,7 @@ struct hgl_host {
   uint64_t *erasing; /* numbers of agents */
   size_t erasing_count, erasing_capacity;
 
+  struct trace *trace; /* trace.h; or NULL */
   const struct hgl_watcher *watcher;
   struct hgl_host_counts counts;
 };

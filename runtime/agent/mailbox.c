@@ -1,4 +1,5 @@
 #include "agent/internal.h"
+#include "agent/trace.h"
 
 #include <assert.h>
 
@@ -158,6 +159,7 @@ int mailbox_deliver(struct agent *agent, struct message *message, struct hgl_err
     return status;
   }
   *mail = (struct mail){.kind = MAIL_MESSAGE, .message = message_hold(message), .attempt = 1};
+  trace_heard(agent, message);
   mailbox_push(agent, mail);
   return 0;
 }

@@ -3,6 +3,7 @@
  * one thread are handled one at a time, in the order they were sent. */
 #include "agent/operator.h"
 #include "agent/supervise.h"
+#include "agent/trace.h"
 
 #include <assert.h>
 
@@ -354,12 +355,14 @@ static void handle(struct agent *agent, struct mail *mail, struct agent_run *run
   stretch_begin(host, agent, mail, run);
   switch (hgl_vm_start(agent->vm, &call, &vm_run, &wait, &raised.failure)) {
   case HGL_VM_DONE:
+    trace_stretch(host, NULL);
     consume(agent, mail);
     run_accept_stretch(agent, NULL);
     if (console) console_done(agent, mail);
     mail_finish(mail, run);
     break;
   case HGL_VM_SUSPENDED:
+    trace_stretch(host, &wait);
     suspend_first(agent, mail, run, &call, vm_run, &wait);
     break;
   case HGL_VM_RAISED:
@@ -402,12 +405,14 @@ static void resume_with(struct agent_run *run, const struct hgl_vm_answer *answe
   if (locks_begin(host, run, &err)) host_fatal(host, &err);
   switch (hgl_vm_resume(run->vm, run->vm_run, answers, run->ask_count, &wait, &raised.failure)) {
   case HGL_VM_DONE:
+    trace_stretch(host, NULL);
     run->vm_run = NULL;
     run_accept_stretch(agent, NULL);
     if (run->mail->kind == MAIL_CONSOLE) console_done(agent, run->mail);
     run_finish(run);
     break;
   case HGL_VM_SUSPENDED:
+    trace_stretch(host, &wait);
     suspend(run, run->vm_run, &wait);
     run_accept_stretch(agent, run);
     break;
@@ -508,7 +513,9 @@ void run_agents(struct hgl_host *host)
       if (!may_run(agent) || host->failed) break;
       more = step(agent);
       steps++;
+      int64_t before = now;
       now = hgl_mono_ns(host->config.clock);
+      trace_took(host, now - before);
     }
     if (agent->vm) agent_active(agent);
     if (more && may_run(agent)) agent_ready(agent);

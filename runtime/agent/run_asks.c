@@ -1,5 +1,6 @@
 /* What a run waits for from others: its questions, and the answers to them. */
 #include "agent/operator.h"
+#include "agent/trace.h"
 
 void asks_destroy(struct ask *asks, size_t count)
 {
@@ -158,6 +159,7 @@ bool run_answer(struct agent *agent, struct message *message)
     read_refusal(ask, &message->envelope);
   else
     ask->answer = message_hold(message);
+  trace_heard(agent, message);
   run_close_ask(run, ask);
   return true;
 }

@@ -1,6 +1,7 @@
 /* Handlers that raise: what is said of it, whether they are tried again, and what becomes of their
  * mail when they are not. */
 #include "agent/supervise.h"
+#include "agent/trace.h"
 
 #include <assert.h>
 
@@ -233,6 +234,7 @@ void run_roll_back(struct agent *agent, struct raised *raised)
 {
   struct hgl_host *host = agent->host;
   stretch_undone(host, &raised->failure, raised->undone);
+  trace_raised(host, raised->failure.error.message);
   stretch_drop(host);
   agent->raised++;
   host->counts.raised++;

@@ -2,6 +2,7 @@
  * at all. */
 #include "agent/accounts.h"
 #include "agent/journal.h"
+#include "agent/trace.h"
 #include "agent/waits.h"
 
 #include <assert.h>
@@ -288,7 +289,8 @@ int stretch_accept(struct hgl_host *host, struct hgl_err *err)
   for (size_t i = 0; i < stretch->keep_count && !status; i++)
     status = keep_later(host, stretch->keeps[i], err);
   for (size_t i = 0; i < stretch->timer_count && !status; i++)
-    status = timer_apply(agent, &stretch->timers[i], err);
+    if (!(status = timer_apply(agent, &stretch->timers[i], err)))
+      trace_timer(agent, &stretch->timers[i]);
   if (!status && hgl_writeset_count(stretch->writes))
     status = hgl_writeset_merge(host_writes(host), stretch->writes, err);
   for (size_t i = 0; i < stretch->spoken_count && !status; i++)
@@ -304,6 +306,7 @@ int stretch_accept(struct hgl_host *host, struct hgl_err *err)
   host->counts.sent += stretch->spoken_count;
   /* Routing may start nothing by itself, it only queues; so the stretch is still ours to read. */
   for (size_t i = 0; i < stretch->spoken_count && !status; i++) {
+    trace_said(agent, stretch->spoken[i].message);
     watch_message(host, stretch->spoken[i].message, "sent");
     if (stretch->spoken[i].peer == host->self) route_local(host, stretch->spoken[i].message);
   }

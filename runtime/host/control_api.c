@@ -9,6 +9,7 @@ enum {
   REQUEST_SIZE_MAX = HGL_CONTROL_LINE_SIZE_MAX,
   EXPORT_SIZE_MAX = 3 << 20, /* as base64url it still fits a line */
   DEALS_DEFAULT = 50,
+  TRACE_DEFAULT = 200,
   LIST_MAX = 10000, /* items of one page */
   /* Bytes of one page. An item takes at most 0.4 MiB: a deal of 64 KiB as escapes. */
   PAGE_SIZE_MAX = 1 << 20,
@@ -211,6 +212,18 @@ static int call_deals(const struct call *call, json_t **result, struct hgl_err *
 static int call_proofs(const struct call *call, json_t **result, struct hgl_err *err)
 {
   return give_page(call, HGL_LIST_PROOFS, NULL, LIST_MAX, result, err);
+}
+
+static int call_trace(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  const char *agent;
+  int64_t after, limit;
+  int status = get_text(call, "agent", &agent, err);
+  if (!status) status = get_integer(call, "after", 0, INT64_MAX, 0, &after, err);
+  if (!status) status = get_integer(call, "limit", 1, LIST_MAX, TRACE_DEFAULT, &limit, err);
+  return status
+             ? status
+             : hgl_host_trace(call->api->host, agent, (uint64_t)after, (size_t)limit, result, err);
 }
 
 static int call_dead_list(const struct call *call, json_t **result, struct hgl_err *err)
@@ -636,23 +649,40 @@ static const struct {
   int (*now)(const struct call *call, json_t **result, struct hgl_err *err);
   int (*later)(const struct call *call, struct hgl_err *err); /* answers by itself */
 } calls[] = {
-    {"describe", call_describe, NULL},   {"agents", call_agents, NULL},
-    {"peers", call_peers, NULL},         {"find", call_find, NULL},
-    {"send", call_send, NULL},           {"ask", NULL, call_ask},
-    {"tail", call_tail, NULL},           {"deals", call_deals, NULL},
-    {"proofs", call_proofs, NULL},       {"dead.list", call_dead_list, NULL},
-    {"dead.show", call_dead_show, NULL}, {"dead.resend", call_dead_resend, NULL},
-    {"dead.drop", call_dead_drop, NULL}, {"export", call_export, NULL},
-    {"agent.pause", NULL, call_agent},   {"agent.resume", NULL, call_agent},
-    {"agent.stop", NULL, call_agent},    {"agent.restart", NULL, call_agent},
-    {"agent.remove", NULL, call_agent},  {"agent.add", NULL, call_agent},
-    {"backup", NULL, call_backup},       {"stop", call_stop, NULL},
-    {"runs.list", call_runs_list, NULL}, {"runs.show", call_runs_show, NULL},
-    {"runs.retry", call_run, NULL},      {"runs.finish", call_run, NULL},
-    {"runs.drop", call_run, NULL},       {"log", call_log, NULL},
-    {"agent.reload", NULL, call_reload}, {"agent.state", call_state, NULL},
-    {"console", NULL, call_console},     {"console.stop", call_console_stop, NULL},
+    {"describe", call_describe, NULL},
+    {"agents", call_agents, NULL},
+    {"peers", call_peers, NULL},
+    {"find", call_find, NULL},
+    {"send", call_send, NULL},
+    {"ask", NULL, call_ask},
+    {"tail", call_tail, NULL},
+    {"deals", call_deals, NULL},
+    {"proofs", call_proofs, NULL},
+    {"dead.list", call_dead_list, NULL},
+    {"dead.show", call_dead_show, NULL},
+    {"dead.resend", call_dead_resend, NULL},
+    {"dead.drop", call_dead_drop, NULL},
+    {"export", call_export, NULL},
+    {"agent.pause", NULL, call_agent},
+    {"agent.resume", NULL, call_agent},
+    {"agent.stop", NULL, call_agent},
+    {"agent.restart", NULL, call_agent},
+    {"agent.remove", NULL, call_agent},
+    {"agent.add", NULL, call_agent},
+    {"agent.reload", NULL, call_reload},
+    {"agent.state", call_state, NULL},
+    {"trace", call_trace, NULL},
+    {"console", NULL, call_console},
+    {"console.stop", call_console_stop, NULL},
     {"complete", call_complete, NULL},
+    {"log", call_log, NULL},
+    {"backup", NULL, call_backup},
+    {"stop", call_stop, NULL},
+    {"runs.list", call_runs_list, NULL},
+    {"runs.show", call_runs_show, NULL},
+    {"runs.retry", call_run, NULL},
+    {"runs.finish", call_run, NULL},
+    {"runs.drop", call_run, NULL},
 };
 enum { CALL_COUNT = sizeof calls / sizeof *calls };
 

@@ -21,6 +21,7 @@ const struct hgl_verb *const hgl_verbs[] = {
     &hgl_verb_ask,
     &hgl_verb_tail,
     &hgl_verb_log,
+    &hgl_verb_trace,
     &hgl_verb_deals,
     &hgl_verb_proofs,
     &hgl_verb_dead,

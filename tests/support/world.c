@@ -168,6 +168,7 @@ static int try_host(struct node *node, struct hgl_err *err)
       .allow_private = true,
       .forget_lua = world->forget_lua,
       .services = node->world->services,
+      .trace_events = node->world->trace_events,
       .request_tick = requested,
       .fatal = failed,
       .user = node,
