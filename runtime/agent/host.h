@@ -334,6 +334,24 @@ int hgl_host_send(struct hgl_host *host, const char *to, const char *type, struc
                   int64_t within_ms,
                   void (*answer)(void *user, json_t *reply, const struct hgl_err *why),
                   void *answer_user, struct hgl_id *id, struct hgl_err *err) HGL_NODISCARD;
+/* Dialogues that the operator holds, message by message. HGL_NOT_FOUND: there is none of this
+ * number; and as hgl_host_send. */
+int hgl_host_talk(struct hgl_host *host, const char *to, const char *type, struct hgl_bytes body,
+                  uint64_t *talk, struct hgl_err *err) HGL_NODISCARD; /* opens one */
+/* `performative` of the same protocol, or "refuse". */
+int hgl_host_talk_say(struct hgl_host *host, uint64_t talk, const char *performative,
+                      struct hgl_bytes body, struct hgl_err *err) HGL_NODISCARD;
+/* `answer` is called once: with a list of what was heard since the last time, as soon as that is
+ * something and durable, or an empty one after `within_ms`. Each is an envelope, or {"undelivered",
+ * "why"}: what was said did not arrive. HGL_EXISTS: somebody listens already. */
+int hgl_host_talk_hear(struct hgl_host *host, uint64_t talk, int64_t within_ms,
+                       void (*answer)(void *user, json_t *messages, const struct hgl_err *why),
+                       void *user, struct hgl_err *err) HGL_NODISCARD;
+void hgl_host_talk_end(struct hgl_host *host, uint64_t talk); /* nothing more is heard of it */
+/* What an agent declares: {"protocols": [definitions, in SPEC's canonical form], "handlers": [types
+ * that it handles besides]}. HGL_NOT_FOUND. */
+int hgl_host_protocols(struct hgl_host *host, const char *name, json_t **out,
+                       struct hgl_err *err) HGL_NODISCARD;
 /* What this agent did lately, the newest first: events after `after` (0: all), at most `limit`.
  * Each is an object with "order", "time_ms", "what" (heard, said, stretch, timer, dead), "name",
  * and what belongs to it (CONTROL.md). HGL_NOT_FOUND. */

@@ -317,3 +317,52 @@ int hgl_host_list_timers(struct hgl_host *host, const char *name, json_t **out, 
     whole = whole && json_array_append_new(list, describe_timer(slot->value)) == 0;
   return give(whole_or_none(list, whole), out, err);
 }
+
+/* ---- what an agent declares ---- */
+
+static json_t *list_definitions(const struct manifest *manifest, struct hgl_err *err)
+{
+  json_t *list = json_array();
+  struct hgl_map_slot *slot;
+  if (!list) hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  for (size_t i = 0; list && (slot = hgl_map_next(&manifest->protocols, &i));) {
+    json_t *definition = NULL;
+    int status = hgl_value_to_json(hgl_definition_canonical(slot->value), &definition, err);
+    if (!status && json_array_append_new(list, definition))
+      status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+    if (!status) continue;
+    json_decref(list);
+    list = NULL;
+  }
+  return list;
+}
+
+/* Types of messages whose protocol is not declared. */
+static json_t *list_handlers(const struct manifest *manifest)
+{
+  json_t *list = json_array();
+  struct hgl_map_slot *slot;
+  struct hgl_bytes protocol, version, performative;
+  struct hgl_err err;
+  bool whole = list != NULL;
+  for (size_t i = 0; whole && (slot = hgl_map_next(&manifest->names, &i));) {
+    struct hgl_bytes name = hgl_bytes((const uint8_t *)slot->key + 1, slot->key_size - 1);
+    if (*(const uint8_t *)slot->key != HGL_VM_HANDLER ||
+        hgl_type_parse(name, &protocol, &version, &performative, &err) ||
+        manifest_definition(manifest, protocol, version))
+      continue;
+    whole = json_array_append_new(list, json_stringn((const char *)name.data, name.size)) == 0;
+  }
+  return whole_or_none(list, whole);
+}
+
+int hgl_host_protocols(struct hgl_host *host, const char *name, json_t **out, struct hgl_err *err)
+{
+  const struct agent *agent = agent_by_name(host, hgl_text(name));
+  if (!agent || !agent->manifest)
+    return hgl_fail(err, HGL_NOT_FOUND, "there is no agent %.80s here that runs", name);
+  json_t *definitions = list_definitions(agent->manifest, err);
+  if (!definitions) return -(int)err->code;
+  json_t *handlers = list_handlers(agent->manifest);
+  return give(json_pack("{s:o, s:o}", "protocols", definitions, "handlers", handlers), out, err);
+}

@@ -139,6 +139,7 @@ struct agent {
   bool dirty;                 /* its VM has state to flush at the end of the tick */
   struct agent *next_dirty;
   struct operator_ask *operator_asks;
+  struct operator_talk *operator_talks;
   uint64_t author_of; /* the row of the last group that holds a message of its */
   size_t author_at;   /* its place among that group's authors */
   uint64_t said_tick; /* see accounts.c */

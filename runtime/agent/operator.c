@@ -27,7 +27,8 @@ static struct operator_ask *find(const struct agent *agent, const struct hgl_id 
 bool operator_expects(struct agent *agent, const struct hgl_envelope *envelope)
 {
   const struct operator_ask *ask = find(agent, &envelope->thid);
-  return ask && hgl_key_equal(&ask->peer, &envelope->from);
+  if (ask) return hgl_key_equal(&ask->peer, &envelope->from);
+  return talk_expects(agent, envelope);
 }
 
 /* Told later: an answer leaves the host, so it waits for the commit that holds what it speaks of;
@@ -49,7 +50,8 @@ static bool may_tell(const struct hgl_host *host, const struct operator_ask *ask
 bool operator_answer(struct agent *agent, struct message *message)
 {
   struct operator_ask *ask = find(agent, &message->envelope.thid);
-  if (!ask || !hgl_key_equal(&ask->peer, &message->envelope.from)) return false;
+  if (!ask) return talk_answer(agent, message);
+  if (!hgl_key_equal(&ask->peer, &message->envelope.from)) return false;
   if (hgl_envelope_to_json(&message->envelope, &ask->reply, &ask->why)) ask->reply = NULL;
   finish(agent, ask);
   return true;
@@ -59,7 +61,7 @@ bool operator_fail(struct agent *agent, const struct hgl_id *thid, enum hgl_code
                    const char *why)
 {
   struct operator_ask *ask = find(agent, thid);
-  if (!ask) return false;
+  if (!ask) return talk_fail(agent, thid, code, why);
   hgl_fail(&ask->why, code, "%s", why);
   finish(agent, ask);
   return true;
@@ -91,12 +93,13 @@ void operator_due(struct hgl_host *host)
     told = ask->next;
     tell(ask);
   }
+  if (agent) talks_due(agent);
 }
 
 int64_t operator_deadline_ms(const struct hgl_host *host)
 {
   const struct agent *agent = agent_by_name(host, hgl_text(name));
-  int64_t first = INT64_MAX;
+  int64_t first = agent ? talks_deadline_ms(agent) : INT64_MAX;
   for (const struct operator_ask *ask = agent ? agent->operator_asks : NULL; ask; ask = ask->next)
     if (!ask->done && ask->deadline_ms < first) first = ask->deadline_ms;
   return first;
@@ -104,6 +107,7 @@ int64_t operator_deadline_ms(const struct hgl_host *host)
 
 void operator_deinit(struct agent *agent)
 {
+  talks_deinit(agent);
   for (struct operator_ask *ask; (ask = agent->operator_asks);) {
     agent->operator_asks = ask->next;
     if (!ask->done) hgl_fail(&ask->why, HGL_CLOSED, "the host stops");

@@ -12,4 +12,12 @@ void operator_due(struct hgl_host *host); /* tells what has been answered or is 
 int64_t operator_deadline_ms(const struct hgl_host *host);
 void operator_deinit(struct agent *agent);
 
+/* talk.c: dialogues that it holds; as the calls above */
+bool talk_expects(const struct agent *agent, const struct hgl_envelope *envelope);
+bool talk_answer(struct agent *agent, const struct message *message);
+bool talk_fail(struct agent *agent, const struct hgl_id *thid, enum hgl_code code, const char *why);
+void talks_due(struct agent *agent);
+int64_t talks_deadline_ms(const struct agent *agent);
+void talks_deinit(struct agent *agent);
+
 #endif

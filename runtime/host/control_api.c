@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "host/backup.h"
+#include "host/control_chat.h"
 #include "host/paths.h"
 #include "protocol/value.h"
 
@@ -51,6 +52,7 @@ struct hgl_control_api {
   struct hgl_backup *backup;        /* under way, or NULL */
   struct hgl_control_client *backup_client; /* NULL: it has hung up */
   json_t *backup_tag;
+  struct hgl_chats chats;
 };
 
 struct call {
@@ -212,6 +214,31 @@ static int call_deals(const struct call *call, json_t **result, struct hgl_err *
 static int call_proofs(const struct call *call, json_t **result, struct hgl_err *err)
 {
   return give_page(call, HGL_LIST_PROOFS, NULL, LIST_MAX, result, err);
+}
+
+static int call_protocols(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  const char *name;
+  int status = get_text(call, "name", &name, err);
+  return status ? status : hgl_host_protocols(call->api->host, name, result, err);
+}
+
+static int call_chat_open(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  struct hgl_control_api *api = call->api;
+  return hgl_chat_open(&api->chats, api->host, call->client, call->request, result, err);
+}
+
+static int call_chat_say(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  struct hgl_control_api *api = call->api;
+  return hgl_chat_say(&api->chats, api->host, call->client, call->request, err);
+}
+
+static int call_chat_end(const struct call *call, json_t **result, struct hgl_err *err)
+{
+  struct hgl_control_api *api = call->api;
+  return hgl_chat_end(&api->chats, api->host, call->client, call->request, err);
 }
 
 static int call_trace(const struct call *call, json_t **result, struct hgl_err *err)
@@ -445,6 +472,17 @@ static int call_reload(const struct call *call, struct hgl_err *err)
   return status;
 }
 
+static int call_chat_hear(const struct call *call, struct hgl_err *err)
+{
+  struct hgl_control_api *api = call->api;
+  struct ask *ask = remember_ask(call, err);
+  if (!ask) return -(int)err->code;
+  int status = hgl_chat_hear(&api->chats, api->host, call->client, call->request, answer_came, ask,
+                             err);
+  if (status) forget_ask(ask);
+  return status;
+}
+
 static int call_console(const struct call *call, struct hgl_err *err)
 {
   long uid = hgl_control_client_uid(call->client);
@@ -672,6 +710,11 @@ static const struct {
     {"agent.reload", NULL, call_reload},
     {"agent.state", call_state, NULL},
     {"trace", call_trace, NULL},
+    {"agent.protocols", call_protocols, NULL},
+    {"chat.open", call_chat_open, NULL},
+    {"chat.say", call_chat_say, NULL},
+    {"chat.hear", NULL, call_chat_hear},
+    {"chat.end", call_chat_end, NULL},
     {"console", NULL, call_console},
     {"console.stop", call_console_stop, NULL},
     {"complete", call_complete, NULL},
@@ -726,6 +769,7 @@ static void client_gone(void *user, struct hgl_control_client *client)
   struct hgl_control_api *api = user;
   for (struct ask *ask = api->asks; ask; ask = ask->next)
     if (ask->client == client) ask->client = NULL;
+  hgl_chats_leave(&api->chats, api->host, client);
   if (api->backup_client == client) api->backup_client = NULL;
   for (struct tail *tail = api->tails, *next; tail; tail = next) {
     next = tail->next;

@@ -19,6 +19,7 @@ const struct hgl_verb *const hgl_verbs[] = {
     &hgl_verb_find,
     &hgl_verb_send,
     &hgl_verb_ask,
+    &hgl_verb_chat,
     &hgl_verb_tail,
     &hgl_verb_log,
     &hgl_verb_trace,
