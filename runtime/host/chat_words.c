@@ -14,14 +14,6 @@ static const json_t *message_of(const json_t *definition, const char *performati
   return performative ? json_object_get(messages, performative) : NULL;
 }
 
-static bool is_opening(const json_t *definition, const json_t *message)
-{
-  const char *from = json_string_value(json_object_get(message, "from"));
-  const char *first = json_string_value(json_array_get(json_object_get(definition, "roles"), 0));
-  return json_is_true(json_object_get(message, "opening")) &&
-         (!from || (first && strcmp(from, first) == 0));
-}
-
 json_t *hgl_chat_sayable(const struct hgl_chat_state *state)
 {
   const char *performative;
@@ -35,7 +27,7 @@ json_t *hgl_chat_sayable(const struct hgl_chat_state *state)
   list = json_array();
   json_object_foreach(json_object_get(state->definition, "messages"), performative, message)
   {
-    if (is_opening(state->definition, message))
+    if (json_is_true(json_object_get(message, "opening")))
       json_array_append_new(list, json_string(performative));
   }
   return list;
