@@ -39,9 +39,10 @@ struct hgl_session {
   bool connecting; /* inside libwebsockets' connect call: not to be freed */
   bool lost;       /* ended inside that call */
   bool paused;
-  bool handshaking;      /* one of net->handshakes */
-  uint64_t origin;       /* whoever came in (net/address.h) */
-  struct hgl_dial *dial; /* that made it, or NULL */
+  bool handshaking;             /* one of net->handshakes */
+  struct hgl_web_conn *opening; /* while it is not known whether it is to be a link; or NULL */
+  uint64_t origin;              /* whoever came in (net/address.h) */
+  struct hgl_dial *dial;        /* that made it, or NULL */
   struct hgl_key peer;
   char address[HGL_URL_SIZE_MAX + 1];
   struct hgl_handshake handshake;
@@ -95,9 +96,15 @@ struct hgl_net {
   int open_handles; /* of ours on the loop */
   int listen_fd, port;
   uv_poll_t listen_poll;
-  int64_t accept_again_ns; /* accepting rests until then; INT64_MAX: it does not rest */
-  int handshakes;          /* inbound, not yet authenticated, not giving way */
-  size_t queued;           /* bytes towards all peers */
+  int64_t accept_again_ns;        /* accepting rests until then; INT64_MAX: it does not rest */
+  int handshakes;                 /* inbound, not yet authenticated, not giving way */
+  struct ssl_ctx_st *tls;         /* of the listener; NULL: in the clear */
+  struct hgl_session *adopting;   /* while libwebsockets takes its connection over */
+  bool adopting_reported;         /* … and has said something of it */
+  struct hgl_web_conn *web_conns; /* see web_conn.h */
+  int web_count, web_requests;    /* connections that speak HTTP; requests that they have made */
+  size_t web_bytes;               /* of the bodies of these */
+  size_t queued;                  /* bytes towards all peers */
   int up_count;
   struct hgl_session *sessions; /* all, in any stage */
   struct hgl_map by_peer;       /* the live ones */
@@ -137,6 +144,8 @@ void hgl_session_give_way(struct hgl_session *session);
 void hgl_session_due(struct hgl_session *session);
 /* Without waiting for anything. Not from within the session's own callbacks. */
 void hgl_session_end_now(struct hgl_session *session);
+/* The connection is none of a peer's: the session was none, and nobody hears of it. */
+void hgl_session_forget(struct hgl_session *session);
 /* The connection is gone, and now the session too. */
 void hgl_session_ended(struct hgl_session *session);
 

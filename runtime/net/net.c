@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "net/address.h"
-#include "net/link.h"
+#include "net/web_conn.h"
 #include "protocol/did.h"
 
 enum {
@@ -58,6 +58,10 @@ static void look_at_time(uv_timer_t *timer)
   }
   for (struct hgl_dial *dial = net->dials; dial; dial = dial->next)
     if (dial->due_ns <= now) hgl_dial_start(dial);
+  for (struct hgl_web_conn *conn = net->web_conns, *after; conn; conn = after) {
+    after = conn->next;
+    if (conn->due_ns <= now) hgl_web_conn_due(conn);
+  }
   if (net->accept_again_ns <= now) {
     net->accept_again_ns = INT64_MAX;
     uv_poll_start(&net->listen_poll, UV_READABLE, connection_came);
@@ -67,6 +71,8 @@ static void look_at_time(uv_timer_t *timer)
     if (session->due_ns < next) next = session->due_ns;
   for (struct hgl_dial *dial = net->dials; dial; dial = dial->next)
     if (dial->due_ns < next) next = dial->due_ns;
+  for (struct hgl_web_conn *conn = net->web_conns; conn; conn = conn->next)
+    if (conn->due_ns < next) next = conn->due_ns;
   hgl_net_schedule(net, next);
 }
 
@@ -104,10 +110,22 @@ static int message_came(struct lws *wsi, struct hgl_session *session, const void
   return hgl_session_received(session, hgl_bytes(data, size), ends);
 }
 
+/* Of a connection that is being taken over it is not set yet; and libwebsockets clears it once. */
+static struct hgl_session *session_of(struct lws *wsi)
+{
+  struct hgl_session *session = lws_get_opaque_user_data(wsi);
+  struct lws_vhost *vhost = session ? NULL : lws_get_vhost(wsi);
+  struct hgl_net *net = vhost ? lws_get_vhost_user(vhost) : NULL;
+  if (!net || !net->adopting) return session;
+  net->adopting_reported = true;
+  lws_set_opaque_user_data(wsi, net->adopting);
+  return net->adopting;
+}
+
 static int link_callback(struct lws *wsi, enum lws_callback_reasons reason, void *unused,
                          void *data, size_t size)
 {
-  struct hgl_session *session = lws_get_opaque_user_data(wsi);
+  struct hgl_session *session = session_of(wsi);
   if (!session) return reason == LWS_CALLBACK_HTTP ? answer_http(wsi) : 0;
   int status = 0;
   switch (reason) {
@@ -197,16 +215,10 @@ static void adopt(struct hgl_net *net, int fd, const struct sockaddr_storage *fr
     close(fd);
     return;
   }
-  struct lws *wsi = lws_adopt_socket_vhost(net->vhost, fd); /* closes it on failure */
-  if (!wsi) {
-    hgl_fail(&session->why, HGL_IO, "the connection could not be taken over");
-    hgl_session_ended(session);
-    return;
-  }
-  session->wsi = wsi;
-  lws_set_opaque_user_data(wsi, session);
+  uint64_t origin = hgl_address_origin((const struct sockaddr *)from);
   if (net->handshakes == HGL_NET_HANDSHAKES_MAX) hgl_session_give_way(first_to_give_way(net));
-  hgl_session_handshake_begins(session, hgl_address_origin((const struct sockaddr *)from));
+  hgl_session_handshake_begins(session, origin);
+  hgl_web_conn_open(session, fd, origin);
 }
 
 static void connection_came(uv_poll_t *poll, int status, int events)
@@ -318,22 +330,21 @@ static struct lws_context_creation_info vhost_info(const char *name)
   };
 }
 
-/* For what comes in, and for dialling without TLS. */
+/* For links that come in, and for dialling without TLS. */
 static int create_vhost(struct hgl_net *net, struct hgl_err *err)
 {
-  const struct hgl_net_config *config = &net->config;
   struct lws_context_creation_info info = vhost_info("plain");
-  if (config->certificate && config->listen_address) {
-    info.port = CONTEXT_PORT_NO_LISTEN_SERVER; /* we do the listening, but TLS is wanted */
-    info.ssl_cert_filepath = config->certificate;
-    info.ssl_private_key_filepath = config->certificate_key;
-    info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
-  }
+  info.user = net;
   net->vhost = lws_create_vhost(net->context, &info);
-  if (net->vhost) return 0;
-  return hgl_fail(err, HGL_INVALID, "the certificate %s and key %s cannot be used",
-                  config->certificate ? config->certificate : "(none)",
-                  config->certificate_key ? config->certificate_key : "(none)");
+  return net->vhost ? 0 : hgl_fail(err, HGL_IO, "libwebsockets did not start");
+}
+
+/* TLS ends here, not in libwebsockets (web.h). */
+static int create_tls(struct hgl_net *net, struct hgl_err *err)
+{
+  const struct hgl_net_config *config = &net->config;
+  if (!config->certificate || !config->listen_address) return 0;
+  return hgl_stream_context_create(config->certificate, config->certificate_key, &net->tls, err);
 }
 
 int hgl_net_tls_vhost(struct hgl_net *net, bool certified, struct lws_vhost **out,
@@ -373,6 +384,7 @@ int hgl_net_create(const struct hgl_net_config *config, struct hgl_net **out, st
   int status = 0;
   /* First the port: the failure that happens. */
   if (config->listen_address) status = start_listening(net, err);
+  if (status == 0) status = create_tls(net, err);
   if (status == 0) status = create_context(net, err);
   if (status == 0) status = create_vhost(net, err);
   if (status != 0) {
@@ -418,8 +430,10 @@ void hgl_net_destroy(struct hgl_net *net)
   while (net->dials) hgl_dial_destroy(net->dials);
   end_context(net);
   while (net->sessions) hgl_session_ended(net->sessions);
+  while (net->web_conns) hgl_web_conn_drop(net->web_conns);
   while (net->open_handles > 0) uv_run(net->uv, UV_RUN_ONCE);
   if (net->listen_fd >= 0) close(net->listen_fd);
+  hgl_stream_context_destroy(net->tls);
   if (lws_log == net->config.log) lws_log = NULL;
   hgl_map_deinit(&net->by_peer);
   hgl_map_deinit(&net->dials_by_peer);

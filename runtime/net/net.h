@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "net/loop.h"
+#include "net/web.h"
 #include "protocol/url.h"
 
 struct hgl_net;
@@ -58,6 +59,7 @@ struct hgl_net_config {
                          operator named (hgl_net_join) is always dialled */
   size_t queues_size_max; /* 0: HGL_NET_QUEUES_SIZE_MAX */
   struct hgl_net_events events;
+  struct hgl_web_events web; /* what is asked by HTTP on the listener's port */
   void *user;
 };
 

@@ -1,7 +1,7 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
-#include "net/link.h"
+#include "net/web_conn.h"
 
 enum {
   KEPT_QUEUE_SIZE = 1 << 20, /* a longer queue's memory is given back once it is empty */
@@ -60,6 +60,28 @@ static void announce_down(struct hgl_session *session)
   net->config.events.session_down(net->config.user, session, &session->why);
 }
 
+static void unlink_session(struct hgl_session *session)
+{
+  *session->link = session->next;
+  if (session->next) session->next->link = session->link;
+  handshake_ends(session);
+}
+
+static void release(struct hgl_session *session)
+{
+  hgl_handshake_deinit(&session->handshake);
+  hgl_record_reader_deinit(&session->reader);
+  hgl_wipe(&session->cipher, sizeof session->cipher);
+  hgl_buf_deinit(&session->queue);
+  hgl_free(session);
+}
+
+void hgl_session_forget(struct hgl_session *session)
+{
+  unlink_session(session);
+  release(session);
+}
+
 void hgl_session_ended(struct hgl_session *session)
 {
   struct hgl_net *net = session->net;
@@ -70,10 +92,8 @@ void hgl_session_ended(struct hgl_session *session)
   }
   if (session->why.code == HGL_OK)
     hgl_fail(&session->why, HGL_CLOSED, "the peer closed the connection");
-  *session->link = session->next;
-  if (session->next) session->next->link = session->link;
+  unlink_session(session);
   bool was_up = session->authenticated;
-  handshake_ends(session);
   net->queued -= session->counted;
   announce_down(session);
   if (!was_up && net->config.events.dial_failed && !net->destroying)
@@ -81,11 +101,7 @@ void hgl_session_ended(struct hgl_session *session)
         net->config.user, session->dial && session->dial->has_key ? &session->dial->key : NULL,
         session->address, &session->why);
   hgl_dial_session_ended(net, session, was_up);
-  hgl_handshake_deinit(&session->handshake);
-  hgl_record_reader_deinit(&session->reader);
-  hgl_wipe(&session->cipher, sizeof session->cipher);
-  hgl_buf_deinit(&session->queue);
-  hgl_free(session);
+  release(session);
 }
 
 /* Sending ------------------------------------------------------------------------------------ */
@@ -338,6 +354,11 @@ void hgl_session_end_now(struct hgl_session *session)
 {
   session->stage = HGL_SESSION_CLOSING;
   session->due_ns = INT64_MAX;
+  if (session->opening) {
+    hgl_web_conn_drop(session->opening);
+    hgl_session_ended(session);
+    return;
+  }
   if (!session->wsi) return;
   /* libwebsockets would wait until what it holds is sent; on a dead socket it does not. */
   shutdown(lws_get_socket_fd(session->wsi), SHUT_RDWR);

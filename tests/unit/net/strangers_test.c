@@ -3,7 +3,7 @@
 
 #include "net/tls.h"
 
-/* libwebsockets 4.1 keeps one client context of OpenSSL for each TLS listener that was used. */
+/* libwebsockets 4.1 keeps one client context of OpenSSL for each vhost that dials with TLS. */
 __attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {

@@ -1,0 +1,54 @@
+/* What net.c, session.c, web.c and web_tunnel.c share of the connections behind net/web.h. */
+#ifndef HGL_NET_WEB_CONN_H
+#define HGL_NET_WEB_CONN_H
+
+#include "net/link.h"
+#include "net/stream.h"
+
+enum hgl_web_stage {
+  HGL_WEB_OPENING, /* nothing is known of it: it has a session, and with that a place */
+  HGL_WEB_HEAD,    /* of the next request */
+  HGL_WEB_BODY,
+  HGL_WEB_ASKED, /* the user has it */
+  HGL_WEB_ANSWERING,
+  HGL_WEB_ENDING, /* what still comes is passed over */
+  HGL_WEB_TUNNEL, /* TLS on this side, libwebsockets in the clear on the other */
+};
+
+struct hgl_web_conn {
+  struct hgl_net *net;
+  struct hgl_web_conn *next, **link; /* in net->web_conns, the newest first */
+  struct hgl_session *session;       /* OPENING */
+  struct hgl_stream stream;
+  uv_poll_t poll, inner_poll;
+  int open_handles;
+  int watched, inner_watched; /* events */
+  enum hgl_web_stage stage;
+  int inner; /* TUNNEL: our end of the pair of sockets; or -1 */
+  uint64_t origin;
+  char address[64];
+  struct hgl_buf in, out; /* read and not used yet; to be written */
+  size_t looked;          /* of `in`: holds no end of a head */
+  bool counted;           /* among net->web_count */
+  bool read_ended;        /* nothing more comes */
+  bool closes;            /* behind what is in `out` */
+  bool inner_ended;
+  bool doomed; /* it ends with this turn */
+  struct hgl_web_under_way *under_way;
+  int64_t due_ns;   /* INT64_MAX: never */
+  int64_t began_ns; /* the body */
+};
+
+/* Takes the socket, whatever comes of it: the session is told. */
+void hgl_web_conn_open(struct hgl_session *session, int fd, uint64_t origin);
+/* It ends now, with its session left alone. Not from within its own turn. */
+void hgl_web_conn_drop(struct hgl_web_conn *conn);
+void hgl_web_conn_due(struct hgl_web_conn *conn);
+
+/* What each file of them does when its sockets have something. */
+void hgl_web_conn_watch(struct hgl_web_conn *conn, int events);
+/* web_tunnel.c: the first head is of a WebSocket. The connection is doomed, or a tunnel. */
+void hgl_web_hand_over(struct hgl_web_conn *conn);
+void hgl_web_tunnel_turn(struct hgl_web_conn *conn);
+
+#endif
