@@ -308,6 +308,18 @@ int hgl_web_header_check(struct hgl_bytes name, struct hgl_bytes value, struct h
   return 0;
 }
 
+bool hgl_web_is_json(struct hgl_bytes content_type)
+{
+  if (!content_type.size) return false;
+  struct hgl_bytes type = trim(take_until(&content_type, ';'));
+  static const char prefix[] = "application/", suffix[] = "+json";
+  size_t suffix_size = sizeof suffix - 1;
+  if (is_same(type, "application/json")) return true;
+  return type.size > sizeof prefix - 1 + suffix_size &&
+         strncasecmp((const char *)type.data, prefix, sizeof prefix - 1) == 0 &&
+         strncasecmp((const char *)type.data + type.size - suffix_size, suffix, suffix_size) == 0;
+}
+
 const char *hgl_web_reason(int status)
 {
   static const struct {

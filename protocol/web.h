@@ -63,6 +63,9 @@ bool hgl_web_header(const struct hgl_web_request *request, const char *name,
  * the answer. HGL_INVALID. */
 int hgl_web_header_check(struct hgl_bytes name, struct hgl_bytes value,
                          struct hgl_err *err) HGL_NODISCARD;
+/* Whether a content type is that of JSON ("application/json; charset=utf-8", "application/x+json").
+ */
+bool hgl_web_is_json(struct hgl_bytes content_type);
 const char *hgl_web_reason(int status); /* "Not Found"; "" for others */
 
 /* A body that comes in chunks. */

@@ -149,8 +149,8 @@ static int decode(struct hgl_bytes row, struct dead *out, struct hgl_err *err)
 static int describe(uint64_t number, const struct dead *dead, const struct mail *mail, bool whole,
                     json_t **out, struct hgl_err *err)
 {
-  static const char *const kinds[] = {"message",    "undelivered", "timer",    "on_start",
-                                      "on_upgrade", "on_stop",     "continue", "console"};
+  static const char *const kinds[] = {"message", "undelivered", "timer",   "on_start", "on_upgrade",
+                                      "on_stop", "continue",    "console", "http"};
   json_t *message = NULL;
   int status = mail->message ? hgl_envelope_to_json(&mail->message->envelope, &message, err) : 0;
   if (status) return status;

@@ -182,11 +182,19 @@ int hgl_host_create(const struct hgl_host_config *config, struct hgl_host **out,
   if (!host->config.lua_bytes) host->config.lua_bytes = HGL_LUA_BYTES_DEFAULT;
   host->key = *hgl_signer_key(config->signer);
   hgl_did_format(&host->key, host->did);
-  struct hgl_map *maps[] = {
-      &host->manifests,         &host->limits,    &host->peers,        &host->delegations,
-      &host->delegation_shares, &host->addresses, &host->accounts,     &host->scripts,
-      &host->children_by_name,  &host->groups,    &host->kept_scripts, &host->zones,
-      &host->calls};
+  struct hgl_map *maps[] = {&host->manifests,
+                            &host->limits,
+                            &host->peers,
+                            &host->delegations,
+                            &host->delegation_shares,
+                            &host->addresses,
+                            &host->accounts,
+                            &host->scripts,
+                            &host->children_by_name,
+                            &host->groups,
+                            &host->kept_scripts,
+                            &host->zones,
+                            &host->calls};
   for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
     hgl_map_init(maps[i], hgl_random_u64(config->random), hgl_random_u64(config->random));
   hgl_table_init(&host->agents_by_key, offsetof(struct agent, key), HGL_KEY_SIZE,
@@ -199,6 +207,7 @@ int hgl_host_create(const struct hgl_host_config *config, struct hgl_host **out,
   host->holds_due_ms = host->expiry_due_ms = INT64_MAX;
   tick_now(host);
   host->upkeep_due_ms = host->mono_ms;
+  hgl_buf_init(&host->stretch.http_answer, RUN_VALUES_SIZE_MAX);
   int status = hgl_writeset_create(&host->stretch.writes, err);
   if (!status) status = trace_create(config->trace_events, &host->trace, err);
   if (!status) status = load(host, err);
@@ -217,6 +226,7 @@ void hgl_host_destroy(struct hgl_host *host)
   operate_deinit(host);
   reloads_deinit(host);
   console_deinit(host);
+  http_deinit(host);
   for (size_t i = 0; i < host->agent_count; i++) agent_destroy(host->agents[i]);
   children_deinit(host);
   erase_deinit(host);

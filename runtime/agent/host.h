@@ -21,6 +21,7 @@
 
 #include "agent/calls.h"
 #include "agent/directory.h"
+#include "agent/http.h"
 #include "agent/limits.h"
 #include "base/log.h"
 #include "base/seam.h"
@@ -106,14 +107,15 @@ struct hgl_host_config {
   struct hgl_transport transport;
   struct hgl_files files;
   struct hgl_agent_keys keys;
+  struct hgl_http_tokens http_tokens; /* of agents that are served to whoever shows theirs */
   const struct hgl_service *services; /* ended by one without a name; or NULL; borrowed */
-  const char *stdlib_folder;     /* holds haggle/market.lua … */
-  struct hgl_watchdog *watchdog; /* NULL: no time limit */
-  struct hgl_chunks *chunks;     /* compiled scripts */
-  int64_t journal_bytes;         /* 0: the default */
-  int64_t journal_age_ms;        /* 0: rows stay as long as the size permits */
-  int64_t disk_reserve;          /* bytes; 0: the default; negative: none */
-  size_t hosts_max;              /* 0: the default */
+  const char *stdlib_folder;          /* holds haggle/market.lua … */
+  struct hgl_watchdog *watchdog;      /* NULL: no time limit */
+  struct hgl_chunks *chunks;          /* compiled scripts */
+  int64_t journal_bytes;              /* 0: the default */
+  int64_t journal_age_ms;             /* 0: rows stay as long as the size permits */
+  int64_t disk_reserve;               /* bytes; 0: the default; negative: none */
+  size_t hosts_max;                   /* 0: the default */
   /* An agent that was at rest for so long gives up its Lua state; and, from whoever was longest,
    * earlier when all Lua states together take more than this. 0: the defaults; negative: never. */
   int64_t hibernate_ms, lua_bytes;

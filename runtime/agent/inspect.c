@@ -72,6 +72,15 @@ static const char *status_of(const struct child *child)
   return agent->created || !agent->script ? "running" : "starting";
 }
 
+static json_t *describe_routes(const struct routes *routes)
+{
+  json_t *names = json_array();
+  bool whole = true;
+  for (size_t i = 0; i < routes->count; i++)
+    whole &= json_array_append_new(names, json_string(routes->items[i].name)) == 0;
+  return whole_or_none(names, whole);
+}
+
 static json_t *describe_agent(const struct agent *agent)
 {
   json_t *protocols = json_array();
@@ -81,15 +90,17 @@ static json_t *describe_agent(const struct agent *agent)
     whole &= json_array_append_new(protocols,
                                    json_stringn((const char *)slot->key, slot->key_size)) == 0;
   protocols = whole_or_none(protocols, whole);
-  return json_pack("{s:o, s:s?, s:I, s:o, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:s?, s:s?}",
-                   "did", json_did(&agent->key), "about", agent->manifest->about, "version",
-                   (json_int_t)agent->manifest->version, "protocols", protocols, "mailbox",
-                   (json_int_t)agent->mailbox.count, "runs", (json_int_t)agent->run_count, "timers",
-                   (json_int_t)agent->timers.count, "asleep", agent->script && !agent->vm,
-                   "memory_bytes", (json_int_t)(agent->vm ? hgl_vm_memory(agent->vm) : 0),
-                   "handled", (json_int_t)agent->handled, "sent", (json_int_t)agent->sent, "raised",
-                   (json_int_t)agent->raised, "log_left_out", (json_int_t)agent->log_left_out_total,
-                   "last_error", agent->last_error, "last_raise", agent->last_raise);
+  return json_pack(
+      "{s:o, s:s?, s:I, s:o, s:o, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:s?, s:s?}", "did",
+      json_did(&agent->key), "about", agent->manifest->about, "version",
+      (json_int_t)agent->manifest->version, "protocols", protocols, "routes",
+      describe_routes(&agent->manifest->routes), "mailbox", (json_int_t)agent->mailbox.count,
+      "runs", (json_int_t)agent->run_count, "timers", (json_int_t)agent->timers.count, "asleep",
+      agent->script && !agent->vm, "memory_bytes",
+      (json_int_t)(agent->vm ? hgl_vm_memory(agent->vm) : 0), "handled", (json_int_t)agent->handled,
+      "sent", (json_int_t)agent->sent, "raised", (json_int_t)agent->raised, "log_left_out",
+      (json_int_t)agent->log_left_out_total, "last_error", agent->last_error, "last_raise",
+      agent->last_raise);
 }
 
 /* NULL: its key cannot be read. */

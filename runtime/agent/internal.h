@@ -145,6 +145,7 @@ struct agent {
   uint64_t said_tick; /* see accounts.c */
   size_t said_bytes;
   size_t calls_open;
+  size_t http_count; /* requests that wait for an answer of its handlers */
   struct hgl_bucket said, called, logged, logged_bytes; /* of this second */
   bool log_full;         /* the surplus of its log is left out, which has been said */
   uint64_t log_left_out; /* lines, since then; and in all: */
@@ -197,9 +198,10 @@ struct stretch {
   struct hgl_writeset *writes; /* deals and the like */
   struct message **keeps;
   size_t keep_count, keep_capacity;
-  struct held_locks locks; /* of its handler, as they will be */
-  struct mail *next;       /* agent.continue: what follows; or NULL */
-  json_t *deals;           /* list of deal records, to be shown once they are true; or NULL */
+  struct held_locks locks;    /* of its handler, as they will be */
+  struct mail *next;          /* agent.continue: what follows; or NULL */
+  struct hgl_buf http_answer; /* to the request that is handled, encoded; or empty */
+  json_t *deals;              /* list of deal records, to be shown once they are true; or NULL */
 };
 
 /* ---- peers: the other hosts (peers.c, inbox.c, outbox.c) ---- */
@@ -366,6 +368,8 @@ struct hgl_host {
   struct outside_call *calls_waiting; /* for the commit of their stretch; see calls.c */
   struct hgl_map calls;               /* ticket → struct agent_run: begun */
   uint64_t last_ticket;
+
+  struct hgl_http_wait *http_waits; /* see http.c */
 
   /* the header chain */
   struct hgl_incarnation incarnation;
@@ -548,6 +552,9 @@ void stretch_undone(struct hgl_host *host, const struct hgl_vm_failure *failure,
 int stretch_send(struct hgl_host *host, const struct hgl_vm_send *send, struct hgl_id *id,
                  struct hgl_key *to, struct hgl_err *err) HGL_NODISCARD;
 int stretch_keep(struct hgl_host *host, const struct hgl_id *id, struct hgl_err *err) HGL_NODISCARD;
+/* http.c: to the request that is handled, encoded. */
+int stretch_answer(struct hgl_host *host, struct hgl_bytes answer,
+                   struct hgl_err *err) HGL_NODISCARD;
 int stretch_timer(struct hgl_host *host, struct timer_change *change,
                   struct hgl_err *err) HGL_NODISCARD;
 void stretch_deinit(struct stretch *stretch);

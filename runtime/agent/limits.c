@@ -26,6 +26,7 @@ const struct hgl_limit hgl_limit_list[] = {
     {"calls", HGL_LIMIT_COUNT, FIELD(calls), HGL_CALLS_DEFAULT, NULL},
     {"calls_per_second", HGL_LIMIT_COUNT, FIELD(calls_per_second), HGL_CALLS_PER_SECOND_DEFAULT,
      NULL},
+    {"requests", HGL_LIMIT_COUNT, FIELD(requests), HGL_REQUESTS_DEFAULT, NULL},
     {"log_lines", HGL_LIMIT_COUNT, FIELD(log_lines), HGL_LOG_LINES_DEFAULT, NULL},
     {"log_bytes", HGL_LIMIT_SIZE, FIELD(log_bytes), HGL_LOG_BYTES_DEFAULT, NULL},
 };

@@ -30,6 +30,7 @@ enum {
   HGL_OUTBOX_BYTES_DEFAULT = 32 << 20,
   HGL_CALLS_DEFAULT = 32,
   HGL_CALLS_PER_SECOND_DEFAULT = 100,
+  HGL_REQUESTS_DEFAULT = 64,
   HGL_LOG_LINES_DEFAULT = 1000,
   HGL_LOG_BYTES_DEFAULT = 256 << 10,
 };
@@ -53,6 +54,7 @@ struct hgl_agent_limits {
   int64_t outbox_bytes;             /* said to other hosts and not acknowledged */
   int64_t calls;                    /* to the outside that go on */
   int64_t calls_per_second;         /* of them */
+  int64_t requests;                 /* by HTTP that wait for an answer */
   int64_t log_lines;                /* written in a second */
   int64_t log_bytes;                /* of them */
 };

@@ -78,6 +78,10 @@ void mail_destroy(struct mail *mail)
   if (mail->timer && mail->timer->cancelled) timer_destroy(mail->timer);
   if (mail->line) console_lost(mail->line);
   message_release(mail->message);
+  if (mail->takes_place)
+    http_fail(mail->http, 503, "unavailable", "the agent does not run any more");
+  else
+    http_fail(mail->http, 500, "unknown_outcome", hgl_code_meaning(HGL_UNKNOWN_OUTCOME));
   if (mail->value) hgl_buf_deinit(mail->value);
   hgl_free(mail->value);
   hgl_free(mail->why);
@@ -250,6 +254,11 @@ void mailbox_consume(struct agent *agent, struct mail *mail)
 {
   struct hgl_host *host = agent->host;
   if (takes_place(mail)) give_place(agent, mail->message);
+  if (mail->takes_place) {
+    agent->waiting_count--;
+    agent->waiting_bytes -= mail->place_size;
+    mail->takes_place = false;
+  }
   unlist_new(mail);
   if (mail->row) {
     uint8_t key[16];
@@ -301,7 +310,7 @@ int mail_decode(struct hgl_bytes bytes, struct mail **out, struct hgl_err *err)
   size_t count;
   int status;
   if ((status = hgl_cbor_get_list(&in, "mail", 6, &count, err)) ||
-      (status = hgl_cbor_get_uint(&in, "mail.kind", MAIL_CONSOLE, &kind, err)) ||
+      (status = hgl_cbor_get_uint(&in, "mail.kind", MAIL_HTTP, &kind, err)) ||
       (status = hgl_cbor_get_uint(&in, "mail.attempt", INT32_MAX, &attempt, err)) ||
       (status = hgl_cbor_get_text(&in, "mail.code", 64, &code, err)) ||
       (status = hgl_cbor_get_text(&in, "mail.why", 4096, &why, err)) ||

@@ -10,6 +10,7 @@ struct agent;
 struct line;
 struct message;
 struct timer;
+struct hgl_http_wait;
 
 enum mail_kind {
   MAIL_MESSAGE,
@@ -20,6 +21,7 @@ enum mail_kind {
   MAIL_STOP,
   MAIL_CONTINUE, /* a handler ended with agent.continue */
   MAIL_CONSOLE,  /* a line of the operator's (console.c) */
+  MAIL_HTTP,     /* a request (agent/http.h): in no row until its handler has begun */
 };
 
 struct mail {
@@ -30,9 +32,13 @@ struct mail {
   struct message *message; /* MESSAGE, UNDELIVERED */
   struct timer *timer;     /* TIMER; borrowed */
   enum hgl_code code;      /* UNDELIVERED */
-  char *why; /* UNDELIVERED; START: the reason; TIMER, when it has fired, CONTINUE: name */
-  struct hgl_buf *value;            /* CONTINUE: encoded, or empty; CONSOLE: the line, encoded */
-  struct line *line;                /* CONSOLE: whoever waits for it, or NULL */
+  char *why; /* UNDELIVERED; START: the reason; TIMER, when it has fired, CONTINUE, HTTP: name */
+  struct hgl_buf *value;      /* CONTINUE: encoded, or empty; CONSOLE: the line, encoded; HTTP: what
+                                 came,      until it begins */
+  struct line *line;          /* CONSOLE: whoever waits for it, or NULL */
+  struct hgl_http_wait *http; /* HTTP: who waits for the answer; NULL: nobody */
+  bool takes_place;           /* HTTP, until it is consumed: of so many bytes */
+  size_t place_size;
   int64_t from_version, to_version; /* UPGRADE */
   int attempt;                      /* 1 for the first */
   uint64_t row;                     /* in MAILBOX; 0: only in memory so far */

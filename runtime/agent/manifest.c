@@ -29,6 +29,7 @@ static void destroy(struct manifest *manifest)
     hgl_definition_destroy(slot->value);
   hgl_map_deinit(&manifest->protocols);
   hgl_map_deinit(&manifest->names);
+  routes_deinit(&manifest->routes);
   hgl_buf_deinit(&manifest->declared);
   hgl_buf_deinit(&manifest->offers);
   hgl_buf_deinit(&manifest->schedules);
@@ -159,6 +160,22 @@ static int add_schedule(struct manifest *manifest, struct hgl_bytes name, struct
   return status ? status : add_name(manifest, HGL_VM_EVERY, name, err);
 }
 
+static int add_route(struct manifest *manifest, struct hgl_bytes name, struct hgl_bytes value,
+                     struct hgl_err *err)
+{
+  struct hgl_bytes field;
+  bool found;
+  int64_t within_ms;
+  int status = hgl_value_field(value, "within_ms", &field, &found, err);
+  if (status) return status;
+  if (!found) return hgl_fail(err, HGL_INVALID, "a path needs the time that its answer has");
+  struct hgl_cbor_reader in = hgl_cbor_reader(field);
+  if ((status = hgl_cbor_get_int(&in, "within", &within_ms, err)) ||
+      (status = routes_add(&manifest->routes, name, within_ms, err)))
+    return status;
+  return add_name(manifest, HGL_VM_ON_HTTP, name, err);
+}
+
 static int add(struct manifest *manifest, enum hgl_vm_declaration kind, struct hgl_bytes name,
                struct hgl_bytes value, struct hgl_err *err)
 {
@@ -171,6 +188,8 @@ static int add(struct manifest *manifest, enum hgl_vm_declaration kind, struct h
     return add_protocol(manifest, value, err);
   case HGL_VM_OFFER:
     return add_offer(manifest, value, err);
+  case HGL_VM_ON_HTTP:
+    return add_route(manifest, name, value, err);
   case HGL_VM_HANDLER:
     status = hgl_type_parse(name, &protocol, &version, &performative, err);
     return status ? status : add_name(manifest, kind, name, err);

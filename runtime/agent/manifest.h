@@ -3,6 +3,7 @@
 #ifndef HGL_AGENT_MANIFEST_H
 #define HGL_AGENT_MANIFEST_H
 
+#include "agent/routes.h"
 #include "base/buf.h"
 #include "base/map.h"
 #include "lua/vm.h"
@@ -26,6 +27,8 @@ struct manifest {
   size_t advertised;        /* bytes of offers and of names of protocols */
   struct hgl_buf schedules; /* [name, value], …: what `every` declared */
   size_t schedule_count;
+  size_t advertised;    /* bytes of offers and of names of protocols */
+  struct routes routes; /* of agent.on_http */
   struct hgl_map names; /* kind ‖ name → any: handlers, timers, schedules, on_start and its like */
 };
 

@@ -132,6 +132,12 @@ static int go_on(void *user, struct hgl_bytes name, struct hgl_bytes value, stru
   return status;
 }
 
+static int answer(void *user, struct hgl_bytes answer, struct hgl_err *err)
+{
+  struct agent *agent = user;
+  return stretch_answer(agent->host, answer, err);
+}
+
 /* ---- calls by name ---- */
 
 static int call_find(struct agent *agent, struct hgl_cbor_reader *in, struct hgl_buf *result,
@@ -324,6 +330,7 @@ const struct hgl_vm_ops agent_ops = {.declare = declare,
                                      .unlock = unlock,
                                      .outside = outside,
                                      .go_on = go_on,
+                                     .answer = answer,
                                      .call = call,
                                      .log = log_line,
                                      .module = module,

@@ -55,7 +55,7 @@ int run_create(struct agent *agent, struct mail *mail, struct agent_run **out, s
   run->mail = mail;
   run->attempt = 1;
   hgl_buf_init(&run->name, HGL_STORE_KEY_SIZE_MAX);
-  hgl_buf_init(&run->values, HGL_BODY_SIZE_MAX + 1024);
+  hgl_buf_init(&run->values, RUN_VALUES_SIZE_MAX);
   hgl_buf_init(&run->places, HGL_STORE_VALUE_SIZE_MAX);
   hgl_buf_init(&run->away, HGL_STORE_VALUE_SIZE_MAX);
   hgl_buf_init(&run->lock, HGL_STORE_KEY_SIZE_MAX);
@@ -285,6 +285,7 @@ static void pass_over(struct agent *agent, struct mail *mail, bool declared)
   else if (mail->timer)
     mail->timer->every_ms = 0;
   consume(agent, mail);
+  http_fail(mail->http, 404, "not_found", "the agent has no such path");
   if (mail->kind == MAIL_MESSAGE && agent->script &&
       !hgl_bytes_is(mail->message->envelope.protocol, "haggle"))
     mail_give_up(agent, mail, HGL_NO_HANDLER, hgl_code_meaning(HGL_NO_HANDLER));
@@ -305,6 +306,7 @@ static void suspend_first(struct agent *agent, struct mail *mail, struct agent_r
   }
   if (run_remember_call(run, call, &err)) host_fatal(host, &err);
   console_waits(mail, run);
+  if (mail->kind == MAIL_HTTP) hgl_buf_deinit(mail->value); /* the run has it */
   consume(agent, mail);
   if (agent->starting == run) { /* it has begun: others may, too */
     agent->starting = NULL;
@@ -331,7 +333,12 @@ static void handle(struct agent *agent, struct mail *mail, struct agent_run *run
     mail_finish(mail, run);
     return;
   }
-  hgl_buf_init(&values, HGL_BODY_SIZE_MAX + 1024);
+  if (mail->kind == MAIL_HTTP && !mail->http) { /* nobody waits for it any more */
+    mailbox_consume(agent, mail);
+    mail_finish(mail, run);
+    return;
+  }
+  hgl_buf_init(&values, RUN_VALUES_SIZE_MAX);
   run_call_of(mail, &message, &call, &values);
   call.values = hgl_buf_bytes(&values);
   bool console = mail->kind == MAIL_CONSOLE;

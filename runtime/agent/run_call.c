@@ -49,6 +49,12 @@ void run_call_of(const struct mail *mail, struct hgl_vm_message *message, struct
     hgl_cbor_put_list(values, 1);
     hgl_buf_append_bytes(values, hgl_buf_bytes(mail->value));
     return;
+  case MAIL_HTTP:
+    assert(mail->value);
+    call->kind = HGL_VM_ON_HTTP;
+    call->name = hgl_text(mail->why);
+    hgl_buf_append_bytes(values, hgl_buf_bytes(mail->value));
+    return;
   case MAIL_CONTINUE:
     call->kind = HGL_VM_ON_TIMER;
     call->name = hgl_text(mail->why);

@@ -1,5 +1,6 @@
 /* Handlers that raise: what is said of it, whether they are tried again, and what becomes of their
  * mail when they are not. */
+#include "agent/http.h"
 #include "agent/supervise.h"
 #include "agent/trace.h"
 
@@ -31,14 +32,17 @@ static void remember(char **place, const char *text)
 
 void mail_subject(const struct mail *mail, char out[MAIL_SUBJECT_SIZE])
 {
-  static const char *const names[] = {"message",    "on_undelivered", "timer",    "on_start",
-                                      "on_upgrade", "on_stop",        "continue", "console"};
+  static const char *const names[] = {"message",  "on_undelivered", "timer",
+                                      "on_start", "on_upgrade",     "on_stop",
+                                      "continue", "console",        "http"};
   const struct timer *timer = mail->timer;
   struct hgl_bytes name = timer       ? hgl_bytes(timer->id, timer->name_size)
                           : mail->why ? hgl_text(mail->why)
                                       : hgl_bytes(NULL, 0);
   if (mail->kind == MAIL_MESSAGE)
     snprintf(out, MAIL_SUBJECT_SIZE, "%.*s", HGL_STR(mail->message->envelope.type));
+  else if (mail->kind == MAIL_HTTP)
+    snprintf(out, MAIL_SUBJECT_SIZE, "%s", mail->why);
   else if ((mail->kind == MAIL_TIMER || mail->kind == MAIL_CONTINUE) && name.size)
     snprintf(out, MAIL_SUBJECT_SIZE, "%s '%.*s'", names[mail->kind], HGL_STR(name));
   else
@@ -115,6 +119,7 @@ void mail_give_up(struct agent *agent, struct mail *mail, enum hgl_code code, co
     mail->timer = NULL;
   }
   if (mail->kind == MAIL_CONSOLE) return; /* whoever gave it is told */
+  http_fail(mail->http, 500, "handler_failed", "the handler failed");
   dead_letter(agent, mail, code, why);
   if (mail->kind == MAIL_MESSAGE) tell_handler_failed(agent, mail->message);
 }
@@ -180,6 +185,11 @@ void run_try_again(struct agent *agent, struct mail *mail, struct agent_run *run
     enum mail_kind kind = mail->kind;
     if (kind == MAIL_STOP) agent->stopped = true;
     mailbox_consume(agent, mail);
+    if (kind == MAIL_HTTP) { /* nothing of it has happened, and whoever asked is told */
+      http_fail(mail->http, 500, "handler_failed", "the handler failed");
+      mail_finish(mail, run);
+      return;
+    }
     mail_give_up(agent, mail, code, failure->error.message);
     mail_finish(mail, run);
     supervise_failed(agent, kind, failure);

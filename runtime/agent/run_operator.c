@@ -54,8 +54,8 @@ static json_t *describe_wait(const struct agent_run *run)
 
 static const char *kind_of(const struct agent_run *run)
 {
-  static const char *const names[] = {"message",    "undelivered", "timer",    "on_start",
-                                      "on_upgrade", "on_stop",     "continue", "console"};
+  static const char *const names[] = {"message", "undelivered", "timer",   "on_start", "on_upgrade",
+                                      "on_stop", "continue",    "console", "http"};
   return names[run->mail->kind];
 }
 

@@ -459,9 +459,9 @@ static int load_head(struct loading *loading, uint64_t row, struct hgl_bytes val
   int status;
   if ((status = hgl_cbor_get_list(&in, "run", 7, &count, err)) ||
       (status = hgl_cbor_get_bytes(&in, "run.mail", HGL_EVIDENCE_SIZE_MAX + 8192, &bytes, err)) ||
-      (status = hgl_cbor_get_uint(&in, "run.kind", HGL_VM_CONSOLE, &kind, err)) ||
+      (status = hgl_cbor_get_uint(&in, "run.kind", HGL_VM_ON_HTTP, &kind, err)) ||
       (status = hgl_cbor_get_bytes(&in, "run.name", 4096, &name, err)) ||
-      (status = hgl_cbor_get_bytes(&in, "run.values", HGL_BODY_SIZE_MAX + 1024, &values, err)) ||
+      (status = hgl_cbor_get_bytes(&in, "run.values", RUN_VALUES_SIZE_MAX, &values, err)) ||
       (status = hgl_cbor_get_uint(&in, "run.seed", UINT32_MAX, &high, err)) ||
       (status = hgl_cbor_get_uint(&in, "run.seed", UINT32_MAX, &low, err)) ||
       (status = hgl_cbor_get_fixed(&in, "run.script", hash.bytes, HGL_HASH_SIZE, err)) ||

@@ -106,6 +106,8 @@ struct agent_run {
   struct held_locks *locks;  /* what it holds, or NULL */
 };
 
+enum { RUN_VALUES_SIZE_MAX = HGL_BODY_SIZE_MAX + 64 * 1024 }; /* what a handler is called with */
+
 /* run.c */
 void run_due(struct hgl_host *host); /* sleeps, asks and retries whose time has come */
 void run_wake(struct agent_run *run);
@@ -194,6 +196,15 @@ int runs_follow_views(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
  * may pass. */
 int run_replay(struct agent_run *run, struct hgl_err *err) HGL_NODISCARD;
 void run_leave_vm(struct agent_run *run); /* its Lua state is given up, all else stays */
+
+/* http.c: agent.on_http */
+/* Whoever waits, if anyone does, gets an error as its answer. */
+void http_fail(struct hgl_http_wait *wait, int status, const char *code, const char *message);
+void http_committed(struct hgl_host *host, uint64_t tick); /* answers of this tick leave */
+void http_due(struct hgl_host *host);                      /* those who have waited long enough */
+int64_t http_deadline_ms(const struct hgl_host *host);     /* monotonic; INT64_MAX: none */
+void http_accept(struct hgl_host *host); /* the stretch's answer is true with this tick */
+void http_deinit(struct hgl_host *host);
 
 /* calls.c: host.call */
 enum { HGL_CALL_REQUEST_SIZE_MAX = HGL_BODY_SIZE_MAX + 4096 };

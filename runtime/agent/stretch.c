@@ -189,6 +189,7 @@ static void reset(struct stretch *stretch)
   held_locks_clear(&stretch->locks);
   mail_destroy(stretch->next);
   stretch->next = NULL;
+  hgl_buf_clear(&stretch->http_answer);
   json_decref(stretch->deals);
   stretch->deals = NULL;
   stretch->agent = NULL;
@@ -300,6 +301,7 @@ int stretch_accept(struct hgl_host *host, struct hgl_err *err)
     mailbox_push(agent, stretch->next);
     stretch->next = NULL;
   }
+  http_accept(host);
   agent->sent += stretch->spoken_count;
   hgl_bucket_take(&agent->said, agent->limits->messages, host->mono_ms,
                   (int64_t)stretch->spoken_count);
@@ -331,5 +333,6 @@ void stretch_deinit(struct stretch *stretch)
   hgl_free(stretch->timers);
   hgl_free(stretch->undo);
   hgl_free(stretch->keeps);
+  hgl_buf_deinit(&stretch->http_answer);
   hgl_writeset_destroy(stretch->writes);
 }

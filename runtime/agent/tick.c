@@ -26,6 +26,7 @@ static void committed(void *user)
   host->committed_tick = record->tick;
   host->counts.commits++;
   calls_begin(host, record->tick);
+  http_committed(host, record->tick);
   if (record->tick >= host->advert_tick) hgl_directory_committed(host->directory);
   for (size_t i = 0; i < record->count; i++) {
     struct tick_peer *touched = &record->peers[i];
@@ -165,6 +166,7 @@ static bool begin_tick(struct hgl_host *host)
   if (host->failed) return false;
   tick_now(host);
   operator_due(host);
+  http_due(host);
   if (host->failed || host->intake_stopped || hgl_store_busy(host->config.store)) return false;
   return !space_is_low(host) || host->stopping;
 }
@@ -232,6 +234,8 @@ int64_t hgl_host_deadline(const struct hgl_host *host)
   if (hibernate_due_ms < due) due = hibernate_due_ms;
   int64_t restart_due_ms = children_deadline_ms(host);
   if (restart_due_ms < due) due = restart_due_ms;
+  int64_t http_due_ms = http_deadline_ms(host);
+  if (http_due_ms < due) due = http_due_ms;
   int64_t operator_due_ms = operator_deadline_ms(host);
   if (operator_due_ms < due) due = operator_due_ms;
   return due * 1000000;

@@ -54,7 +54,8 @@ int trace_create(int64_t events, struct trace **out, struct hgl_err *err) HGL_NO
 void trace_destroy(struct trace *trace); /* NULL is allowed */
 
 void trace_heard(struct agent *agent, const struct message *message);
-/* Of the stretch that has ended well, before anything is done with it. NULL: its handler is done. */
+/* Of the stretch that has ended well, before anything is done with it. NULL: its handler is done.
+ */
 void trace_stretch(struct hgl_host *host, const struct hgl_vm_wait *wait);
 void trace_raised(struct hgl_host *host, const char *why); /* of the stretch that is dropped */
 void trace_said(struct agent *agent, const struct message *message);

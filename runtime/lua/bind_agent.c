@@ -5,7 +5,7 @@
 #include "protocol/cbor.h"
 #include "protocol/did.h"
 
-enum { ASK_WITHIN_DEFAULT_MS = 30000 };
+enum { ASK_WITHIN_DEFAULT_MS = 30000, HTTP_WITHIN_DEFAULT_MS = 30000 };
 
 static struct hgl_buf *scratch(lua_State *L)
 {
@@ -197,6 +197,34 @@ static int agent_every(lua_State *L)
     hgl_cbor_put_int(value, schedule_interval(L, 2));
   }
   return declare_handler(L, HGL_VM_EVERY, name, 3);
+}
+
+/* agent.on_http(method, path, fn, { within = "30s" }) */
+static int agent_on_http(lua_State *L)
+{
+  static const char *const known[] = {"within", NULL};
+  hgl_bind_at_top(L, "agent.on_http");
+  lua_settop(L, 4);
+  hgl_bind_text(L, 1);
+  hgl_bind_text(L, 2);
+  hgl_bind_options(L, 4, known);
+  int64_t within_ms = HTTP_WITHIN_DEFAULT_MS;
+  if (!lua_isnil(L, 4) && lua_getfield(L, 4, "within") != LUA_TNIL)
+    within_ms = hgl_bind_duration(L, -1, "within");
+  luaL_argcheck(L, within_ms > 0, 4, "the duration is zero");
+  lua_settop(L, 4);
+  lua_pushvalue(L, 1);
+  lua_pushliteral(L, " ");
+  lua_pushvalue(L, 2);
+  lua_concat(L, 3);
+  struct hgl_bytes name = hgl_bind_text(L, 5);
+  luaL_argcheck(L, hgl_utf8_valid(name), 2, "not UTF-8");
+  luaL_argcheck(L, name.size <= HGL_VM_NAME_SIZE_MAX, 2, "the path is too long");
+  struct hgl_buf *value = scratch(L);
+  hgl_cbor_put_map(value, 1);
+  hgl_cbor_put_literal(value, "within_ms");
+  hgl_cbor_put_int(value, within_ms);
+  return declare_handler(L, HGL_VM_ON_HTTP, name, 3);
 }
 
 /* ---- effects ---- */
@@ -519,6 +547,7 @@ void hgl_bind_agent_open(lua_State *L, struct hgl_bytes config)
       {"on_stop", agent_on_stop, false},
       {"on_undelivered", agent_on_undelivered, false},
       {"every", agent_every, false},
+      {"on_http", agent_on_http, false},
       {"send", agent_send, false},
       {"ask", agent_ask, false},
       {"ask_all", agent_ask_all, false},

@@ -85,6 +85,8 @@ const char *hgl_journal_op_name(int op)
   case HGL_JOURNAL_LOCK:
   case HGL_JOURNAL_UNLOCK:
     return "agent.exclusive";
+  case HGL_JOURNAL_ANSWER:
+    return "an answer to an HTTP request";
   case HGL_JOURNAL_CONTINUE:
     return "agent.continue";
   case HGL_JOURNAL_WAIT:

@@ -40,6 +40,7 @@ enum hgl_journal_op {
   HGL_JOURNAL_LOCK = 'k',
   HGL_JOURNAL_UNLOCK = 'u',
   HGL_JOURNAL_CONTINUE = 'g',
+  HGL_JOURNAL_ANSWER = 'h',
   HGL_JOURNAL_WAIT = 'z', /* ends a stretch, unless it failed */
 };
 

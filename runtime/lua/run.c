@@ -287,10 +287,25 @@ static int push_call(lua_State *L, struct stretch *stretch)
     hgl_bind_message_push(L, call->message);
     count++;
   }
-  count += push_values(L, call->values);
+  if (call->kind == HGL_VM_ON_HTTP) {
+    hgl_bind_request_push(L, call->values);
+    count++;
+  } else {
+    count += push_values(L, call->values);
+  }
   if (!lua_checkstack(run->co, count + 1)) luaL_error(L, "not enough memory");
   lua_xmove(L, run->co, count + 1);
   return count;
+}
+
+/* What it returned lies on its coroutine. */
+static void answer_with_results(lua_State *L, lua_State *co, int results)
+{
+  luaL_checkstack(L, 24, NULL);
+  int first = lua_gettop(L) + 1, more = results > 3 ? results - 3 : 0;
+  lua_pop(co, more);
+  lua_xmove(co, L, results - more);
+  hgl_bind_request_returned(L, first);
 }
 
 static int run_stretch(lua_State *L)
@@ -312,6 +327,8 @@ static int run_stretch(lua_State *L)
   int status = lua_resume(run->co, L, count, &results);
   hgl_stretch_leave(vm, L);
   if (status == LUA_ERRMEM && !vm->doomed) vm->doomed = HGL_NO_MEMORY;
+  if (status == LUA_OK && !vm->doomed && run->answers_http)
+    answer_with_results(L, run->co, results);
   if (status == LUA_OK && !vm->doomed) stretch->outcome = HGL_VM_DONE;
   if (status == LUA_YIELD && vm->suspending && !vm->doomed) stretch->outcome = HGL_VM_SUSPENDED;
   if (stretch->outcome == HGL_VM_DONE && run->console)
@@ -542,6 +559,7 @@ static enum hgl_vm_outcome start(struct hgl_vm *vm, const struct hgl_vm_call *ca
   stretch.run->random.state = call->seed;
   stretch.run->waiting = call->waiting;
   stretch.run->console = call->kind == HGL_VM_CONSOLE;
+  stretch.run->answers_http = call->kind == HGL_VM_ON_HTTP;
   enum hgl_vm_outcome outcome = do_stretch(&stretch, wait, failure);
   if (outcome == HGL_VM_SUSPENDED) *run = stretch.run;
   return outcome;

@@ -36,6 +36,7 @@ static void open_libraries(lua_State *L, const struct hgl_vm_config *config)
   hgl_bind_state_push(L, hgl_state_root(vm->state));
   lua_setglobal(L, "state");
   hgl_bind_message_open(L);
+  hgl_bind_request_open(L);
   hgl_bind_agent_open(L, config->config);
 }
 

@@ -47,6 +47,7 @@ enum hgl_vm_declaration {
   HGL_VM_EVERY,    /* name: the schedule's; value: map {every_ms, at_start?} or
                       {cron, zone, at_start?} */
   HGL_VM_CONSOLE,  /* of calls only: values [line], which is compiled and run */
+  HGL_VM_ON_HTTP,  /* name: method and path, "GET /lots/:id"; value: map {within_ms} */
 };
 
 /* ---- a message as a handler sees it ---- */
@@ -128,6 +129,9 @@ struct hgl_vm_ops {
   /* Whether this call may be made: the same errors as those of `call` below. It is made when the
    * run waits for it (HGL_VM_WAIT_CALL). */
   int (*outside)(void *user, const struct hgl_vm_outside *outside, struct hgl_err *err);
+  /* The answer to the HTTP request that is handled: a list [status, [name, value, …], body], names
+   * and values as bytes. It leaves with the stretch; where nobody waits any more it is dropped. */
+  int (*answer)(void *user, struct hgl_bytes answer, struct hgl_err *err);
   /* With the end of this handler the one of the timer `name` begins, with this value. Once. */
   int (*go_on)(void *user, struct hgl_bytes name, struct hgl_bytes value, struct hgl_err *err);
   /* Everything else, by name, with one CBOR list of arguments and one CBOR value as result:
@@ -224,7 +228,9 @@ struct hgl_vm_call {
   const struct hgl_vm_message *message; /* HANDLER, ON_UNDELIVERED */
   struct hgl_bytes values;              /* encoded list of further arguments, or empty:
                                            ON_START [reason], ON_UPGRADE [from, to], ON_TIMER [value],
-                                           ON_UNDELIVERED [why, code], CONSOLE [line] */
+                                           ON_UNDELIVERED [why, code], CONSOLE [line];
+                                           ON_HTTP: what came, [method, path, params, query, headers,
+                                           body], fields as lists of names and values in turn */
   uint64_t seed;                        /* of math.random and ids within this run */
   size_t waiting; /* handlers of the agent that are suspended, whether in this VM or not */
 };

@@ -54,6 +54,8 @@ struct hgl_vm_run {
   bool unordered;       /* it went through a table in an order that no replay gives again */
   bool continued;       /* agent.continue was called in this stretch */
   bool console;         /* a line of the operator's: journaled, and what it returns is shown */
+  bool answers_http;    /* its call is of an HTTP request */
+  bool answered;        /* … which it has answered */
 };
 
 struct hgl_vm {
@@ -199,6 +201,11 @@ void hgl_bind_message_push(lua_State *L, const struct hgl_vm_message *message);
 /* agent.reply and message:reply; agent.refuse and message:refuse. */
 int hgl_bind_message_reply(lua_State *L);
 int hgl_bind_message_refuse(lua_State *L);
+/* bind_request.c: what a handler of agent.on_http gets, and what it returned, from `first` on to
+ * the top of the stack. */
+void hgl_bind_request_open(lua_State *L);
+void hgl_bind_request_push(lua_State *L, struct hgl_bytes values);
+void hgl_bind_request_returned(lua_State *L, int first);
 int hgl_bind_haggle_push(lua_State *L); /* the module `haggle` */
 int hgl_bind_require(lua_State *L);
 /* bind_secret.c: haggle.secret, haggle.secret_parts */

@@ -169,6 +169,7 @@ static int try_host(struct node *node, struct hgl_err *err)
       .forget_lua = world->forget_lua,
       .services = node->world->services,
       .trace_events = node->world->trace_events,
+      .http_tokens = node->world->http_tokens,
       .request_tick = requested,
       .fatal = failed,
       .user = node,
