@@ -494,5 +494,6 @@ void hgl_host_stop_agents(struct hgl_host *host)
     else if (agent_notice(agent, MAIL_STOP, "", &err))
       host_fatal(host, &err);
   }
+  http_stop(host);
   host_request_tick(host);
 }

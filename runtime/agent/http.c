@@ -164,16 +164,23 @@ int64_t http_deadline_ms(const struct hgl_host *host)
   return due_ms;
 }
 
+void http_stop(struct hgl_host *host)
+{
+  for (struct hgl_http_wait *wait = host->http_waits, *next; wait; wait = next) {
+    next = wait->next;
+    if (wait->given.size) continue;
+    if (wait->mail->takes_place)
+      http_fail(wait, 503, "closed", "the host stops");
+    else
+      http_fail(wait, 500, "unknown_outcome", "the host stops; the handler goes on at its start");
+  }
+}
+
 void http_deinit(struct hgl_host *host)
 {
-  while (host->http_waits) {
-    struct hgl_http_wait *wait = host->http_waits;
-    bool begun = wait->mail && !wait->mail->takes_place;
-    if (wait->given.size || begun)
-      http_fail(wait, 500, "unknown_outcome", hgl_code_meaning(HGL_UNKNOWN_OUTCOME));
-    else
-      http_fail(wait, 503, "closed", "the host stops");
-  }
+  http_stop(host);
+  while (host->http_waits)
+    http_fail(host->http_waits, 500, "unknown_outcome", hgl_code_meaning(HGL_UNKNOWN_OUTCOME));
 }
 
 /* From handlers ---------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "host/client.h"
 #include "host/config.h"
+#include "host/http_tokens.h"
 #include "host/text.h"
 #include "protocol/limits.h"
 #include "protocol/value.h"
@@ -12,7 +13,7 @@
 struct given {
   const char *data, *name, *config;
   struct hgl_texts allows;
-  bool json, forget;
+  bool json, forget, renew;
 };
 
 static const char *text_of(const json_t *object, const char *field)
@@ -102,11 +103,27 @@ static int add(const struct hgl_verb *verb, const struct given *given,
   return status;
 }
 
+/* Of a host that runs or not: the file is all there is to it. */
+static int show_token(const struct hgl_verb *verb, const struct given *given, const char *name)
+{
+  struct hgl_err err = {0};
+  struct hgl_buf token;
+  hgl_buf_init(&token, HGL_TOKEN_TEXT_SIZE + 2);
+  int status = hgl_http_token(given->data, name, given->renew, &hgl_random_system, &token, &err);
+  if (status == 0 && given->json)
+    printf("{\"token\":\"%.*s\"}\n", HGL_STR(hgl_buf_bytes(&token)));
+  else if (status == 0)
+    printf("%.*s\n", HGL_STR(hgl_buf_bytes(&token)));
+  if (token.data) hgl_wipe(token.data, token.size);
+  hgl_buf_deinit(&token);
+  return status ? hgl_verb_fail(verb, &err) : HGL_EXIT_OK;
+}
+
 static int act(const struct hgl_verb *verb, const struct given *given,
                const struct hgl_texts *words)
 {
-  static const char *const actions[] = {"pause",  "resume", "stop", "restart",
-                                        "remove", "add",    NULL};
+  static const char *const actions[] = {"pause",  "resume", "stop",  "restart",
+                                        "remove", "add",    "token", NULL};
   const char *const *action = actions;
   if (words->count == 0) return hgl_usage_fail(verb, "say what is to become of which agent");
   while (*action && strcmp(*action, words->items[0]) != 0) action++;
@@ -122,6 +139,9 @@ static int act(const struct hgl_verb *verb, const struct given *given,
     return hgl_usage_fail(verb, "--name, --allow and --config are for add");
   if (given->forget && strcmp(*action, "remove") != 0)
     return hgl_usage_fail(verb, "--forget is for remove");
+  bool shows_token = strcmp(*action, "token") == 0;
+  if (given->renew && !shows_token) return hgl_usage_fail(verb, "--renew is for token");
+  if (shows_token) return show_token(verb, given, words->items[1]);
   return adds ? add(verb, given, words) : change_one(verb, given, words);
 }
 
@@ -136,6 +156,7 @@ static int agent_main(const struct hgl_verb *verb, int argc, char **argv)
       {"config", "JSON", HGL_OPTION_TEXT, &given.config, "add: what it finds in agent.config"},
       {"forget", NULL, HGL_OPTION_FLAG, &given.forget,
        "remove: erases its state, mailbox, timers, dialogues and\ndeals"},
+      {"renew", NULL, HGL_OPTION_FLAG, &given.renew, "token: makes a new one; the old one is void"},
   };
   struct hgl_texts words = {0};
   int status;
@@ -149,7 +170,7 @@ static int agent_main(const struct hgl_verb *verb, int argc, char **argv)
 
 const struct hgl_verb hgl_verb_agent = {
     .name = "agent",
-    .usage = "[OPTION…] pause|resume|stop|restart|remove NAME | add SCRIPT",
+    .usage = "[OPTION…] pause|resume|stop|restart|remove|token NAME | add SCRIPT",
     .summary = "pause, resume, stop, restart, add or remove an agent",
     .help =
         "Changes one agent of a running host. What you decide lasts over restarts of the host.\n\n"
@@ -161,7 +182,9 @@ const struct hgl_verb hgl_verb_agent = {
         "           host if the host is started with it\n"
         "  add      runs one more, until the host stops; one that was stopped or parked under "
         "that\n"
-        "           name runs again\n\n"
+        "           name runs again\n"
+        "  token    shows what clients of its HTTP paths have to send (grant http=token):\n"
+        "           Authorization: Bearer TOKEN\n\n"
         "  haggle agent pause kiosk\n"
         "  haggle agent restart kiosk\n"
         "  haggle agent add bot.lua --name bot-2 --allow read=/proc/loadavg --config '{\"n\":2}'\n"

@@ -23,11 +23,20 @@ static int check_secret(const char *grant, const char *value, struct hgl_err *er
   return hgl_fail(err, HGL_INVALID, "%s: expected the name of one secret", grant);
 }
 
+static int check_http(const char *grant, const char *value, struct hgl_err *err)
+{
+  if (strcmp(value, "token") == 0 || strcmp(value, "open") == 0) return 0;
+  return hgl_fail(err, HGL_INVALID,
+                  "%s: expected http=token (to whoever shows the agent's token) or http=open (to "
+                  "everyone)",
+                  grant);
+}
+
 int hgl_config_grant(struct hgl_node_agent *agent, const char *grant, struct hgl_err *err)
 {
-  static const char *const names[] = {"read", "write", "net", "secret", NULL};
+  static const char *const names[] = {"read", "write", "net", "secret", "http", NULL};
   static int (*const checks[])(const char *, const char *, struct hgl_err *) = {
-      check_path, check_path, check_net, check_secret};
+      check_path, check_path, check_net, check_secret, check_http};
   const char *equals = strchr(grant, '=');
   if (!equals)
     return hgl_fail(err, HGL_INVALID,
@@ -41,7 +50,7 @@ int hgl_config_grant(struct hgl_node_agent *agent, const char *grant, struct hgl
   const char *nearest = hgl_nearest(kind, names);
   return hgl_fail(err, HGL_INVALID,
                   "there is no grant of kind \"%.*s\"%s%s; known: read=PATH, write=PATH, "
-                  "net=HOST:PORT, secret=NAME",
+                  "net=HOST:PORT, secret=NAME, http=token, http=open",
                   (int)(kind.size < 40 ? kind.size : 40), grant, nearest ? "; did you mean " : "",
                   nearest ? nearest : "");
 }

@@ -8,11 +8,13 @@
 #include "base/mem.h"
 #include "host/control_api.h"
 #include "host/file.h"
+#include "host/http_tokens.h"
 #include "host/keys.h"
 #include "host/paths.h"
 #include "host/reload.h"
 #include "host/script_watch.h"
 #include "host/services.h"
+#include "host/web.h"
 #include "net/net.h"
 #include "net/tls.h"
 #include "protocol/address.h"
@@ -49,6 +51,8 @@ struct hgl_node {
   struct hgl_host *host;
   struct hgl_control_api *control;
   struct hgl_script_watch *watch; /* or NULL */
+  struct hgl_http_guard http_guard; /* against who guesses tokens */
+  char data[PATH_MAX];              /* the data folder */
   /* running */
   char did[HGL_DID_TEXT_SIZE];
   char stdlib[PATH_MAX];
@@ -145,6 +149,25 @@ static void dial_failed(void *user, const struct hgl_key *peer, const char *url,
   memcpy(node->last_dial_failure, text, sizeof text);
   hgl_log(node->log, again ? HGL_LOG_DEBUG : HGL_LOG_WARN, "net", "cannot reach %s (%s)", text,
           hgl_code_name(why->code));
+}
+
+static void http_asked(void *user, struct hgl_web_asked *asked)
+{
+  hgl_web_asked(((struct hgl_node *)user)->host, asked);
+}
+
+static void http_gone(void *user, struct hgl_web_asked *asked)
+{
+  hgl_web_gone(asked);
+}
+
+static int check_token(void *user, const char *agent, struct hgl_bytes token, uint64_t origin,
+                       struct hgl_err *err)
+{
+  struct hgl_node *node = user;
+  int64_t now_ms = hgl_mono_ns(&hgl_clock_system) / 1000000;
+  return hgl_http_token_check(&node->http_guard, node->data, agent, token, origin, now_ms,
+                              &hgl_random_system, err);
 }
 
 /* Host to net -------------------------------------------------------------------------------- */
@@ -418,6 +441,7 @@ static int open_net(struct hgl_node *node, const struct hgl_node_config *config,
       .trust = config->trust,
       .allow_private = allows_private(config),
       .events = {session_up, session_frame, session_down, address_verified, dial_failed},
+      .web = {http_asked, http_gone},
       .user = node,
   };
   status = hgl_net_create(&net, &node->net, err);
@@ -466,6 +490,7 @@ static int open_host(struct hgl_node *node, const struct hgl_node_config *config
       .files = {read_file, NULL},
       .keys = {agent_signer, node},
       .services = hgl_services_list(node->services),
+      .http_tokens = {check_token, node},
       .stdlib_folder = node->stdlib,
       .watchdog = node->watchdog,
       .chunks = node->chunks,
@@ -729,6 +754,7 @@ int hgl_node_create(const struct hgl_node_config *config, struct hgl_node **out,
   node->hangup = config->hangup;
   node->hangup_user = config->hangup_user;
   hgl_node_set_grace(node, config->grace_ms);
+  snprintf(node->data, sizeof node->data, "%s", config->data);
   node->random = hgl_random_from_source(&node->randomness, &hgl_random_system);
   int status = hgl_loop_create(&hgl_clock_system, &node->loop, err);
   for (size_t i = 0; status == 0 && i < sizeof steps / sizeof *steps; i++)
