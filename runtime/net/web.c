@@ -279,15 +279,7 @@ static const char *code_of(int status)
 
 static void refuse_head(struct hgl_web_conn *conn, int status, const struct hgl_err *why)
 {
-  struct hgl_session *session = conn->session;
-  if (session) { /* it spoke no HTTP that we understand: a handshake that failed */
-    conn->session = NULL;
-    session->opening = NULL;
-    hgl_fail(&session->why, HGL_MALFORMED, "%s", why->message);
-    hgl_session_ended(session);
-    conn->counted = true;
-    conn->net->web_count++;
-  }
+  if (conn->session) leave_session(conn);
   refuse(conn, status, code_of(status), why->message);
 }
 
