@@ -118,6 +118,11 @@ int hgl_http_token_check(struct hgl_http_guard *guard, const char *data, const c
     return hgl_fail(err, HGL_LIMIT, "too many wrong tokens");
   hgl_buf_init(&right, HGL_TOKEN_TEXT_SIZE + 2);
   int status = hgl_http_token(data, agent, false, random, &right, err);
+  if (status == -HGL_DENIED) { /* a file that others may read proves nothing */
+    char text[HGL_ERR_MESSAGE_SIZE];
+    memcpy(text, err->message, sizeof text);
+    status = hgl_fail(err, HGL_IO, "%s", text);
+  }
   if (!status && !is_same(hgl_buf_bytes(&right), token)) {
     if (!token.size) { /* whoever shows none does not guess */
       status = hgl_fail(err, HGL_DENIED, "no token");
