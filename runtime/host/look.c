@@ -34,6 +34,23 @@ static int list_main(const struct hgl_verb *verb, int argc, char **argv, const c
   return status;
 }
 
+/* "GET /forecast, POST /lots"; NULL: no memory. */
+static json_t *list_routes(const json_t *routes)
+{
+  size_t index;
+  json_t *route, *text = NULL;
+  json_array_foreach(routes, index, route)
+  {
+    json_t *longer = text
+                         ? json_sprintf("%s, %s", json_string_value(text), json_string_value(route))
+                         : json_incref(route);
+    json_decref(text);
+    text = longer;
+    if (!text) return NULL;
+  }
+  return text;
+}
+
 /* For people: "starting in 4 s", "asleep", and why one does not run or what its last error was. */
 static int explain_agents(json_t *rows, struct hgl_err *err)
 {
@@ -55,7 +72,9 @@ static int explain_agents(json_t *rows, struct hgl_err *err)
     why = json_is_string(why) && json_is_string(raise)
               ? json_sprintf("%s [%s]", json_string_value(why), json_string_value(raise))
               : json_incref(why);
-    if (json_object_set_new(row, "shown", shown) || (why && json_object_set_new(row, "why", why)))
+    if (json_object_set_new(row, "shown", shown) || (why && json_object_set_new(row, "why", why)) ||
+        (json_array_size(json_object_get(row, "routes")) &&
+         json_object_set_new(row, "http", list_routes(json_object_get(row, "routes")))))
       return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   }
   return 0;
@@ -73,6 +92,7 @@ static int show_agents(const struct hgl_verb *verb, const char *data, bool json)
                                               {"raised", "raised", HGL_COLUMN_NUMBER},
                                               {"memory", "memory_bytes", HGL_COLUMN_NUMBER},
                                               {"did", "did", HGL_COLUMN_TEXT},
+                                              {"http", "http", HGL_COLUMN_TEXT},
                                               {"why", "why", HGL_COLUMN_TEXT},
                                               {0}};
   struct hgl_err err = {0};

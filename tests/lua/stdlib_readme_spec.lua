@@ -248,6 +248,10 @@ function does.template_page(world)
     "Dear Ada,\n1. tea: 5 (late)\n2. salt: 2 (sent)\n"
 end
 
+function does.forecasts(world)
+  run(world, "forecasts", { "http=open" })
+end
+
 local function trade(world)
   world:file("/proc/loadavg", "0.83 1.81 1.54 3/93 16914\n")
   run(world, "seller", { "read=/proc/loadavg" })
