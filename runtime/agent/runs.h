@@ -204,7 +204,7 @@ void http_committed(struct hgl_host *host, uint64_t tick); /* answers of this ti
 void http_due(struct hgl_host *host);                      /* those who have waited long enough */
 int64_t http_deadline_ms(const struct hgl_host *host);     /* monotonic; INT64_MAX: none */
 void http_accept(struct hgl_host *host); /* the stretch's answer is true with this tick */
-void http_stop(struct hgl_host *host); /* no handler answers any more */
+void http_stop(struct hgl_host *host);   /* no handler answers any more */
 void http_deinit(struct hgl_host *host);
 
 /* calls.c: host.call */

@@ -20,11 +20,16 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
   return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
+static int fd_of(BIO *bio)
+{
+  return ((const struct hgl_stream *)BIO_get_data(bio))->fd;
+}
+
 /* The socket's own BIO would end the process with SIGPIPE where that is not ignored. */
 static int write_socket(BIO *bio, const char *data, int size)
 {
   BIO_clear_retry_flags(bio);
-  ssize_t sent = send((int)(intptr_t)BIO_get_data(bio), data, (size_t)size, MSG_NOSIGNAL);
+  ssize_t sent = send(fd_of(bio), data, (size_t)size, MSG_NOSIGNAL);
   if (sent < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_write(bio);
   return (int)sent;
 }
@@ -32,7 +37,7 @@ static int write_socket(BIO *bio, const char *data, int size)
 static int read_socket(BIO *bio, char *out, int size)
 {
   BIO_clear_retry_flags(bio);
-  ssize_t got = recv((int)(intptr_t)BIO_get_data(bio), out, (size_t)size, 0);
+  ssize_t got = recv(fd_of(bio), out, (size_t)size, 0);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_read(bio);
   return (int)got;
 }
@@ -42,11 +47,11 @@ static long control_socket(BIO *bio, int command, long number, void *pointer)
   return command == BIO_CTRL_FLUSH;
 }
 
-static BIO *new_bio(SSL_CTX *context, int fd)
+static BIO *new_bio(SSL_CTX *context, struct hgl_stream *stream)
 {
   BIO *bio = BIO_new(SSL_CTX_get_app_data(context));
   if (!bio) return NULL;
-  BIO_set_data(bio, (void *)(intptr_t)fd);
+  BIO_set_data(bio, stream);
   BIO_set_init(bio, 1);
   return bio;
 }
@@ -105,7 +110,7 @@ int hgl_stream_init(struct hgl_stream *stream, int fd, SSL_CTX *context, struct 
   *stream = (struct hgl_stream){.fd = fd};
   if (!context) return 0;
   SSL *ssl = SSL_new(context);
-  BIO *bio = ssl ? new_bio(context, fd) : NULL;
+  BIO *bio = ssl ? new_bio(context, stream) : NULL;
   if (!bio) {
     SSL_free(ssl);
     return hgl_fail(err, HGL_NO_MEMORY, "out of memory");

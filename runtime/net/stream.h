@@ -25,7 +25,8 @@ struct hgl_stream {
 
 enum { HGL_STREAM_AGAIN = -1, HGL_STREAM_BROKEN = -2 };
 
-/* `context` NULL: in the clear. The socket does not block. HGL_NO_MEMORY: it stays the caller's. */
+/* `context` NULL: in the clear. The socket does not block, and `stream` does not move.
+ * HGL_NO_MEMORY: it stays the caller's. */
 int hgl_stream_init(struct hgl_stream *stream, int fd, struct ssl_ctx_st *context,
                     struct hgl_err *err) HGL_NODISCARD;
 /* Closes the socket, if it has one. */

@@ -56,7 +56,7 @@ struct world {
   size_t hosts_max;                /* likewise */
   int64_t hibernate_ms, lua_bytes; /* likewise */
   size_t frames;                   /* delivered */
-  bool forget_lua;    /* likewise: agents' Lua states are given up at every suspension */
+  bool forget_lua; /* likewise: agents' Lua states are given up at every suspension */
   const struct hgl_service *services; /* likewise */
   int64_t trace_events; /* likewise */
   struct hgl_http_tokens http_tokens; /* likewise */
