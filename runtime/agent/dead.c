@@ -268,6 +268,7 @@ int hgl_host_dead_resend(struct hgl_host *host, uint64_t row, struct hgl_err *er
     status = hgl_fail(err, HGL_INVALID, "only messages can be sent again, this is a call of %s",
                       mail->kind == MAIL_TIMER         ? "a timer"
                       : mail->kind == MAIL_UNDELIVERED ? "on_undelivered"
+                      : mail->kind == MAIL_HTTP        ? "an HTTP handler"
                                                        : "a life-cycle handler");
   struct agent *agent = status ? NULL : agent_by_name(host, dead.agent);
   if (!status && !agent)

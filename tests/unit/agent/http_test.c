@@ -15,6 +15,7 @@ struct fixture {
   struct world world;
   struct node *node;
   struct client client;
+  struct client *as; /* who asks, if not that one */
 };
 
 static void keep(struct hgl_bytes text, char *out, size_t room)
@@ -74,6 +75,10 @@ static const char script[] =
     "  log.info('twice ' .. tostring(ok))\n"
     "end)\n"
     "agent.on_http('GET', '/late', function() agent.sleep '1m' end, { within = '2s' })\n"
+    "agent.on_http('GET', '/odd', function() return { f = print } end)\n"
+    "agent.on_http('GET', '/split', function(request)\n"
+    "  return request:answer(200, 'x', { ['x-a'] = 'b\\r\\nx-c: d' })\n"
+    "end)\n"
     "agent.on_http('GET', '/nothing', function() end)\n"
     "agent.on_http('GET', '/headers', function(request)\n"
     "  return { list = request.headers['x-a'], auth = request.headers.authorization or 'none',\n"
@@ -144,9 +149,10 @@ static void begin(struct fixture *f, const char *method, const char *target, con
   head.request.headers = headers;
   head.request.header_count = count;
   head.request.body = hgl_text(body ? body : "");
-  memset(&f->client, 0, sizeof f->client);
-  hgl_host_http(f->node->host, &head.request, origin, answered, &f->client, &f->client.wait);
-  if (f->client.answers) f->client.wait = NULL;
+  struct client *client = f->as ? f->as : &f->client;
+  memset(client, 0, sizeof *client);
+  hgl_host_http(f->node->host, &head.request, origin, answered, client, &client->wait);
+  if (client->answers) client->wait = NULL;
 }
 
 static int ask(struct fixture *f, const char *method, const char *target, const char *body)
@@ -254,6 +260,21 @@ static void a_handler_that_raises_is_tried_again_and_its_words_stay_here(void **
   world_deinit(&f.world);
 }
 
+static void what_cannot_be_answered_raises(void **state)
+{
+  struct fixture f;
+  set_up(&f, 16);
+  static const char *const paths[] = {"/agents/kiosk/odd", "/agents/kiosk/split"};
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(ask(&f, "GET", paths[i], NULL), 0);
+    world_advance(&f.world, 2000);
+    assert_int_equal(f.client.status, 500);
+  }
+  assert_true(world_logged(&f.world, "answer.f: "));
+  assert_true(world_logged(&f.world, "control character"));
+  world_deinit(&f.world);
+}
+
 static void a_suspended_handler_answers_when_it_ends(void **state)
 {
   struct fixture f;
@@ -327,6 +348,7 @@ static void a_client_that_is_gone_is_told_nothing_and_its_handler_goes_on(void *
   assert_int_equal(f.client.answers, 0);
   assert_int_equal(report(&f, "ended"), 1);
   begin(&f, "POST", "/agents/kiosk/slow", NULL, NULL, NULL, 1);
+  assert_non_null(f.client.wait);
   hgl_host_http_gone(f.client.wait); /* before it began: it does not begin */
   world_advance(&f.world, 6000);
   assert_int_equal(report(&f, "begun"), 1);
@@ -355,19 +377,22 @@ static void an_agent_that_does_not_run_says_so(void **state)
 static void requests_of_one_agent_are_limited(void **state)
 {
   struct fixture f;
-  struct client others[3];
+  struct client others[2];
   set_up(&f, 14);
   world_agent_with(f.node, "small", script,
                    (struct hgl_agent_config){.grants = open_grant, .limits.requests = 2});
   world_run(&f.world);
   for (int i = 0; i < 2; i++) {
+    f.as = &others[i];
     begin(&f, "POST", "/agents/small/slow", NULL, NULL, NULL, 1);
-    others[i] = f.client;
     assert_non_null(others[i].wait);
   }
+  f.as = NULL;
   assert_int_equal(ask(&f, "GET", "/agents/small/forecast", NULL), 503);
+  assert_non_null(others[0].wait);
   hgl_host_http_gone(others[0].wait);
   assert_int_equal(ask(&f, "GET", "/agents/small/forecast", NULL), 200);
+  assert_non_null(others[1].wait);
   hgl_host_http_gone(others[1].wait);
   world_deinit(&f.world);
 }
@@ -407,6 +432,7 @@ int main(void)
       cmocka_unit_test(a_token_is_asked_for_and_no_handler_sees_it),
       cmocka_unit_test(json_comes_decoded_and_broken_json_does_not_come),
       cmocka_unit_test(a_handler_that_raises_is_tried_again_and_its_words_stay_here),
+      cmocka_unit_test(what_cannot_be_answered_raises),
       cmocka_unit_test(a_suspended_handler_answers_when_it_ends),
       cmocka_unit_test(a_suspended_handler_outlives_its_host_and_its_answer_is_dropped),
       cmocka_unit_test(a_request_that_has_not_begun_is_not_kept),
