@@ -237,7 +237,8 @@ static int run_main(const struct hgl_verb *verb, int argc, char **argv)
       {"url", "URL", HGL_OPTION_LIST, &given.urls,
        "where others dial this host, if not at --listen"},
       {"allow", "[NAME:]KIND=VALUE", HGL_OPTION_LIST, &given.allows,
-       "grants an agent (or all) something: read=PATH, write=PATH,\nnet=HOST:PORT, secret=NAME, http=token, http=open"},
+       "grants an agent (or all) something: read=PATH, write=PATH,\nnet=HOST:PORT, secret=NAME, "
+       "http=token, http=open"},
       {"secret", "NAME=SOURCE", HGL_OPTION_LIST, &given.secrets,
        "a secret for agents that it is granted to, from file:PATH,\nenv:VARIABLE or "
        "credential:NAME (of systemd)"},
