@@ -60,7 +60,7 @@ static void push_content(lua_State *L, struct hgl_bytes content)
 /* Name → value; or a list of the values, in order, of one that came several times. */
 static void push_fields(lua_State *L, struct hgl_cbor_reader in, size_t count)
 {
-  struct hgl_bytes name, value;
+  struct hgl_bytes name = {0}, value = {0};
   lua_newtable(L);
   for (size_t i = 0; i + 1 < count; i += 2) {
     if (hgl_cbor_get_text(&in, "name", SIZE_MAX, &name, NULL) ||
@@ -122,7 +122,7 @@ static void push_json(lua_State *L, const struct parts *parts)
 
 static void push_field(lua_State *L, const struct request *request, const char *name)
 {
-  struct parts parts;
+  struct parts parts = {0};
   read_parts(L, request, &parts);
   if (strcmp(name, "method") == 0)
     push_content(L, parts.method);

@@ -75,7 +75,7 @@ static struct hgl_web_conn *slowest_body(const struct hgl_net *net)
   for (struct hgl_web_conn *conn = net->web_conns; conn; conn = conn->next) {
     if (conn->stage != HGL_WEB_BODY) continue;
     int count = requests_of(net, conn->origin);
-    if (count < most || (count == most && conn->began_ns > chosen->began_ns)) continue;
+    if (count < most || (chosen && count == most && conn->began_ns > chosen->began_ns)) continue;
     most = count;
     chosen = conn;
   }

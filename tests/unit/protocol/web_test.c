@@ -126,14 +126,14 @@ static void heads_are_bounded(void **state)
   static char text[HGL_WEB_HEAD_SIZE_MAX];
   char *at = text + sprintf(text, "GET / HTTP/1.1\r\nHost: h\r\n");
   for (int i = 1; i < HGL_WEB_HEADERS_MAX; i++) at += sprintf(at, "X: %d\r\n", i);
-  strcpy(at, "\r\n");
+  sprintf(at, "\r\n");
   assert_int_equal(parse(text), 0);
-  strcpy(at, "Y: 1\r\n\r\n");
+  sprintf(at, "Y: 1\r\n\r\n");
   assert_int_equal(parse(text), 431);
   at = text + sprintf(text, "/?a");
   for (int i = 1; i < HGL_WEB_PARAMETERS_MAX; i++) at += sprintf(at, "&a");
   assert_int_equal(target(text), 0);
-  strcpy(at, "&a");
+  sprintf(at, "&a");
   assert_int_equal(target(text), 400);
   memset(text, 'a', HGL_WEB_TARGET_SIZE_MAX + 1);
   text[0] = '/';
