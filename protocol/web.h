@@ -15,6 +15,7 @@ enum {
   HGL_WEB_HEADERS_MAX = 64,
   HGL_WEB_PARAMETERS_MAX = 128, /* of a query */
   HGL_WEB_BODY_SIZE_MAX = 1 << 20,
+  HGL_WEB_JSON_ITEMS_MAX = 16384,  /* values of a body that is JSON: jansson takes some 6 ms */
   HGL_WEB_OVERHEAD_MAX = 16 << 10, /* of a chunked body: what is not content */
 };
 

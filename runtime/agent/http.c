@@ -311,7 +311,8 @@ static bool check_json(struct arrival *arrival, struct refusal *why)
       !hgl_web_is_json(type))
     return true;
   hgl_buf_init(&value, 4 * HGL_WEB_BODY_SIZE_MAX);
-  int status = hgl_json_plain_read(request->body, HGL_WEB_BODY_SIZE_MAX, &value, &err);
+  int status = hgl_json_plain_read(request->body, HGL_WEB_BODY_SIZE_MAX, HGL_WEB_JSON_ITEMS_MAX,
+                                   &value, &err);
   hgl_buf_deinit(&value);
   if (status == -HGL_NO_MEMORY) return refuse(why, 503, "no_memory", "out of memory");
   return status ? refuse(why, 400, "malformed", "the body: %s", err.message) : true;

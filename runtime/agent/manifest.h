@@ -27,7 +27,6 @@ struct manifest {
   size_t advertised;        /* bytes of offers and of names of protocols */
   struct hgl_buf schedules; /* [name, value], …: what `every` declared */
   size_t schedule_count;
-  size_t advertised;    /* bytes of offers and of names of protocols */
   struct routes routes; /* of agent.on_http */
   struct hgl_map names; /* kind ‖ name → any: handlers, timers, schedules, on_start and its like */
 };

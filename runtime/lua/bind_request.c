@@ -112,7 +112,8 @@ static void push_json(lua_State *L, const struct parts *parts)
     lua_pushnil(L);
     return;
   }
-  int status = hgl_json_plain_read(parts->body, HGL_WEB_BODY_SIZE_MAX, &vm->result, &err);
+  int status = hgl_json_plain_read(parts->body, HGL_WEB_BODY_SIZE_MAX, HGL_VALUE_ITEMS_MAX,
+                                   &vm->result, &err);
   if (status == -HGL_NO_MEMORY) hgl_sandbox_no_memory(L);
   if (status)
     lua_pushnil(L);
