@@ -1,4 +1,5 @@
 /* An agent's life: identity and delegation, its script's declarations, its rows. */
+#include "agent/declared.h"
 #include "agent/operator.h"
 #include "agent/supervise.h"
 

@@ -8,7 +8,12 @@ enum {
 
 int manifest_create(struct hgl_host *host, struct manifest **out, struct hgl_err *err)
 {
-  const struct hgl_random *random = host->config.random;
+  return manifest_create_apart(host->config.random, out, err);
+}
+
+int manifest_create_apart(const struct hgl_random *random, struct manifest **out,
+                          struct hgl_err *err)
+{
   struct manifest *manifest = hgl_zalloc(sizeof *manifest);
   if (!manifest) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   manifest->refs = 1;

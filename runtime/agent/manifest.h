@@ -6,6 +6,7 @@
 #include "agent/routes.h"
 #include "base/buf.h"
 #include "base/map.h"
+#include "base/seam.h"
 #include "lua/vm.h"
 #include "protocol/advert.h"
 #include "protocol/dialogue.h"
@@ -34,6 +35,9 @@ struct manifest {
 /* An empty one, to be filled. */
 int manifest_create(struct hgl_host *host, struct manifest **out,
                     struct hgl_err *err) HGL_NODISCARD;
+/* One that no host has: it is not shared, and is released with NULL instead of a host. */
+int manifest_create_apart(const struct hgl_random *random, struct manifest **out,
+                          struct hgl_err *err) HGL_NODISCARD;
 /* Errors are for the script. HGL_EXISTS, HGL_INVALID, HGL_LIMIT, HGL_TOO_LARGE. */
 int manifest_declare(struct manifest *manifest, enum hgl_vm_declaration kind, struct hgl_bytes name,
                      struct hgl_bytes value, struct hgl_err *err) HGL_NODISCARD;

@@ -1,4 +1,5 @@
 /* What an agent's VM calls: declarations at the top level, effects within the running stretch. */
+#include "agent/declared.h"
 #include "agent/supervise.h"
 
 #include <assert.h>
@@ -271,47 +272,30 @@ static void log_line(void *user, enum hgl_log_level level, struct hgl_bytes text
   agent_log(user, level, text, fields);
 }
 
-/* "haggle.market" comes from the stdlib, everything else from beside the script: "x.y" → x/y.lua.
- */
 static int module(void *user, struct hgl_bytes name, struct hgl_buf *source,
                   struct hgl_buf *chunk_name, struct hgl_err *err)
 {
   struct agent *agent = user;
   const struct hgl_files *files = &agent->host->config.files;
   struct hgl_buf path;
-  bool found = false;
-  if (!name.size || name.size > 128 || name.data[0] == '.' ||
-      strspn((const char *)name.data, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                      "0123456789_.-") < name.size ||
-      memmem(name.data, name.size, "..", 2))
-    return hgl_fail(err, HGL_INVALID, "'%.*s' is no module's name", HGL_STR(name));
-  int status = script_module(agent, name, &found, source, chunk_name, err);
-  if (status || found) return status;
-  bool ours = name.size > 7 && memcmp(name.data, "haggle.", 7) == 0;
+  bool found = false, is_ours = false;
   hgl_buf_init(&path, 8192);
-  if (ours) {
-    hgl_buf_append_text(&path, agent->host->config.stdlib_folder);
-    hgl_buf_append_byte(&path, '/');
-  } else {
-    const char *slash = strrchr(agent->child->script_path, '/');
-    hgl_buf_append(&path, agent->child->script_path,
-                   slash ? (size_t)(slash - agent->child->script_path) + 1 : 0);
-  }
-  for (size_t i = 0; i < name.size; i++)
-    hgl_buf_append_byte(&path, name.data[i] == '.' ? '/' : name.data[i]);
-  hgl_buf_append(&path, ".lua", 5);
-  status = hgl_buf_check(&path, err);
-  if (!status) status = files->read(files->user, (const char *)path.data, 0, 1 << 20, source, err);
+  int status = script_module(agent, name, &found, source, chunk_name, err);
+  if (status || found) goto done;
+  status = hgl_module_path(name, agent->child->script_path, agent->host->config.stdlib_folder,
+                           &is_ours, &path, err);
+  if (status) goto done;
+  hgl_buf_append_bytes(chunk_name, hgl_buf_bytes(&path));
+  hgl_buf_append_byte(&path, 0);
+  if ((status = hgl_buf_check(chunk_name, err)) || (status = hgl_buf_check(&path, err))) goto done;
+  status = files->read(files->user, (const char *)path.data, 0, 1 << 20, source, err);
   if (status == -HGL_NOT_FOUND || status == -HGL_IO)
     status = hgl_fail(err, HGL_NOT_FOUND, "module '%.*s' not found at %s", HGL_STR(name),
                       (const char *)path.data);
-  if (!status) {
-    hgl_buf_append(chunk_name, path.data, path.size - 1);
-    status = hgl_buf_check(chunk_name, err);
-  }
-  if (!status && !ours)
+  if (!status && !is_ours)
     status = script_loaded_module(agent, name, hgl_buf_bytes(chunk_name), hgl_buf_bytes(source),
                                   err);
+done:
   hgl_buf_deinit(&path);
   return status;
 }

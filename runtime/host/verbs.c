@@ -8,6 +8,7 @@
 const struct hgl_verb *const hgl_verbs[] = {
     &hgl_verb_run,
     &hgl_verb_new,
+    &hgl_verb_check,
     &hgl_verb_test,
     &hgl_verb_demo,
     &hgl_verb_agents,
