@@ -64,8 +64,8 @@ static const char spec_lua[] =
 static const char luarc_json[] =
     "{\n"
     "  \"runtime.version\": \"Lua 5.4\",\n"
-    "  \"workspace.library\": [\"@STDLIB@\"],\n"
-    "  \"diagnostics.globals\": [\"agent\", \"state\", \"cache\", \"log\", \"host\"]\n"
+    "  \"workspace.library\": [\"@STDLIB@/types\"],\n"
+    "  \"workspace.checkThirdParty\": false\n"
     "}\n";
 
 static const char luacheckrc[] = "std = \"lua54\"\n"
@@ -124,10 +124,11 @@ static int make_agent(const char *folder, struct hgl_err *err)
                : hgl_fail(err, HGL_IO, "%s cannot be made: %s", folder, strerror(errno));
   if ((status = write_files(folder, name, err)) != 0) return status;
   printf("%s/agent.lua says back what it is told. Go on with:\n\n"
+         "  haggle check %s\n"
          "  haggle test %s\n"
          "  haggle run %s/agent.lua\n"
          "  haggle ask %s echo/1.0/say '{\"text\":\"hello\"}'     (in another terminal)\n",
-         folder, folder, folder, name);
+         folder, folder, folder, folder, name);
   return 0;
 }
 
@@ -154,6 +155,7 @@ const struct hgl_verb hgl_verb_new = {
         "Makes the folder NAME with agent.lua (ready to run), agent_spec.lua (ready to test), and\n"
         "settings for the Lua language server and luacheck.\n\n"
         "  haggle new kiosk\n"
+        "  haggle check kiosk\n"
         "  haggle test kiosk\n"
         "  haggle run kiosk/agent.lua",
     .main = new_main,

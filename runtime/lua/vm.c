@@ -112,7 +112,10 @@ static void explain(struct hgl_vm *vm, struct load *load)
   if (vm->doomed) {
     char text[128];
     hgl_stretch_doom_text(vm, text, sizeof text);
-    hgl_fail(&load->error, vm->doomed, "%s: %s", load->config->chunk_name, text);
+    if (vm->struck[0])
+      hgl_fail(&load->error, vm->doomed, "%s%s", vm->struck, text);
+    else
+      hgl_fail(&load->error, vm->doomed, "%s: %s", load->config->chunk_name, text);
   }
   lua_settop(L, 0);
 }

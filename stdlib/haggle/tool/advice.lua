@@ -30,7 +30,7 @@ return {
   bit32 = "use the operators & | ~ << >>",
   jit = "this is Lua 5.4",
   ffi = "this is Lua 5.4, without access to C",
-  ["string.dump"] = "functions cannot be stored; keep data in state, and the functions in the script",
+  ["string.dump"] = "functions cannot be stored; keep data in state, functions in the script",
   ["string.gfind"] = "it is string.gmatch",
   ["table.getn"] = "use #",
   ["table.maxn"] = "use #",

@@ -11,7 +11,7 @@ local function check_duration(check, unit, node)
   local ms, why = sandbox.duration(text)
   if ms then return end
   check:report(unit, node.at, "error", "duration", why,
-    "a duration is text like \"250ms\", \"5s\", \"2m\", \"1h\" or \"30d\", or a number of milliseconds")
+    "as in \"250ms\", \"5s\", \"2m\", \"1h\" and \"30d\"; a number is milliseconds")
 end
 
 local check_value

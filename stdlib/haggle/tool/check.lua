@@ -1,15 +1,15 @@
 -- haggle.tool.check: what `haggle check` finds. For the program's own tools, not for agents.
 --
 --   require "haggle.tool.check".run { paths = { "kiosk" }, allow = { "read=/proc/loadavg" } }
---   --> { files = 3, findings = { { file =, line =, column =, severity =, code =, message =,
---         advice = }… } }, or nil, why
+--     --> { files = 3, findings = { { file =, line =, column =, severity =, code =, message =,
+--           advice = }… } }, or nil, why
 --
--- A script is looked at in two ways. Its text is parsed (haggle.tool.parse), with all modules of its
--- own, and gone over by rules: names, flow, arguments, dialogue. And its top level is run once in
--- the sandbox (haggle.sandbox, which is C), which tells what it declares, in loops and modules too;
--- where both see the same mistake, the text's finding has the better place and is kept. What the
--- sandbox offers is found out by running haggle.tool.probe in it; what functions take stands in
--- stdlib/types.
+-- A script is looked at in two ways. Its text is parsed (haggle.tool.parse), with all modules of
+-- its own, and gone over by rules: names, flow, arguments, dialogue. And its top level is run once
+-- in the sandbox (haggle.sandbox, which is C), which tells what it declares, in loops and modules
+-- too; where both see the same mistake, the text's finding has the better place and is kept. What
+-- the sandbox offers is found out by running haggle.tool.probe in it; what functions take stands
+-- in stdlib/types.
 local sandbox = require "haggle.sandbox"
 local parse = require "haggle.tool.parse"
 local probe = require "haggle.tool.probe"
@@ -124,10 +124,11 @@ function check:report(unit, at, severity, code, message, advice)
     order = #self.findings })
 end
 
-function check:did_you_mean(word, candidates)
+function check.did_you_mean(_, word, candidates)
   local list = {}
   for i = 1, math.min(#candidates, 900) do list[i] = candidates[i] end
   local nearest = sandbox.nearest(word, list)
+  if nearest and #word <= 3 and nearest:sub(1, 1) ~= word:sub(1, 1) then nearest = nil end
   return nearest and nearest ~= word and ("did you mean '%s'?"):format(nearest) or nil
 end
 
@@ -168,12 +169,12 @@ local function check_syntax(self, unit)
     for key, value in pairs(parsed) do unit[key] = value end
     return true
   end
-  local line, message
-  if not chunk then line, message = why:match "^x:(%d+): (.*)$" end
+  why = why and why:match "^[^\n]*" -- it overflows with a traceback
+  local line, message = (why or ""):match "^x:(%d+): (.*)$"
   if unit.source:find "^\27" then
     self:report(unit, 1, "error", "syntax", "this is compiled code", "a script is source text")
   elseif not chunk then
-    line = tonumber(line) or 1
+    line = tonumber(line) or place(unit, math.min(at or 1, #unit.source + 1))
     if not at or place(unit, math.min(at, #unit.source + 1)) ~= line then
       at = start_of(unit, line)
     end
@@ -263,6 +264,7 @@ end
 -- What the run raised, at the place that it names.
 local function report_raise(self, ran, paths)
   local chunk, line, message = ran.error:match "^#(%d+):(%d+): (.*)$"
+  if not chunk then chunk, message = ran.error:match "^#(%d+): (.*)$" end
   local unit = self:unit(paths[tonumber(chunk) or 1] or paths[1])
   line = tonumber(line) or 1
   message = (message or ran.error):gsub("#(%d+):", function(number)

@@ -8,9 +8,12 @@ local MESSAGE = "haggle.Message"
 
 -- What was declared ------------------------------------------------------------------------------
 
+-- A table, or nil for what is null.
+local function present(value) return type(value) == "table" and value or nil end
+
 local function set_of(list)
   local set = {}
-  for _, item in ipairs(list or {}) do set[item] = true end
+  for _, item in ipairs(present(list) or {}) do set[item] = true end
   return set
 end
 
@@ -22,7 +25,8 @@ local function declared_of(ran)
     if kind == "protocol" then
       local messages = {}
       for performative, rule in pairs(value.messages) do
-        messages[performative] = { body = rule.body, opening = rule.opening,
+        messages[performative] = { body = present(rule.body),
+          opening = rule.opening == true,
           replies = set_of(rule.replies), follows = set_of(rule.follows) }
       end
       declared.protocols[value.name .. "/" .. value.version] = messages
@@ -209,7 +213,7 @@ end
 -- Hearing ----------------------------------------------------------------------------------------
 
 -- Parameters that are a handler's message → the types that it takes; and where types are handled.
-local function message_params(check, units)
+local function message_params(units)
   local params, sites = {}, {}
   for _, unit in pairs(units) do
     for _, call in ipairs(unit.calls) do
@@ -377,7 +381,8 @@ local TIMERS = { ["agent.after"] = "error", ["agent.continue"] = "error",
 local function check_timer(check, unit, call, path)
   local name = TIMERS[path] and resolve.text(call.args[1])
   if not name or check.declared.timers[name] then return end
-  check:report(unit, call.args[1].at, TIMERS[path], "timer", ("no timer is named '%s'"):format(name),
+  check:report(unit, call.args[1].at, TIMERS[path], "timer",
+    ("no timer is named '%s'"):format(name),
     check:did_you_mean(name, keys(check.declared.timers))
       or ("add agent.on_timer(\"%s\", function(value) … end)"):format(name))
 end
@@ -423,7 +428,7 @@ end
 
 return function(check, units, ran)
   check.declared = ran and declared_of(ran)
-  local params, sites = message_params(check, units)
+  local params, sites = message_params(units)
   for _, unit in pairs(units) do
     local waits = waiting_functions(check, unit)
     for _, call in ipairs(unit.calls) do

@@ -33,7 +33,7 @@ local function check_place(check, unit, call, path)
   end
 end
 
--- Script variables ---------------------------------------------------------------------------------
+-- Script variables -------------------------------------------------------------------------------
 
 local function root_of(node)
   while node.t == "index" do node = node.object end
@@ -86,7 +86,7 @@ local function tables_with_metatables(unit)
   return found
 end
 
--- Waiting ------------------------------------------------------------------------------------------
+-- Waiting ----------------------------------------------------------------------------------------
 
 local function add(work, func, why)
   if func and not func.cannot_wait then

@@ -7,8 +7,8 @@
 --
 -- Instead of a tree to walk through, a unit holds a list of each thing that a rule asks for, in the
 -- order of the text: `functions` (the main chunk first), `calls`, `names` (each use of a variable),
--- `indexes`, `assigns`, `tables`, `strings`. Everything has `at` (bytes from 1) and most `func`, the function it stands
--- in. So nothing here or in a rule is as deep as an expression is long.
+-- `indexes`, `assigns`, `tables`, `strings`. Everything has `at` (bytes from 1), and most `func`,
+-- the function it stands in. So nothing here or in a rule is as deep as an expression is long.
 --
 --   function  { t = "function", at, parent, params = { var… }, depth }
 --   var       { name, at, func, init = (its first value), assigns = how often it is assigned later,
@@ -393,8 +393,8 @@ statements["local"] = function(parser)
 end
 
 statements["return"] = function(parser)
-  local list = {}
-  if not BLOCK_ENDS[parser.kind[parser.i]] and not parser:is ";" then list = parser:expressions() end
+  local list, following = {}, parser.kind[parser.i]
+  if not BLOCK_ENDS[following] and following ~= ";" then list = parser:expressions() end
   parser:take ";"
   if not BLOCK_ENDS[parser.kind[parser.i]] then fail(parser, "'return' ends its block") end
   if parser.func.depth == 0 then parser.unit.result = list[1] end

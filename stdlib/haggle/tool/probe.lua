@@ -1,13 +1,13 @@
--- haggle.tool.probe: a script that says what it finds around it. It is run as an agent, so that what
--- the checks and the tests know of the sandbox comes from the sandbox.
+-- haggle.tool.probe: a script that says what it finds around it. It is run as an agent, so that
+-- what the checks and the tests know of the sandbox comes from the sandbox.
 --
--- agent.config.modules names the modules to look into. What it finds is logged as "environment" when
--- it starts, and told to whoever asks with probe/1.0/show:
+-- agent.config.modules names the modules to look into. What it finds is logged when it starts, as
+-- "environment" and "declares", and told to whoever asks with probe/1.0/show:
 --
 --   { globals = { NAME = thing }, modules = { NAME = { fields = { NAME = thing } } or { why = } } }
 --
--- A thing is { kind = type, fields = (of a table) { NAME = thing }, effect = true, declares = true }:
--- an effect is refused at the top level, what declares is refused in a handler.
+-- A thing is { kind = type, fields = (of a table) { NAME = thing }, effect = true }: an effect is
+-- refused at the top level. What declares is refused in a handler.
 local script = [==[
 local haggle = require "haggle"
 

@@ -108,7 +108,8 @@ local function exports_of(unit)
   if result.t == "name" and result.var then
     for _, assign in ipairs(unit.assigns) do
       local target = assign.target
-      if target.t == "index" and target.key and target.object.var == result.var and assign.value then
+      local is_field = target.t == "index" and target.object.var == result.var
+      if is_field and target.key and assign.value then
         exports[target.key] = resolve.func(assign.value)
       end
     end
@@ -128,8 +129,8 @@ local function group(list, by)
   return groups
 end
 
--- units: module name → unit, the script's own under "". What is handed to a function of the host or
--- of a stdlib module at the top level is a handler; so is what a handler contains or refers to.
+-- units: module name → unit, the script's own under "". What is handed to a function of the host
+-- or of a stdlib module at the top level is a handler; so is what a handler contains or refers to.
 function resolve.handlers(units, declares)
   local work, exports, fields = {}, {}, {}
   for name, unit in pairs(units) do

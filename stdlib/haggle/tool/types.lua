@@ -3,9 +3,9 @@
 --
 --   local types = require "haggle.tool.types"
 --   local known = types.read { ["agent.lua"] = text, … }
---   known.functions["agent.ask"].params[4]        --> { name = "options", type = "haggle.AskOptions",
---                                                       optional = true }
---   known.classes["haggle.AskOptions"].fields.within.type  --> "haggle.Duration"
+--   known.functions["agent.ask"].params[4]
+--     --> { name = "options", type = "haggle.AskOptions", optional = true }
+--   known.classes["haggle.AskOptions"].fields.within.type     --> "haggle.Duration"
 --
 -- A function is named as a script writes it ("agent.ask", "haggle.now", "haggle.market.sell"), a
 -- method of a class by the class ("haggle.Message:reply").
@@ -100,13 +100,14 @@ function Reader:statement(line)
       returns = self.returns, overloads = self.overloads, async = self.async, doc = self:words(),
       file = self.file }
   else
-    local is_local, variable = line:match "^(l?o?c?a?l? ?)([%w_]+) = {}"
-    if is_local == "local " then
+    local variable = line:match "^local ([%w_]+) = {}"
+    local global = line:match "^([%w_]+) = {}"
+    if variable then
       local is_module = self.module and not next(self.locals)
       self.locals[variable] = is_module and "module" or self.class and self.class.name
       if is_module then self.known.modules[self.module] = self.class or { fields = {} } end
-    elseif variable then
-      self.known.globals[variable] = self.class or { fields = {}, open = true }
+    elseif global then
+      self.known.globals[global] = self.class or { fields = {}, open = true }
     end
   end
   self.class = nil
