@@ -93,6 +93,10 @@ int hgl_config_log(struct hgl_config *config, const json_t *table, const char *f
 /* config_file.c: what config.c reads a tree with. */
 int hgl_config_apply(struct hgl_config *config, const json_t *tree, const char *folder,
                      struct hgl_err *err) HGL_NODISCARD;
+/* HGL_INVALID: names the key, and the nearest of those that are known (ending with NULL), or all.
+ */
+int hgl_config_unknown_key(const char *key, const char *const *known,
+                           struct hgl_err *err) HGL_NODISCARD;
 /* config.c: a formatted text that lives as long as the configuration; NULL: no memory. */
 const char *hgl_config_keep(struct hgl_config *config, const char *format, ...) HGL_PRINTF(2, 3);
 /* With a count, its instances. What is new is zeroed but for its name and script, which the caller

@@ -24,13 +24,12 @@ struct field {
 
 enum { FIELDS_MAX = 24, LIMITS_MAX = 32 };
 
-/* `known`: NULL-terminated. */
-static int fail_unknown(const char *key, const char *const *known, struct hgl_err *err)
+int hgl_config_unknown_key(const char *key, const char *const *known, struct hgl_err *err)
 {
   const char *nearest = hgl_nearest(hgl_text(key), known);
   if (nearest)
     return hgl_fail(err, HGL_INVALID, "unknown key %.60s; did you mean %s?", key, nearest);
-  char list[300] = "";
+  char list[400] = "";
   for (size_t i = 0; known[i]; i++) {
     strncat(list, i ? ", " : "", sizeof list - strlen(list) - 1);
     strncat(list, known[i], sizeof list - strlen(list) - 1);
@@ -44,7 +43,7 @@ static int fail_unknown_field(const char *key, const struct field *fields, struc
   size_t count = 0;
   for (; fields[count].key && count < FIELDS_MAX; count++) known[count] = fields[count].key;
   known[count] = NULL;
-  return fail_unknown(key, known, err);
+  return hgl_config_unknown_key(key, known, err);
 }
 
 static int read_table(struct reader *reader, const json_t *table, const struct field *fields,
@@ -206,7 +205,7 @@ static int fail_unknown_limit(const char *key, struct hgl_err *err)
   for (; count < hgl_limit_count && count < LIMITS_MAX; count++)
     known[count] = hgl_limit_list[count].name;
   known[count] = NULL;
-  return fail_unknown(key, known, err);
+  return hgl_config_unknown_key(key, known, err);
 }
 
 static int read_limits(struct reader *reader, const json_t *table, struct hgl_err *err)

@@ -17,9 +17,7 @@ static int check_keys(const json_t *table, const char *const *known, struct hgl_
     const char *const *at = known;
     while (*at && strcmp(*at, key) != 0) at++;
     if (*at) continue;
-    const char *nearest = hgl_nearest(hgl_text(key), known);
-    return hgl_fail(err, HGL_INVALID, "unknown key %.60s%s%s", key,
-                    nearest ? "; did you mean " : "", nearest ? nearest : "");
+    return hgl_config_unknown_key(key, known, err);
   }
   return 0;
 }

@@ -213,6 +213,7 @@ end
 -- Hearing ----------------------------------------------------------------------------------------
 
 -- Parameters that are a handler's message → the types that it takes; and where types are handled.
+-- The texts that name them are marked: nothing is said with those.
 local function message_params(units)
   local params, sites = {}, {}
   for _, unit in pairs(units) do
@@ -220,7 +221,10 @@ local function message_params(units)
       local path = call.fn and resolve.path(call.fn)
       local func = path == "agent.on" and resolve.func(call.args[2])
       local text = path == "agent.on" and resolve.text(call.args[1])
-      if text then sites[text] = { unit = unit, at = call.args[1].at } end
+      if text then
+        sites[text] = { unit = unit, at = call.args[1].at }
+        resolve.held(call.args[1]).heard = true
+      end
       if func and func.params[1] and func.params[1].assigns == 0 then
         local types = params[func.params[1]] or {}
         params[func.params[1]] = types
@@ -316,7 +320,7 @@ local function spoken(units, defined)
         within = within or definition.unit == unit and node.at > definition.node.at
           and node.at < definition.node.stop
       end
-      if not within and node.value then texts[node.value] = true end
+      if not within and not node.heard and node.value then texts[node.value] = true end
     end
   end
   return texts

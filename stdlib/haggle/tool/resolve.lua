@@ -9,6 +9,7 @@
 local resolve = {}
 
 local STEPS_MAX = 50 -- of locals that stand for one another
+local KEYS_MAX = 6 -- of a path
 
 -- What a variable holds, if that is what it was given first and nothing else.
 local function held(node)
@@ -44,27 +45,30 @@ function resolve.required(node)
   return nil
 end
 
-function resolve.path(node)
+local function find_path(node)
   local keys = {}
-  for _ = 1, STEPS_MAX do
-    node = held(node)
-    if node.t ~= "index" then break end
-    if not node.key then return nil end
-    table.insert(keys, 1, node.key)
-    node = node.object
+  node = held(node)
+  while node.t == "index" do
+    if not node.key or #keys == KEYS_MAX then return nil end
+    keys[#keys + 1] = node.key
+    node = held(node.object)
   end
   local root
   if node.t == "name" and not node.var and not node.foreign then
     root = node.name
-    if root == "_G" and #keys > 0 then root = table.remove(keys, 1) end
-  elseif node.t == "call" then
+    if root == "_G" and #keys > 0 then root = table.remove(keys) end
+  else
     root = resolve.required(node)
     if not root then return nil end
     if not root:find "^haggle" then root = "module " .. root end
   end
-  if not root then return nil end
-  table.insert(keys, 1, root)
-  return table.concat(keys, ".")
+  for i = #keys, 1, -1 do root = root .. "." .. keys[i] end
+  return root
+end
+
+function resolve.path(node)
+  if node.path == nil then node.path = find_path(node) or false end
+  return node.path or nil
 end
 
 -- Handlers ---------------------------------------------------------------------------------------
