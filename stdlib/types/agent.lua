@@ -65,8 +65,12 @@
 ---@field messages? string[] ids of the messages that prove it
 ---@field [string] haggle.Value
 
+---An interval, or a cron line.
 ---@class haggle.Schedule
----@field every haggle.Duration
+---@field every? haggle.Duration
+---@field cron? string five fields, as in `"0 9 * * 1-5"`, or `@daily` and the like
+---@field zone? string whose clock the cron line goes by ("UTC")
+---@field at_start? boolean also due when it is declared for the first time
 
 ---@class haggle.SendOptions
 ---@field expires? haggle.Duration how long it may wait for delivery

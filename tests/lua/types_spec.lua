@@ -1,6 +1,7 @@
 -- The annotations of stdlib/types against what is really there, in both directions: the sandbox is
 -- asked by running haggle.tool.probe in it, each function by calling it wrongly.
 local test = require "haggle.test"
+local haggle = require "haggle"
 local types = require "haggle.tool.types"
 local probe = require "haggle.tool.probe"
 local parse = require "haggle.tool.parse"
@@ -149,34 +150,45 @@ end)
 
 -- Calling wrongly --------------------------------------------------------------------------------
 
--- Says, for each call { name, arguments }, what pcall gave: in a handler, or in a comparator. An
--- argument "$message" stands for the message, "$function" for a function.
+-- Says, for each call { name, given, count }, what pcall gave: in a handler, in a comparator, or
+-- (for those of config.calls) at the top level. "$message" stands for the message, "$function" for
+-- a function.
 local CALLER = [[
 local haggle = require "haggle"
-local roots = { agent = agent, host = host, log = log, haggle = haggle }
+local roots = { agent = agent, host = host, log = log }
+for _, name in ipairs(agent.config.modules) do
+  local ok, module = pcall(require, name)
+  if ok then roots[name] = module end
+end
+
+local function perform(call, message)
+  local root, name = call.name:match "^(.+)%.([%w_]+)$"
+  local fn = root and roots[root][name] or message and message[call.name]
+  local given = {}
+  for k = 1, call.count do
+    local value = call.given[k]
+    if value == "$message" then value = message end
+    if value == "$function" then value = function() return "x" end end
+    if value == haggle.null then value = nil end
+    given[k] = value
+  end
+  local ok, why
+  if call.sorting then
+    table.sort({ 1, 2 }, function() ok, why = pcall(fn, table.unpack(given, 1, call.count)) end)
+  else
+    ok, why = pcall(fn, table.unpack(given, 1, call.count))
+  end
+  return ok and "" or tostring(why)
+end
+
+local at_top = haggle.array {}
+for i, call in ipairs(agent.config.calls) do at_top[i] = perform(call) end
+
 agent.on_timer("timer", function() end)
 agent.on("call/1.0/all", function(message)
   local said = haggle.array {}
-  for i, call in ipairs(message.body.calls) do
-    local root, name = call.name:match "^([%w_]+)%.(.+)$"
-    local fn = root and roots[root][name] or message[call.name]
-    local given = {}
-    for k = 1, call.count do
-      local value = call.given[k]
-      if value == "$message" then value = message end
-      if value == "$function" then value = function() end end
-      if value == haggle.null then value = nil end
-      given[k] = value
-    end
-    local ok, why
-    if call.sorting then
-      table.sort({ 1, 2 }, function() ok, why = pcall(fn, table.unpack(given, 1, call.count)) end)
-    else
-      ok, why = pcall(fn, table.unpack(given, 1, call.count))
-    end
-    said[i] = ok and "" or tostring(why)
-  end
-  message:reply("said", { said = said })
+  for i, call in ipairs(message.body.calls) do said[i] = perform(call, message) end
+  message:reply("said", { said = said, top = at_top })
 end)
 ]]
 
@@ -203,8 +215,6 @@ local function sample(param)
   return SAMPLES[param.type]
 end
 
-local haggle = require "haggle"
-
 -- The arguments up to and with number `count`; the last one replaced, if `last` is given.
 local function call_of(func, count, last)
   local given = haggle.array {}
@@ -222,15 +232,16 @@ local function call_of(func, count, last)
   return { name = name, given = given, count = count }
 end
 
-local function run_calls(calls)
+-- What is said of calls in a handler, and of those at the top level.
+local function run_calls(calls, top)
   local world = test.world()
-  world:agent { name = "caller", source = CALLER }
+  world:agent { name = "caller", source = CALLER,
+    config = { modules = haggle.array(modules), calls = top or haggle.array {} } }
   local peer = world:peer("asker", { handles = { "call/1.0/said" } })
   peer:send("caller", "call/1.0/all", { calls = calls })
-  return peer:expect("call/1.0/said", "1h").body.said
+  local body = peer:expect("call/1.0/said", "1h").body
+  return body.said, body.top
 end
-
-local declares = {} -- refused in a handler
 
 local function callable()
   local found = {}
@@ -270,23 +281,52 @@ describe("the functions, called wrongly,", function()
   end)
 
   it("know the options that are annotated, and no others", function()
-    local calls, about = haggle.array {}, {}
-    for _, func in ipairs(callable()) do
+    local calls, top, about, about_top = haggle.array {}, haggle.array {}, {}, {}
+    for _, full in ipairs(sorted_keys(known.functions)) do
+      local func = known.functions[full]
+      local is_top = func.doc:find "For the top level" ~= nil
       for i, param in ipairs(func.params) do
-        local class = param.optional and types.class_of(known, param.type)
-        if class and param.name == "options" then
-          calls[#calls + 1] = call_of(func, i, { ["?"] = 1 })
-          about[#calls] = { func.name, sorted_keys(class.fields) }
+        local class = types.class_of(known, param.type)
+        if class and (param.name == "options" or param.name == "schedule"
+          or param.name == "description") and not full:find "^haggle%.test" then
+          local to, names = is_top and top or calls, is_top and about_top or about
+          to[#to + 1] = call_of(func, i, { ["?"] = 1 })
+          names[#names + 1] = { full, sorted_keys(class.fields) }
         end
       end
     end
-    for i, said in ipairs(run_calls(calls)) do
-      local names = {}
-      for name in (said:match "known: (.*)$" or ""):gmatch "[%w_]+" do names[#names + 1] = name end
-      table.sort(names)
-      expect { about[i][1], names }:equals(about[i])
+    local said, said_top = run_calls(calls, top)
+    local function compare(texts, wanted)
+      for i, text in ipairs(texts) do
+        expect { wanted[i][1], text, text:find "unknown option '%?'" ~= nil }:equals {
+          wanted[i][1], text, true }
+        local names = {}
+        for name in (text:match "known: ([%w_, ]*)" or ""):gmatch "[%w_]+" do
+          names[#names + 1] = name
+        end
+        table.sort(names)
+        if #names > 0 then expect { wanted[i][1], names }:equals(wanted[i]) end
+      end
     end
-    expect(#calls >= 5):is_true()
+    compare(said, about)
+    compare(said_top, about_top)
+    expect(#calls >= 8 and #top >= 4):is_true()
+  end)
+
+  it("know each option of haggle.market that is annotated", function()
+    local top, about = haggle.array {}, {}
+    for _, full in ipairs { "haggle.market.sell", "haggle.market.buy" } do
+      local class = types.class_of(known, known.functions[full].params[1].type)
+      for name in pairs(class.fields) do
+        top[#top + 1] = { name = full, given = haggle.array { { [name] = {} } }, count = 1 }
+        about[#top] = full .. " " .. name
+      end
+    end
+    local _, said = run_calls(haggle.array {}, top)
+    for i, text in ipairs(said) do
+      expect { about[i], text:find "unknown option" ~= nil }:equals { about[i], false }
+    end
+    expect(#top >= 25):is_true()
   end)
 
   it("read the durations that are annotated as such", function()
@@ -327,6 +367,7 @@ describe("the functions, called wrongly,", function()
   end)
 
   it("are for the top level where the annotation says so, and only there", function()
+    local declares = {} -- refused in a handler
     for _, name in ipairs(shown(test.world()).declares) do declares[name] = true end
     for full, func in pairs(known.functions) do
       if full:find "^agent%." or full:find "^host%." then

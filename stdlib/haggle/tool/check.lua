@@ -202,6 +202,16 @@ function check:unit(path)
   return unit
 end
 
+-- Whether the sandbox has a module of the stdlib, be it a file or part of the program.
+function check:has_module(name)
+  if self.requirable[name] == nil then
+    local ran = sandbox.load { name = "probe", path = "probe.lua",
+      source = ("require %q"):format(name), ample = true }
+    self.requirable[name] = not (ran and ran.error)
+  end
+  return self.requirable[name]
+end
+
 -- The modules of its own that a unit names in require, also where the run has not come to.
 local function add_required(self, units, unit, script_path, work)
   for _, call in ipairs(unit.calls) do
@@ -210,13 +220,12 @@ local function add_required(self, units, unit, script_path, work)
       local path, ours = sandbox.module(name, script_path)
       if not path then
         self:report(unit, call.args[1].at, "error", "module", ours)
-      elseif not self.files_there[path] and not sandbox.exists(path) then
+      elseif not sandbox.exists(path) and not (ours and self:has_module(name)) then
         self:report(unit, call.args[1].at, "error", "module",
           ("module '%s' is not at %s"):format(name, path),
           ours and self:did_you_mean(name, stdlib_modules())
             or "a module lies beside the script: require \"x.y\" loads x/y.lua")
       elseif not ours then
-        self.files_there[path] = true
         work[#work + 1] = { name = name, path = path }
       end
     end
@@ -420,7 +429,7 @@ end
 
 function check.run(work)
   local self = setmetatable({ findings = {}, seen = {}, counts = {}, units = {}, files = 0,
-    files_there = {}, used = {}, env = environment(), types = annotations() }, check)
+    requirable = {}, used = {}, env = environment(), types = annotations() }, check)
   for _, agent in ipairs(work.agents or {}) do self:script(agent) end
   local ok, why = check_paths(self, work)
   if not ok then return nil, why end
