@@ -324,17 +324,19 @@ int hgl_check_load(const struct hgl_check_loader *loader, const struct hgl_check
   for (size_t i = 0; i < sizeof all / sizeof *all && !status; i++)
     status = hgl_buf_check(&all[i]->items, err);
   if (status) goto done;
-  hgl_cbor_put_map(out, failed ? 6 : 4);
-  put_notes(out, "declared", &loading.declared);
-  put_notes(out, "modules", &loading.modules);
-  put_notes(out, "asked", &loading.asked);
-  put_notes(out, "logged", &loading.logged);
+  hgl_cbor_put_map(out, failed ? 6 : 4); /* keys in the order of deterministic CBOR */
   if (failed) {
-    hgl_cbor_put_literal(out, "error");
-    hgl_cbor_put_text(out, hgl_text(raised.message));
     hgl_cbor_put_literal(out, "code");
     hgl_cbor_put_text(out, hgl_text(hgl_code_name(raised.code)));
   }
+  put_notes(out, "asked", &loading.asked);
+  if (failed) {
+    hgl_cbor_put_literal(out, "error");
+    hgl_cbor_put_text(out, hgl_text(raised.message));
+  }
+  put_notes(out, "logged", &loading.logged);
+  put_notes(out, "modules", &loading.modules);
+  put_notes(out, "declared", &loading.declared);
   status = hgl_buf_check(out, err);
 done:
   manifest_release(NULL, loading.manifest);

@@ -24,7 +24,7 @@ struct hgl_check_loader {
 int hgl_check_loader_init(struct hgl_check_loader *loader, struct hgl_err *err) HGL_NODISCARD;
 void hgl_check_loader_deinit(struct hgl_check_loader *loader);
 
-/* Appends one encoded map:
+/* Appends one encoded map (the text of errors and of the log need not be UTF-8):
  *   declared [[kind, name, value]…]   kind: "describe" "protocol" (value: its canonical form)
  * "offer" "handler" "on_start" … "on_timer" "every"; value: or null modules  [[name, path,
  * is_ours]…] that were required, the script's own with the chunk names #2, #3 … in errors; the
