@@ -14,7 +14,7 @@ check 2 'name a script to run' run
 check 2 '--within needs' ask x echo/1.0/say --within
 check 2 'takes no value' agents --json=yes
 check 0 'runs autonomous agents' help
-for verb in run new test agents agent peers find send ask tail deals proofs dead backup export verify keys version; do
+for verb in run new check test agents agent peers find send ask tail deals proofs dead backup export verify keys version; do
   check 0 'Options:' "$verb" --help
 done
 

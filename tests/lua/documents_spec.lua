@@ -77,7 +77,11 @@ describe("stdlib/README.md", function()
       local page = section(writing, "## " .. name)
         or read(("stdlib/%s.md"):format(name:gsub("%.", "/")))
       expect { name, page ~= nil }:equals { name, true }
-      if name == "haggle.test" then exports = { "world", "describe", "it", "expect" } end
+      if name == "haggle.test" then -- `show` is for those who extend it
+        for i = #exports, 1, -1 do
+          if exports[i] == "show" then table.remove(exports, i) end
+        end
+      end
       expect { name, missing(exports, page) }:equals { name, {} }
       count = count + 1
     end
@@ -157,7 +161,7 @@ describe("runtime/host/COMMANDS.md", function()
       local text = section(page, "## " .. verb)
       expect { verb, text ~= nil }:equals { verb, true }
       for _, option in ipairs(options) do
-        local row = ("| `%s` |"):format(option)
+        local row = ("| `%s` |"):format((option:gsub("|", "\\|")))
         expect { verb, option, (text .. common):find(row, 1, true) ~= nil }:equals {
           verb, option, true }
       end
@@ -170,7 +174,8 @@ describe("runtime/host/COMMANDS.md", function()
       expect { verb, all[verb] ~= nil }:equals { verb, true }
       local there = {}
       for _, option in ipairs(all[verb]) do there[option] = true end
-      for option in section(page, "## " .. verb):gmatch "\n| `(%-%-[^`]+)` |" do
+      for row in section(page, "## " .. verb):gmatch "\n| `(%-%-[^`]+)` |" do
+        local option = row:gsub("\\|", "|")
         expect { verb, option, there[option] }:equals { verb, option, true }
       end
     end

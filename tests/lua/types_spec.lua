@@ -94,7 +94,6 @@ describe("the annotations", function()
       else -- a module for specs
         local fields = {}
         for field, value in pairs(require(name)) do fields[field] = { kind = type(value) } end
-        fields.filter = fields.filter or { kind = "string" }
         same_names(name, known.modules[name], fields)
       end
     end
@@ -374,6 +373,54 @@ describe("the functions, called wrongly,", function()
         expect { full, func.doc:find "For the top level" ~= nil }:equals {
           full, declares[full] == true }
       end
+    end
+  end)
+end)
+
+-- Methods of a class, sorted, and the parameters of each.
+local function methods_of(class)
+  local names, params = {}, {}
+  for full, func in pairs(known.functions) do
+    local name = full:match("^" .. class:gsub("%.", "%%.") .. ":(.*)$")
+    if name then
+      names[#names + 1] = name
+      params[name] = func.names
+    end
+  end
+  table.sort(names)
+  return names, params
+end
+
+describe("what specs are written with", function()
+  it("has the methods that are annotated, and no others", function()
+    local world = test.world()
+    local objects = { World = world, Peer = world:peer("someone", {}) }
+    for name, object in pairs(objects) do
+      local there = sorted_keys(getmetatable(object).__index)
+      for i = #there, 1, -1 do
+        if there[i]:find "^__" then table.remove(there, i) end
+      end
+      expect { name, (methods_of("haggle.test." .. name)) }:equals { name, there }
+    end
+    local checks, source = {}, read(TREE .. "/stdlib/haggle/test/expect.lua")
+    for name in source:gmatch "\nfunction checks%.([%w_]+)" do checks[#checks + 1] = name end
+    table.sort(checks)
+    expect((methods_of "haggle.test.Expectation")):equals(checks)
+  end)
+
+  it("takes the parameters that are annotated", function()
+    local _, world = methods_of "haggle.test.World"
+    local _, peer = methods_of "haggle.test.Peer"
+    local source = read(TREE .. "/stdlib/haggle/test/world.lua")
+    for owner, name, parameters in source:gmatch "\nfunction (%u%l+):([%w_]+)%((.-)%)" do
+      local params = {}
+      for param in parameters:gmatch "[^, ]+" do params[#params + 1] = param end
+      local noted = owner == "World" and world or peer
+      expect { name, noted[name] }:equals { name, params }
+    end
+    local class = known.classes["haggle.test.AgentOptions"]
+    for name in source:match("AGENT_OPTIONS = {(.-)}"):gmatch "([%w_]+) =" do
+      expect { name, class.fields[name] ~= nil }:equals { name, true }
     end
   end)
 end)
