@@ -17,6 +17,10 @@ echo 'local market = require "haggle.market"; agent.offer { service = "x", n = m
 start one a.lua
 eventually '"n":1' find --data one --json service=x
 stop "$host"
+check 0 '1 file: 0 errors' check a.lua
+check 0 'kiosk/agent.lua' new kiosk
+types=$(sed -n 's/.*"workspace.library": \["\(.*\)"\].*/\1/p' kiosk/.luarc.json)
+if [[ -f $types/agent.lua ]]; then pass; else fail "there are no annotations at $types"; fi
 
 # moved as a whole, it still works; without its stdlib it says so
 mv ../prefix ../moved

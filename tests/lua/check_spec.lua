@@ -373,6 +373,36 @@ describe("haggle check", function()
     end
   end)
 
+  it("knows where the sandbox lets nothing wait, and where it does", function()
+    local wait = "agent.sleep '1ms'"
+    for name, code in pairs {
+      sort = "table.sort({ 1, 2 }, function() %s return false end)",
+      gsub = "string.gsub('x', '.', function() %s end)",
+      method = "local x = ('x'):gsub('.', function() %s end)",
+      tostring = "tostring(setmetatable({}, { __tostring = function() %s return '' end }))",
+      pairs = "for _ in pairs(setmetatable({}, { __pairs = function() %s return next, {} end })) do "
+        .. "end",
+      iterator = "for _ in function() %s end do end",
+      index = "local x = setmetatable({}, { __index = function() %s end }).x",
+      close = "local x <close> = setmetatable({}, { __close = function() %s end })",
+      pcall = "assert(pcall(function() %s end))",
+      wrap = "coroutine.wrap(function() %s end)()",
+    } do
+      local script = ("agent.on('a/1.0/b', function(m) %s m:reply('c') end)"):format(
+        code:format(wait))
+      local world = test.world()
+      world:agent { name = "a", source = script }
+      world:send("a", "a/1.0/b", {})
+      world:advance "1m"
+      local dead = world:dead "a"
+      local refused = dead[1] ~= nil and dead[1].why:find "cannot wait" ~= nil
+      local places = findings(script)
+      local found = places[2] ~= nil and places[2]:find "error cannot%-wait$" ~= nil
+      expect { name, refused, found }:equals { name, refused, refused }
+      expect { name, #dead }:equals { name, refused and 1 or 0 }
+    end
+  end)
+
   it("gives advice only for what the sandbox lacks", function()
     local world = test.world()
     local names = require "haggle".array {}

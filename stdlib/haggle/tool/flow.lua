@@ -5,7 +5,7 @@ local resolve = require "haggle.tool.resolve"
 
 -- Which argument of a library function is a function that C calls, and which metamethods are.
 local CALLBACKS = { ["table.sort"] = 2, ["string.gsub"] = 3 }
-local METAMETHODS = { __tostring = true }
+local METAMETHODS = { __tostring = true, __pairs = true }
 
 -- Places ------------------------------------------------------------------------------------------
 
