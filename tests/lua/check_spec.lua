@@ -380,8 +380,8 @@ describe("haggle check", function()
       gsub = "string.gsub('x', '.', function() %s end)",
       method = "local x = ('x'):gsub('.', function() %s end)",
       tostring = "tostring(setmetatable({}, { __tostring = function() %s return '' end }))",
-      pairs = "for _ in pairs(setmetatable({}, { __pairs = function() %s return next, {} end })) do "
-        .. "end",
+      pairs = "local x = setmetatable({}, { __pairs = function() %s return next, {} end }) "
+        .. "for _ in pairs(x) do end",
       iterator = "for _ in function() %s end do end",
       index = "local x = setmetatable({}, { __index = function() %s end }).x",
       close = "local x <close> = setmetatable({}, { __close = function() %s end })",

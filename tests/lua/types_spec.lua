@@ -279,6 +279,24 @@ describe("the functions, called wrongly,", function()
     expect(#calls > 20):is_true()
   end)
 
+  it("do without the parameters that are annotated as optional", function()
+    local calls, about = haggle.array {}, {}
+    for _, func in ipairs(callable()) do
+      local needed = 0
+      for i, param in ipairs(func.params) do
+        if not param.optional then needed = i end
+      end
+      if needed < #func.params and not func.async then
+        calls[#calls + 1] = call_of(func, needed)
+        about[#calls] = func.name
+      end
+    end
+    for i, said in ipairs(run_calls(calls)) do
+      expect { about[i], said:find "bad argument" or said:find "expected" }:equals { about[i] }
+    end
+    expect(#calls >= 8):is_true()
+  end)
+
   it("know the options that are annotated, and no others", function()
     local calls, top, about, about_top = haggle.array {}, haggle.array {}, {}, {}
     for _, full in ipairs(sorted_keys(known.functions)) do
@@ -310,6 +328,32 @@ describe("the functions, called wrongly,", function()
     compare(said, about)
     compare(said_top, about_top)
     expect(#calls >= 8 and #top >= 4):is_true()
+  end)
+
+  -- A module's set of options is a table of which every value is true.
+  it("have each option that a module's source knows", function()
+    local count = 0
+    for _, name in ipairs(modules) do
+      local file = io.open(TREE .. "/stdlib/" .. name:gsub("%.", "/") .. ".lua", "rb")
+      local unit = file and assert(parse(file:read "a"))
+      if file then file:close() end
+      for _, node in ipairs(unit and unit.tables or {}) do
+        local is_set = #node.items > 0
+        for _, item in ipairs(node.items) do
+          is_set = is_set and item.key and item.key:find "^[%l_]+$" and item.value.t == "true"
+        end
+        for _, item in ipairs(is_set and node.items or {}) do
+          local found = false
+          for class, about in pairs(known.classes) do
+            local of = class:sub(1, #name + 1) == name .. "."
+            found = found or of and about.fields[item.key] ~= nil
+          end
+          expect { name, item.key, found }:equals { name, item.key, true }
+          count = count + 1
+        end
+      end
+    end
+    expect(count >= 8):is_true()
   end)
 
   it("know each option of haggle.market that is annotated", function()
