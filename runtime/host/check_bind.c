@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <lauxlib.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #include "host/file.h"
 #include "host/options.h"
 #include "lua/convert.h"
+#include "net/net_grant.h"
 
 #define BUFFER "haggle.sandbox.buffer"
 
@@ -236,13 +238,36 @@ static int sandbox_type(lua_State *L)
   return 3;
 }
 
+/* Whether "net=…" grants permit HOST:PORT, by the rules of hosts and ranges. */
+static bool covers_net(const char *const *grants, const char *address)
+{
+  char host[HGL_NET_GRANT_NAME_MAX + 3];
+  struct hgl_err ignored;
+  const char *colon = strrchr(address, ':');
+  size_t size = colon ? (size_t)(colon - address) : 0;
+  bool bracketed = size >= 2 && address[0] == '[' && address[size - 1] == ']';
+  if (!size || size >= sizeof host) return false;
+  snprintf(host, sizeof host, "%.*s", (int)size - 2 * bracketed, address + bracketed);
+  int port = (int)strtol(colon + 1, NULL, 10);
+  for (; *grants; grants++) {
+    struct hgl_net_grant grant;
+    if (strncmp(*grants, "net=", 4) == 0 &&
+        hgl_net_grant_parse(hgl_text(*grants + 4), &grant, &ignored) == 0 &&
+        hgl_net_grants_allow_host(&grant, 1, host, port, &ignored) == 0)
+      return true;
+  }
+  return false;
+}
+
 static int sandbox_covers(lua_State *L)
 {
   const char *grants[LISTED_MAX + 1];
   size_t folder_size;
+  const char *kind = luaL_checkstring(L, 2);
   check_texts(L, 1, grants);
-  lua_pushboolean(
-      L, hgl_grants_cover(grants, luaL_checkstring(L, 2), check_bytes(L, 3), &folder_size));
+  lua_pushboolean(L, strcmp(kind, "net") == 0
+                         ? covers_net(grants, luaL_checkstring(L, 3))
+                         : hgl_grants_cover(grants, kind, check_bytes(L, 3), &folder_size));
   return 1;
 }
 
