@@ -127,6 +127,7 @@ local CASES = {
   { "local function f() agent.sleep '1s' end\n"
     .. "agent.on_start(function() (''):gsub('.', function() f() end) end)",
     { "1:20 error cannot-wait" }, "gsub" },
+  { "return { agents = {} }", { "1:8 note host-file" }, "%-%-config a.lua" },
   { "agent.on_start(function() host.read '/x' end)", { "1:37 note needs" }, "%-%-allow a:read=/x" },
 }
 
@@ -343,6 +344,16 @@ describe("haggle check", function()
         expect { line, line:find ": error " or line:find ": warning " }:equals { line }
       end
     end
+  end)
+
+  it("finds no error in the host files of the tree", function()
+    local hosts = list(("cd %s && grep -l 'agents = {' $(find agents -name '*.lua')"):format(TREE))
+    for _, path in ipairs(hosts) do
+      local lines, status = list(("cd %s && %s check --strict --config %s"):format(TREE, program,
+        path))
+      expect { path, status, lines }:equals { path, 0, lines }
+    end
+    expect(#hosts >= 2):is_true()
   end)
 
   it("finds no error in the examples of stdlib/README.md", function()

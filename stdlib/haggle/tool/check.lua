@@ -317,11 +317,24 @@ local function run_script(self, unit, subject)
   return ran, paths
 end
 
+-- Whether a file gives a table of agents instead of being one.
+local function is_host_file(unit)
+  for _, item in ipairs(unit.result and unit.result.items or {}) do
+    if item.key == "agents" then return true end
+  end
+  return false
+end
+
 -- One script: { name =, path =, config =, grants = (nil: none were given), limits = }.
 function check:script(subject)
   local unit = self:unit(subject.path)
   self.subject = subject
   if not unit.good then return end
+  if is_host_file(unit) then
+    return self:report(unit, unit.result.at, "note", "host-file",
+      "this is a host file: its agents are not looked at",
+      ("haggle check --config %s"):format(subject.path))
+  end
   local ran, paths = run_script(self, unit, subject)
   local units = units_of(self, subject.path, ran.modules)
   self.ran, self.loaded = not ran.error, {}
