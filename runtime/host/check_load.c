@@ -60,8 +60,9 @@ static const char *kind_name(enum hgl_vm_declaration kind)
     return "on_timer";
   case HGL_VM_EVERY:
     return "every";
+  default:
+    return "other";
   }
-  return "other";
 }
 
 static int note_declared(struct loading *loading, enum hgl_vm_declaration kind,
