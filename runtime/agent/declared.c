@@ -39,27 +39,3 @@ int hgl_module_path(struct hgl_bytes name, const char *script_path, const char *
   hgl_buf_append_text(out, ".lua");
   return hgl_buf_check(out, err);
 }
-
-static size_t folder_of(struct hgl_bytes path)
-{
-  const uint8_t *slash = memrchr(path.data, '/', path.size);
-  return slash ? (size_t)(slash - path.data) + 1 : 0;
-}
-
-bool hgl_grants_cover(const char *const *grants, const char *kind, struct hgl_bytes value,
-                      size_t *folder_size)
-{
-  size_t kind_size = strlen(kind);
-  for (; grants && *grants; grants++) {
-    if (strncmp(*grants, kind, kind_size) != 0 || (*grants)[kind_size] != '=') continue;
-    struct hgl_bytes allowed = hgl_text(*grants + kind_size + 1);
-    bool prefix = allowed.size && allowed.data[allowed.size - 1] == '*';
-    *folder_size = prefix ? folder_of(allowed) : 0;
-    if (prefix ? value.size >= allowed.size - 1 &&
-                     memcmp(value.data, allowed.data, allowed.size - 1) == 0 &&
-                     !memmem(value.data, value.size, "/../", 4)
-               : hgl_bytes_equal(allowed, value))
-      return true;
-  }
-  return false;
-}

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/calls.h"
 #include "agent/declared.h"
 #include "base/duration.h"
 #include "base/mem.h"

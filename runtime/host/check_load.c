@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "agent/calls.h"
 #include "agent/declared.h"
 #include "agent/manifest.h"
 #include "base/seam.h"
@@ -161,6 +162,11 @@ static int unlock(void *user, struct hgl_bytes key, struct hgl_err *err)
   return 0;
 }
 
+static int outside(void *user, const struct hgl_vm_outside *call, struct hgl_err *err)
+{
+  return refuse(err);
+}
+
 static int go_on(void *user, struct hgl_bytes name, struct hgl_bytes value, struct hgl_err *err)
 {
   return refuse(err);
@@ -286,6 +292,7 @@ static int run(const struct hgl_check_loader *loader, struct loading *loading, s
               .timer_cancel = timer_cancel,
               .lock = lock,
               .unlock = unlock,
+              .outside = outside,
               .go_on = go_on,
               .call = call,
               .log = log_line,

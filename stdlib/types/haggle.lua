@@ -12,6 +12,20 @@ local Bytes = {}
 ---@return string
 function Bytes:raw() end
 
+---What an agent may use and never see. It can be joined with text.
+---@class haggle.Secret
+---@operator concat(string): haggle.Secret
+
+---A secret of the host, for the headers of a request. Needs the grant `secret=name`.
+---@param name string
+---@return haggle.Secret
+function haggle.secret(name) end
+
+---For modules that make requests: a list of texts and `{ secret = name }`; nil for what is neither text nor a secret.
+---@param value any
+---@return table[]?
+function haggle.secret_parts(value) end
+
 ---Unix time in ms.
 ---@return integer
 function haggle.now() end

@@ -36,6 +36,7 @@ end
 local function findings(source, arguments)
   local lines, status = check({ ["a.lua"] = source }, "a.lua " .. (arguments or ""))
   local places, texts = {}, {}
+  expect(lines[#lines]):matches "^1 file: "
   for i, line in ipairs(lines) do
     local place, severity, message, code = line:match "^a%.lua:(%d+:%d+): (%l+) (.*) %[([%l-]+)%]$"
     if place then
@@ -221,6 +222,23 @@ describe("haggle check", function()
     codes.grant = true
   end)
 
+  it("knows what grants of each kind cover", function()
+    local source = [[
+      local haggle, http = require "haggle", require "haggle.http"
+      agent.on_start(function()
+        host.write("/srv/out/a.txt", "x")
+        http.get("https://api.example.org/x", { headers = { A = haggle.secret "weather" } })
+        http.request { url = "http://[2001:db8::7]:8080/" }
+      end)]]
+    expect(#findings(source)):equals(4) -- notes of what is needed
+    local places, texts = findings(source, "--allow read=/x")
+    expect(places):equals { "3:20 error grant", "4:18 error grant", "4:79 error grant",
+      "5:30 error grant" }
+    expect(texts.grant):matches "add %-%-allow a:net=%[2001:db8::7%]:8080"
+    expect((findings(source, "--allow 'write=/srv/out/*' --allow secret=weather "
+      .. "--allow 'net=*.example.org:443' --allow 'net=[2001:db8::/32]:*'"))):equals {}
+  end)
+
   it("lets a script ask what it is granted, as a host would", function()
     local source = "if agent.granted('read', '/x') then agent.on_timer('t', print) end\n"
       .. "agent.on_start(function() agent.after('t', '1s') end)"
@@ -356,19 +374,23 @@ describe("haggle check", function()
     expect(#hosts >= 2):is_true()
   end)
 
-  it("finds no error in the examples of stdlib/README.md", function()
-    local file = assert(io.open(TREE .. "/stdlib/README.md", "rb"))
-    local page, count = file:read "a", 0
-    file:close()
-    for block in page:gmatch "```lua\n(%-%- example: .-)```" do
-      local places, texts = findings(block)
-      count = count + 1
-      for _, place in ipairs(places) do
-        local line = test.show { block:match "[^\n]*", place, texts }
-        expect { line, place:find " note " ~= nil }:equals { line, true }
+  it("finds no error in the examples of stdlib/README.md and the pages of modules", function()
+    local count, files = 0, {}
+    local pages = list(("cd %s/stdlib && ls $PWD/README.md $PWD/haggle/*.md"):format(TREE))
+    for _, path in ipairs(pages) do
+      local file = assert(io.open(path, "rb"))
+      for block in file:read("a"):gmatch "```lua\n(%-%- example: .-)```" do
+        count = count + 1
+        files["example" .. count .. ".lua"] = block
       end
+      file:close()
     end
-    expect(count >= 10):is_true()
+    local lines = check(files, "*.lua")
+    for _, line in ipairs(lines) do
+      expect { line, line:find ": error " or line:find ": warning " }:equals { line }
+    end
+    expect(count >= 20):is_true()
+    expect(lines[#lines]):matches("^" .. count .. " files: 0 errors")
   end)
 
   it("ends with every hostile agent of the tests", function()

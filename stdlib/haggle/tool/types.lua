@@ -81,6 +81,7 @@ tags.overload = function(reader, text) reader.overloads[#reader.overloads + 1] =
 function tags.async(reader) reader.async = true end
 function tags.type() end
 function tags.generic() end
+function tags.operator() end
 
 function Reader:begin()
   self.text, self.params, self.returns, self.overloads, self.async = {}, {}, {}, {}, false

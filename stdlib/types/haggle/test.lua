@@ -110,6 +110,10 @@ function World:agent(options) end
 ---@param content? string
 function World:file(path, content) end
 
+---Answers the HTTP requests of the world's agents: `fn` gives a status, or `{ status =, headers =, body = or json = }`, or nil, why, code.
+---@param fn? fun(request: table): any, string?, string?
+function World:http(fn) end
+
 ---The answer to the operator, or nil, why, code.
 ---@param name string
 ---@param kind string

@@ -1,5 +1,6 @@
 #include "support/check.h"
 
+#include "agent/calls.h"
 #include "agent/declared.h"
 
 static int path_of(const char *name, bool *is_ours, struct hgl_buf *out)
