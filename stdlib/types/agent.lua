@@ -127,6 +127,16 @@ function agent.on_stop(fn) end
 ---@param fn fun(message: haggle.Message, why: string, code: haggle.Code)
 function agent.on_undelivered(fn) end
 
+---@class haggle.RouteOptions
+---@field within? haggle.Duration how long an answer may take (30 seconds)
+
+---Answers HTTP requests at this path below `/agents/NAME`: what the handler returns, as JSON with 200; `nil, why, code` as the error that fits. A segment `:name` takes one, a `*` at the end all that follows. For the top level.
+---@param method string `"GET"`, `"POST"`, `"PUT"`, `"PATCH"` or `"DELETE"`
+---@param path string as in `"/lots/:id"`
+---@param fn fun(request: haggle.Request): any, string?, haggle.Code?
+---@param options? haggle.RouteOptions
+function agent.on_http(method, path, fn, options) end
+
 ---What `agent.after` and `agent.continue` with this name come to. For the top level.
 ---@param name string
 ---@param fn fun(value: any)
