@@ -14,8 +14,8 @@
 -- so that the two messages prove the deal, and both sides keep the evidence of both. The id of the
 -- deal is the thread's id. `decline` ends it instead; after the terms are agreed that is a breach.
 --
--- Nothing here suspends: what is going on lives in `state` and in timers, and goes on after a
--- restart. Prices are integers in the smallest unit of money.
+-- Nothing here suspends, but for a `deliver` that does: what is going on lives in `state` and in
+-- timers, and goes on after a restart. Prices are integers in the smallest unit of money.
 local haggle = require "haggle"
 
 local KEY = "haggle.market" -- in `state`, and the beginning of the names of its timers
@@ -425,16 +425,21 @@ local function on_deadline(thread)
   breach(thread, talk, talk.result and "not acknowledged in time" or "not delivered in time")
 end
 
--- Makes the result once, and says it again until the buyer acknowledges it.
+-- Makes the result once, and says it again until the buyer acknowledges it. `deliver` may wait: the
+-- negotiation may be over by then.
 local function on_deliver_due(thread)
   local talk = book().talks[thread]
   local sale = talk and sales[talk.service]
   if not sale then return end
   local why = "not acknowledged"
   if not talk.result and talk.attempt < sale.attempts then
-    talk.result, why = sale.deliver(deal_of(talk))
+    local result
+    result, why = sale.deliver(deal_of(talk))
+    talk = book().talks[thread]
+    if not talk then return end
     why = why or "nothing to deliver"
-    if not talk.result then talk.failure = why end
+    talk.result = result
+    if not result then talk.failure = why end
   end
   if talk.attempt >= sale.attempts then
     why = talk.failure or why
@@ -491,7 +496,7 @@ end
 -- Sells a service; the offer is found by it, by its price and by `attributes`.
 --
 --   service, asking, floor   the first price and the lowest
---   deliver(deal) → table    makes the result, or nil, why: it is asked again
+--   deliver(deal) → table    makes the result, or nil, why: it is asked again; it may wait
 --   reserve(deal) → true     or nil, why (sold out): in one transaction with the signature
 --   release(deal, why)       the deal fell through: what was reserved is free again
 --   on_delivered(deal), on_breach(deal, why)
