@@ -16,7 +16,9 @@ agent.offer { service = "auction", protocol = "auction/1.0", lots = #LOTS }
 
 local function open_lot(lot)
   local ends = haggle.now() + LASTS
-  state.lots[lot.id] = { title = lot.title, from = lot.from, status = "open", ends = ends, bids = 0 }
+  state.lots[lot.id] = {
+    title = lot.title, from = lot.from, status = "open", ends = ends, bids = 0,
+  }
   agent.after("close", LASTS, lot.id)
 end
 

@@ -30,7 +30,8 @@ describe("auctioneer", function()
     expect(lots[1]):has { lot = "vase", status = "open", least = 100, bids = 0, yours = false }
     bid(peer, 100)
     peer:send("auctioneer", "auction/1.0/catalogue")
-    expect(peer:expect("auction/1.0/lots").body.lots[1]):has { least = 110, price = 100, yours = true }
+    lots = peer:expect("auction/1.0/lots").body.lots
+    expect(lots[1]):has { least = 110, price = 100, yours = true }
   end)
 
   it("takes the higher bid and tells the other that it was outbid", function()

@@ -1,6 +1,6 @@
--- Buys readings where they are cheapest and most reliable, and resells them at a margin to those who
--- would rather ask one dealer than many. It keeps a small stock of fresh readings: what it sells, it
--- has already.
+-- Buys readings where they are cheapest and most reliable, and resells them at a margin to those
+-- who would rather ask one dealer than many. It keeps a small stock of fresh readings: what it
+-- sells, it has already.
 local market = require "haggle.market"
 local haggle = require "haggle"
 
@@ -43,7 +43,8 @@ end
 -- Offers, the best first: { agent =, asking =, cost = (breaches counted in) }.
 local function compare(service)
   local list = haggle.array {}
-  for _, offer in ipairs(agent.find { service = service, protocol = market.protocol, limit = 50 }) do
+  local query = { service = service, protocol = market.protocol, limit = 50 }
+  for _, offer in ipairs(agent.find(query)) do
     if offer.agent ~= agent.id then
       local known = state.sellers[offer.agent]
       list[#list + 1] = {

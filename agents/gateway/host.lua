@@ -6,8 +6,8 @@ return {
   agents = {
     { name = "gateway", script = "agent.lua", allow = { "net=localhost:8000" }, config = {
       endpoints = {
-        { service = "weather.now", url = "http://localhost:8000/weather.json", asking = 5, floor = 2,
-          keep = "10s" },
+        { service = "weather.now", url = "http://localhost:8000/weather.json",
+          asking = 5, floor = 2, keep = "10s" },
       },
     } },
     { name = "collector", script = "../collector/agent.lua",

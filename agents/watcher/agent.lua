@@ -37,7 +37,9 @@ agent.protocol {
     over = { from = "watcher", body = { symbol = symbol } },
     history = { from = "subscriber", opening = true, body = { symbol = symbol },
       replies = { "prices" } },
-    prices = { from = "watcher", body = { symbol = symbol, prices = { type = "list", of = "map" } } },
+    prices = {
+      from = "watcher", body = { symbol = symbol, prices = { type = "list", of = "map" } },
+    },
   },
 }
 agent.offer { service = "price.alerts", protocol = "watch/1.0" }
@@ -130,7 +132,8 @@ end
 
 local function fetch(name)
   local headers = config.secret and { Authorization = "Bearer " .. haggle.secret(config.secret) }
-  local answer, why = http.get(URL, { query = { symbol = name }, headers = headers, within = "10s" })
+  local answer, why = http.get(URL,
+    { query = { symbol = name }, headers = headers, within = "10s" })
   if not answer then return nil, why end
   if not answer.ok then return nil, "the API answers " .. answer.status end
   local current = answer.json and answer.json.price

@@ -77,11 +77,15 @@ void trace_said(struct agent *agent, const struct message *message)
 static void put_subject(struct trace_event *event, const struct mail *mail)
 {
   const struct hgl_envelope *envelope = mail->message ? &mail->message->envelope : NULL;
-  bool message = mail->kind == MAIL_MESSAGE;
   char subject[MAIL_SUBJECT_SIZE];
-  if (!message) mail_subject(mail, subject);
-  put_name(event->name, sizeof event->name, message ? envelope->type : hgl_text(subject));
-  if (envelope) put_thread(event, envelope, message ? &envelope->from : &envelope->to);
+  if (mail->kind == MAIL_MESSAGE && envelope) {
+    put_name(event->name, sizeof event->name, envelope->type);
+    put_thread(event, envelope, &envelope->from);
+    return;
+  }
+  mail_subject(mail, subject);
+  put_name(event->name, sizeof event->name, hgl_text(subject));
+  if (envelope) put_thread(event, envelope, &envelope->to);
 }
 
 static struct trace_event *add_stretch(struct hgl_host *host)

@@ -22,8 +22,9 @@
 enum {
   SIZE_MAX_MOST = HGL_BODY_SIZE_MAX - HGL_HTTP_HEADERS_SIZE_MAX - 4096,
   PARTS_MAX = 16,
-  SECRETS_MAX = 32,        /* parts of one request that are secrets */
-  REDACTED_SIZE_LEAST = 4, /* shorter ones would be found everywhere */
+  SECRETS_MAX = 32,                    /* parts of one request that are secrets */
+  REDACTED_SIZE_LEAST = 4,             /* shorter ones would be found everywhere */
+  KEY_TEXT_SIZE = 2 * HGL_ID_SIZE + 3, /* an id in quotes */
 };
 
 struct parsed {
@@ -272,8 +273,8 @@ static int put_header(struct work *work, struct header *header, struct hgl_buf *
 }
 
 /* The same key for as often as this call is made (draft-ietf-httpapi-idempotency-key-header). */
-static void put_key(const struct hgl_call *call, const struct parsed *parsed, char text[],
-                    struct hgl_http_header *headers, size_t *count)
+static void put_key(const struct hgl_call *call, const struct parsed *parsed,
+                    char text[KEY_TEXT_SIZE], struct hgl_http_header *headers, size_t *count)
 {
   static const char name[] = "Idempotency-Key";
   bool reads = hgl_bytes_is(parsed->method, "GET") || hgl_bytes_is(parsed->method, "HEAD") ||
@@ -285,7 +286,8 @@ static void put_key(const struct hgl_call *call, const struct parsed *parsed, ch
       return;
   text[0] = '"';
   hgl_id_format(&call->id, text + 1);
-  strcat(text, "\"");
+  text[KEY_TEXT_SIZE - 2] = '"';
+  text[KEY_TEXT_SIZE - 1] = 0;
   headers[(*count)++] = (struct hgl_http_header){hgl_text(name), hgl_text(text), false};
 }
 
@@ -298,7 +300,7 @@ static int send(struct work *work, const struct hgl_call *call, struct hgl_buf *
   struct parsed parsed;
   struct header header;
   size_t count = 0;
-  char key[2 * HGL_ID_SIZE + 3];
+  char key[KEY_TEXT_SIZE];
   int status = parse(hgl_buf_bytes(&work->request), &parsed, err);
   for (; !status && count < parsed.header_count; count++) {
     status = get_header(&parsed.headers, &header, err);

@@ -46,7 +46,9 @@ describe("haggle.http", function()
   it("sends a GET with its query and reads the answer", function()
     local world, seen = new_world { json = { temp = 21.5 } }
     local got = request(world, {
-      url = "https://api.example.org/now?a=1#top", query = { city = "Graz & Wien", tag = { "x", "y" } } })
+      url = "https://api.example.org/now?a=1#top",
+      query = { city = "Graz & Wien", tag = { "x", "y" } },
+    })
     expect(seen[1]):has {
       method = "GET", body = "", repeat_safe = true,
       url = "https://api.example.org/now?a=1&city=Graz%20%26%20Wien&tag=x&tag=y#top",
@@ -142,9 +144,10 @@ describe("haggle.http", function()
       return world:ask("client", "http/1.0/wrong", options).body.why
     end
     expect(raised {}):matches "needs its url"
-    expect(raised { url = "https://api.example.org/", withn = "5s" }):matches "unknown option 'withn'"
-    expect(raised { url = "https://api.example.org/", body = "x", json = 1 }):matches "one of json"
-    expect(raised { url = "https://api.example.org/", max = "2GB" }):matches "max is a size"
-    expect(raised { url = "https://api.example.org/", headers = { a = true } }):matches "header a"
+    local url = "https://api.example.org/"
+    expect(raised { url = url, withn = "5s" }):matches "unknown option 'withn'"
+    expect(raised { url = url, body = "x", json = 1 }):matches "one of json"
+    expect(raised { url = url, max = "2GB" }):matches "max is a size"
+    expect(raised { url = url, headers = { a = true } }):matches "header a"
   end)
 end)

@@ -361,7 +361,7 @@ describe("the functions, called wrongly,", function()
     local top, about = haggle.array {}, {}
     for _, full in ipairs { "haggle.market.sell", "haggle.market.buy" } do
       local class = types.class_of(known, known.functions[full].params[1].type)
-      for name in pairs(class.fields) do
+      for _, name in ipairs(sorted_keys(class.fields)) do
         top[#top + 1] = { name = full, given = haggle.array { { [name] = {} } }, count = 1 }
         about[#top] = full .. " " .. name
       end
@@ -382,8 +382,8 @@ describe("the functions, called wrongly,", function()
           calls[#calls + 1] = call_of(func, i, "5 parsecs")
           about[#calls] = func.name
         elseif class and param.name == "options" then
-          for name, field in pairs(class.fields) do
-            if field.type == "haggle.Duration" then
+          for _, name in ipairs(sorted_keys(class.fields)) do
+            if class.fields[name].type == "haggle.Duration" then
               calls[#calls + 1] = call_of(func, i, { [name] = "5 parsecs" })
               about[#calls] = func.name .. " " .. name
             end

@@ -120,8 +120,8 @@ end
 -- What host.read finds, on every host; nil: the file is gone.
 function World:file(path, content) self.native:file(path, content) end
 
--- As a script sees it: { agent =, method =, url =, headers = { name = text }, body =, json = }. A secret
--- stands in a header as "[secret NAME]".
+-- As a spec sees it: { agent =, method =, url =, headers = { name = text }, body =, json = }. A
+-- secret stands in a header as "[secret NAME]".
 local function show_request(world, name, request)
   local method, url, headers, body = request[1], request[2], {}, request[4]:raw()
   for _, header in ipairs(request[3]) do
@@ -153,8 +153,8 @@ local function answer_of(world, request, answer)
     url = answer.url or request.url }
 end
 
--- How requests of haggle.http are answered: fn(request) returns { status =, headers =, body or json =
--- }, or nil, why, code for what fails (`unreachable`, `timeout`, …); nil alone: no answer ever comes.
+-- How requests of haggle.http are answered: fn(request) returns { status =, headers =, body = or
+-- json = }, or nil, why, code for what fails (`unreachable`, …); nil alone: no answer ever comes.
 function World:http(fn)
   self.native:http(function(name, raw)
     local request = show_request(self, name, raw)

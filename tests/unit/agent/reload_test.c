@@ -1,10 +1,12 @@
 /* Another script takes the place of the one that runs. */
+#include <stdio.h>
+
 #include "supervise_fixture.h"
 
 struct outcome {
-  int told;
   json_t *result;
   struct hgl_err why;
+  int told;
 };
 
 static void done(void *user, json_t *result, const struct hgl_err *why)
@@ -458,15 +460,18 @@ static void many_are_reloaded_one_after_the_other(void **state)
   world_deinit(&world);
 }
 
+enum { SELECTED_SIZE = 256 };
+
 static int note_name(void *user, const char *name, const char *script, struct hgl_err *err)
 {
-  strcat(strcat(user, name), " ");
+  size_t used = strlen(user);
+  snprintf((char *)user + used, SELECTED_SIZE - used, "%s ", name);
   return 0;
 }
 
 static void assert_selected(struct node *node, struct hgl_selection selection, const char *names)
 {
-  char found[256] = "";
+  char found[SELECTED_SIZE] = "";
   struct hgl_err err;
   int status = hgl_host_select(node->host, &selection, note_name, found, &err);
   assert_int_equal(status, *names ? 0 : -HGL_NOT_FOUND);

@@ -119,7 +119,7 @@ static void one_listens_at_a_time_and_is_told_of_the_end(void **state)
   talk = open_talk(a, "house", "auction/1.0/bid");
   world_run(&world);
   listen(a, talk, 60000, &heard); /* something is there already */
-  listen(a, talk = open_talk(a, "house", "auction/1.0/bid"), 60000, &other);
+  listen(a, open_talk(a, "house", "auction/1.0/bid"), 60000, &other);
   world_deinit(&world); /* the host goes: whoever listens is told */
   assert_int_equal(other.why, HGL_CLOSED);
 }

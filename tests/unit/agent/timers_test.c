@@ -380,8 +380,8 @@ static void a_schedule_whose_handler_is_missing_goes_on(void **state)
   write_file(module, "return false\n");
   world_advance(&world, 10000);
   assert_int_equal(world_count_logged(&world, "rang"), 1);
-  assert_int_equal(world_count_logged(&world, "x: its script has no handler for timer 'bell' any more"),
-                   1);
+  assert_int_equal(
+      world_count_logged(&world, "x: its script has no handler for timer 'bell' any more"), 1);
   write_file(module, rings);
   world_advance(&world, 10000);
   assert_int_equal(world_count_logged(&world, "rang"), 2);
