@@ -262,6 +262,10 @@ def cut_short(check, b, to, grace, signals, status):
     before = count_of(b)
     c = check.host(name, ["talker.lua"], join=b.url, options=["--grace", grace])
     check.eventually(lambda: c.linked(b.did), "they are linked")
+    # What is said waits until B has shown that it speaks for the agent: before it stands still.
+    c.call("send", to="talker", type="talker/1.0/load", body={"to": to, "count": 1})
+    check.eventually(lambda: count_of(b) == before + 1, "a first message arrives")
+    before += 1
     b.signal(signal.SIGSTOP)
     c.call("send", to="talker", type="talker/1.0/load", body={"to": to, "count": 370})
     check.eventually(lambda: (c.peer(b.did) or {}).get("unacknowledged", 0) >= 370, "much is said")
