@@ -104,6 +104,7 @@ struct hgl_net {
   struct hgl_web_conn *web_conns; /* see web_conn.h */
   int web_count, web_requests;    /* connections that speak HTTP; requests that they have made */
   size_t web_bytes;               /* of the bodies of these */
+  size_t web_answer_bytes;        /* of answers that have not been taken yet */
   size_t queued;                  /* bytes towards all peers */
   int up_count;
   struct hgl_session *sessions; /* all, in any stage */

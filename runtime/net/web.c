@@ -34,6 +34,13 @@ static void count_bytes(struct hgl_web_under_way *request)
   request->counted = size;
 }
 
+static void count_answer(struct hgl_web_conn *conn)
+{
+  size_t size = conn->stage == HGL_WEB_ANSWERING ? conn->out.capacity : 0;
+  conn->net->web_answer_bytes += size - conn->out_counted;
+  conn->out_counted = size;
+}
+
 static void forget_request(struct hgl_web_conn *conn)
 {
   struct hgl_web_under_way *request = conn->under_way;
@@ -82,6 +89,32 @@ static struct hgl_web_conn *slowest_body(const struct hgl_net *net)
   return chosen;
 }
 
+static int connections_of(const struct hgl_net *net, uint64_t origin)
+{
+  int count = 0;
+  for (const struct hgl_web_conn *conn = net->web_conns; conn; conn = conn->next)
+    count += conn->counted && conn->origin == origin;
+  return count;
+}
+
+/* Of whoever has the most connections, the one that has taken longest for its head, its body or its
+ * answer, but for `spared`. NULL: all others are being answered by the user. */
+static struct hgl_web_conn *slowest(const struct hgl_net *net, bool answers,
+                                    const struct hgl_web_conn *spared)
+{
+  struct hgl_web_conn *chosen = NULL;
+  int most = 0;
+  for (struct hgl_web_conn *conn = net->web_conns; conn; conn = conn->next) {
+    if (!conn->counted || conn == spared || conn->stage == HGL_WEB_ASKED) continue;
+    if (answers && conn->stage != HGL_WEB_ANSWERING) continue;
+    int count = connections_of(net, conn->origin);
+    if (count < most || (chosen && count == most && conn->began_ns > chosen->began_ns)) continue;
+    most = count;
+    chosen = conn;
+  }
+  return chosen;
+}
+
 /* Ending -------------------------------------------------------------------------------------- */
 
 static void handle_closed(uv_handle_t *handle)
@@ -104,6 +137,7 @@ void hgl_web_conn_drop(struct hgl_web_conn *conn)
   if (request && conn->stage == HGL_WEB_ASKED && net->config.web.gone)
     net->config.web.gone(net->config.user, &request->asked);
   forget_request(conn);
+  net->web_answer_bytes -= conn->out_counted;
   uv_close((uv_handle_t *)&conn->poll, handle_closed);
   if (conn->inner >= 0) {
     uv_close((uv_handle_t *)&conn->inner_poll, handle_closed);
@@ -130,6 +164,16 @@ static void set_due(struct hgl_web_conn *conn, int64_t wait_ms)
 {
   conn->due_ns = hgl_net_now(conn->net) + wait_ms * MS;
   hgl_net_schedule(conn->net, conn->due_ns);
+}
+
+/* Until something moves, and until all of it has to be over. */
+static void set_due_within(struct hgl_web_conn *conn, int64_t stall_ms, int64_t whole_ms)
+{
+  int64_t whole_ns = conn->began_ns + whole_ms * MS;
+  set_due(conn, stall_ms);
+  if (conn->due_ns <= whole_ns) return;
+  conn->due_ns = whole_ns;
+  hgl_net_schedule(conn->net, whole_ns);
 }
 
 static void put_date(struct hgl_web_conn *conn)
@@ -161,7 +205,9 @@ static void put_answer(struct hgl_web_conn *conn, const struct hgl_web_answer *a
   hgl_buf_append_text(&conn->out, "\r\n");
   if (!head && !bodiless) hgl_buf_append_bytes(&conn->out, answer->body);
   conn->stage = HGL_WEB_ANSWERING;
+  conn->began_ns = hgl_net_now(conn->net);
   set_due(conn, HGL_WEB_ANSWER_STALL_MS);
+  count_answer(conn);
 }
 
 /* What is wrong with the request itself, or with the time; the connection ends with it. */
@@ -190,6 +236,10 @@ void hgl_web_answer(struct hgl_web_asked *asked, const struct hgl_web_answer *an
   put_answer(conn, answer, hgl_bytes_is(asked->request.method, "HEAD"));
   forget_request(conn);
   hgl_web_conn_watch(conn, UV_READABLE | UV_WRITABLE);
+  struct hgl_net *net = conn->net;
+  struct hgl_web_conn *slow;
+  while (net->web_answer_bytes > HGL_WEB_ANSWERS_SIZE_MAX && (slow = slowest(net, true, conn)))
+    hgl_web_conn_drop(slow);
 }
 
 /* Requests ------------------------------------------------------------------------------------ */
@@ -246,11 +296,12 @@ static bool leave_session(struct hgl_web_conn *conn)
   hgl_session_forget(session);
   conn->stage = HGL_WEB_HEAD;
   bool full = net->web_count >= HGL_WEB_CONNECTIONS_MAX;
-  struct hgl_web_conn *idle = full ? oldest_idle(net, conn->origin) : NULL;
-  if (idle) hgl_web_conn_drop(idle);
+  struct hgl_web_conn *other = full ? oldest_idle(net, conn->origin) : NULL;
+  if (full && !other) other = slowest(net, false, NULL);
+  if (other) hgl_web_conn_drop(other);
   conn->counted = true;
   net->web_count++;
-  return !full || idle;
+  return !full || other;
 }
 
 /* From a head that has been read well; takes `request`. */
@@ -376,7 +427,7 @@ static void read_body(struct hgl_web_conn *conn)
   else if (conn->read_ended)
     conn->doomed = true;
   else if (used)
-    set_due(conn, HGL_WEB_BODY_STALL_MS);
+    set_due_within(conn, HGL_WEB_BODY_STALL_MS, HGL_WEB_BODY_TIMEOUT_MS);
 }
 
 /* Turns --------------------------------------------------------------------------------------- */
@@ -409,7 +460,8 @@ static void flush(struct hgl_web_conn *conn)
       return;
     }
     hgl_buf_remove_front(&conn->out, (size_t)sent);
-    if (conn->stage == HGL_WEB_ANSWERING) set_due(conn, HGL_WEB_ANSWER_STALL_MS);
+    if (conn->stage == HGL_WEB_ANSWERING)
+      set_due_within(conn, HGL_WEB_ANSWER_STALL_MS, HGL_WEB_ANSWER_TIMEOUT_MS);
   }
   if (conn->out.failed) conn->doomed = true;
 }
@@ -418,14 +470,17 @@ static void flush(struct hgl_web_conn *conn)
 static void answered(struct hgl_web_conn *conn)
 {
   if (conn->out.capacity > IN_SIZE_MAX) hgl_buf_deinit(&conn->out);
+  conn->began_ns = hgl_net_now(conn->net);
   if (!conn->closes && !(conn->read_ended && !conn->in.size)) {
     conn->stage = HGL_WEB_HEAD;
+    count_answer(conn);
     set_due(conn, HGL_WEB_IDLE_TIMEOUT_MS);
     return;
   }
   /* A reset, for what we have not read, could take the answer away from the client. */
   hgl_stream_shut(&conn->stream);
   conn->stage = HGL_WEB_ENDING;
+  count_answer(conn);
   hgl_buf_deinit(&conn->in);
   if (conn->read_ended) conn->doomed = true;
   set_due(conn, HGL_WEB_LINGER_MS);

@@ -3,22 +3,26 @@
  * WebSocket goes to libwebsockets, as a link; everything else is answered here. Loop thread only.
  *
  * No place is held for long by whoever is slow: a head has to be whole within
- * HGL_NET_HANDSHAKE_TIMEOUT_MS, a body within HGL_WEB_BODY_TIMEOUT_MS, and an answer that nobody
- * takes ends its connection. */
+ * HGL_NET_HANDSHAKE_TIMEOUT_MS, a body within HGL_WEB_BODY_TIMEOUT_MS, and an answer has to be
+ * taken within HGL_WEB_ANSWER_TIMEOUT_MS. */
 #ifndef HGL_NET_WEB_H
 #define HGL_NET_WEB_H
 
 #include "protocol/web.h"
 
 enum {
-  HGL_WEB_CONNECTIONS_MAX = 512, /* for one more, the one that is idle for longest is closed */
+  HGL_WEB_CONNECTIONS_MAX = 512, /* for one more, the one that is idle for longest is closed, or
+                                    the slowest of whoever has the most */
   HGL_WEB_REQUESTS_MAX = 256,    /* under way, from the end of the head until they are answered */
   HGL_WEB_REQUESTS_PER_ORIGIN_MAX = 64,
-  HGL_WEB_BODIES_SIZE_MAX = 64 << 20, /* of all of them */
-  HGL_WEB_IDLE_TIMEOUT_MS = 30000,    /* between two requests of a connection */
+  HGL_WEB_BODIES_SIZE_MAX = 64 << 20,  /* of all of them */
+  HGL_WEB_ANSWERS_SIZE_MAX = 64 << 20, /* that clients have not taken yet: beyond it who is slow is
+                                          cut off */
+  HGL_WEB_IDLE_TIMEOUT_MS = 30000,     /* between two requests of a connection */
   HGL_WEB_BODY_TIMEOUT_MS = 60000,
   HGL_WEB_BODY_STALL_MS = 10000,
   HGL_WEB_ANSWER_STALL_MS = 30000,
+  HGL_WEB_ANSWER_TIMEOUT_MS = 120000,
   HGL_WEB_LINGER_MS = 1000, /* an end is heard once what was sent has been read */
   HGL_WEB_RETRY_AFTER_S = 2,
 };

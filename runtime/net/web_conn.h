@@ -28,6 +28,7 @@ struct hgl_web_conn {
   uint64_t origin;
   char address[64];
   struct hgl_buf in, out; /* read and not used yet; to be written */
+  size_t out_counted;     /* of net->web_answer_bytes */
   size_t looked;          /* of `in`: holds no end of a head */
   bool counted;           /* among net->web_count */
   bool read_ended;        /* nothing more comes */
@@ -36,7 +37,7 @@ struct hgl_web_conn {
   bool doomed; /* it ends with this turn */
   struct hgl_web_under_way *under_way;
   int64_t due_ns;   /* INT64_MAX: never */
-  int64_t began_ns; /* the body */
+  int64_t began_ns; /* the body, the answer, or waiting for a head */
 };
 
 /* Takes the socket, whatever comes of it: the session is told. */

@@ -1,7 +1,11 @@
 /* HTTP on the port of a host, as clients of all kinds meet it. */
+#include <sys/resource.h>
+
 #include "net_fixture.h"
 
-enum { HELD_MAX = 400 };
+#include "net/web_conn.h"
+
+enum { HELD_MAX = 600 };
 
 /* Answers at once, or holds what it was asked. */
 static struct {
@@ -124,6 +128,101 @@ static void web_cuts_off_who_is_slow(void **state)
   assert_true(raw_read(f, fds[3], got, sizeof got, NULL)); /* a stranger */
   assert_int_equal(server.asked, 2);
   for (int i = 0; i < 4; i++) close(fds[i]);
+}
+
+static void web_does_not_wait_for_a_body_that_comes_by_drops(void **state)
+{
+  struct fixture *f = *state;
+  char got[4096];
+  int fd = raw_connect(serve(f));
+  say(fd, "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n");
+  run_for(f, 20);
+  for (int ms = 0; ms < HGL_WEB_BODY_TIMEOUT_MS; ms += HGL_WEB_BODY_STALL_MS / 2) {
+    clock_ahead_ns += (int64_t)HGL_WEB_BODY_STALL_MS / 2 * 1000000;
+    say(fd, "a");
+    run_for(f, 20);
+  }
+  assert_true(raw_read(f, fd, got, sizeof got, NULL));
+  assert_non_null(strstr(got, "the body takes too long"));
+  close(fd);
+}
+
+enum { LONG_SIZE = 2000000 };
+
+/* Of which the kernel holds next to nothing. */
+static void answer_long(struct fixture *f, struct hgl_web_asked *asked)
+{
+  static char text[LONG_SIZE];
+  int size = 4096;
+  setsockopt(f->hosts[0].net->web_conns->stream.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  hgl_web_answer(asked, &(struct hgl_web_answer){200, NULL, 0, hgl_bytes(text, sizeof text)});
+}
+
+static void web_does_not_wait_for_an_answer_that_is_taken_by_drops(void **state)
+{
+  struct fixture *f = *state;
+  static char got[64 * 1024];
+  int fd = raw_connect(serve(f));
+  server.holds = true;
+  say(fd, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+  run_until(f, server.asked == 1);
+  answer_long(f, server.held[0]);
+  run_for(f, 20);
+  const struct hgl_web_conn *conn = f->hosts[0].net->web_conns;
+  for (int ms = 0; ms < HGL_WEB_ANSWER_TIMEOUT_MS; ms += HGL_WEB_ANSWER_STALL_MS / 2) {
+    size_t left = conn->out.size;
+    clock_ahead_ns += (int64_t)HGL_WEB_ANSWER_STALL_MS / 2 * 1000000;
+    for (int i = 0; i < 100 && conn->out.size == left; i++) {
+      assert_true(recv(fd, got, sizeof got, 0) != 0);
+      run_for(f, 2);
+    }
+    assert_in_range(conn->out.size, 1, left - 1);
+  }
+  run_until(f, f->hosts[0].net->web_count == 0);
+  close(fd);
+}
+
+static void web_holds_so_much_of_answers_that_nobody_takes_and_no_more(void **state)
+{
+  struct fixture *f = *state;
+  enum { COUNT = 60 };
+  int port = serve(f), fds[COUNT];
+  server.holds = true;
+  for (int i = 0; i < COUNT; i++) {
+    fds[i] = raw_connect_from(2, port);
+    say(fds[i], "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    run_until(f, server.asked == i + 1);
+    answer_long(f, server.held[i]);
+    hgl_loop_run_once(f->loop, 1);
+    assert_true(f->hosts[0].net->web_answer_bytes <= HGL_WEB_ANSWERS_SIZE_MAX);
+  }
+  assert_true(f->hosts[0].net->web_count < COUNT); /* the oldest gave way */
+  for (int i = 0; i < COUNT; i++) close(fds[i]);
+  run_until(f, f->hosts[0].net->web_count == 0);
+  assert_int_equal(f->hosts[0].net->web_answer_bytes, 0);
+}
+
+static void web_lets_nobody_take_all_connections(void **state)
+{
+  struct fixture *f = *state;
+  char got[4096];
+  static int fds[HGL_WEB_CONNECTIONS_MAX];
+  struct rlimit files;
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  if (files.rlim_cur < 2 * HGL_WEB_CONNECTIONS_MAX + 100) skip();
+  int port = serve(f);
+  for (int i = 0; i < HGL_WEB_CONNECTIONS_MAX; i++) {
+    fds[i] = raw_connect_from(2, port);
+    say(fds[i], "GET /x HTTP/1.1\r\nHost: x\r\n\r\nGET /y HT");
+    run_until(f, server.asked == i + 1);
+  }
+  int fd = raw_connect(port);
+  say(fd, "GET /quick HTTP/1.1\r\nHost: x\r\n\r\n");
+  assert_false(raw_read(f, fd, got, sizeof got, "/quick"));
+  close(fd);
+  for (int i = 0; i < HGL_WEB_CONNECTIONS_MAX; i++) close(fds[i]);
 }
 
 static void web_limits_the_requests_of_one_address_and_not_those_of_others(void **state)
@@ -257,6 +356,10 @@ int main(void)
       NET_TEST(web_gives_head_no_body),
       NET_TEST(web_hears_a_request_that_comes_byte_by_byte),
       NET_TEST(web_cuts_off_who_is_slow),
+      NET_TEST(web_does_not_wait_for_a_body_that_comes_by_drops),
+      NET_TEST(web_does_not_wait_for_an_answer_that_is_taken_by_drops),
+      NET_TEST(web_holds_so_much_of_answers_that_nobody_takes_and_no_more),
+      NET_TEST(web_lets_nobody_take_all_connections),
       NET_TEST(web_limits_the_requests_of_one_address_and_not_those_of_others),
       NET_TEST(web_lets_slow_bodies_give_way_when_there_is_no_room),
       NET_TEST(web_tells_that_a_client_is_gone),
