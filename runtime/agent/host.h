@@ -90,6 +90,13 @@ struct hgl_agent_keys {
   void *user;
 };
 
+/* What agents may use and never see. Appends the value of one, which is wiped after use; the buffer
+ * has room for it. HGL_NOT_FOUND, and whatever keeps it from being read. */
+struct hgl_host_secrets {
+  int (*get)(void *user, struct hgl_bytes name, struct hgl_buf *out, struct hgl_err *err);
+  void *user;
+};
+
 /* For `tail`, `demo`, the dashboard's feed and tests: what happened, as it happens. The JSON object
  * is borrowed for the call. Kinds: "log" "message" "deal" "agent" "peer" "dead" (field "kind"). */
 struct hgl_watcher {
@@ -107,6 +114,7 @@ struct hgl_host_config {
   struct hgl_transport transport;
   struct hgl_files files;
   struct hgl_agent_keys keys;
+  struct hgl_host_secrets secrets;    /* `get` may be NULL: there are none */
   struct hgl_http_tokens http_tokens; /* of agents that are served to whoever shows theirs */
   const struct hgl_service *services; /* ended by one without a name; or NULL; borrowed */
   const char *stdlib_folder;          /* holds haggle/market.lua … */

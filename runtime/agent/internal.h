@@ -599,6 +599,10 @@ int zone_call_at(struct agent *agent, struct hgl_cbor_reader *in, struct hgl_buf
 int zone_call_unix(struct agent *agent, struct hgl_cbor_reader *in, struct hgl_buf *result,
                    struct hgl_err *err) HGL_NODISCARD;
 
+/* secret_hmac.c: [hash, key, data]; likewise. HGL_DENIED, and as hgl_host_secrets has it. */
+int secret_call_hmac(struct agent *agent, struct hgl_cbor_reader *in, struct hgl_buf *result,
+                     struct hgl_err *err) HGL_NODISCARD;
+
 /* dialogues.c: `agent` said (ours) or heard this; steps the dialogue on, durably with the tick. */
 int dialogue_step(struct agent *agent, const struct hgl_envelope *envelope, bool ours,
                   struct hgl_err *err) HGL_NODISCARD;

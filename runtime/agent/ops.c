@@ -248,11 +248,11 @@ static int call(void *user, const char *name, struct hgl_bytes arguments, struct
     const char *name;
     size_t arguments;
     int (*call)(struct agent *, struct hgl_cbor_reader *, struct hgl_buf *, struct hgl_err *);
-  } calls[] = {{"find", 1, call_find},          {"keep", 1, call_keep},
-               {"deal", 1, call_deal},          {"read_file", 1, call_read_file},
-               {"granted", 2, call_granted},    {"sign", 1, call_sign},
-               {"random", 1, call_random},      {"zone_at", 2, zone_call_at},
-               {"zone_unix", 2, zone_call_unix}};
+  } calls[] = {{"find", 1, call_find},           {"keep", 1, call_keep},
+               {"deal", 1, call_deal},           {"read_file", 1, call_read_file},
+               {"granted", 2, call_granted},     {"sign", 1, call_sign},
+               {"random", 1, call_random},       {"zone_at", 2, zone_call_at},
+               {"zone_unix", 2, zone_call_unix}, {"hmac", 3, secret_call_hmac}};
   struct hgl_cbor_reader in = hgl_cbor_reader(arguments);
   size_t count;
   int status = hgl_cbor_get_list(&in, "arguments", 16, &count, err);

@@ -217,6 +217,11 @@ static int read_file(void *user, const char *path, size_t folder_size, size_t si
   return hgl_file_read_confined(path, folder_size, size_max, out, err);
 }
 
+static int get_secret(void *user, struct hgl_bytes name, struct hgl_buf *out, struct hgl_err *err)
+{
+  return hgl_secrets_get(((struct hgl_node *)user)->secrets, name, out, err);
+}
+
 static int agent_signer(void *user, const char *agent, struct hgl_signer **out, struct hgl_err *err)
 {
   struct hgl_node *node = user;
@@ -490,6 +495,7 @@ static int open_host(struct hgl_node *node, const struct hgl_node_config *config
       .files = {read_file, NULL},
       .keys = {agent_signer, node},
       .services = hgl_services_list(node->services),
+      .secrets = {get_secret, node},
       .http_tokens = {check_token, node},
       .stdlib_folder = node->stdlib,
       .watchdog = node->watchdog,

@@ -54,6 +54,17 @@ int hgl_fakes_set_file(struct hgl_fakes *fakes, const char *path, struct hgl_byt
   return status;
 }
 
+/* ---- secrets ---- */
+
+/* The value that a request has in its place. */
+static int get_secret(void *user, struct hgl_bytes name, struct hgl_buf *out, struct hgl_err *err)
+{
+  hgl_buf_append_text(out, "[secret ");
+  hgl_buf_append_bytes(out, name);
+  hgl_buf_append_byte(out, ']');
+  return hgl_buf_check(out, err);
+}
+
 /* ---- all of them ---- */
 
 void hgl_fakes_init(struct hgl_fakes *fakes, const struct hgl_random *random)
@@ -71,4 +82,5 @@ void hgl_fakes_deinit(struct hgl_fakes *fakes)
 void hgl_fakes_fill(struct hgl_fakes *fakes, struct hgl_host_config *config)
 {
   config->files = (struct hgl_files){.read = read_file, .user = fakes};
+  config->secrets.get = get_secret;
 }

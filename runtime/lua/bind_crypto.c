@@ -1,5 +1,6 @@
 /* haggle.crypto: hashes, and signatures by the agent's own key. The key is the host's to keep:
- * signing is an operation of the host, as is chance; both are journaled. */
+ * signing is an operation of the host, as are chance and whatever takes a secret; these are
+ * journaled. */
 #include "lua/native.h"
 
 #include "protocol/cbor.h"
@@ -27,8 +28,29 @@ static int crypto_sha512(lua_State *L)
   return push_bytes(L, hash, sizeof hash);
 }
 
+/* The value of the secret may be another when the handler is run again: what came of it counts. */
+static int hmac_with_secret(lua_State *L, const char *hash)
+{
+  hgl_bind_in_handler(L, "haggle.crypto with a secret");
+  struct hgl_bytes data = hgl_native_data(L, 2);
+  struct hgl_buf *arguments = &hgl_vm_of(L)->scratch;
+  struct hgl_err err;
+  hgl_buf_clear(arguments);
+  hgl_cbor_put_list(arguments, 3);
+  hgl_cbor_put_text(arguments, hgl_text(hash));
+  hgl_bind_put_secret(L, 1, arguments);
+  hgl_cbor_put_bytes(arguments, data);
+  int status = hgl_buf_check(arguments, &err);
+  if (status == -HGL_NO_MEMORY) hgl_sandbox_no_memory(L);
+  if (status) return luaL_error(L, "key and data: %s", err.message);
+  uint32_t sum = hgl_journal_fold(hgl_journal_hash_bytes(0, hgl_buf_bytes(arguments)));
+  return hgl_bind_call(L, "hmac", sum);
+}
+
+/* crypto.hmac_sha256(key, data): 32 bytes. With a secret also nil, why, code. */
 static int crypto_hmac_sha256(lua_State *L)
 {
+  if (hgl_bind_is_secret(L, 1)) return hmac_with_secret(L, "sha256");
   struct hgl_bytes key = hgl_native_data(L, 1), data = hgl_native_data(L, 2);
   struct hgl_hash hash;
   hgl_hmac_sha256(key, &data, 1, &hash);
@@ -37,6 +59,7 @@ static int crypto_hmac_sha256(lua_State *L)
 
 static int crypto_hmac_sha512(lua_State *L)
 {
+  if (hgl_bind_is_secret(L, 1)) return hmac_with_secret(L, "sha512");
   uint8_t hash[HGL_SHA512_SIZE];
   hgl_hmac_sha512(hgl_native_data(L, 1), hgl_native_data(L, 2), hash);
   return push_bytes(L, hash, sizeof hash);

@@ -1,6 +1,6 @@
 /* haggle.secret: the name of something that the operator granted and the script never sees. Joined
- * with text it stays a secret. Only a service of the host puts the value in its place, where the
- * request says so (host/secrets.h). */
+ * with text it stays a secret. Only the host puts the value in its place: a service where a request
+ * says so (host/secrets.h), and message authentication (agent/secret_hmac.c). */
 #include "lua/vm_core.h"
 
 #include "protocol/cbor.h"
@@ -114,8 +114,8 @@ int hgl_bind_secret(lua_State *L)
   hgl_cbor_put_list(arguments, 2);
   hgl_cbor_put_literal(arguments, "secret");
   hgl_cbor_put_text(arguments, name);
-  hgl_bind_call(L, "granted", hgl_journal_hash(L, 1, 1));
-  if (!lua_toboolean(L, -1))
+  int count = hgl_bind_call(L, "granted", hgl_journal_hash(L, 1, 1));
+  if (!lua_toboolean(L, -count))
     return luaL_error(L, "%s has no secret '%s': grant --allow %s:secret=%s", vm->name,
                       lua_tostring(L, 1), vm->name, lua_tostring(L, 1));
   push_metatable(L);
@@ -126,6 +126,29 @@ int hgl_bind_secret(lua_State *L)
   lua_setfield(L, -2, "secret");
   lua_rawseti(L, -2, 1);
   return push_secret(L);
+}
+
+bool hgl_bind_is_secret(lua_State *L, int index)
+{
+  return is_secret(L, index);
+}
+
+void hgl_bind_put_secret(lua_State *L, int index, struct hgl_buf *out)
+{
+  lua_getiuservalue(L, index, 1);
+  int parts = lua_gettop(L);
+  lua_Integer count = (lua_Integer)lua_rawlen(L, parts);
+  hgl_cbor_put_list(out, (size_t)count);
+  for (lua_Integer i = 1; i <= count; i++) {
+    if (lua_rawgeti(L, parts, i) == LUA_TTABLE) {
+      lua_getfield(L, -1, "secret");
+      hgl_cbor_put_text(out, hgl_bind_text(L, lua_gettop(L)));
+    } else {
+      hgl_cbor_put_bytes(out, hgl_bind_text(L, lua_gettop(L)));
+    }
+    lua_settop(L, parts);
+  }
+  lua_pop(L, 1);
 }
 
 /* haggle.secret_parts(value): a list of text and { secret = name }, as services of the host take

@@ -211,6 +211,9 @@ int hgl_bind_require(lua_State *L);
 /* bind_secret.c: haggle.secret, haggle.secret_parts */
 int hgl_bind_secret(lua_State *L);
 int hgl_bind_secret_parts(lua_State *L);
+bool hgl_bind_is_secret(lua_State *L, int index);
+/* Appends its parts for ops.call: a list of bytes, which stand for themselves, and of names. */
+void hgl_bind_put_secret(lua_State *L, int index, struct hgl_buf *out);
 
 /* What a binding returns for a failure: raises for bugs, else nil, why, code. Noted as the event of
  * this operation. */

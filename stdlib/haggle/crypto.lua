@@ -9,7 +9,8 @@
 -- them).
 --
 -- crypto.sha256(data), crypto.sha512(data)
--- crypto.hmac_sha256(key, data), crypto.hmac_sha512(key, data)
+-- crypto.hmac_sha256(key, data), crypto.hmac_sha512(key, data): the key may be a haggle.secret;
+--   then in handlers only, and nil, why, code where it cannot be read ("not_found", "denied").
 -- crypto.equal(a, b): whether they are the same, in a time that tells nothing; for what was
 --   computed with a key.
 -- crypto.sign(data): 64 bytes; or nil, why, "denied" when the agent's key is not on this host. The

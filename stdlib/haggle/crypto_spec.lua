@@ -85,6 +85,32 @@ describe("crypto", function()
     expect(state.mark):equals(64)
     expect(state.third):differs_from(state.first)
   end)
+  it("computes with a secret that the agent never sees", function()
+    local world = test.world()
+    world:agent { name = "a", allow = { "secret=key" }, source = [[
+      local crypto, haggle = require "haggle.crypto", require "haggle"
+      agent.on("try/1.0/go", function()
+        local key = haggle.secret "key"
+        local first = crypto.hmac_sha256("v1" .. key .. "\xff", "data")
+        agent.sleep "1h"
+        state.done = {
+          same = crypto.equal(first, crypto.hmac_sha256("v1[secret key]\xff", "data")),
+          long = crypto.equal(crypto.hmac_sha512(key, haggle.bytes "data"),
+            crypto.hmac_sha512("[secret key]", "data")),
+          refused = not pcall(crypto.sha256, key) and not pcall(crypto.equal, key, "x")
+            and not pcall(crypto.hmac_sha256, "x", key),
+        }
+      end)]] }
+    world:peer("p", {}):send("a", "try/1.0/go", {})
+    world:run()
+    world:restart()
+    world:advance "2h"
+    expect(world:state("a").done):equals { same = true, long = true, refused = true }
+    expect(function()
+      test.world():agent { name = "b", allow = { "secret=key" }, source = [[
+        require("haggle.crypto").hmac_sha256(require("haggle").secret "key", "x")]] }
+    end):raises "at the top level"
+  end)
   it("acts in handlers only, on what it can take", function()
     for _, call in ipairs { "crypto.random, 0", "crypto.random, 1025", 'crypto.random, "x"',
       "crypto.sha256",

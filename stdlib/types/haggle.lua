@@ -16,7 +16,7 @@ function Bytes:raw() end
 ---@class haggle.Secret
 ---@operator concat(string): haggle.Secret
 
----A secret of the host, for the headers of a request. Needs the grant `secret=name`.
+---A secret of the host, for the headers of a request and as the key of `crypto.hmac_sha256`. Needs the grant `secret=name`.
 ---@param name string
 ---@return haggle.Secret
 function haggle.secret(name) end

@@ -3,6 +3,7 @@
 """What lies outside of an agent: HTTP with grants, secrets, redirects, answers without end, files that
 are written, and kill -9 while a request goes on."""
 
+import hmac
 import http.server
 import json
 import os
@@ -18,6 +19,7 @@ from hosts import HAGGLE, Checks  # noqa: E402
 SECRET = "correct-horse-battery-staple"
 AGENT = """
 local haggle, http = require "haggle", require "haggle.http"
+local crypto = require "haggle.crypto"
 
 agent.on("http/1.0/get", function(message)
   local answer, why, code = http.get(message.body.url, message.body.options)
@@ -35,6 +37,11 @@ agent.on("http/1.0/with_secret", function(message)
   state.answer = answer
   message:reply("got", { answer = answer or haggle.null, kept = kept, said = said,
     why = tostring(why), why_not = tostring(why_not) })
+end)
+
+agent.on("http/1.0/sign", function(message)
+  local mark, why, code = crypto.hmac_sha256(haggle.secret "key" .. ".v1", message.body.text)
+  message:reply("signed", { mark = mark and haggle.tohex(mark), why = why, code = code })
 end)
 
 agent.on("http/1.0/post", function(message)
@@ -168,6 +175,13 @@ with Checks() as check:
     got = host.body(name, "http/1.0/with_secret", {"url": f"{base}/now"})
     check.that(got["answer"]["json"]["auth"] == "Bearer [secret key]",
                "what the server sends back of a secret is only its name", got)
+    signed = host.body(name, "http/1.0/sign", {"text": "hello"})
+    expected = hmac.new(f"{SECRET}.v1".encode(), b"hello", "sha256").hexdigest()
+    check.that(signed["mark"] == expected, "a secret signs", signed)
+    os.rename("key", "key.gone")
+    signed = host.body(name, "http/1.0/sign", {"text": "hello"})
+    check.that(signed["code"] == "not_found", "one that is gone does not", signed)
+    os.rename("key.gone", "key")
     check.that(got["kept"] is False and got["said"] is False,
                "a secret cannot be kept or sent", got)
     check.eventually(lambda: "the secret is haggle.secret (key)" in host.said(), "nor printed",

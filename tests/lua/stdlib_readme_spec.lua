@@ -183,6 +183,18 @@ function does.base64_page(world)
   expect(world:ask("base64_page", "coder/1.0/code", { text = "+//+" }).body.url):equals "-__-"
 end
 
+function does.crypto_secret(world)
+  run(world, "crypto_secret", { "net=shop.example.org:443", "secret=shop" })
+  world:http(function(request)
+    expect(request.body):equals "item=tea"
+    expect(request.headers["x-signature"]):matches "^%x+$"
+    expect(#request.headers["x-signature"]):equals(64)
+    return { status = 201 }
+  end)
+  local reply = world:ask("crypto_secret", "order/1.0/place", { item = "tea" })
+  expect(reply.body):equals { status = 201 }
+end
+
 function does.crypto_page(world)
   run(world, "crypto_page")
   local body = world:ask("crypto_page", "notary/1.0/sign", { text = "yes" }).body

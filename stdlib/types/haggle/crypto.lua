@@ -15,15 +15,19 @@ function crypto.sha256(data) end
 function crypto.sha512(data) end
 
 ---32 bytes.
----@param key string|haggle.Bytes
+---@param key string|haggle.Bytes|haggle.Secret with a secret: in handlers
 ---@param data string|haggle.Bytes at most 1 MiB
----@return haggle.Bytes
+---@return haggle.Bytes? mac
+---@return string? why
+---@return haggle.Code? code
 function crypto.hmac_sha256(key, data) end
 
 ---64 bytes.
----@param key string|haggle.Bytes
+---@param key string|haggle.Bytes|haggle.Secret with a secret: in handlers
 ---@param data string|haggle.Bytes at most 1 MiB
----@return haggle.Bytes
+---@return haggle.Bytes? mac
+---@return string? why
+---@return haggle.Code? code
 function crypto.hmac_sha512(key, data) end
 
 ---Whether they are the same, in a time that tells nothing about where they differ.
