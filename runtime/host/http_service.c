@@ -11,6 +11,7 @@
 #include "host/services.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -238,21 +239,26 @@ int hgl_http_call_permitted(const struct hgl_call *call, struct hgl_err *err)
 
 /* ---- the request ---- */
 
-static int put_secret(struct work *work, struct hgl_bytes name, struct hgl_buf *out,
-                      struct hgl_err *err)
+/* The grant is asked for again: a request that a crash has delayed may have outlived it. */
+static int put_secret(struct work *work, const struct hgl_call *call, struct hgl_bytes name,
+                      struct hgl_buf *out, struct hgl_err *err)
 {
+  int status = check_secret(work->services, call, name, err);
+  if (status) return status;
+  if (work->secret_count == SECRETS_MAX)
+    return hgl_fail(err, HGL_INVALID, "more than %d secrets", SECRETS_MAX);
   struct used_secret *secret = &work->secrets[work->secret_count];
   *secret = (struct used_secret){.name = name};
   hgl_buf_init(&secret->value, HGL_SECRET_VALUE_SIZE_MAX);
   work->secret_count++;
-  int status = hgl_secrets_get(work->services->config.secrets, name, &secret->value, err);
+  status = hgl_secrets_get(work->services->config.secrets, name, &secret->value, err);
   if (!status) hgl_buf_append_bytes(out, hgl_buf_bytes(&secret->value));
   return status;
 }
 
 /* The values lie one behind the other in `values`, whose memory does not move. */
-static int put_header(struct work *work, struct header *header, struct hgl_buf *values,
-                      struct hgl_http_header *out, struct hgl_err *err)
+static int put_header(struct work *work, const struct hgl_call *call, struct header *header,
+                      struct hgl_buf *values, struct hgl_http_header *out, struct hgl_err *err)
 {
   size_t start = values->size;
   int status = 0;
@@ -263,7 +269,7 @@ static int put_header(struct work *work, struct header *header, struct hgl_buf *
     if ((status = get_part(&header->parts, &text, &secret, err))) return status;
     out->sensitive |= secret;
     if (secret)
-      status = put_secret(work, text, values, err);
+      status = put_secret(work, call, text, values, err);
     else
       hgl_buf_append_bytes(values, text);
   }
@@ -304,7 +310,7 @@ static int send(struct work *work, const struct hgl_call *call, struct hgl_buf *
   int status = parse(hgl_buf_bytes(&work->request), &parsed, err);
   for (; !status && count < parsed.header_count; count++) {
     status = get_header(&parsed.headers, &header, err);
-    if (!status) status = put_header(work, &header, values, &headers[count], err);
+    if (!status) status = put_header(work, call, &header, values, &headers[count], err);
   }
   if (status) return status;
   put_key(call, &parsed, key, headers, &count);
@@ -503,6 +509,19 @@ static int put_answer(const struct work *work, struct hgl_http_answer *answer, s
   return hgl_buf_check(out, err);
 }
 
+/* What went wrong may name a host that the server has made up of what it was sent. */
+static void redact_failure(const struct work *work, struct hgl_err *err)
+{
+  struct hgl_buf clean;
+  hgl_buf_init(&clean, (size_t)SECRETS_MAX * HGL_ERR_MESSAGE_SIZE);
+  put_redacted(work, hgl_text(err->message), &clean);
+  if (clean.failed)
+    snprintf(err->message, sizeof err->message, "%s", hgl_code_meaning(err->code));
+  else
+    snprintf(err->message, sizeof err->message, "%.*s", (int)clean.size, (const char *)clean.data);
+  hgl_buf_deinit(&clean);
+}
+
 static void done(void *user, struct hgl_http_answer *answer, const struct hgl_http_failure *failure)
 {
   struct work *work = user;
@@ -511,12 +530,13 @@ static void done(void *user, struct hgl_http_answer *answer, const struct hgl_ht
   struct hgl_err err;
   hgl_buf_init(&result, HGL_BODY_SIZE_MAX);
   int status = answer ? put_answer(work, answer, &result, &err) : 0;
+  if (failure) {
+    err = failure->err;
+    redact_failure(work, &err);
+  }
   uint64_t ticket = work->ticket;
   destroy(work);
-  hgl_host_call_done(host, ticket, hgl_buf_bytes(&result),
-                     failure  ? &failure->err
-                     : status ? &err
-                              : NULL);
+  hgl_host_call_done(host, ticket, hgl_buf_bytes(&result), failure || status ? &err : NULL);
   hgl_buf_deinit(&result);
 }
 

@@ -44,9 +44,15 @@ agent.on("http/1.0/sign", function(message)
   message:reply("signed", { mark = mark and haggle.tohex(mark), why = why, code = code })
 end)
 
+agent.on("http/1.0/leak", function(message)
+  local answer, why, code = http.get(message.body.url, { headers = { ["X-Key"] = haggle.secret "key" } })
+  message:reply("got", { answer = answer or haggle.null, why = why, code = code })
+end)
+
 agent.on("http/1.0/post", function(message)
   state.begun = (state.begun or 0) + 1
   local answer, why, code = http.post(message.body.url, {
+    headers = message.body.secret and { ["X-Key"] = haggle.secret "key" } or nil,
     json = { n = message.body.n }, repeat_safe = message.body.repeat_safe, within = "60s" })
   state.ended = (state.ended or 0) + 1
   state.outcome = { status = answer and answer.status, why = why, code = code }
@@ -98,6 +104,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path.startswith("/to?"):
             self.answer(302, Location=self.path[4:])
+        elif self.path == "/leak":
+            self.answer(302, Location=f"http://{self.headers['X-Key']}.example.org/")
         elif self.path == "/endless":
             self.send_response(200)
             self.send_header("Transfer-Encoding", "chunked")
@@ -186,6 +194,9 @@ with Checks() as check:
                "a secret cannot be kept or sent", got)
     check.eventually(lambda: "the secret is haggle.secret (key)" in host.said(), "nor printed",
                      detail=host.said)
+    got = host.body(name, "http/1.0/leak", {"url": f"{base}/leak"})
+    check.that(got["code"] == "denied" and SECRET not in got["why"] and "[secret key]" in got["why"],
+               "nor is it in the name of a host that it was redirected to", got)
     host.stop()
     found = inside("host", SECRET)
     check.that(found is None, "its value is nowhere in the data folder", found)
@@ -227,6 +238,25 @@ with Checks() as check:
         else:
             check.that(after["outcome"].get("code") == wanted and len(server.posts) == 1,
                        "knowing that nobody knows", after)
+
+    # A grant that is gone when its turn comes
+    server.slow.clear()
+    server.posts.clear()
+    before = host.body(name, "http/1.0/outcome")
+    host.call("send", to=name, type="http/1.0/post",
+              body={"url": f"{base}/order", "n": 1, "repeat_safe": True, "secret": True})
+    check.eventually(lambda: len(server.posts) == 1, "a request with a secret has arrived")
+    host.kill()
+    options = host.options
+    at = options.index("secret=key")
+    host.options = options[:at - 1] + options[at + 1:]
+    host.start()
+    check.eventually(lambda: host.body(name, "http/1.0/outcome")["ended"] == before["ended"] + 1,
+                     "the handler goes on")
+    after = host.body(name, "http/1.0/outcome")["outcome"]
+    check.that(after.get("code") == "denied" and len(server.posts) == 1,
+               "without the secret, whose grant is gone", after)
+    server.slow.set()
 
     # Files
     wrote = host.body(name, "file/1.0/write", {"path": f"{out}/a.txt", "text": "one"})
