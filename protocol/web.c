@@ -1,5 +1,6 @@
 #include "protocol/web.h"
 
+#include <arpa/inet.h>
 #include <strings.h>
 
 #include "base/utf8.h"
@@ -306,6 +307,28 @@ int hgl_web_header_check(struct hgl_bytes name, struct hgl_bytes value, struct h
   if (!is_value(value))
     return hgl_fail(err, HGL_INVALID, "the header %.*s holds a control character", HGL_STR(name));
   return 0;
+}
+
+static bool ends_with(struct hgl_bytes text, const char *end)
+{
+  size_t size = strlen(end);
+  return text.size > size &&
+         strncasecmp((const char *)text.data + text.size - size, end, size) == 0;
+}
+
+bool hgl_web_host_is_loopback(struct hgl_bytes host)
+{
+  char text[INET_ADDRSTRLEN];
+  uint8_t address[4];
+  size_t size = host.size;
+  while (size && host.data[size - 1] >= '0' && host.data[size - 1] <= '9') size--;
+  if (size && host.data[size - 1] == ':') host.size = size - 1; /* the port */
+  if (is_same(host, "localhost") || is_same(host, "[::1]") || ends_with(host, ".localhost"))
+    return true;
+  if (!host.size || host.size >= sizeof text) return false;
+  memcpy(text, host.data, host.size);
+  text[host.size] = '\0';
+  return strlen(text) == host.size && inet_pton(AF_INET, text, address) == 1 && address[0] == 127;
 }
 
 bool hgl_web_is_json(struct hgl_bytes content_type)

@@ -31,6 +31,7 @@ struct hgl_web_request {
   const struct hgl_web_field *headers; /* names in lower case; values may be no UTF-8 */
   size_t query_count, header_count;
   struct hgl_bytes body;
+  bool on_loopback; /* it came to a loopback address of this machine; not known from the text */
 };
 
 struct hgl_web_answer {
@@ -60,6 +61,9 @@ int hgl_web_target_parse(uint8_t *text, size_t size, struct hgl_web_head *out, s
 /* The one header of this name (lower case); false: there is none, or there are several. */
 bool hgl_web_header(const struct hgl_web_request *request, const char *name,
                     struct hgl_bytes *value);
+/* Whether a Host names the machine itself: "localhost:7001", "127.0.0.1", "[::1]". Only a resolver
+ * that was told so leads another name there. */
+bool hgl_web_host_is_loopback(struct hgl_bytes host);
 /* Whether an answer may have this header: a proper name and value, and not one of those that frame
  * the answer. HGL_INVALID. */
 int hgl_web_header_check(struct hgl_bytes name, struct hgl_bytes value,

@@ -250,6 +250,21 @@ static struct hgl_bytes token_of(const struct hgl_web_request *request)
   return hgl_bytes(value.data + size, value.size - size);
 }
 
+/* A page in a browser of this machine may have its own name lead here (DNS rebinding): then it is
+ * to the browser as if we were the page's own server, and it reads what we answer. */
+static bool is_asked_by_its_name(struct arrival *arrival, struct refusal *why)
+{
+  const struct hgl_web_request *request = arrival->request;
+  struct hgl_bytes host;
+  if (!request->on_loopback || !hgl_web_header(request, "host", &host) ||
+      hgl_web_host_is_loopback(host))
+    return true;
+  return refuse(why, 403, "denied",
+                "on a loopback address %s is open to whoever asks for localhost, not for another "
+                "name: let a proxy say \"Host: localhost\", or grant --allow %s:http=token",
+                arrival->child->name, arrival->child->name);
+}
+
 static bool may_ask(struct arrival *arrival, struct refusal *why)
 {
   const struct child *child = arrival->child;
@@ -257,7 +272,8 @@ static bool may_ask(struct arrival *arrival, struct refusal *why)
   const char *const *grants = (const char *const *)child->grants;
   size_t folder_size;
   struct hgl_err err;
-  if (hgl_grants_cover(grants, "http", hgl_text("open"), &folder_size)) return true;
+  if (hgl_grants_cover(grants, "http", hgl_text("open"), &folder_size))
+    return is_asked_by_its_name(arrival, why);
   if (!hgl_grants_cover(grants, "http", hgl_text("token"), &folder_size))
     return refuse(why, 403, "denied",
                   "%s is not served: the operator has to grant --allow %s:http=token, or http=open",

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "protocol/address.h"
 
@@ -26,6 +27,17 @@ bool hgl_address_is_private(const struct sockaddr *address)
   if (address->sa_family == AF_INET) return hgl_address_v4_is_private(v4_bytes(address));
   if (address->sa_family == AF_INET6) return hgl_address_v6_is_private(v6_bytes(address));
   return true;
+}
+
+bool hgl_address_is_loopback(const struct sockaddr *address)
+{
+  static const uint8_t v6_loopback[16] = {[15] = 1};
+  uint8_t v4[4];
+  if (address->sa_family == AF_INET) return v4_bytes(address)[0] == 127;
+  if (address->sa_family != AF_INET6) return false;
+  const uint8_t *v6 = v6_bytes(address);
+  if (memcmp(v6, v6_loopback, sizeof v6_loopback) == 0) return true;
+  return hgl_address_carries_v4(v6, v4) && v4[0] == 127;
 }
 
 bool hgl_address_write(const struct sockaddr *address, char out[HGL_ADDRESS_TEXT_SIZE])

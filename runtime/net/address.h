@@ -9,6 +9,8 @@
 
 /* As protocol/address.h says; whatever is neither IPv4 nor IPv6 counts as private. */
 bool hgl_address_is_private(const struct sockaddr *address);
+/* Which only programs of this machine reach. */
+bool hgl_address_is_loopback(const struct sockaddr *address);
 enum { HGL_ADDRESS_TEXT_SIZE = 46 };
 /* As inet_ntop writes it, without a port or a zone; false: neither IPv4 nor IPv6. */
 bool hgl_address_write(const struct sockaddr *address, char out[HGL_ADDRESS_TEXT_SIZE]);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "net/address.h"
 #include "net/web_conn.h"
 
 enum {
@@ -252,6 +253,7 @@ static void ask(struct hgl_web_conn *conn)
   conn->due_ns = INT64_MAX;
   request->asked.request = request->head.request;
   request->asked.request.body = hgl_buf_bytes(&request->body);
+  request->asked.request.on_loopback = conn->on_loopback;
   request->asked.address = conn->address;
   request->asked.origin = conn->origin;
   request->asked.secure = conn->stream.ssl != NULL;
@@ -566,6 +568,14 @@ void hgl_web_conn_due(struct hgl_web_conn *conn)
   }
 }
 
+static bool is_on_loopback(int fd)
+{
+  struct sockaddr_storage own = {0};
+  socklen_t size = sizeof own;
+  return getsockname(fd, (struct sockaddr *)&own, &size) == 0 &&
+         hgl_address_is_loopback((struct sockaddr *)&own);
+}
+
 void hgl_web_conn_open(struct hgl_session *session, int fd, uint64_t origin)
 {
   struct hgl_net *net = session->net;
@@ -592,6 +602,7 @@ void hgl_web_conn_open(struct hgl_session *session, int fd, uint64_t origin)
   net->open_handles++;
   conn->session = session;
   conn->origin = origin;
+  conn->on_loopback = is_on_loopback(fd);
   conn->due_ns = INT64_MAX;
   memcpy(conn->address, session->address, strnlen(session->address, sizeof conn->address - 1));
   hgl_buf_init(&conn->in, IN_SIZE_MAX + READ_SIZE);

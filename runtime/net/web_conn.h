@@ -30,6 +30,7 @@ struct hgl_web_conn {
   struct hgl_buf in, out; /* read and not used yet; to be written */
   size_t out_counted;     /* of net->web_answer_bytes */
   size_t looked;          /* of `in`: holds no end of a head */
+  bool on_loopback;       /* of this side's address */
   bool counted;           /* among net->web_count */
   bool read_ended;        /* nothing more comes */
   bool closes;            /* behind what is in `out` */

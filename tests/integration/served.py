@@ -99,6 +99,11 @@ with Checks() as check:
         status, _, body = ask(port, "GET", path)
         check.that(status == wanted and "code" in json.loads(body)["error"], f"{path}: {wanted}",
                    (status, body))
+    for name, wanted in ((f"127.0.0.1:{port}", 200), ("localhost", 200), ("evil.example", 403),
+                         (f"127.0.0.1.evil.example:{port}", 403)):
+        status, _, body = ask(port, "GET", "/agents/open/counts", headers={"Host": name})
+        check.that(status == wanted, f"asked as {name}: {wanted}", body)
+    check.that(b"http=token" in body, "with what to do about it", body)
     status, headers, _ = ask(port, "DELETE", "/agents/open/forecast")
     check.that(status == 405 and headers["Allow"] == "GET, HEAD", "another method", headers)
     agents = {agent["name"]: agent for agent in host.call("agents")}
@@ -111,6 +116,8 @@ with Checks() as check:
     show = {"Authorization": f"Bearer {token}"}
     check.that(ask(port, "GET", "/agents/guarded/forecast")[0] == 401, "no token")
     check.that(ask(port, "GET", "/agents/guarded/forecast", headers=show)[0] == 200, "the token")
+    check.that(ask(port, "GET", "/agents/guarded/forecast",
+                   headers={**show, "Host": "kiosk.example"})[0] == 200, "under any name")
     renewed = token_of("host", "guarded", "--renew")
     check.that(renewed != token and token_of("host", "guarded") == renewed, "a new one")
     check.that(ask(port, "GET", "/agents/guarded/forecast", headers=show)[0] == 401,
@@ -126,29 +133,29 @@ with Checks() as check:
                "1 MiB there and back", (status, len(body)))
     check.that(ask(port, "POST", "/agents/open/echo", body=iter([big[:70000], b"end"]))[2] ==
                big[:70000] + b"end", "in chunks")
-    got = raw(port, b"POST /agents/open/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\n\r\n")
+    got = raw(port, b"POST /agents/open/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1048577\r\n\r\n")
     check.that(got.startswith(b"HTTP/1.1 413"), "one byte more is refused before it comes", got)
-    got = raw(port, b"POST /agents/open/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
+    got = raw(port, b"POST /agents/open/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n"
                     b"Expect: 100-continue\r\nConnection: close\r\n\r\n", until=b"100 Continue\r\n\r\n")
     check.that(got.startswith(b"HTTP/1.1 100"), "100-continue", got)
 
     # Pipelined, and hostile
-    one = b"GET /agents/open/lots/%d HTTP/1.1\r\nHost: x\r\n\r\n"
+    one = b"GET /agents/open/lots/%d HTTP/1.1\r\nHost: localhost\r\n\r\n"
     got = raw(port, b"".join(one % i for i in range(20)) +
-              b"GET /agents/open/lots/last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+              b"GET /agents/open/lots/last HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     lots = [part.split(b'"')[3] for part in got.split(b"\r\n\r\n")[1:]]
     check.that(lots == [b"%d" % i for i in range(20)] + [b"last"], "pipelined ones, in order", lots)
     for line, wanted in ((b"GET / HTTP/1.1\r\n\r\n", b"400"),
-                         (b"GET / HTTP/1.1\nHost: x\n\n", b"400"),
+                         (b"GET / HTTP/1.1\nHost: localhost\n\n", b"400"),
                          (b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", b"400"),
-                         (b"GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n", b"400"),
-                         (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+                         (b"GET / HTTP/1.1\r\nHost: localhost\r\n folded\r\n\r\n", b"400"),
+                         (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n"
                           b"Transfer-Encoding: chunked\r\n\r\n", b"400"),
-                         (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+                         (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n"
                           b"Content-Length: 2\r\n\r\n", b"400"),
-                         (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", b"505"),
-                         (b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", b"501"),
-                         (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 20000, b"431")):
+                         (b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", b"505"),
+                         (b"BREW / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"501"),
+                         (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 20000, b"431")):
         got = raw(port, line)
         check.that(got.startswith(b"HTTP/1.1 " + wanted), f"{line[:60]}: {wanted}", got[:200])
 
@@ -156,8 +163,8 @@ with Checks() as check:
     idle = []
     for i in range(300):
         client = socket.create_connection(("127.0.0.1", port), timeout=30)
-        client.sendall((b"GET /agents/open/counts HTTP/1.1\r\nHost: x\r\n\r\n",
-                        b"POST /agents/open/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
+        client.sendall((b"GET /agents/open/counts HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                        b"POST /agents/open/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n",
                         b"GET /agents/open/counts HTTP/1.1\r\nHo")[i % 3])
         idle.append(client)
     check.that(ask(port, "GET", "/agents/open/counts")[0] in (200, 503), "something is answered")
@@ -221,7 +228,7 @@ with Checks() as check:
     guest = check.host("guest", [], join=secure.url)
     check.eventually(lambda: any(row["linked"] for row in guest.call("peers")), "a peer links")
     try:
-        plain = raw(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        plain = raw(port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     except ConnectionResetError:
         plain = b""
     check.that(not plain.startswith(b"HTTP"), "in the clear nothing is said", plain)

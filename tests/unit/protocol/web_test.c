@@ -144,6 +144,29 @@ static void heads_are_bounded(void **state)
   assert_int_equal(target(text), 414);
 }
 
+static void a_host_names_the_machine_itself_or_another(void **state)
+{
+  static const char *const own[] = {"localhost",      "LocalHost:80",   "127.0.0.1",
+                                    "127.0.0.1:7001", "127.8.9.10:1",   "[::1]",
+                                    "[::1]:7001",     "kiosk.localhost"};
+  static const char *const others[] = {"",
+                                       ":80",
+                                       "localhost.example.org",
+                                       "127.0.0.1.example.org:80",
+                                       "example.org",
+                                       "128.0.0.1",
+                                       "1270.0.0.1",
+                                       "[::2]",
+                                       "notlocalhost",
+                                       ".localhost",
+                                       "localhost:80:80",
+                                       "10.0.0.1:7001"};
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+    if (!hgl_web_host_is_loopback(hgl_text(own[i]))) fail_msg("%s", own[i]);
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    if (hgl_web_host_is_loopback(hgl_text(others[i]))) fail_msg("%s", others[i]);
+}
+
 static void the_end_of_a_head_is_found_in_pieces(void **state)
 {
   static const char text[] = "GET / HTTP/1.1\r\nHost: h\r\n\r\nrest";
@@ -237,6 +260,7 @@ int main(void)
       cmocka_unit_test(what_could_be_understood_in_two_ways_is_refused),
       cmocka_unit_test(a_path_is_decoded_once_and_leads_nowhere_else),
       cmocka_unit_test(heads_are_bounded),
+      cmocka_unit_test(a_host_names_the_machine_itself_or_another),
       cmocka_unit_test(the_end_of_a_head_is_found_in_pieces),
       cmocka_unit_test(chunks_make_one_body_however_they_come),
       cmocka_unit_test(chunks_are_bounded),
