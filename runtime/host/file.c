@@ -223,10 +223,14 @@ static int replace_in(int folder, const char *name, struct hgl_bytes bytes, cons
                       const char *path, struct hgl_err *err)
 {
   enum { FLAGS = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC };
+  struct stat before;
+  bool replaces = fstatat(folder, name, &before, AT_SYMLINK_NOFOLLOW) == 0 &&
+                  S_ISREG(before.st_mode);
   unlinkat(folder, made, 0);
-  int fd = openat(folder, made, FLAGS, 0644);
+  int fd = openat(folder, made, FLAGS, replaces ? before.st_mode & 0666 : 0644);
   if (fd < 0) return fail_errno(err, path);
-  int status = write_all(fd, bytes, path, err);
+  int status = replaces && fchmod(fd, before.st_mode & 0777) ? fail_errno(err, path) : 0;
+  if (status == 0) status = write_all(fd, bytes, path, err);
   close(fd);
   if (status == 0 && renameat(folder, made, folder, name)) status = fail_errno(err, path);
   if (status) unlinkat(folder, made, 0);

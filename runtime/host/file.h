@@ -16,9 +16,10 @@ int hgl_file_read_confined(const char *path, size_t folder_size, size_t size_max
 /* The same, for secrets: HGL_DENIED, with advice, when group or others may read or write it. */
 int hgl_file_read_secret(const char *path, size_t size_max, struct hgl_buf *out,
                          struct hgl_err *err) HGL_NODISCARD;
-/* Makes or replaces a file on behalf of an agent, whole and durable; links are followed no more
- * than by hgl_file_read_confined. `mark` tells the file that is made on the way from others; one
- * that was left by a crash is written again. Errors as above, and HGL_DISK_FULL. */
+/* Makes or replaces a file on behalf of an agent, whole and durable, with the mode that it has;
+ * links are followed no more than by hgl_file_read_confined. `mark` tells the file that is made on
+ * the way from others; one that was left by a crash is written again. Errors as above, and
+ * HGL_DISK_FULL. */
 int hgl_file_write_confined(const char *path, size_t folder_size, struct hgl_bytes bytes,
                             const char *mark, struct hgl_err *err) HGL_NODISCARD;
 /* Removes a file, not a folder, likewise. */
