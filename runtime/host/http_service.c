@@ -152,7 +152,7 @@ static int check(void *user, const struct hgl_call *call, bool *repeatable, stru
 
 struct used_secret {
   struct hgl_bytes name;
-  struct hgl_buf value;
+  struct hgl_buf value, folded; /* folded: in small letters */
 };
 
 struct work {
@@ -169,7 +169,10 @@ struct work {
 
 static void destroy(struct work *work)
 {
-  for (size_t i = 0; i < work->secret_count; i++) hgl_secret_wipe(&work->secrets[i].value);
+  for (size_t i = 0; i < work->secret_count; i++) {
+    hgl_secret_wipe(&work->secrets[i].value);
+    hgl_secret_wipe(&work->secrets[i].folded);
+  }
   hgl_buf_deinit(&work->request);
   hgl_free(work->agent);
   hgl_free(work->grants);
@@ -239,6 +242,14 @@ int hgl_http_call_permitted(const struct hgl_call *call, struct hgl_err *err)
 
 /* ---- the request ---- */
 
+static void put_folded(struct hgl_bytes text, struct hgl_buf *out)
+{
+  uint8_t *folded = hgl_buf_reserve(out, text.size);
+  if (!folded) return;
+  for (size_t i = 0; i < text.size; i++) folded[i] = (uint8_t)tolower(text.data[i]);
+  hgl_buf_extend(out, text.size);
+}
+
 /* The grant is asked for again: a request that a crash has delayed may have outlived it. */
 static int put_secret(struct work *work, const struct hgl_call *call, struct hgl_bytes name,
                       struct hgl_buf *out, struct hgl_err *err)
@@ -250,10 +261,13 @@ static int put_secret(struct work *work, const struct hgl_call *call, struct hgl
   struct used_secret *secret = &work->secrets[work->secret_count];
   *secret = (struct used_secret){.name = name};
   hgl_buf_init(&secret->value, HGL_SECRET_VALUE_SIZE_MAX);
+  hgl_buf_init(&secret->folded, HGL_SECRET_VALUE_SIZE_MAX);
   work->secret_count++;
   status = hgl_secrets_get(work->services->config.secrets, name, &secret->value, err);
-  if (!status) hgl_buf_append_bytes(out, hgl_buf_bytes(&secret->value));
-  return status;
+  if (status) return status;
+  put_folded(hgl_buf_bytes(&secret->value), &secret->folded);
+  hgl_buf_append_bytes(out, hgl_buf_bytes(&secret->value));
+  return hgl_buf_check(&secret->folded, err);
 }
 
 /* The values lie one behind the other in `values`, whose memory does not move. */
@@ -376,28 +390,65 @@ static void cancel(void *user, void *work_of)
 
 /* ---- the answer ---- */
 
-/* Appends the text with each secret of the request replaced by its name. */
+/* Where each secret is found next; SIZE_MAX: not any more. */
+struct places {
+  struct hgl_bytes text; /* folded */
+  size_t at[SECRETS_MAX];
+};
+
+static size_t find_secret(const struct work *work, size_t which, struct hgl_bytes text, size_t from)
+{
+  const struct hgl_buf *value = &work->secrets[which].folded;
+  if (value->size < REDACTED_SIZE_LEAST) return SIZE_MAX;
+  const uint8_t *found = memmem(text.data + from, text.size - from, value->data, value->size);
+  return found ? (size_t)(found - text.data) : SIZE_MAX;
+}
+
+/* The secret that is found first; NULL: none is. Each is looked for again only when the last find
+ * has been passed: a body full of one of them is no trouble. */
+static const struct used_secret *next_secret(const struct work *work, struct places *places,
+                                             size_t from, size_t *at)
+{
+  const struct used_secret *first = NULL;
+  for (size_t i = 0; i < work->secret_count; i++) {
+    if (places->at[i] < from) places->at[i] = find_secret(work, i, places->text, from);
+    if (places->at[i] == SIZE_MAX || (first && places->at[i] >= *at)) continue;
+    *at = places->at[i];
+    first = &work->secrets[i];
+  }
+  return first;
+}
+
+/* Appends the text with each secret of the request replaced by its name, in whatever case it is
+ * written: names of hosts and headers come in small letters. */
 static void put_redacted(const struct work *work, struct hgl_bytes text, struct hgl_buf *out)
 {
-  while (text.size) {
-    const struct used_secret *found = NULL;
-    const uint8_t *first = text.data + text.size;
-    for (size_t i = 0; i < work->secret_count; i++) {
-      const struct hgl_buf *value = &work->secrets[i].value;
-      if (value->size < REDACTED_SIZE_LEAST) continue;
-      const uint8_t *at = memmem(text.data, text.size, value->data, value->size);
-      if (!at || at >= first) continue;
-      first = at;
-      found = &work->secrets[i];
-    }
-    hgl_buf_append(out, text.data, (size_t)(first - text.data));
-    if (!found) return;
+  struct hgl_buf folded;
+  struct places places;
+  size_t from = 0, at = 0;
+  hgl_buf_init(&folded, text.size);
+  if (work->secret_count && text.size) put_folded(text, &folded);
+  if (folded.failed) out->failed = folded.failed;
+  places.text = hgl_buf_bytes(&folded);
+  for (size_t i = 0; i < work->secret_count && folded.size; i++)
+    places.at[i] = find_secret(work, i, places.text, 0);
+  const struct used_secret *found;
+  while (folded.size && (found = next_secret(work, &places, from, &at))) {
+    hgl_buf_append(out, text.data + from, at - from);
     hgl_buf_append_text(out, "[secret ");
     hgl_buf_append_bytes(out, found->name);
     hgl_buf_append_byte(out, ']');
-    size_t passed = (size_t)(first - text.data) + found->value.size;
-    text = hgl_bytes(text.data + passed, text.size - passed);
+    from = at + found->value.size;
   }
+  if (text.size) hgl_buf_append(out, text.data + from, text.size - from);
+  hgl_buf_deinit(&folded);
+}
+
+static bool holds_secret(const struct work *work, struct hgl_bytes name)
+{
+  for (size_t i = 0; i < work->secret_count; i++)
+    if (find_secret(work, i, name, 0) != SIZE_MAX) return true;
+  return false;
 }
 
 /* Header values that are no UTF-8 are taken for Latin-1, as they used to be (RFC 9110, 5.5). */
@@ -418,19 +469,17 @@ static void put_utf8(struct hgl_bytes text, struct hgl_buf *out)
   }
 }
 
-static int put_text(const struct work *work, struct hgl_bytes text, struct hgl_buf *out)
+static void put_text(const struct work *work, struct hgl_bytes text, struct hgl_buf *out)
 {
   struct hgl_buf clean, utf8;
-  struct hgl_err err;
   hgl_buf_init(&clean, HGL_BODY_SIZE_MAX);
   hgl_buf_init(&utf8, HGL_BODY_SIZE_MAX);
   put_redacted(work, text, &clean);
   put_utf8(hgl_buf_bytes(&clean), &utf8);
-  int status = hgl_buf_check(&clean, &err) ? -1 : hgl_buf_check(&utf8, &err);
   hgl_cbor_put_text(out, hgl_buf_bytes(&utf8));
+  if (clean.failed || utf8.failed) out->failed = clean.failed ? clean.failed : utf8.failed;
   hgl_buf_deinit(&clean);
   hgl_buf_deinit(&utf8);
-  return status;
 }
 
 static int compare_names(struct hgl_bytes a, struct hgl_bytes b)
@@ -460,10 +509,13 @@ static size_t count_same(const struct hgl_http_answer *answer, size_t first)
   return count;
 }
 
-static int put_headers(const struct work *work, struct hgl_http_answer *answer, struct hgl_buf *out)
+static void put_headers(const struct work *work, struct hgl_http_answer *answer,
+                        struct hgl_buf *out)
 {
-  size_t names = 0;
-  int status = 0;
+  size_t names = 0, kept = 0;
+  for (size_t i = 0; i < answer->header_count; i++)
+    if (!holds_secret(work, answer->headers[i].name)) answer->headers[kept++] = answer->headers[i];
+  answer->header_count = kept;
   sort(answer->headers, answer->header_count);
   for (size_t i = 0; i < answer->header_count; i += count_same(answer, i)) names++;
   hgl_cbor_put_map(out, names);
@@ -471,26 +523,22 @@ static int put_headers(const struct work *work, struct hgl_http_answer *answer, 
     size_t same = count_same(answer, i);
     hgl_cbor_put_text(out, answer->headers[i].name);
     if (same > 1) hgl_cbor_put_list(out, same);
-    for (size_t end = i + same; i < end; i++)
-      status |= put_text(work, answer->headers[i].value, out);
+    for (size_t end = i + same; i < end; i++) put_text(work, answer->headers[i].value, out);
   }
-  return status;
 }
 
 /* Text, or bytes where it is none. */
-static int put_body(const struct work *work, struct hgl_bytes body, struct hgl_buf *out)
+static void put_body(const struct work *work, struct hgl_bytes body, struct hgl_buf *out)
 {
   struct hgl_buf clean;
-  struct hgl_err err;
   hgl_buf_init(&clean, HGL_BODY_SIZE_MAX);
   put_redacted(work, body, &clean);
-  int status = hgl_buf_check(&clean, &err);
   if (hgl_utf8_valid(hgl_buf_bytes(&clean)))
     hgl_cbor_put_text(out, hgl_buf_bytes(&clean));
   else
     hgl_cbor_put_bytes(out, hgl_buf_bytes(&clean));
+  if (clean.failed) out->failed = clean.failed;
   hgl_buf_deinit(&clean);
-  return status;
 }
 
 static int put_answer(const struct work *work, struct hgl_http_answer *answer, struct hgl_buf *out,
@@ -498,15 +546,14 @@ static int put_answer(const struct work *work, struct hgl_http_answer *answer, s
 {
   hgl_cbor_put_map(out, 4);
   hgl_cbor_put_literal(out, "url");
-  int status = put_text(work, hgl_text(answer->url), out);
+  put_text(work, hgl_text(answer->url), out);
   hgl_cbor_put_literal(out, "body");
-  status |= put_body(work, hgl_buf_bytes(&answer->body), out);
+  put_body(work, hgl_buf_bytes(&answer->body), out);
   hgl_cbor_put_literal(out, "status");
   hgl_cbor_put_int(out, answer->status);
   hgl_cbor_put_literal(out, "headers");
-  status |= put_headers(work, answer, out);
-  if (status) return hgl_fail(err, HGL_NO_MEMORY, "no memory for the answer");
-  return hgl_buf_check(out, err);
+  put_headers(work, answer, out);
+  return hgl_buf_check(out, err) ? hgl_fail_in(err, "the answer") : 0;
 }
 
 /* What went wrong may name a host that the server has made up of what it was sent. */

@@ -16,6 +16,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from hosts import HAGGLE, Checks  # noqa: E402
 
+PIN = "pin7"
 SECRET = "correct-horse-battery-staple"
 AGENT = """
 local haggle, http = require "haggle", require "haggle.http"
@@ -42,6 +43,16 @@ end)
 agent.on("http/1.0/sign", function(message)
   local mark, why, code = crypto.hmac_sha256(haggle.secret "key" .. ".v1", message.body.text)
   message:reply("signed", { mark = mark and haggle.tohex(mark), why = why, code = code })
+end)
+
+agent.on("http/1.0/echo", function(message)
+  local first, second = haggle.secret "pin", haggle.secret "key"
+  local answer, why, code = http.get(message.body.url, { max = 900000,
+    headers = { ["X-Key-A"] = first, ["X-Other"] = second } })
+  local left, names = answer and answer.body:gsub("%[secret pin%]", ""), {}
+  for name in pairs(answer and answer.headers or {}) do names[#names + 1] = name end
+  message:reply("got", { left = left, why = why, code = code, upper = answer and answer.headers["x-upper"],
+    names = haggle.array(names) })
 end)
 
 agent.on("http/1.0/leak", function(message)
@@ -104,6 +115,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path.startswith("/to?"):
             self.answer(302, Location=self.path[4:])
+        elif self.path.startswith("/echo?"):  # each of them as often as it may be
+            values = [value for name, value in self.headers.items() if name.startswith("X-Key")]
+            self.answer(200, values[0].encode() * (int(self.path[6:]) // len(values[0])), kind="text/plain",
+                        **{values[0]: "name", "X-Upper": values[0].upper()})
         elif self.path == "/leak":
             self.answer(302, Location=f"http://{self.headers['X-Key']}.example.org/")
         elif self.path == "/endless":
@@ -148,8 +163,9 @@ with Checks() as check:
     os.mkdir("out")
     os.mkdir("elsewhere")
     out, elsewhere = os.path.abspath("out"), os.path.abspath("elsewhere")
-    grants = [f"net=127.0.0.1:{server.server_port}", "secret=key", f"write={out}/*"]
-    options = ["--secret", "key=file:key"]
+    grants = [f"net=127.0.0.1:{server.server_port}", "secret=key", "secret=pin", f"write={out}/*"]
+    os.environ["PIN"] = PIN
+    options = ["--secret", "key=file:key", "--secret", "pin=env:PIN"]
     for grant in grants:
         options += ["--allow", grant]
     host = check.host("host", ["agent.lua"], options=options)
@@ -194,6 +210,13 @@ with Checks() as check:
                "a secret cannot be kept or sent", got)
     check.eventually(lambda: "the secret is haggle.secret (key)" in host.said(), "nor printed",
                      detail=host.said)
+    got = host.body(name, "http/1.0/echo", {"url": f"{base}/echo?9000"})
+    check.that(got["left"] == "" and got["upper"] == "[secret pin]" and PIN not in got["names"],
+               "nor in any other form of an answer", got)
+    began = time.monotonic()
+    got = host.body(name, "http/1.0/echo", {"url": f"{base}/echo?900000"})
+    check.that(got.get("code") == "too_large" and time.monotonic() - began < 5,
+               "and an answer full of it takes no time", (got, time.monotonic() - began))
     got = host.body(name, "http/1.0/leak", {"url": f"{base}/leak"})
     check.that(got["code"] == "denied" and SECRET not in got["why"] and "[secret key]" in got["why"],
                "nor is it in the name of a host that it was redirected to", got)
