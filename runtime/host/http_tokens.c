@@ -108,14 +108,24 @@ static bool is_same(struct hgl_bytes a, struct hgl_bytes b)
   return differ == 0;
 }
 
+/* Whoever shows none does not guess. */
+static int count_wrong(struct hgl_http_guard *guard, struct hgl_bytes token, uint64_t origin,
+                       int64_t now_ms, struct hgl_err *err)
+{
+  if (!token.size) return hgl_fail(err, HGL_DENIED, "no token");
+  struct hgl_wrong_tokens *wrong = place_of(guard, origin, now_ms);
+  if (wrong->since_ms && wrong->count >= HGL_TOKEN_WRONG_MAX)
+    return hgl_fail(err, HGL_LIMIT, "too many wrong tokens");
+  if (!wrong->since_ms) wrong->since_ms = now_ms > 0 ? now_ms : 1;
+  wrong->count++;
+  return hgl_fail(err, HGL_DENIED, "a wrong token");
+}
+
 int hgl_http_token_check(struct hgl_http_guard *guard, const char *data, const char *agent,
                          struct hgl_bytes token, uint64_t origin, int64_t now_ms,
                          const struct hgl_random *random, struct hgl_err *err)
 {
-  struct hgl_wrong_tokens *wrong = place_of(guard, origin, now_ms);
   struct hgl_buf right;
-  if (wrong->since_ms && wrong->count >= HGL_TOKEN_WRONG_MAX)
-    return hgl_fail(err, HGL_LIMIT, "too many wrong tokens");
   hgl_buf_init(&right, HGL_TOKEN_TEXT_SIZE + 2);
   int status = hgl_http_token(data, agent, false, random, &right, err);
   if (status == -HGL_DENIED) { /* a file that others may read proves nothing */
@@ -123,15 +133,8 @@ int hgl_http_token_check(struct hgl_http_guard *guard, const char *data, const c
     memcpy(text, err->message, sizeof text);
     status = hgl_fail(err, HGL_IO, "%s", text);
   }
-  if (!status && !is_same(hgl_buf_bytes(&right), token)) {
-    if (!token.size) { /* whoever shows none does not guess */
-      status = hgl_fail(err, HGL_DENIED, "no token");
-    } else {
-      if (!wrong->since_ms) wrong->since_ms = now_ms > 0 ? now_ms : 1;
-      wrong->count++;
-      status = hgl_fail(err, HGL_DENIED, "a wrong token");
-    }
-  }
+  if (!status && !is_same(hgl_buf_bytes(&right), token))
+    status = count_wrong(guard, token, origin, now_ms, err);
   if (right.data) hgl_wipe(right.data, right.size);
   hgl_buf_deinit(&right);
   return status;

@@ -34,8 +34,9 @@ struct hgl_http_guard {
   struct hgl_wrong_tokens wrong[HGL_TOKEN_ORIGINS];
 };
 
-/* HGL_DENIED: it is not the agent's; HGL_LIMIT: this origin has shown too many such. The comparison
- * takes the same time whatever differs. */
+/* HGL_DENIED: it is not the agent's; HGL_LIMIT: likewise, and this origin has shown too many such.
+ * Who shows the right one is never refused for what others at the same address have shown, such as
+ * that of a proxy. The comparison takes the same time whatever differs. */
 int hgl_http_token_check(struct hgl_http_guard *guard, const char *data, const char *agent,
                          struct hgl_bytes token, uint64_t origin, int64_t now_ms,
                          const struct hgl_random *random, struct hgl_err *err) HGL_NODISCARD;
