@@ -80,13 +80,26 @@ static void release(struct hgl_http_call *call)
 /* Ending -----------------------------------------------------------------------------------------
  */
 
+static bool is_redirect(const struct hgl_http_call *call)
+{
+  int status = call->head.status;
+  struct hgl_bytes location;
+  return call->redirects_max > 0 && call->head.complete &&
+         (status == 301 || status == 302 || status == 303 || status == 307 || status == 308) &&
+         hgl_http_head_get(&call->head, "location", &location);
+}
+
+/* Where a redirect leads to is the server's to say, who may say what it was sent: that is for
+ * whoever made the request, not for the log. */
 static void log_end(const struct hgl_http_call *call, const struct hgl_err *why)
 {
   const struct hgl_log *log = call->client->config.log;
-  const char *method = call->message.method, *host = call->url.host;
+  const char *method = call->message.method;
+  bool redirected = is_redirect(call) || call->redirects_left < call->redirects_max;
+  const char *host = redirected ? "(redirected)" : call->url.host;
   if (why)
-    hgl_log(log, HGL_LOG_DEBUG, "http", "%s %s:%d: %s: %s", method, host, call->url.port,
-            hgl_code_name(why->code), why->message);
+    hgl_log(log, HGL_LOG_DEBUG, "http", "%s %s:%d: %s%s%s", method, host, call->url.port,
+            hgl_code_name(why->code), redirected ? "" : ": ", redirected ? "" : why->message);
   else
     hgl_log(log, HGL_LOG_DEBUG, "http", "%s %s:%d: %d, %zu bytes", method, host, call->url.port,
             call->head.status, call->body.size);
@@ -140,15 +153,6 @@ static void answer(struct hgl_http_call *call)
 
 /* One exchange after the other -------------------------------------------------------------------
  */
-
-static bool is_redirect(const struct hgl_http_call *call)
-{
-  int status = call->head.status;
-  struct hgl_bytes location;
-  return call->redirects_max > 0 && call->head.complete &&
-         (status == 301 || status == 302 || status == 303 || status == 307 || status == 308) &&
-         hgl_http_head_get(&call->head, "location", &location);
-}
 
 static int ask_host(const struct hgl_http_call *call, const struct hgl_http_url *url,
                     struct hgl_err *err)

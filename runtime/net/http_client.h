@@ -96,7 +96,8 @@ struct hgl_http_limits { /* 0: those above */
 struct hgl_http_config {
   struct hgl_loop *loop;
   const struct hgl_clock *clock;
-  const struct hgl_log *log; /* debug lines: method, host and outcome; no paths, headers, bodies */
+  const struct hgl_log *log; /* debug lines: method, host and outcome; no paths, headers, bodies,
+                                and no hosts that servers name */
   const char *trust;         /* PEM file of authorities besides the system's, or NULL */
   const char *user_agent;    /* "haggle/1.2.3" */
   const char *const

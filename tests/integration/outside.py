@@ -165,7 +165,7 @@ with Checks() as check:
     out, elsewhere = os.path.abspath("out"), os.path.abspath("elsewhere")
     grants = [f"net=127.0.0.1:{server.server_port}", "secret=key", "secret=pin", f"write={out}/*"]
     os.environ["PIN"] = PIN
-    options = ["--secret", "key=file:key", "--secret", "pin=env:PIN"]
+    options = ["--log-level", "debug", "--secret", "key=file:key", "--secret", "pin=env:PIN"]
     for grant in grants:
         options += ["--allow", grant]
     host = check.host("host", ["agent.lua"], options=options)
