@@ -1,5 +1,9 @@
 /* host.write and host.remove: the request is {path, content} or {path}, the answer true. Both may
- * be repeated: a process that died may have done them. */
+ * be repeated: a process that died may have done them.
+ *
+ * What is done to one path is done in the order of the calls. A thread cannot be stopped: one whose
+ * agent has gone on, because its time was over or it was restarted, would put an older content in
+ * the place of a newer one, or write to the same file on the way to it. */
 #include "host/file.h"
 #include "host/services.h"
 
@@ -8,8 +12,11 @@
 
 enum { PATH_SIZE_MAX = 4096 };
 
-struct work {
-  struct hgl_services *services; /* NULL: nobody waits for it any more */
+struct hgl_file_work {
+  struct hgl_services *services;      /* NULL: they are gone */
+  struct hgl_file_work *next, **link; /* in services->files */
+  struct hgl_file_work *follower;     /* begins when this is over */
+  bool begun, cancelled;              /* cancelled: nobody waits for it any more */
   uint64_t ticket;
   char *path;
   size_t folder_size;
@@ -53,8 +60,12 @@ static int check(void *user, const struct hgl_call *call, bool *repeatable, stru
   return get_path(call, &path, &folder_size, err);
 }
 
-static void destroy(struct work *work)
+static void destroy(struct hgl_file_work *work)
 {
+  if (work->link) {
+    *work->link = work->next;
+    if (work->next) work->next->link = work->link;
+  }
   hgl_free(work->path);
   hgl_buf_deinit(&work->content);
   hgl_free(work);
@@ -63,7 +74,7 @@ static void destroy(struct work *work)
 /* On a thread of the pool. */
 static void do_work(void *user)
 {
-  struct work *work = user;
+  struct hgl_file_work *work = user;
   int status = work->removes
                    ? hgl_file_remove_confined(work->path, work->folder_size, &work->err)
                    : hgl_file_write_confined(work->path, work->folder_size,
@@ -72,17 +83,68 @@ static void do_work(void *user)
   if (!status || gone) work->err.code = HGL_OK;
 }
 
-static void done(void *user)
+static void done(void *user);
+
+static int begin(struct hgl_file_work *work, struct hgl_err *err)
 {
-  static const uint8_t yes = 0xf5;
-  struct work *work = user;
-  if (work->services)
-    hgl_host_call_done(work->services->host, work->ticket, hgl_bytes(&yes, 1),
-                       work->err.code ? &work->err : NULL);
-  destroy(work);
+  work->begun = true;
+  return hgl_loop_work(work->services->config.loop, do_work, done, work, err);
 }
 
-static int take_content(const struct hgl_call *call, struct work *work, struct hgl_err *err)
+static void tell(const struct hgl_file_work *work)
+{
+  static const uint8_t yes = 0xf5;
+  if (!work->services || work->cancelled) return;
+  hgl_host_call_done(work->services->host, work->ticket, hgl_bytes(&yes, 1),
+                     work->err.code ? &work->err : NULL);
+}
+
+static void done(void *user)
+{
+  for (struct hgl_file_work *work = user, *next; work; work = next) {
+    tell(work);
+    next = work->follower;
+    destroy(work);
+    if (next && !next->cancelled && begin(next, &next->err) == 0) return;
+  }
+}
+
+static struct hgl_file_work *last_of(const struct hgl_services *services, const char *path)
+{
+  struct hgl_file_work *work = services->files;
+  while (work && strcmp(work->path, path) != 0) work = work->next;
+  return work;
+}
+
+/* Takes the work unless it fails. */
+static int begin_in_turn(struct hgl_file_work *work, struct hgl_err *err)
+{
+  struct hgl_services *services = work->services;
+  struct hgl_file_work *before = last_of(services, work->path);
+  int status = before ? 0 : begin(work, err);
+  if (status) return status;
+  if (before) before->follower = work;
+  work->next = services->files;
+  work->link = &services->files;
+  if (work->next) work->next->link = &work->next;
+  services->files = work;
+  return 0;
+}
+
+void hgl_file_works_leave(struct hgl_services *services)
+{
+  for (struct hgl_file_work *work; (work = services->files);) {
+    services->files = work->next;
+    if (work->next) work->next->link = &services->files;
+    work->link = NULL;
+    work->services = NULL;
+    work->follower = NULL;
+    if (!work->begun) destroy(work);
+  }
+}
+
+static int take_content(const struct hgl_call *call, struct hgl_file_work *work,
+                        struct hgl_err *err)
 {
   struct hgl_cbor_reader in;
   struct hgl_bytes content;
@@ -97,10 +159,10 @@ static int start(void *user, const struct hgl_call *call, bool removes, uint64_t
                  struct hgl_err *err)
 {
   struct hgl_services *services = user;
-  struct work *work = hgl_zalloc(sizeof *work);
+  struct hgl_file_work *work = hgl_zalloc(sizeof *work);
   struct hgl_bytes path = {0};
   if (!work) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  *work = (struct work){
+  *work = (struct hgl_file_work){
       .services = services, .ticket = ticket, .removes = removes, .repeated = call->repeated};
   hgl_buf_init(&work->content, HGL_BODY_SIZE_MAX);
   hgl_id_format(&call->id, work->mark);
@@ -108,7 +170,7 @@ static int start(void *user, const struct hgl_call *call, bool removes, uint64_t
   if (!status && !removes) status = take_content(call, work, err);
   if (!status && !(work->path = hgl_strndup((const char *)path.data, path.size)))
     status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  if (!status) status = hgl_loop_work(services->config.loop, do_work, done, work, err);
+  if (!status) status = begin_in_turn(work, err);
   if (status)
     destroy(work);
   else
@@ -128,10 +190,10 @@ static int start_remove(void *user, const struct hgl_call *call, uint64_t ticket
   return start(user, call, true, ticket, work, err);
 }
 
-/* It goes on: a thread is at it. */
+/* What has begun goes on: a thread is at it. */
 static void cancel(void *user, void *work)
 {
-  ((struct work *)work)->services = NULL;
+  ((struct hgl_file_work *)work)->cancelled = true;
 }
 
 const struct hgl_service hgl_write_service = {"write", check, start_write, cancel, NULL};

@@ -19,6 +19,7 @@ int hgl_services_create(const struct hgl_services_config *config, struct hgl_ser
 
 void hgl_services_destroy(struct hgl_services *services)
 {
+  if (services) hgl_file_works_leave(services);
   hgl_free(services);
 }
 

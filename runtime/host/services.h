@@ -30,7 +30,10 @@ struct hgl_services {
   struct hgl_services_config config;
   struct hgl_host *host;
   struct hgl_service list[4];
+  struct hgl_file_work *files; /* file_service.c: what is not over yet, the newest first */
 };
+/* What a thread is at goes on; nobody is told. */
+void hgl_file_works_leave(struct hgl_services *services);
 extern const struct hgl_service hgl_http_service, hgl_write_service, hgl_remove_service;
 /* Whether the agent's grants permit the host that the request's URL names: HGL_DENIED names the one
  * to add. When a request is sent this is asked of every address and redirect as well. */
