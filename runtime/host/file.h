@@ -13,7 +13,8 @@ int hgl_file_read(const char *path, size_t size_max, struct hgl_buf *out,
  * the folder that the first `folder_size` bytes of the path name (0: such links are followed). */
 int hgl_file_read_confined(const char *path, size_t folder_size, size_t size_max,
                            struct hgl_buf *out, struct hgl_err *err) HGL_NODISCARD;
-/* The same, for secrets: HGL_DENIED, with advice, when group or others may read or write it. */
+/* The same, for secrets: HGL_DENIED, with advice, when group or others may read or write it and it
+ * is no credential that systemd keeps. */
 int hgl_file_read_secret(const char *path, size_t size_max, struct hgl_buf *out,
                          struct hgl_err *err) HGL_NODISCARD;
 /* Makes or replaces a file on behalf of an agent, whole and durable, with the mode that it has;

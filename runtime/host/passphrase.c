@@ -17,27 +17,12 @@ static int take_environment(struct hgl_buf *out)
   return unsetenv("HAGGLE_PASSPHRASE");
 }
 
-/* systemd's credentials lie where it alone decides who may read them, and show the mode of their
- * access lists. */
-static bool is_credential(const char *file)
-{
-  const char *folder = getenv("CREDENTIALS_DIRECTORY");
-  size_t size = folder && *folder == '/' ? strlen(folder) : 0;
-  return size && strncmp(file, folder, size) == 0 && file[size] == '/' && !strstr(file, "/../");
-}
-
-static int read_secret(const char *file, struct hgl_buf *out, struct hgl_err *err)
-{
-  return is_credential(file) ? hgl_file_read(file, SIZE_MAX_BYTES, out, err)
-                             : hgl_file_read_secret(file, SIZE_MAX_BYTES, out, err);
-}
-
 int hgl_passphrase_get(struct hgl_passphrase *passphrase, const char *file, struct hgl_err *err)
 {
   struct hgl_buf *memory = &passphrase->memory;
   hgl_buf_init(memory, SIZE_MAX_BYTES);
   int status = hgl_buf_reserve(memory, SIZE_MAX_BYTES) ? 0 : hgl_buf_check(memory, err);
-  if (status == 0 && file) status = read_secret(file, memory, err);
+  if (status == 0 && file) status = hgl_file_read_secret(file, SIZE_MAX_BYTES, memory, err);
   if (status == 0 && !file && take_environment(memory))
     status = hgl_fail(err, HGL_INTERNAL, "the environment cannot be changed");
   if (status == 0) status = hgl_buf_check(memory, err);

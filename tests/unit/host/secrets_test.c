@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -114,11 +115,12 @@ static void a_secret_is_read_from_the_credentials_of_the_unit(void **state)
 {
   struct fixture *f = *state;
   struct hgl_err err;
-  char path[128];
+  char path[128], folder[PATH_MAX];
   snprintf(path, sizeof path, "%s/key", f->folder);
-  put_file(path, "credential", 0400);
+  put_file(path, "credential", 0440); /* as its access list has it look */
   assert_refused(f, "a=credential:key", HGL_NOT_FOUND, "LoadCredential=");
-  setenv("CREDENTIALS_DIRECTORY", f->folder, 1);
+  assert_non_null(realpath(f->folder, folder));
+  setenv("CREDENTIALS_DIRECTORY", folder, 1);
   assert_ok(add(f, "a=credential:key", &err));
   assert_value(f, "a", "credential");
   assert_refused(f, "b=credential:../key", HGL_INVALID, "without its path");
