@@ -24,7 +24,6 @@ enum {
   SIZE_MAX_MOST = HGL_BODY_SIZE_MAX - HGL_HTTP_HEADERS_SIZE_MAX - 4096,
   PARTS_MAX = 16,
   SECRETS_MAX = 32,                    /* parts of one request that are secrets */
-  REDACTED_SIZE_LEAST = 4,             /* shorter ones would be found everywhere */
   KEY_TEXT_SIZE = 2 * HGL_ID_SIZE + 3, /* an id in quotes */
 };
 
@@ -399,7 +398,7 @@ struct places {
 static size_t find_secret(const struct work *work, size_t which, struct hgl_bytes text, size_t from)
 {
   const struct hgl_buf *value = &work->secrets[which].folded;
-  if (value->size < REDACTED_SIZE_LEAST) return SIZE_MAX;
+  if (value->size == 0) return SIZE_MAX; /* it could not be read */
   const uint8_t *found = memmem(text.data + from, text.size - from, value->data, value->size);
   return found ? (size_t)(found - text.data) : SIZE_MAX;
 }

@@ -100,7 +100,12 @@ static int read_source(const char *source, struct hgl_buf *out, struct hgl_err *
   if (out->size && out->data[out->size - 1] == '\n') out->size--;
   if (out->size && out->data[out->size - 1] == '\r') out->size--;
   if ((status = hgl_buf_check(out, err))) return status;
-  return out->size ? 0 : hgl_fail(err, HGL_INVALID, "it is empty");
+  if (out->size == 0) return hgl_fail(err, HGL_INVALID, "it is empty");
+  if (out->size >= HGL_SECRET_VALUE_SIZE_LEAST) return 0;
+  return hgl_fail(err, HGL_INVALID,
+                  "it has fewer than %d bytes, so that it could not be told from other text that a "
+                  "server sends back",
+                  HGL_SECRET_VALUE_SIZE_LEAST);
 }
 
 int hgl_secrets_get(const struct hgl_secrets *secrets, struct hgl_bytes name, struct hgl_buf *out,

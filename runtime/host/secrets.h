@@ -10,6 +10,7 @@ struct hgl_secrets;
 
 enum {
   HGL_SECRET_NAME_SIZE_MAX = 64,
+  HGL_SECRET_VALUE_SIZE_LEAST = 4, /* shorter ones would be found everywhere in answers */
   HGL_SECRET_VALUE_SIZE_MAX = 8 << 10,
 };
 
@@ -24,7 +25,7 @@ int hgl_secrets_add(struct hgl_secrets *secrets, const char *text,
 bool hgl_secrets_has(const struct hgl_secrets *secrets, struct hgl_bytes name);
 /* Appends the value, without a line break at its end: hgl_secret_wipe it. HGL_NOT_FOUND: there is
  * no such secret, or what it is read from is gone; HGL_DENIED: others may read its file;
- * HGL_INVALID: it is empty or too long. */
+ * HGL_INVALID: it is empty or too short; HGL_TOO_LARGE. */
 int hgl_secrets_get(const struct hgl_secrets *secrets, struct hgl_bytes name, struct hgl_buf *out,
                     struct hgl_err *err) HGL_NODISCARD;
 /* Ends a buffer that holds one. It must have been made large enough at once: growing leaves copies

@@ -78,9 +78,9 @@ static void a_secret_is_read_from_a_file_whenever_it_is_used(void **state)
   char path[128], text[160];
   snprintf(path, sizeof path, "%s/key", f->folder);
   snprintf(text, sizeof text, "weather=file:%s", path);
-  put_file(path, "abc\n", 0600);
+  put_file(path, "abcd\n", 0600);
   assert_ok(add(f, text, &err));
-  assert_value(f, "weather", "abc");
+  assert_value(f, "weather", "abcd");
   put_file(path, "changed\r\n", 0400);
   assert_value(f, "weather", "changed");
   assert_true(hgl_secrets_has(f->secrets, hgl_text("weather")));
@@ -109,6 +109,8 @@ static void a_secret_is_read_from_the_environment(void **state)
   assert_value(f, "a", "from outside");
   setenv("HGL_TEST_SECRET", "", 1);
   assert_refused(f, "b=env:HGL_TEST_SECRET", HGL_INVALID, "empty");
+  setenv("HGL_TEST_SECRET", "abc\n", 1);
+  assert_refused(f, "b=env:HGL_TEST_SECRET", HGL_INVALID, "fewer than 4 bytes");
 }
 
 static void a_secret_is_read_from_the_credentials_of_the_unit(void **state)
