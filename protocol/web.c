@@ -298,7 +298,8 @@ int hgl_web_head_parse(uint8_t *text, size_t size, struct hgl_web_head *out, str
 int hgl_web_header_check(struct hgl_bytes name, struct hgl_bytes value, struct hgl_err *err)
 {
   static const char *const ours[] = {"connection", "content-length", "transfer-encoding", "date",
-                                     "keep-alive", "upgrade",        "trailer",           "te"};
+                                     "keep-alive", "upgrade",        "trailer",           "te",
+                                     "set-cookie"}; /* it would count for all agents */
   if (!is_token(name))
     return hgl_fail(err, HGL_INVALID, "'%.*s' is no header's name", HGL_STR(name));
   for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)

@@ -9,17 +9,27 @@ struct waiting {
   struct hgl_http_wait *wait; /* NULL: it is answered within the call */
 };
 
-/* What an agent sends is for whoever asked: no browser is to take it for something else. */
+/* What an agent sends is for whoever asked. All agents of a host are one origin to a browser: a
+ * page of one gets an origin of its own instead, and reads nothing of the others; nor is it taken
+ * for another type of content than it says. */
+static const struct {
+  const char *name, *value;
+} guards[] = {
+    {"x-content-type-options", "nosniff"},
+    {"content-security-policy", "sandbox allow-downloads allow-forms allow-popups allow-scripts"}};
+
+enum { GUARDS = sizeof guards / sizeof *guards };
+
 static void answered(void *user, const struct hgl_web_answer *answer)
 {
   struct waiting *waiting = user;
-  struct hgl_web_field headers[HGL_WEB_HEADERS_MAX + 4];
+  struct hgl_web_field headers[HGL_WEB_HEADERS_MAX + 2 + GUARDS];
   struct hgl_web_answer guarded = *answer;
   size_t count = answer->header_count;
   if (count > HGL_WEB_HEADERS_MAX + 2) count = HGL_WEB_HEADERS_MAX + 2;
   if (count) memcpy(headers, answer->headers, count * sizeof *headers);
-  headers[count++] = (struct hgl_web_field){hgl_text("x-content-type-options"),
-                                            hgl_text("nosniff")};
+  for (size_t i = 0; i < GUARDS; i++)
+    headers[count++] = (struct hgl_web_field){hgl_text(guards[i].name), hgl_text(guards[i].value)};
   guarded.headers = headers;
   guarded.header_count = count;
   waiting->asked->user = NULL;

@@ -88,6 +88,10 @@ with Checks() as check:
     status, headers, body = ask(port, "GET", "/agents/open/forecast?city=Gr%C3%A4z+1")
     check.that(status == 200 and json.loads(body)["city"] == "Gräz 1", "a handler answers", body)
     check.that(headers["Content-Type"] == "application/json", "in JSON", headers)
+    check.that(headers["Content-Security-Policy"].startswith("sandbox ") and
+               "same-origin" not in headers["Content-Security-Policy"] and
+               headers["X-Content-Type-Options"] == "nosniff",
+               "a page of an agent is an origin of its own", headers)
     status, headers, body = ask(port, "HEAD", "/agents/open/forecast")
     check.that(status == 200 and body == b"" and int(headers["Content-Length"]) > 5,
                "HEAD gets a length and no body", headers)

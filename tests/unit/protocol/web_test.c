@@ -245,6 +245,7 @@ static void headers_of_answers_are_checked(void **state)
   assert_fails(HGL_INVALID, hgl_web_header_check(hgl_text("X Y"), hgl_text("a"), &err));
   assert_fails(HGL_INVALID, hgl_web_header_check(hgl_text(""), hgl_text("a"), &err));
   assert_fails(HGL_INVALID, hgl_web_header_check(hgl_text("content-LENGTH"), hgl_text("1"), &err));
+  assert_fails(HGL_INVALID, hgl_web_header_check(hgl_text("Set-Cookie"), hgl_text("a=b"), &err));
   assert_true(hgl_web_is_json(hgl_text("Application/JSON; charset=utf-8")));
   assert_true(hgl_web_is_json(hgl_text("application/problem+json")));
   assert_false(hgl_web_is_json(hgl_text("text/json")));
