@@ -1,7 +1,7 @@
 /* A node: one host with everything around it that touches the world, wired together. What `haggle
  * run` runs; others that need whole hosts in their process (the benchmark) use it as well.
  *
- * Built in the order of the fields of struct hgl_node (node.c) and torn down in reverse. Loop
+ * Built in the order of the fields of struct hgl_node and torn down in reverse. Loop
  * thread. */
 #ifndef HGL_HOST_NODE_H
 #define HGL_HOST_NODE_H
