@@ -87,7 +87,8 @@ struct hgl_dial {
 };
 
 struct hgl_net {
-  struct hgl_net_config config;
+  struct hgl_net_config config; /* only `trust`, a copy, is read of its texts later on */
+  char *trust;                  /* or NULL */
   uv_loop_t *uv;
   struct lws_context *context; /* set to NULL by libwebsockets once it is all gone */
   struct lws_vhost *vhost;     /* takes what comes in, dials ws */

@@ -382,8 +382,11 @@ int hgl_net_create(const struct hgl_net_config *config, struct hgl_net **out, st
   net->timer.data = net;
   net->open_handles = 1;
   int status = 0;
+  if (config->trust && !(net->trust = hgl_strndup(config->trust, strlen(config->trust))))
+    status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  net->config.trust = net->trust;
   /* First the port: the failure that happens. */
-  if (config->listen_address) status = start_listening(net, err);
+  if (status == 0 && config->listen_address) status = start_listening(net, err);
   if (status == 0) status = create_tls(net, err);
   if (status == 0) status = create_context(net, err);
   if (status == 0) status = create_vhost(net, err);
@@ -437,6 +440,7 @@ void hgl_net_destroy(struct hgl_net *net)
   if (lws_log == net->config.log) lws_log = NULL;
   hgl_map_deinit(&net->by_peer);
   hgl_map_deinit(&net->dials_by_peer);
+  hgl_free(net->trust);
   hgl_free(net);
 }
 

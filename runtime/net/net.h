@@ -63,7 +63,8 @@ struct hgl_net_config {
   void *user;
 };
 
-/* HGL_IN_USE: the port is taken (says by which address). */
+/* The configuration's texts are borrowed for the call, what its pointers lead to for the net's
+ * life. HGL_IN_USE: the port is taken (says by which address). */
 int hgl_net_create(const struct hgl_net_config *config, struct hgl_net **out,
                    struct hgl_err *err) HGL_NODISCARD;
 /* Closes every session (session_down is called for each) and runs the loop until they are gone. */

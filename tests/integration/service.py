@@ -237,6 +237,23 @@ def options_alone(check):
                    f"{option} is refused", done)
 
 
+def trust(check):
+    """What a host file says counts for later dials, too, when the file was read again meanwhile."""
+    write("alone.lua", 'agent.on("x/1.0/ask", function(m) m:reply("is", { n = 1 }) end)')
+    there = check.host("there", ["alone.lua"], options=["--tls", "self-signed"])
+    text = """return { %s trust = "there/tls-certificate.pem",
+      agents = { { name = "alone", script = "alone.lua" } } }"""
+    write("trusting.lua", text % "")
+    host = check.host("trusting", options=["--config", "trusting.lua"])
+    host.signal(signal.SIGHUP)
+    check.eventually(lambda: "nothing differs" in host.said(), "its file is read again")
+    write("trusting.lua", text % f'join = {{ "{there.url.partition("#")[0]}" }},')
+    host.signal(signal.SIGHUP)
+    check.eventually(lambda: host.call("peers"), "it joins a host whose certificate it trusts",
+                     detail=host.said)
+    check.that(host.stop() == 0 and there.stop() == 0, "and both end well")
+
+
 def rotation(check):
     write("chatty.lua", """
 agent.on("chatty/1.0/say", function(m)
@@ -277,6 +294,7 @@ def main():
         check.that(host.stop() == 0, "it ends well")
         check.that(manager.wait("STOPPING=1", since), "and says that it stops")
         options_alone(check)
+        trust(check)
         rotation(check)
         check.stop_all()
 
