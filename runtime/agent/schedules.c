@@ -165,13 +165,14 @@ static int64_t next_by_cron(struct timer *timer, int64_t now_ms)
   return reckon(timer->cron.when, timer->cron.zone, now_ms);
 }
 
-/* Late ones once: the next is in the future, with an interval on the grid of the schedule. */
+/* Late ones once: the next is in the future, with an interval on the grid of the schedule. A clock
+ * that was set back by much while the call waited had been wrong when it was due. */
 int64_t schedule_next_ms(struct timer *timer)
 {
-  int64_t now_ms = timer->agent->host->now_ms, due_ms = timer->due.due;
+  int64_t now_ms = timer->agent->host->now_ms, due_ms = timer->due.due, late = now_ms - due_ms;
   if (timer->every_ms == TIMER_BY_CRON)
-    return next_by_cron(timer, now_ms > due_ms ? now_ms : due_ms);
-  int64_t late = now_ms - due_ms;
+    return next_by_cron(timer, late > 0 || late <= -CLOCK_WAS_WRONG_MS ? now_ms : due_ms);
+  if (late <= -timer->every_ms) return now_ms + timer->every_ms;
   return due_ms + (late > 0 ? late / timer->every_ms + 1 : 1) * timer->every_ms;
 }
 

@@ -116,6 +116,35 @@ static void a_clock_that_was_wrong_by_days_begins_anew(void **unused)
   world_deinit(&world);
 }
 
+/* What was due by the wrong clock waits until the agent goes on, under the right one. */
+static void a_clock_set_back_while_a_call_waits_does_not_stop_the_schedule(void **unused)
+{
+  static const char *const schedules[] = {
+      "agent.every('tick', { cron = '0 * * * *' }, function() state.n = (state.n or 0) + 1 end)\n"
+      "agent.on('clerk/1.0/ask', function(m) m:reply('told', { n = state.n or 0 }) end)\n",
+      "agent.every('tick', '1h', function() state.n = (state.n or 0) + 1 end)\n"
+      "agent.on('clerk/1.0/ask', function(m) m:reply('told', { n = state.n or 0 }) end)\n"};
+  for (size_t i = 0; i < 2; i++) {
+    struct hgl_err err;
+    struct world world;
+    struct node *a;
+    begin(&world, &a, schedules[i]);
+    world.time.wall_ms += 48 * (int64_t)HOUR_MS;
+    world_advance(&world, MINUTE_MS);
+    assert_int_equal(count(a), 1); /* late, once; the next is due by the wrong clock */
+    assert_ok(hgl_host_pause_agent(a->host, "x", &err));
+    world_advance(&world, HOUR_MS);
+    world.time.wall_ms -= 48 * (int64_t)HOUR_MS;
+    world_advance(&world, MINUTE_MS);
+    assert_ok(hgl_host_resume_agent(a->host, "x", &err));
+    world_advance(&world, MINUTE_MS);
+    assert_int_equal(count(a), 2);
+    world_advance(&world, HOUR_MS);
+    assert_int_equal(count(a), 3);
+    world_deinit(&world);
+  }
+}
+
 static void a_schedule_goes_on_while_its_agent_sleeps(void **unused)
 {
   struct world world;
@@ -159,6 +188,7 @@ int main(void)
       cmocka_unit_test(a_changed_line_counts_from_now),
       cmocka_unit_test(a_clock_put_back_a_little_brings_nothing_twice),
       cmocka_unit_test(a_clock_that_was_wrong_by_days_begins_anew),
+      cmocka_unit_test(a_clock_set_back_while_a_call_waits_does_not_stop_the_schedule),
       cmocka_unit_test(a_schedule_goes_on_while_its_agent_sleeps),
       cmocka_unit_test(a_zone_that_cannot_be_read_stops_the_script_and_loses_nothing),
   };
