@@ -8,7 +8,8 @@
 
 enum {
   MEMORY_MAX = 64 << 20,     /* of the part that is read */
-  RESULT_SIZE_MAX = 2 << 20, /* about, of JSON */
+  RESULT_SIZE_MAX = 2 << 20, /* of JSON; the entry that goes beyond is the last */
+  ENTRY_SIZE = 16,           /* about: quotes, commas, a number */
 };
 
 struct looking {
@@ -18,6 +19,17 @@ struct looking {
 
 static int describe(struct looking *looking, const struct hgl_state_value *value, size_t depth,
                     json_t **out, struct hgl_err *err);
+
+/* Of a text, as JSON writes it. */
+static size_t written_size(struct hgl_bytes text)
+{
+  size_t size = text.size;
+  for (size_t i = 0; i < text.size; i++) {
+    uint8_t c = text.data[i];
+    size += c < 0x20 ? 5 : c == '"' || c == '\\';
+  }
+  return size;
+}
 
 /* ---- scalars: as the JSON projection has them ---- */
 
@@ -113,6 +125,7 @@ static int add_entry(struct looking *looking, json_t *to, const struct hgl_state
                      const struct hgl_state_value *value, size_t depth, struct hgl_err *err)
 {
   json_t *item = NULL;
+  if (!key->is_int) looking->size += written_size(key->text);
   int status = describe(looking, value, depth + 1, &item, err);
   if (status) return status;
   return json_is_array(to) ? append(to, item, err) : put_key(to, key, item, err);
@@ -160,10 +173,10 @@ static int describe_table(struct looking *looking, struct hgl_state_node *node, 
 static int describe(struct looking *looking, const struct hgl_state_value *value, size_t depth,
                     json_t **out, struct hgl_err *err)
 {
-  looking->size += 16;
+  looking->size += ENTRY_SIZE;
   if (value->kind == HGL_STATE_TABLE) return describe_table(looking, value->node, depth, out, err);
-  if (value->kind == HGL_STATE_TEXT || value->kind == HGL_STATE_BYTES)
-    looking->size += value->bytes.size;
+  if (value->kind == HGL_STATE_TEXT) looking->size += written_size(value->bytes);
+  if (value->kind == HGL_STATE_BYTES) looking->size += value->bytes.size / 3 * 4;
   return describe_scalar(value, out, err);
 }
 

@@ -48,6 +48,38 @@ static void parts_are_shown_in_the_projection(void **state)
   world_deinit(&world);
 }
 
+/* Long keys, and texts that JSON writes longer than they are, count for what they take. */
+static void what_is_shown_fits_an_answer(void **state)
+{
+  static const char script[] =
+      "agent.on('x/1.0/fill', function(m)\n"
+      "  state.parts = (state.parts or 0) + 1\n"
+      "  local part = {}\n"
+      "  for i = 1, 500 do part[('k'):rep(390) .. i] = ('\\1'):rep(800) end\n"
+      "  state['part' .. state.parts] = part\n"
+      "  m:reply('filled', {})\n"
+      "end)";
+  struct hgl_err err;
+  enum hgl_code code;
+  struct world world;
+  struct node *a;
+  json_t *result;
+  begin(&world, &a);
+  world_agent(a, "x", script, NULL);
+  for (int i = 0; i < 8; i++) {
+    json_t *reply = world_ask(a, "x", "x/1.0/fill", &code);
+    assert_non_null(reply);
+    json_decref(reply);
+  }
+  assert_ok(hgl_host_state(a->host, "x", hgl_text(""), 6, 100000, &result, &err));
+  char *text = json_dumps(result, JSON_COMPACT);
+  assert_in_range(strlen(present(text)), 1 << 20, 3 << 20);
+  assert_true(json_integer_value(json_object_get(result, "left_out")) > 0);
+  free(text);
+  json_decref(result);
+  world_deinit(&world);
+}
+
 static void what_is_left_out_is_said(void **state)
 {
   struct hgl_err err;
@@ -112,6 +144,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(parts_are_shown_in_the_projection),
       cmocka_unit_test(what_is_left_out_is_said),
+      cmocka_unit_test(what_is_shown_fits_an_answer),
       cmocka_unit_test(nothing_is_woken_and_bad_places_are_errors),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
