@@ -67,7 +67,7 @@ static int time_civil(lua_State *L)
 /* local_ms(year, month, day, hour, minute, second, ms): each is carried on into the next. */
 static int time_local_ms(lua_State *L)
 {
-  enum { AMOUNT_MAX = 1000000000 };
+  enum { AMOUNT_MAX = 1000000000 }; /* of years: in seconds it fits 64 bits, in ms it does not */
   int64_t amounts[7];
   for (int i = 0; i < 7; i++) {
     amounts[i] = luaL_optinteger(L, i + 1, i < 3);
@@ -75,7 +75,8 @@ static int time_local_ms(lua_State *L)
   }
   int64_t days = hgl_calendar_days(amounts[0], amounts[1], amounts[2]);
   int64_t seconds = days * HGL_DAY_S + amounts[3] * 3600 + amounts[4] * 60 + amounts[5];
-  lua_pushinteger(L, check_range(L, seconds * 1000 + amounts[6]));
+  bool far = seconds > 2 * HGL_CALENDAR_MAX_S || seconds < -2 * HGL_CALENDAR_MAX_S;
+  lua_pushinteger(L, check_range(L, far ? INT64_MAX : seconds * 1000 + amounts[6]));
   return 1;
 }
 

@@ -125,7 +125,8 @@ describe("time", function()
     for _, call in ipairs { "time.format, math.maxinteger", "time.format, -62135596800001",
       "time.fields, 1 << 62",
       "time.add, 253402300799999, { days = 1 }", "time.from, { year = 10000 }",
-        "time.format, 1.5" } do
+      "time.from, { year = 1000000000 }", "time.from, { year = -1000000000 }",
+      "time.from, { year = 1, month = -1000000000 }", "time.format, 1.5" } do
       expect { call, (inside("return pcall(" .. call .. ")")) }:equals { call, false }
     end
     expect(inside [[return time.format(253402300799999)]]):equals "9999-12-31T23:59:59.999Z"
