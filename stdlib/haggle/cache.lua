@@ -26,7 +26,7 @@ local function open(name, make)
   if not state[KEY][name] then
     if not make then return nil end
     -- order: number → key, from the oldest
-    state[KEY][name] = { entries = {}, order = {}, first = 1, last = 0, count = 0 }
+    state[KEY][name] = { entries = {}, order = {}, last = 0, count = 0 }
   end
   return state[KEY][name]
 end
@@ -39,9 +39,10 @@ local function drop(one, key)
   return true
 end
 
+-- The keys of state stand in order, so that the oldest is found however many numbers are gone.
 local function drop_oldest(one)
-  while one.order[one.first] == nil do one.first = one.first + 1 end
-  drop(one, one.order[one.first])
+  local _, key = next(one.order)
+  drop(one, key)
 end
 
 -- The value, or nil when there is none or its time is over.

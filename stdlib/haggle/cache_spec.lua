@@ -76,6 +76,16 @@ describe("haggle.cache", function()
       return store.count "x", order]]
     expect { count, order }:equals { 100, 100 }
   end)
+  it("finds the oldest however often others were put since", function()
+    expect { inside [[
+      store.put("x", "old", "1h", 1, { max = 2 })
+      state["haggle.cache"].x.last = 1000000000
+      store.put("x", "hot", "1h", 2, { max = 2 })
+      store.put("x", "new", "1h", 3, { max = 2 })
+      store.put("x", "newer", "1h", 4, { max = 2 })
+      return store.count "x", store.get("x", "old"), store.get("x", "hot"), store.get("x", "new"),
+        store.get("x", "newer")]] }:equals { 2, haggle.null, haggle.null, 3, 4 }
+  end)
   it("says what it does not take", function()
     for _, call in ipairs { "store.put, 'x', 'k', 'soon', 1",
       "store.put, 'x', 'k', '1m', 1, { max = 0 }",
