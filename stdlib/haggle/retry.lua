@@ -35,7 +35,8 @@ local function read(options)
   local on = {}
   for _, code in ipairs(options.on or PASSING) do on[code] = true end
   return {
-    attempts = number(options, "attempts", 3, 1), delay = haggle.duration(options.delay or "1s"),
+    attempts = math.floor(number(options, "attempts", 3, 1)),
+    delay = haggle.duration(options.delay or "1s"),
     factor = number(options, "factor", 2, 1), max = haggle.duration(options.max or "1m"),
     jitter = math.min(1, number(options, "jitter", 0.1, 0)), on = on,
   }

@@ -49,6 +49,12 @@ describe("retry.call", function()
     expect(#world:state("a").at):equals(3)
     expect(world:state("a").result):equals { why = "not yet", code = "timeout" }
   end)
+  it("tries whole times", function()
+    local world = call { good = 9, options = { attempts = 2.5, delay = "1s" } }
+    world:advance "1m"
+    expect(#world:state("a").at):equals(2)
+    expect(world:state("a").result):equals { why = "not yet", code = "timeout" }
+  end)
   it("does not try again what will not pass", function()
     expect(call({ good = 9, code = "refused" }):state("a").at):equals { 0 }
     local world = call { good = 9, code = "refused", options = { on = { "refused" } } }
