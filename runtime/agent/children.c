@@ -333,10 +333,22 @@ void child_hold(struct child *child, bool held)
   if (!held) agent_ready(child->agent);
 }
 
-static int make(struct child *child, struct agent **out, bool *found, struct hgl_err *err)
+bool child_begins_anew(const struct child *child)
+{
+  return child->broken || child->standing == PARKED;
+}
+
+const struct child *child_described(const struct child *child)
+{
+  return child->next ? child->next : child;
+}
+
+/* `as`: what it is described as. */
+static int make(struct child *child, struct child *as, struct agent **out, bool *found,
+                struct hgl_err *err)
 {
   struct agent *agent;
-  int status = agent_make(child, &agent, found, err);
+  int status = agent_make(as, &agent, found, err);
   if (status) return status;
   const struct agent *other = agent_by_key(child->host, &agent->key);
   if (other && other != child->agent) {
@@ -351,7 +363,7 @@ int child_try(struct child *child, struct hgl_err *err)
 {
   struct agent *agent;
   bool found;
-  int status = make(child, &agent, &found, err);
+  int status = make(child, child->next ? child->next : child, &agent, &found, err);
   if (!status) agent_destroy(agent);
   return status;
 }
@@ -388,7 +400,7 @@ static int begin(struct child *child, struct hgl_err *err)
   struct hgl_host *host = child->host;
   struct agent *agent;
   bool found, again = child->agent != NULL;
-  int status = make(child, &agent, &found, err);
+  int status = make(child, child, &agent, &found, err);
   if (status) return status;
   struct hgl_key before = again ? child->agent->key : agent->key;
   hgl_heap_remove(&host->restarts, &child->due);

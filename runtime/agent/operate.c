@@ -91,19 +91,21 @@ int hgl_host_stop_agent(struct hgl_host *host, const char *name, struct hgl_err 
   return child->standing == STOPPED ? 0 : send(child, STOP, err);
 }
 
+/* Of what it begins with: a description that waits takes the text, which is that of its file. */
 static int replace_script(struct child *child, struct hgl_bytes source, struct hgl_err *err)
 {
+  struct child *described = child->next ? child->next : child;
   struct hgl_err ignored;
   struct hgl_buf before;
-  bool reloads = child->reloads;
-  hgl_buf_init(&before, child->script->size);
-  hgl_buf_append(&before, child->script->text, child->script->size);
+  bool reloads = described->reloads;
+  hgl_buf_init(&before, described->script->size);
+  hgl_buf_append(&before, described->script->text, described->script->size);
   int status = hgl_buf_check(&before, err);
-  if (!status && source.size) status = child_set_script(child, source, err);
+  if (!status && source.size) status = child_set_script(described, source, err);
   if (!status && (status = child_try(child, err)) && source.size) {
-    if (child_set_script(child, hgl_buf_bytes(&before), &ignored))
+    if (child_set_script(described, hgl_buf_bytes(&before), &ignored))
       host_fatal(child->host, &ignored);
-    child->reloads = reloads;
+    described->reloads = reloads;
   }
   hgl_buf_deinit(&before);
   return status;
@@ -134,7 +136,7 @@ int hgl_host_agent_script(struct hgl_host *host, const char *name, const char **
 {
   struct child *child;
   int status = find(host, name, &child, err);
-  if (!status) *out = child->script_path;
+  if (!status) *out = child_described(child)->script_path;
   return status;
 }
 

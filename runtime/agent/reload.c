@@ -174,13 +174,22 @@ static int begin(struct agent *agent, struct hgl_err *err)
   return created ? 0 : agent_store_row(agent, err);
 }
 
+/* What it is described as from its next beginning on has this text, too, if it has this file. */
+static int give_next(struct child *child, struct hgl_err *err)
+{
+  struct child *next = child->next;
+  if (!next || strcmp(next->script_path, child->script_path) != 0) return 0;
+  return child_set_script(next, hgl_bytes(child->script->text, child->script->size), err);
+}
+
 static int follow(struct agent *agent, struct hgl_err *err)
 {
   struct hgl_host *host = agent->host;
   int status;
   host->changed = true;
   if ((status = timers_follow_manifest(agent, err)) || (status = agent_schedule(agent, err)) ||
-      (status = settle_version(agent, err)) || (status = begin(agent, err)))
+      (status = settle_version(agent, err)) || (status = begin(agent, err)) ||
+      (status = give_next(agent->child, err)))
     return status;
   script_drop_idle_vms(agent);
   agent_active(agent);
@@ -255,7 +264,8 @@ static int replace(struct child *child, struct reload *reload, struct hgl_err *e
   return 0;
 }
 
-/* It has failed, and nothing of it runs that could be kept. */
+/* It has failed, perhaps before the host's last start, and nothing of it runs that could be kept.
+ */
 static int begin_again(struct child *child, struct reload *reload, struct hgl_err *err)
 {
   struct hgl_bytes source = hgl_bytes(reload->script->text, reload->script->size);
@@ -278,7 +288,7 @@ static int reload_child(struct child *child, struct reload *reload, struct hgl_e
   if (child->standing == STOPPED || !child->agent)
     return hgl_fail(err, HGL_INVALID, "%s is stopped: begin it with `haggle agent restart %s`",
                     child->name, child->name);
-  if (child->broken) return begin_again(child, reload, err);
+  if (child_begins_anew(child)) return begin_again(child, reload, err);
   return replace(child, reload, err);
 }
 
@@ -415,7 +425,8 @@ int hgl_host_select(struct hgl_host *host, const struct hgl_selection *selection
   bool found = false;
   for (struct child *child = host->children.first; child; child = child->in[OF_HOST].next) {
     if (!fits(child, selection, counted)) continue;
-    int status = agent(user, child->name, child->script_path, err);
+    const struct child *read = child_begins_anew(child) ? child_described(child) : child;
+    int status = agent(user, child->name, read->script_path, err);
     if (status) return status;
     found = true;
   }

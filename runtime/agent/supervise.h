@@ -120,8 +120,12 @@ void child_set_group(struct child *child, struct agent_group *group); /* the las
 int child_begin(struct child *child, struct hgl_err *err) HGL_NODISCARD;
 /* Its agent is no longer here; what waits for it stays stored. */
 int child_end(struct child *child, struct hgl_err *err) HGL_NODISCARD;
-/* Whether its script loads; nothing is changed by it. */
+/* Whether the script that it would begin with loads; nothing is changed by it. */
 int child_try(struct child *child, struct hgl_err *err) HGL_NODISCARD;
+/* Nothing of it runs, or it waits to begin again: another script can only begin anew. */
+bool child_begins_anew(const struct child *child);
+/* What it begins with the next time. */
+const struct child *child_described(const struct child *child);
 /* The text as all share it, held; *out is NULL for an empty one. */
 int script_text_hold(struct hgl_host *host, struct hgl_bytes source, struct script **out,
                      struct hgl_err *err) HGL_NODISCARD;

@@ -8,6 +8,11 @@ static struct hgl_agent_config described(const char *name, const char *source)
   return (struct hgl_agent_config){.name = name, .script_path = path, .source = hgl_text(source)};
 }
 
+static void reloaded(void *user, json_t *result, const struct hgl_err *why)
+{
+  assert_non_null(result);
+}
+
 static void assert_changed(struct node *node, const struct hgl_agent_config *config, bool expected)
 {
   struct hgl_err err;
@@ -129,6 +134,57 @@ static void one_that_does_not_run_stays_so_until_it_is_resumed(void **state)
   world_deinit(&world);
 }
 
+/* Read from the file after the description was: the newest text counts, also for what waits. */
+static void what_is_read_later_goes_into_a_description_that_waits(void **state)
+{
+  static const char broken[] = "agent.on_start(function() error('boom') end)\n";
+  static const char mended[] = "agent.on_start(function(reason) log.info('mended ' .. reason) end)";
+  struct hgl_err err;
+  struct world world;
+  struct node *a;
+  begin(&world, &a);
+  world_agent_with(a, "x", broken, policy(1, 60000, 100, 1));
+  world_agent(a, "y", writer, NULL);
+  world_advance(&world, 5000);
+  assert_status(a, "x", "parked");
+  assert_ok(hgl_host_pause_agent(a->host, "y", &err));
+  for (const char *name = "x"; *name <= 'y'; name = *name == 'x' ? "y" : "z") {
+    struct hgl_agent_config config = described(name, *name == 'x' ? broken : writer);
+    config.limits.timers = 7;
+    assert_changed(a, &config, true);
+  }
+  assert_ok(hgl_host_restart_agent(a->host, "x", hgl_text(mended), &err));
+  world_run(&world);
+  assert_status(a, "x", "running");
+  assert_true(world_logged(&world, "x: mended created"));
+  assert_int_equal(child_by_name(a->host, hgl_text("x"))->limits->timers, 7);
+  assert_ok(hgl_host_reload_agent(a->host, "y", hgl_text(mended), false, reloaded, NULL, &err));
+  world_run(&world);
+  assert_ok(hgl_host_restart_agent(a->host, "y", hgl_bytes(NULL, 0), &err));
+  world_run(&world);
+  assert_true(world_logged(&world, "y: mended reloaded"));
+  assert_int_equal(child_by_name(a->host, hgl_text("y"))->limits->timers, 7);
+  world_deinit(&world);
+}
+
+static void its_file_is_that_of_the_description_that_waits(void **state)
+{
+  struct hgl_err err;
+  struct world world;
+  struct node *a;
+  const char *path;
+  begin(&world, &a);
+  world_agent(a, "x", writer, NULL);
+  world_run(&world);
+  assert_ok(hgl_host_pause_agent(a->host, "x", &err));
+  struct hgl_agent_config config = described("x", writer);
+  config.script_path = "moved.lua";
+  assert_changed(a, &config, true);
+  assert_ok(hgl_host_agent_script(a->host, "x", &path, &err));
+  assert_string_equal(path, "moved.lua");
+  world_deinit(&world);
+}
+
 static void an_agent_can_change_its_group(void **state)
 {
   const struct hgl_group_config group = {"shop", HGL_ONE_FOR_ALL, 0, 10000};
@@ -166,6 +222,8 @@ int main(void)
       cmocka_unit_test(another_script_begins_as_reloaded),
       cmocka_unit_test(what_does_not_load_leaves_the_agent_as_it_is),
       cmocka_unit_test(one_that_does_not_run_stays_so_until_it_is_resumed),
+      cmocka_unit_test(what_is_read_later_goes_into_a_description_that_waits),
+      cmocka_unit_test(its_file_is_that_of_the_description_that_waits),
       cmocka_unit_test(an_agent_can_change_its_group),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -324,6 +324,28 @@ static void one_that_cannot_begin_is_mended_by_a_reload(void **state)
   world_deinit(&world);
 }
 
+/* Whether it failed in this life of the host or in an earlier one. */
+static void one_that_was_parked_before_a_start_begins_again(void **state)
+{
+  struct world world;
+  struct node *a;
+  begin(&world, &a);
+  for (int life = 0; life < 2; life++) {
+    if (life) begin_again(a);
+    world_agent_with(a, "y", "agent.on_start(function() error('boom') end)\n",
+                     policy(1, 60000, 100, 1));
+    world_advance(&world, 5000);
+    assert_status(a, "y", "parked");
+  }
+  struct outcome outcome = reload(a, "y", one);
+  assert_true(field(&outcome, "restarted"));
+  forget(&outcome);
+  world_run(&world);
+  assert_status(a, "y", "running");
+  assert_true(world_logged(&world, "y: start created"));
+  world_deinit(&world);
+}
+
 static void one_that_sleeps_or_is_paused_is_reloaded_and_one_that_is_stopped_is_not(void **state)
 {
   struct hgl_err err;
@@ -534,6 +556,7 @@ int main(void)
       cmocka_unit_test(schedules_follow_the_script_and_timers_stay),
       cmocka_unit_test(a_schedule_whose_call_goes_on_skips_after_a_reload_too),
       cmocka_unit_test(one_that_cannot_begin_is_mended_by_a_reload),
+      cmocka_unit_test(one_that_was_parked_before_a_start_begins_again),
       cmocka_unit_test(one_that_sleeps_or_is_paused_is_reloaded_and_one_that_is_stopped_is_not),
       cmocka_unit_test(a_crash_leaves_the_agent_as_before_or_as_after),
       cmocka_unit_test(what_is_offered_follows_the_script),
