@@ -20,6 +20,18 @@ void put_clean(struct hgl_buf *out, struct hgl_bytes text)
   if (size < text.size) hgl_buf_append_text(out, " …");
 }
 
+json_t *json_words(const char *text)
+{
+  struct hgl_buf clean;
+  hgl_buf_init(&clean, 4 * strlen(text) + 8); /* each byte may need three for its replacement */
+  put_clean(&clean, hgl_text(text));
+  json_t *json = clean.failed
+                     ? NULL
+                     : json_stringn(clean.data ? (const char *)clean.data : "", clean.size);
+  hgl_buf_deinit(&clean);
+  return json;
+}
+
 /* Whether the line may be written. The surplus has an end only when there is room for half a
  * second's worth again: an agent at its limit does not make us say so with every line. */
 static bool admit(struct agent *agent, size_t size)

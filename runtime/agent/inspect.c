@@ -124,10 +124,11 @@ json_t *describe_child(const struct child *child)
 {
   bool waits = child->due.index && child->standing == RUNNING;
   int64_t left_ms = child->due.due - hgl_mono_ns(child->host->config.clock) / 1000000;
-  json_t *object = json_pack("{s:s, s:s, s:s, s:I, s:s*, s:s*}", "name", child->name, "status",
-                             status_of(child), "script", child->script_path, "restarts",
+  bool has_reason = child->reason && (waits || child->standing != RUNNING);
+  json_t *object = json_pack("{s:s, s:s, s:o, s:I, s:o*, s:s*}", "name", child->name, "status",
+                             status_of(child), "script", json_words(child->script_path), "restarts",
                              (json_int_t)child->restarted, "reason",
-                             waits || child->standing != RUNNING ? child->reason : NULL, "group",
+                             has_reason ? json_words(child->reason) : NULL, "group",
                              child->group ? child->group->name : NULL);
   json_t *rest = child->agent ? describe_agent(child->agent)
                               : json_pack("{s:o*}", "did", did_of_stopped(child));

@@ -129,6 +129,27 @@ static void a_dead_letter_too_many_is_a_failure_and_mail_waits_in_order(void **s
   world_deinit(&world);
 }
 
+/* What a script raises may be no text, or be cut within a character. */
+static void what_it_failed_with_is_shown_whatever_it_is(void **state)
+{
+  static const char *const scripts[] = {
+      "agent.on_start(function() error('no \\xff text') end)\n",
+      "agent.on_start(function() error(('\xc3\xa4'):rep(400)) end)\n",
+      "agent.on_start(function() error('x' .. ('\xc3\xa4'):rep(400)) end)\n",
+  };
+  char name[] = "x0";
+  struct world world;
+  struct node *a;
+  begin(&world, &a);
+  for (int i = 0; i < 3; i++, name[1]++)
+    world_agent_with(a, name, scripts[i], policy(1, 60000, 100, 1));
+  world_advance(&world, 5000);
+  for (name[1] = '0'; name[1] < '3'; name[1]++) assert_status(a, name, "parked");
+  assert_reason(a, "x0", "no \xef\xbf\xbd text");
+  assert_reason(a, "x2", "x\xc3\xa4\xc3\xa4");
+  world_deinit(&world);
+}
+
 static void memory_is_a_failure_and_too_many_waiting_handlers_are_none(void **state)
 {
   static const char script[] = "agent.on('x/1.0/fill', function()\n"
@@ -341,6 +362,7 @@ int main(void)
       cmocka_unit_test(delays_end_at_their_ceiling),
       cmocka_unit_test(failures_count_within_their_time_and_not_beyond),
       cmocka_unit_test(a_dead_letter_too_many_is_a_failure_and_mail_waits_in_order),
+      cmocka_unit_test(what_it_failed_with_is_shown_whatever_it_is),
       cmocka_unit_test(memory_is_a_failure_and_too_many_waiting_handlers_are_none),
       cmocka_unit_test(the_first_failure_may_park_or_stop),
       cmocka_unit_test(a_parked_agent_stays_so_over_a_restart_until_it_is_resumed),
