@@ -240,6 +240,28 @@ static int find_opening(struct chat *chat, const char *word, char type[], size_t
   return hgl_fail(err, HGL_INVALID, "no dialogue begins with '%.80s'; /help shows which", word);
 }
 
+/* One that is not needed may be left out: an empty line. */
+static int ask_for(struct chat *chat, const char *name, const json_t *rule, json_t *body,
+                   struct hgl_err *err)
+{
+  struct hgl_buf prompt;
+  struct hgl_bytes text;
+  json_t *value;
+  hgl_buf_init(&prompt, LINE_SIZE_MAX);
+  hgl_chat_prompt(name, rule, &prompt);
+  hgl_buf_append_byte(&prompt, 0);
+  int status = hgl_buf_check(&prompt, err);
+  if (!status &&
+      hgl_line_editor_read(chat->editor, (const char *)prompt.data, &text) != HGL_LINE_READ)
+    status = hgl_fail(err, HGL_INVALID, "it was not said");
+  hgl_buf_deinit(&prompt);
+  bool optional = json_is_true(json_object_get(rule, "optional"));
+  if (status || (!text.size && optional)) return status;
+  if ((status = hgl_chat_value(rule, name, text, &value, err))) return status;
+  json_object_set_new(body, name, value);
+  return 0;
+}
+
 /* Asks for the fields that are needed and not there. */
 static int complete_body(struct chat *chat, const char *performative, json_t *body,
                          struct hgl_err *err)
@@ -250,18 +272,8 @@ static int complete_body(struct chat *chat, const char *performative, json_t *bo
   if (!chat->editor || json_object_size(body)) return 0;
   json_object_foreach((json_t *)fields, name, rule)
   {
-    char prompt[HGL_NAME_SIZE_MAX + 64];
-    struct hgl_bytes text;
-    json_t *value;
-    bool optional = json_is_true(json_object_get(rule, "optional"));
-    snprintf(prompt, sizeof prompt, "  %.*s (%s%s): ", HGL_NAME_SIZE_MAX, name,
-             text_of(rule, "type"), optional ? ", or nothing" : "");
-    if (hgl_line_editor_read(chat->editor, prompt, &text) != HGL_LINE_READ)
-      return hgl_fail(err, HGL_INVALID, "it was not said");
-    if (!text.size && optional) continue;
-    int status = hgl_chat_value(rule, name, text, &value, err);
+    int status = ask_for(chat, name, rule, body, err);
     if (status) return status;
-    json_object_set_new(body, name, value);
   }
   return 0;
 }

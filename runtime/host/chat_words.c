@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "host/text.h"
 #include "protocol/limits.h"
 #include "protocol/value.h"
 
@@ -64,6 +65,14 @@ void hgl_chat_describe(const json_t *definition, const char *performative, struc
                    is_optional(rule) ? "?" : "");
     between = ", ";
   }
+}
+
+void hgl_chat_prompt(const char *field, const json_t *rule, struct hgl_buf *out)
+{
+  const char *type = json_string_value(json_object_get(rule, "type"));
+  hgl_buf_append_text(out, "  ");
+  hgl_escape(hgl_text(field), out); /* a script may name it as it likes */
+  hgl_buf_printf(out, " (%s%s): ", type ? type : "any", is_optional(rule) ? ", or nothing" : "");
 }
 
 /* ---- values ---- */

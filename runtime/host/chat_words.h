@@ -29,6 +29,9 @@ bool hgl_chat_is_over(const struct hgl_chat_state *state);
 /* "city: string, days: integer?"; "anything" without a definition. */
 void hgl_chat_describe(const json_t *definition, const char *performative, struct hgl_buf *out);
 
+/* What a person is asked for a field with: "  city (string, or nothing): ". */
+void hgl_chat_prompt(const char *field, const json_t *rule, struct hgl_buf *out);
+
 /* Splits a line into its first word and a body. HGL_INVALID says what is wrong and of which field.
  */
 int hgl_chat_parse(const json_t *definition, const char *line, struct hgl_buf *performative,

@@ -155,6 +155,21 @@ static void values_are_of_the_type_that_the_rule_says(void **state)
   json_decref(rules);
 }
 
+static void prompts_are_safe_to_print(void **state)
+{
+  struct hgl_buf out;
+  json_t *rules = json_pack("{s:{s:s, s:b}, s:{s:s}}", "city", "type", "string", "optional", 1,
+                            "\x1b[2J", "type", "integer");
+  hgl_buf_init(&out, 100);
+  hgl_chat_prompt("city", json_object_get(rules, "city"), &out);
+  hgl_chat_prompt("\x1b[2J", json_object_get(rules, "\x1b[2J"), &out);
+  hgl_buf_append_byte(&out, 0);
+  assert_string_equal((const char *)out.data,
+                      "  city (string, or nothing):   \\x1b[2J (integer): ");
+  hgl_buf_deinit(&out);
+  json_decref(rules);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -163,6 +178,7 @@ int main(void)
       cmocka_unit_test(a_line_becomes_a_message),
       cmocka_unit_test(what_is_not_understood_says_where),
       cmocka_unit_test(values_are_of_the_type_that_the_rule_says),
+      cmocka_unit_test(prompts_are_safe_to_print),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
