@@ -99,6 +99,16 @@ static int find_all(struct runner *runner, struct hgl_err *err)
 
 /* ---- running ---- */
 
+/* A filter that is misspelt, or a spec that returns too early, must not pass. */
+static int check_any(const struct runner *runner, const struct hgl_test_counts *counts,
+                     struct hgl_err *err)
+{
+  const char *filter = runner->config.filter;
+  if (counts->passed || counts->failed || counts->pending) return 0;
+  return filter ? hgl_fail(err, HGL_NOT_FOUND, "no test here has a name with '%s'", filter)
+                : hgl_fail(err, HGL_NOT_FOUND, "there is no test in these specs");
+}
+
 static int run_all(struct runner *runner, struct hgl_test_counts *counts, struct hgl_err *err)
 {
   struct hgl_test_report *report;
@@ -111,6 +121,7 @@ static int run_all(struct runner *runner, struct hgl_test_counts *counts, struct
     for (size_t i = 0; i < runner->count; i++) hgl_spec_run(&runner->config, runner->specs[i]);
     status = hgl_test_report_end(report, counts, err);
     hgl_test_report_destroy(report);
+    if (!status) status = check_any(runner, counts, err);
   }
   hgl_chunks_destroy(runner->config.worlds.chunks);
   return status;
@@ -249,6 +260,7 @@ const struct hgl_verb hgl_verb_test = {
         "  haggle test --watch kiosk        again whenever something there changes\n"
         "  haggle test --tap | tappy        for what reads TAP; --junit FILE for build servers\n"
         "\n"
-        "The last line is \"N passed, N failed\"; the exit status is 1 when a test failed.\n",
+        "The last line is \"N passed, N failed\"; the exit status is 1 when a test failed,\n"
+        "or when there was none.\n",
     .main = test_main,
 };

@@ -96,6 +96,15 @@ describe("haggle test", function()
     expect(lines[1]):matches "missing: No such file"
   end)
 
+  it("does not pass without a test", function()
+    local lines, status = run({ ["a_spec.lua"] = PASSING }, "--filter mispelt")
+    expect(lines[#lines]):equals "haggle test: no test here has a name with 'mispelt'"
+    expect(status):equals(1)
+    lines, status = run { ["a_spec.lua"] = 'local test = require "haggle.test"' }
+    expect(lines[#lines]):equals "haggle test: there is no test in these specs"
+    expect(status):equals(1)
+  end)
+
   it("gives each spec a Lua state of its own", function()
     local lines = run {
       ["a_spec.lua"] = PASSING .. "leak = 1",
