@@ -116,6 +116,7 @@ static int read_and_describe(struct hgl_node *node, const struct hgl_node_agent 
   int status = agent->script ? hgl_reload_read(agent->script, &source, err) : 0;
   if (status == 0)
     status = describe_one(node, agent, agent->name, hgl_buf_bytes(&source), describe, changed, err);
+  if (status == 0) hgl_script_watch_add(node->watch, agent->name, agent->script);
   hgl_buf_deinit(&source);
   return status;
 }

@@ -188,6 +188,14 @@ static void changed(void *user)
   for (size_t i = 0; (slot = hgl_map_next(&watch->files, &i));) look(slot->value);
 }
 
+void hgl_script_watch_add(struct hgl_script_watch *watch, const char *name, const char *script)
+{
+  struct hgl_err err;
+  if (!watch || !script) return;
+  if (add_file(watch, hgl_text(script), &err) || add_agent(watch, name, script, &err))
+    hgl_log(watch->log, HGL_LOG_ERROR, "watch", "%s", err.message);
+}
+
 int hgl_script_watch_create(struct hgl_loop *loop, struct hgl_host *host, const struct hgl_log *log,
                             struct hgl_script_watch **out, struct hgl_err *err)
 {

@@ -8,10 +8,11 @@
 
 struct hgl_script_watch;
 
-/* When all agents of the start are there. Those that are added later are watched once something
- * has changed. */
+/* When all agents of the start are there. */
 int hgl_script_watch_create(struct hgl_loop *loop, struct hgl_host *host, const struct hgl_log *log,
                             struct hgl_script_watch **out, struct hgl_err *err) HGL_NODISCARD;
+/* An agent was added, or is described anew, with this script. NULL is allowed for both. */
+void hgl_script_watch_add(struct hgl_script_watch *watch, const char *name, const char *script);
 /* After the host, before the loop. NULL is allowed. */
 void hgl_script_watch_destroy(struct hgl_script_watch *watch);
 

@@ -158,6 +158,15 @@ def watched(check):
     check.that("other" not in d.said(), "nobody else is reloaded", d.said())
     write("other.lua", COUNTER.format(version=5))
     check.eventually(lambda: "other.lua: other reloaded, version 1 to 5" in d.said(), "a line says it")
+    os.mkdir("v")
+    write("v/late.lua", "local n = require 'n'\nagent.on('word/1.0/ask', function(message)"
+          " message:reply('is', { word = n.word }) end)")
+    write("v/n.lua", "return { word = 'first' }")
+    d.call("agent.add", agent={"name": "late", "script": "v/late.lua"})
+    check.that(d.body("late", "word/1.0/ask")["word"] == "first", "one comes later")
+    write("v/n.lua", "return { word = 'second' }")
+    check.eventually(lambda: d.body("late", "word/1.0/ask")["word"] == "second",
+                     "and is watched, too")
     d.stop()
 
 
