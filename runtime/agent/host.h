@@ -308,8 +308,8 @@ int hgl_host_list_dead(struct hgl_host *host, json_t **out, struct hgl_err *err)
 /* One of them, with its traceback. HGL_NOT_FOUND. */
 int hgl_host_show_dead(struct hgl_host *host, uint64_t row, json_t **out,
                        struct hgl_err *err) HGL_NODISCARD;
-/* Of one agent, in no order: { name, key, due_ms (Unix time), every_ms (0: it fires once), value }.
- * HGL_NOT_FOUND: no agent of that name runs. */
+/* Of one agent, in no order: { name, key, due_ms (Unix time), every_ms (0: not by an interval), and
+ * value, or cron and zone of a schedule by a line }. HGL_NOT_FOUND: no agent of that name runs. */
 int hgl_host_list_timers(struct hgl_host *host, const char *agent, json_t **out,
                          struct hgl_err *err) HGL_NODISCARD;
 /* `query` is the text form of protocol/query.h. */

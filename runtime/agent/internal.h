@@ -586,6 +586,9 @@ int schedule_declare(struct agent *agent, struct hgl_bytes name, struct hgl_byte
 /* The timer's value is the text of a cron line; a line or zone that cannot be read is left for the
  * script to declare anew. HGL_NO_MEMORY. */
 int schedule_load(struct timer *timer, struct hgl_err *err) HGL_NODISCARD;
+/* What a schedule goes by; good as long as the timer is. */
+int schedule_line(const struct timer *timer, struct hgl_bytes *line, struct hgl_bytes *zone,
+                  struct hgl_err *err) HGL_NODISCARD;
 /* When it is due after this run. */
 int64_t schedule_next_ms(struct timer *timer);
 /* When it is due now that the clock was set back. */

@@ -65,17 +65,28 @@ static void put_line(struct hgl_buf *out, struct hgl_bytes line, struct hgl_byte
   hgl_cbor_put_text(out, zone);
 }
 
+static int get_line(struct hgl_bytes value, struct hgl_bytes *line, struct hgl_bytes *zone,
+                    struct hgl_err *err)
+{
+  struct hgl_cbor_reader in = hgl_cbor_reader(value);
+  int status = hgl_cbor_get_text(&in, "cron", HGL_CRON_SIZE_MAX, line, err);
+  return status ? status : hgl_cbor_get_text(&in, "zone", HGL_ZONE_NAME_SIZE_MAX, zone, err);
+}
+
 static int read_line(struct hgl_host *host, struct hgl_bytes value, struct hgl_cron *cron,
                      const struct hgl_zone **zone, struct hgl_err *err)
 {
-  struct hgl_cbor_reader in = hgl_cbor_reader(value);
   struct hgl_bytes line, name;
   int status;
-  if ((status = hgl_cbor_get_text(&in, "cron", HGL_CRON_SIZE_MAX, &line, err)) ||
-      (status = hgl_cbor_get_text(&in, "zone", HGL_ZONE_NAME_SIZE_MAX, &name, err)) ||
-      (status = hgl_cron_parse(line, cron, err)))
+  if ((status = get_line(value, &line, &name, err)) || (status = hgl_cron_parse(line, cron, err)))
     return status;
   return zone_find(host, name, zone, err);
+}
+
+int schedule_line(const struct timer *timer, struct hgl_bytes *line, struct hgl_bytes *zone,
+                  struct hgl_err *err)
+{
+  return get_line(hgl_buf_bytes(&timer->value), line, zone, err);
 }
 
 int schedule_load(struct timer *timer, struct hgl_err *err)

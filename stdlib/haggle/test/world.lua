@@ -267,7 +267,7 @@ function World:agents(name)
 end
 
 -- An agent's timers, the next due first: { name =, key =, due = (Unix time in ms), left = (ms until
--- then), every = (ms, or nil), value = }.
+-- then), every = (ms, or nil), cron =, zone =, value = }.
 function World:timers(name)
   settle(self)
   local timers, now = {}, self.native:now()
@@ -275,7 +275,7 @@ function World:timers(name)
     timers[i] = {
       name = timer.name, key = timer.key ~= "" and timer.key or nil, due = timer.due_ms,
       left = timer.due_ms - now, every = timer.every_ms > 0 and timer.every_ms or nil,
-      value = timer.value,
+      cron = timer.cron, zone = timer.zone, value = timer.value,
     }
   end
   table.sort(timers, function(a, b)

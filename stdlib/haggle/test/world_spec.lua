@@ -246,6 +246,11 @@ agent.on_timer("plain", function() end)
     }
     world:advance "4m"
     expect(world:timers "x"):has_length(2)
+    world:agent { name = "y", source = [[
+      agent.every("morning", { cron = "0 9 * * *", zone = "Europe/Vienna" }, function() end)]] }
+    expect(world:timers "y"):equals {
+      { name = "morning", cron = "0 9 * * *", zone = "Europe/Vienna", due = 1767254400000,
+        left = 1767254400000 - world:now() } }
     expect(world:state "x"):equals { woken = 1 }
   end)
 
