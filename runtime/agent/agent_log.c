@@ -20,11 +20,11 @@ void put_clean(struct hgl_buf *out, struct hgl_bytes text)
   if (size < text.size) hgl_buf_append_text(out, " …");
 }
 
-json_t *json_words(const char *text)
+json_t *json_words(struct hgl_bytes text)
 {
   struct hgl_buf clean;
-  hgl_buf_init(&clean, 4 * strlen(text) + 8); /* each byte may need three for its replacement */
-  put_clean(&clean, hgl_text(text));
+  hgl_buf_init(&clean, 4 * text.size + 8); /* each byte may need three for its replacement */
+  put_clean(&clean, text);
   json_t *json = clean.failed
                      ? NULL
                      : json_stringn(clean.data ? (const char *)clean.data : "", clean.size);

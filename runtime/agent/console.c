@@ -267,7 +267,7 @@ static int add_handlers(const struct manifest *manifest, struct hgl_bytes begin,
     struct hgl_bytes name = hgl_bytes(key.data + 1, key.size - 1);
     if (!name.size || name.size < begin.size || memcmp(name.data, begin.data, begin.size) != 0)
       continue;
-    if (json_array_append_new(names, json_stringn((const char *)name.data, name.size))) return -1;
+    if (json_array_append_new(names, json_words(name))) return -1;
   }
   return 0;
 }

@@ -126,9 +126,9 @@ json_t *describe_child(const struct child *child)
   int64_t left_ms = child->due.due - hgl_mono_ns(child->host->config.clock) / 1000000;
   bool has_reason = child->reason && (waits || child->standing != RUNNING);
   json_t *object = json_pack("{s:s, s:s, s:o, s:I, s:o*, s:s*}", "name", child->name, "status",
-                             status_of(child), "script", json_words(child->script_path), "restarts",
-                             (json_int_t)child->restarted, "reason",
-                             has_reason ? json_words(child->reason) : NULL, "group",
+                             status_of(child), "script", json_words(hgl_text(child->script_path)),
+                             "restarts", (json_int_t)child->restarted, "reason",
+                             has_reason ? json_words(hgl_text(child->reason)) : NULL, "group",
                              child->group ? child->group->name : NULL);
   json_t *rest = child->agent ? describe_agent(child->agent)
                               : json_pack("{s:o*}", "did", did_of_stopped(child));
@@ -324,9 +324,10 @@ static json_t *describe_timer(const struct timer *timer)
   size_t key_at = timer->name_size + 1; /* a NUL stands between them */
   size_t key_size = timer->id_size > key_at ? timer->id_size - key_at : 0;
   json_t *out = describe_content(timer);
-  json_t *rest = json_pack("{s:s%, s:s%, s:I, s:I}", "name", timer->id, timer->name_size, "key",
-                           timer->id + (key_size ? key_at : 0), key_size, "due_ms",
-                           (json_int_t)timer->due.due, "every_ms",
+  json_t *rest = json_pack("{s:o, s:o, s:I, s:I}", "name",
+                           json_words(hgl_bytes(timer->id, timer->name_size)), "key",
+                           json_words(hgl_bytes(timer->id + (key_size ? key_at : 0), key_size)),
+                           "due_ms", (json_int_t)timer->due.due, "every_ms",
                            (json_int_t)(timer->every_ms == TIMER_BY_CRON ? 0 : timer->every_ms));
   bool whole = out && rest && json_object_update(out, rest) == 0;
   json_decref(rest);

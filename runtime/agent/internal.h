@@ -503,8 +503,9 @@ void agent_log(struct agent *agent, enum hgl_log_level level, struct hgl_bytes t
 /* Appends a script's text as UTF-8, whatever the script made of it: what is none is replaced by
  * U+FFFD, and after 8 KB it is cut. */
 void put_clean(struct hgl_buf *out, struct hgl_bytes text);
-/* What a script said, or a path is, cleaned as above: JSON knows no other text. NULL: no memory. */
-json_t *json_words(const char *text);
+/* What a script says or names, or a path is, cleaned as above: JSON knows no other text. NULL: no
+ * memory. */
+json_t *json_words(struct hgl_bytes text);
 
 /* mailbox.c: see mails.h */
 /* Local routing of an accepted message: into a mailbox, an ask, or back as undelivered. */

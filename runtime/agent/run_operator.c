@@ -63,12 +63,11 @@ static json_t *describe(const struct agent_run *run)
 {
   const struct message *message = run->mail->message;
   json_t *object = json_pack(
-      "{s:I, s:s, s:s, s:s%, s:s, s:o, s:I, s:I, s:b, s:s?, s:s?}", "row", (json_int_t)run->row,
+      "{s:I, s:s, s:s, s:o, s:s, s:o, s:I, s:I, s:b, s:s?, s:s?}", "row", (json_int_t)run->row,
       "agent", run->agent->name, "kind", kind_of(run), "handler",
-      run->name.data ? (const char *)run->name.data : "", run->name.size, "status", status_of(run),
-      "waits", describe_wait(run), "stretches", (json_int_t)run->stretches, "attempt",
-      (json_int_t)run->attempt, "old_script", run->script != run->agent->script, "why", run->why,
-      "raise", run->raise);
+      json_words(hgl_buf_bytes(&run->name)), "status", status_of(run), "waits", describe_wait(run),
+      "stretches", (json_int_t)run->stretches, "attempt", (json_int_t)run->attempt, "old_script",
+      run->script != run->agent->script, "why", run->why, "raise", run->raise);
   char id[2 * HGL_ID_SIZE + 1];
   if (!message || !object) return object;
   hgl_id_format(&message->envelope.id, id);

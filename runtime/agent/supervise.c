@@ -63,9 +63,9 @@ static void give_reason(struct child *child, const char *why)
 
 static void tell(struct child *child, const char *what, const char *why)
 {
-  watch_event(
-      child->host, "agent",
-      json_pack("{s:s, s:s, s:o}", "name", child->name, "what", what, "why", json_words(why)));
+  watch_event(child->host, "agent",
+              json_pack("{s:s, s:s, s:o}", "name", child->name, "what", what, "why",
+                        json_words(hgl_text(why))));
 }
 
 static void park(struct child *child, const char *why)

@@ -74,7 +74,8 @@ bool talk_fail(struct agent *agent, const struct hgl_id *thid, enum hgl_code cod
   struct operator_talk *talk = find_thread(agent, thid);
   if (!talk) return false;
   hear(agent, talk,
-       json_pack("{s:s, s:o}", "undelivered", hgl_code_name(code), "why", json_words(why)));
+       json_pack("{s:s, s:o}", "undelivered", hgl_code_name(code), "why",
+                 json_words(hgl_text(why))));
   return true;
 }
 

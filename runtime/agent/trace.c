@@ -184,7 +184,7 @@ static int set_stretch(const struct trace_event *event, json_t *out)
   if (event->end == TRACE_WAITS && event->waits < sizeof waits / sizeof *waits)
     status |= json_object_set_new(out, "for", json_string(waits[event->waits]));
   if (event->end == TRACE_RAISED)
-    status |= json_object_set_new(out, "why", json_words(event->note));
+    status |= json_object_set_new(out, "why", json_words(hgl_text(event->note)));
   return status;
 }
 
@@ -193,7 +193,7 @@ static json_t *show(struct hgl_host *host, const struct trace_event *event)
   static const char *const what[] = {"heard", "said", "stretch", "timer", "dead"};
   json_t *out = json_pack("{s:I, s:I, s:s, s:o}", "order", (json_int_t)event->order, "time_ms",
                           (json_int_t)event->time_ms, "what", what[event->what], "name",
-                          json_words(event->name));
+                          json_words(hgl_text(event->name)));
   if (!out) return NULL;
   int status = event->has_thread ? set_thread(host, event, out) : 0;
   if (event->what == TRACE_STRETCH) status |= set_stretch(event, out);
@@ -201,7 +201,7 @@ static json_t *show(struct hgl_host *host, const struct trace_event *event)
     status |= json_object_set_new(out, "due_ms", json_integer(event->due_ms));
   if (event->what == TRACE_DEAD)
     status |= json_object_set_new(out, "code", json_string(hgl_code_name(event->code))) |
-              json_object_set_new(out, "why", json_words(event->note));
+              json_object_set_new(out, "why", json_words(hgl_text(event->note)));
   if (!status) return out;
   json_decref(out);
   return NULL;

@@ -454,6 +454,42 @@ static void a_message_that_a_newer_script_no_longer_handles_is_a_dead_letter(voi
   world_deinit(&world);
 }
 
+/* Timers are named as a script likes, also by what is no text. */
+static void whatever_a_timer_is_named_it_is_shown(void **state)
+{
+  static const char script[] = "agent.on_start(function(why)\n"
+                               "  if why ~= 'created' then return end\n"
+                               "  agent.after('t\\xff', '10ms')\n"
+                               "  agent.after('t\\xff', '1h', nil, { key = 'k\\xff' })\n"
+                               "end)\n"
+                               "agent.on_timer('t\\xff', function() agent.sleep('1h') end)\n";
+  struct hgl_err err;
+  struct world world;
+  struct node *a;
+  json_t *list;
+  setup(&world, &a, 3);
+  world_agent(a, "x", script, NULL);
+  world_advance(&world, 1000);
+  for (int life = 0; life < 2; life++) {
+    assert_ok(hgl_host_list_runs(a->host, &list, &err));
+    assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "handler")),
+                        "t\xef\xbf\xbd");
+    json_decref(list);
+    assert_ok(hgl_host_list_timers(a->host, "x", &list, &err));
+    assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "key")),
+                        "k\xef\xbf\xbd");
+    json_decref(list);
+    assert_ok(hgl_host_complete(a->host, "x", hgl_text("agent.after('t"), &list, &err));
+    assert_int_equal(json_array_size(list), 1);
+    json_decref(list);
+    if (life) break;
+    restart(a);
+    world_agent(a, "x", script, NULL);
+    world_run(&world);
+  }
+  world_deinit(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -474,6 +510,7 @@ int main(void)
       cmocka_unit_test(a_stopping_host_refuses_nothing),
       cmocka_unit_test(two_agents_that_never_cease_to_talk_do_not_hold_a_tick),
       cmocka_unit_test(a_message_that_a_newer_script_no_longer_handles_is_a_dead_letter),
+      cmocka_unit_test(whatever_a_timer_is_named_it_is_shown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
