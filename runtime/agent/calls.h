@@ -49,9 +49,9 @@ void hgl_host_call_done(struct hgl_host *host, uint64_t ticket, struct hgl_bytes
 /* How many go on now: a host that stops waits for them within its grace time. */
 size_t hgl_host_calls(const struct hgl_host *host);
 
-/* Whether a list of grants ("read=/proc/loadavg", "read=/srv/data*", …) covers a value. A grant
- * that ends in a star covers everything that begins so, without a way up ("/../"). *folder_size: of
- * the value, what names the folder that the grant is about; 0: it is about this value alone. */
+/* Whether a list of grants ("read=/proc/loadavg", …) covers a value. A grant that ends in a star
+ * covers everything that begins so, without a way up ("/../"). *folder_size: of the value, what
+ * names the folder that the grant is about; 0: it is about this value alone. */
 bool hgl_grants_cover(const char *const *grants, const char *kind, struct hgl_bytes value,
                       size_t *folder_size);
 

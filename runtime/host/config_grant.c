@@ -5,8 +5,12 @@
 
 static int check_path(const char *grant, const char *value, struct hgl_err *err)
 {
-  if (*value == '/') return 0;
-  return hgl_fail(err, HGL_INVALID, "%s: the path must begin with /", grant);
+  size_t size = strlen(value);
+  if (*value != '/') return hgl_fail(err, HGL_INVALID, "%s: the path must begin with /", grant);
+  if (value[size - 1] == '*' && value[size - 2] != '/')
+    return hgl_fail(err, HGL_INVALID,
+                    "%s: a star stands for all that is below a folder: PATH or FOLDER/*", grant);
+  return 0;
 }
 
 static int check_net(const char *grant, const char *value, struct hgl_err *err)

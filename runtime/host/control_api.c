@@ -53,7 +53,7 @@ static int call_describe(const struct hgl_control_call *call, json_t **result, s
 static int call_protocols(const struct hgl_control_call *call, json_t **result, struct hgl_err *err)
 {
   const char *name;
-  int status = hgl_call_text(call, "name", &name, err);
+  int status = hgl_request_text(call->request, "name", &name, err);
   return status ? status : hgl_host_protocols(call->host, name, result, err);
 }
 
@@ -79,7 +79,7 @@ static int call_trace(const struct hgl_control_call *call, json_t **result, stru
 {
   const char *agent;
   int64_t after, limit;
-  int status = hgl_call_text(call, "agent", &agent, err);
+  int status = hgl_request_text(call->request, "agent", &agent, err);
   if (!status) status = hgl_call_integer(call, "after", 0, INT64_MAX, 0, &after, err);
   if (!status)
     status = hgl_call_integer(call, "limit", 1, HGL_CONTROL_LIST_MAX, TRACE_DEFAULT, &limit, err);
@@ -116,8 +116,8 @@ static int get_message(const struct hgl_control_call *call, const char **to, con
                        struct hgl_buf *body, struct hgl_err *err)
 {
   const json_t *value = json_object_get(call->request, "body");
-  int status = hgl_call_text(call, "to", to, err);
-  if (status == 0) status = hgl_call_text(call, "type", type, err);
+  int status = hgl_request_text(call->request, "to", to, err);
+  if (status == 0) status = hgl_request_text(call->request, "type", type, err);
   if (status) return status;
   if (value) return hgl_value_from_json(value, body, err);
   hgl_cbor_put_null(body);
@@ -264,7 +264,7 @@ static int call_backup(const struct hgl_control_call *call, struct hgl_err *err)
 {
   struct hgl_control_api *api = call->api;
   struct hgl_backup_config config = api->backups;
-  int status = hgl_call_text(call, "to", &config.to, err);
+  int status = hgl_request_text(call->request, "to", &config.to, err);
   if (status == 0)
     status = hgl_call_integer(call, "within_ms", 1, BACKUP_MAX_MS, BACKUP_DEFAULT_MS,
                               &config.limit_ms, err);
@@ -372,7 +372,7 @@ static int dispatch(const struct hgl_control_call *call, struct hgl_err *err)
 {
   const char *name;
   json_t *result = NULL;
-  int status = hgl_call_text(call, "call", &name, err);
+  int status = hgl_request_text(call->request, "call", &name, err);
   if (status) return status;
   for (size_t i = 0; i < CALL_COUNT; i++) {
     if (strcmp(calls[i].name, name) != 0) continue;

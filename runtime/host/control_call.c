@@ -45,15 +45,21 @@ void hgl_control_answer(struct hgl_control_client *client, const json_t *tag, js
 
 /* Arguments ----------------------------------------------------------------------------------- */
 
-int hgl_call_text(const struct hgl_control_call *call, const char *name, const char **out,
-                  struct hgl_err *err)
+int hgl_request_text(const json_t *request, const char *name, const char **out, struct hgl_err *err)
 {
-  const json_t *value = json_object_get(call->request, name);
+  const json_t *value = json_object_get(request, name);
   const char *text = json_string_value(value);
   if (!text || strlen(text) != json_string_length(value))
     return hgl_fail(err, HGL_INVALID, "\"%s\" must be a text", name);
   *out = text;
   return 0;
+}
+
+int hgl_request_text_if_any(const json_t *request, const char *name, const char **out,
+                            struct hgl_err *err)
+{
+  *out = NULL;
+  return json_object_get(request, name) ? hgl_request_text(request, name, out, err) : 0;
 }
 
 int hgl_call_integer(const struct hgl_control_call *call, const char *name, int64_t least,

@@ -17,8 +17,11 @@ struct hgl_control_call {
 
 /* ---- control_call.c ---- */
 
-int hgl_call_text(const struct hgl_control_call *call, const char *name, const char **out,
-                  struct hgl_err *err) HGL_NODISCARD;
+int hgl_request_text(const json_t *request, const char *name, const char **out,
+                     struct hgl_err *err) HGL_NODISCARD;
+/* Absent: NULL. */
+int hgl_request_text_if_any(const json_t *request, const char *name, const char **out,
+                            struct hgl_err *err) HGL_NODISCARD;
 /* Absent: `otherwise`. */
 int hgl_call_integer(const struct hgl_control_call *call, const char *name, int64_t least,
                      int64_t most, int64_t otherwise, int64_t *out,

@@ -1,6 +1,7 @@
 #include "host/control_chat.h"
 
 #include "base/mem.h"
+#include "host/control_call.h"
 #include "protocol/value.h"
 
 enum { HEAR_DEFAULT_MS = 10000, HEAR_MAX_MS = 3600 * 1000 };
@@ -10,15 +11,6 @@ struct hgl_chat {
   const struct hgl_control_client *client;
   uint64_t talk;
 };
-
-static int get_text(const json_t *request, const char *field, const char **out, struct hgl_err *err)
-{
-  const json_t *value = json_object_get(request, field);
-  *out = json_string_value(value);
-  if (!*out || strlen(*out) != json_string_length(value))
-    return hgl_fail(err, HGL_INVALID, "\"%s\" must be a text", field);
-  return 0;
-}
 
 /* Absent: an empty map. */
 static int get_body(const json_t *request, struct hgl_buf *out, struct hgl_err *err)
@@ -50,8 +42,8 @@ int hgl_chat_open(struct hgl_chats *chats, struct hgl_host *host,
   struct hgl_chat *chat = hgl_zalloc(sizeof *chat);
   if (!chat) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   hgl_buf_init(&body, HGL_BODY_SIZE_MAX);
-  int status = get_text(request, "to", &to, err);
-  if (!status) status = get_text(request, "type", &type, err);
+  int status = hgl_request_text(request, "to", &to, err);
+  if (!status) status = hgl_request_text(request, "type", &type, err);
   if (!status) status = get_body(request, &body, err);
   if (!status) status = hgl_host_talk(host, to, type, hgl_buf_bytes(&body), &chat->talk, err);
   hgl_buf_deinit(&body);
@@ -75,7 +67,7 @@ int hgl_chat_say(const struct hgl_chats *chats, struct hgl_host *host,
   const struct hgl_chat *chat = find(chats, client, request, err);
   if (!chat) return -(int)err->code;
   hgl_buf_init(&body, HGL_BODY_SIZE_MAX);
-  int status = get_text(request, "performative", &performative, err);
+  int status = hgl_request_text(request, "performative", &performative, err);
   if (!status) status = get_body(request, &body, err);
   if (!status)
     status = hgl_host_talk_say(host, chat->talk, performative, hgl_buf_bytes(&body), err);

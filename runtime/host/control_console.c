@@ -1,6 +1,6 @@
 /* The control API's calls about what is inside of an agent: console, console.stop, complete,
  * agent.state. */
-#include "host/control_api.h"
+#include "host/control_call.h"
 
 #include <stdio.h>
 
@@ -12,8 +12,8 @@ enum {
   ENTRIES_DEFAULT = 100,
 };
 
-static int get_text(const json_t *request, const char *field, size_t size_max,
-                    struct hgl_bytes *out, struct hgl_err *err)
+static int get_bytes(const json_t *request, const char *field, size_t size_max,
+                     struct hgl_bytes *out, struct hgl_err *err)
 {
   const json_t *value = json_object_get(request, field);
   *out = hgl_bytes(json_string_value(value), json_string_length(value));
@@ -21,15 +21,6 @@ static int get_text(const json_t *request, const char *field, size_t size_max,
   if (out->size > size_max)
     return hgl_fail(err, HGL_TOO_LARGE, "\"%s\" is longer than %zu bytes", field, size_max);
   return 0;
-}
-
-static int get_name(const json_t *request, const char **out, struct hgl_err *err)
-{
-  struct hgl_bytes name;
-  int status = get_text(request, "name", HGL_NAME_SIZE_MAX, &name, err);
-  if (status) return status;
-  *out = (const char *)name.data;
-  return strlen(*out) == name.size ? 0 : hgl_fail(err, HGL_INVALID, "\"name\" holds a NUL");
 }
 
 static int get_count(const json_t *request, const char *field, int64_t most, int64_t otherwise,
@@ -50,8 +41,8 @@ int hgl_control_console(struct hgl_host *host, const json_t *request, long uid,
   struct hgl_bytes line;
   const char *name;
   char who[32];
-  int status = get_name(request, &name, err);
-  if (!status) status = get_text(request, "line", HGL_CONSOLE_LINE_SIZE_MAX, &line, err);
+  int status = hgl_request_text(request, "name", &name, err);
+  if (!status) status = get_bytes(request, "line", HGL_CONSOLE_LINE_SIZE_MAX, &line, err);
   if (status) return status;
   snprintf(who, sizeof who, "uid %ld", uid);
   return hgl_host_console(host, name, who, line, done, user, err);
@@ -62,8 +53,8 @@ int hgl_control_complete(struct hgl_host *host, const json_t *request, json_t **
 {
   struct hgl_bytes text;
   const char *name;
-  int status = get_name(request, &name, err);
-  if (!status) status = get_text(request, "text", HGL_CONSOLE_LINE_SIZE_MAX, &text, err);
+  int status = hgl_request_text(request, "name", &name, err);
+  if (!status) status = get_bytes(request, "text", HGL_CONSOLE_LINE_SIZE_MAX, &text, err);
   return status ? status : hgl_host_complete(host, name, text, result, err);
 }
 
@@ -74,9 +65,9 @@ int hgl_control_state(struct hgl_host *host, const json_t *request, json_t **res
   const char *name;
   size_t depth, entries;
   int status;
-  if ((status = get_name(request, &name, err)) ||
+  if ((status = hgl_request_text(request, "name", &name, err)) ||
       (json_object_get(request, "path") &&
-       (status = get_text(request, "path", PLACE_SIZE_MAX, &place, err))) ||
+       (status = get_bytes(request, "path", PLACE_SIZE_MAX, &place, err))) ||
       (status = get_count(request, "depth", DEPTH_MAX, DEPTH_DEFAULT, &depth, err)) ||
       (status = get_count(request, "limit", ENTRIES_MAX, ENTRIES_DEFAULT, &entries, err)))
     return status;

@@ -22,7 +22,7 @@ static int get_page(const struct hgl_control_call *call, int64_t otherwise, stru
   int64_t limit;
   int status = hgl_call_integer(call, "limit", 1, HGL_CONTROL_LIST_MAX, otherwise, &limit, err);
   if (status == 0 && json_object_get(call->request, "cursor"))
-    status = hgl_call_text(call, "cursor", &text, err);
+    status = hgl_request_text(call->request, "cursor", &text, err);
   if (status == 0 && hgl_base64url_decode(hgl_text(text), cursor, NULL) != 0)
     status = hgl_fail(err, HGL_INVALID, "\"cursor\" is not what \"next\" of an answer was");
   if (status) return status;
@@ -79,7 +79,7 @@ int hgl_call_peers(const struct hgl_control_call *call, json_t **result, struct 
 int hgl_call_find(const struct hgl_control_call *call, json_t **result, struct hgl_err *err)
 {
   const char *query;
-  int status = hgl_call_text(call, "query", &query, err);
+  int status = hgl_request_text(call->request, "query", &query, err);
   return status ? status
                 : give_page(call, HGL_LIST_AGENTS, query, HGL_CONTROL_LIST_MAX, result, err);
 }
@@ -162,7 +162,7 @@ int hgl_call_run(const struct hgl_control_call *call, json_t **result, struct hg
 {
   const char *name;
   int64_t row;
-  int status = hgl_call_text(call, "call", &name, err);
+  int status = hgl_request_text(call->request, "call", &name, err);
   if (status == 0) status = hgl_call_integer(call, "row", 0, INT64_MAX, -1, &row, err);
   if (status) return status;
   struct hgl_host *host = call->host;
@@ -179,7 +179,7 @@ int hgl_call_export(const struct hgl_control_call *call, json_t **result, struct
   struct hgl_buf evidence, text;
   hgl_buf_init(&evidence, EXPORT_SIZE_MAX);
   hgl_buf_init(&text, HGL_CONTROL_LINE_SIZE_MAX);
-  int status = hgl_call_text(call, "of", &id, err);
+  int status = hgl_request_text(call->request, "of", &id, err);
   if (status == 0) status = hgl_host_export(call->host, id, &evidence, err);
   if (status == 0) {
     hgl_base64url_encode(hgl_buf_bytes(&evidence), &text);

@@ -94,7 +94,7 @@ int hgl_tail_begin(struct hgl_tails *tails, const struct hgl_control_call *call,
   json_t *kinds = json_object_get(call->request, "kinds");
   json_t *agent_value = json_object_get(call->request, "agent");
   int status = check_kinds(kinds, err);
-  if (status == 0 && agent_value) status = hgl_call_text(call, "agent", &agent, err);
+  if (status == 0 && agent_value) status = hgl_request_text(call->request, "agent", &agent, err);
   if (status) return status;
   for (struct hgl_tail *other = tails->first; other; other = other->next)
     if (other->client == call->client)

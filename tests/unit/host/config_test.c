@@ -195,6 +195,8 @@ static void config_names_what_is_wrong(void **state)
        "did you mean read"},
       {"return { agents = { { name = 'a', script = 'a', allow = { 'read=x' } } } }", HGL_INVALID,
        "must begin with /"},
+      {"return { agents = { { name = 'a', script = 'a', allow = { 'read=/srv/x*' } } } }",
+       HGL_INVALID, "FOLDER/*"},
       {"return { agents = { { name = 'a', script = 'a', limits = { memory = '5PB' } } } }",
        HGL_INVALID, "limits: memory: expected a size"},
       {"return { agents = { { name = 'a', script = 'a', limits = { stretch = '0s' } } } }",
