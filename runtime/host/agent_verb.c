@@ -72,7 +72,10 @@ static json_t *describe(const struct given *given, const char *script, json_t *c
   json_t *allow = json_array(), *agent;
   const char *name = given->name;
   hgl_config_init(&named);
-  if (!name && hgl_config_add_script(&named, script, &err) == 0) name = named.agents[0].name;
+  if (hgl_config_add_script(&named, script, &err) == 0) {
+    script = named.agents[0].script;
+    if (!name) name = named.agents[0].name;
+  }
   for (size_t i = 0; i < given->allows.count; i++)
     json_array_append_new(allow, json_string(given->allows.items[i]));
   agent = json_pack("{s:s, s:s?, s:o}", "script", realpath(script, path) ? path : script, "name",
@@ -103,13 +106,30 @@ static int add(const struct hgl_verb *verb, const struct given *given,
   return status;
 }
 
+/* Whether a host that runs has no such agent: a token for it would open nothing. */
+static int check_there(const char *data, const char *name, struct hgl_err *err)
+{
+  struct hgl_client *client = NULL;
+  struct hgl_err ignored;
+  json_t *state = NULL;
+  if (hgl_client_open(data, &client, &ignored)) return 0;
+  json_t *request = json_pack("{s:s, s:s, s:i, s:i}", "call", "agent.state", "name", name, "depth",
+                              1, "limit", 1);
+  int status = hgl_client_call(client, request, HGL_CLIENT_TIMEOUT_MS, &state, err);
+  json_decref(state);
+  hgl_client_close(client);
+  return status == -HGL_NOT_FOUND ? status : 0;
+}
+
 /* Of a host that runs or not: the file is all there is to it. */
 static int show_token(const struct hgl_verb *verb, const struct given *given, const char *name)
 {
   struct hgl_err err = {0};
   struct hgl_buf token;
   hgl_buf_init(&token, HGL_TOKEN_TEXT_SIZE + 2);
-  int status = hgl_http_token(given->data, name, given->renew, &hgl_random_system, &token, &err);
+  int status = check_there(given->data, name, &err);
+  if (status == 0)
+    status = hgl_http_token(given->data, name, given->renew, &hgl_random_system, &token, &err);
   if (status == 0 && given->json)
     printf("{\"token\":\"%.*s\"}\n", HGL_STR(hgl_buf_bytes(&token)));
   else if (status == 0)
@@ -129,8 +149,9 @@ static int act(const struct hgl_verb *verb, const struct given *given,
   while (*action && strcmp(*action, words->items[0]) != 0) action++;
   if (!*action) {
     const char *nearest = hgl_nearest(hgl_text(words->items[0]), actions);
-    return hgl_usage_fail(verb, "it cannot \"%s\" an agent%s%s", words->items[0],
-                          nearest ? "; did you mean " : "", nearest ? nearest : "");
+    return hgl_usage_fail(verb, "it cannot \"%s\" an agent%s%s%s", words->items[0],
+                          nearest ? "; did you mean " : "", nearest ? nearest : "",
+                          nearest ? "?" : "");
   }
   bool adds = strcmp(*action, "add") == 0;
   if (words->count != 2)

@@ -79,7 +79,7 @@ done:
 const struct hgl_verb hgl_verb_backup = {
     .name = "backup",
     .usage = "[--data DIR] [--within TIME] [--json] TO",
-    .summary = "copies the data folder of a running host",
+    .summary = "copy the data folder of a running host",
     .help =
         "Copies what is durable at one moment into the folder TO while the host goes on: state,\n"
         "mailboxes, journal, deals, and the identities' keys (sealed ones stay sealed). TO\n"

@@ -244,7 +244,7 @@ done:
 const struct hgl_verb hgl_verb_bench = {
     .name = "bench",
     .usage = "[OPTION…] [BENCHMARK]…",
-    .summary = "measures this machine: messages a second, latency, start, memory, pauses",
+    .summary = "measure this machine: messages a second, latency, start, memory, pauses",
     .help =
         "Runs real hosts in scratch folders below $TMPDIR, or /var/tmp, and prints each figure "
         "beside "

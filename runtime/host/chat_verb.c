@@ -206,6 +206,21 @@ static int hear(struct chat *chat, int64_t within_ms, struct hgl_err *err)
 
 /* ---- saying ---- */
 
+/* A type that the agent listens for without having declared its protocol, by its last part. */
+static size_t find_handler(const struct chat *chat, const char *word, char type[], size_t size)
+{
+  size_t index, found = 0;
+  json_t *item;
+  json_array_foreach(chat->handlers, index, item)
+  {
+    const char *handled = json_string_value(item), *slash = handled ? strrchr(handled, '/') : NULL;
+    if (!slash || strcmp(slash + 1, word) != 0) continue;
+    found++;
+    snprintf(type, size, "%s", handled);
+  }
+  return found;
+}
+
 /* "weather/1.0/request" by its whole name, or "request" where only one protocol begins so. */
 static int find_opening(struct chat *chat, const char *word, char type[], size_t size,
                         struct hgl_err *err)
@@ -232,6 +247,8 @@ static int find_opening(struct chat *chat, const char *word, char type[], size_t
   }
   if (found == 1) return 0;
   chat->definition = NULL;
+  if (!found) found = find_handler(chat, word, type, size);
+  if (found == 1) return 0;
   if (found)
     return hgl_fail(err, HGL_INVALID, "several protocols begin with '%.80s': write its whole type",
                     word);
@@ -495,6 +512,6 @@ const struct hgl_verb hgl_verb_chat = {
         "  $ haggle chat broker\n"
         "  broker> compare service=telemetry.load\n"
         "  ← sellers  {\"sellers\":[…]}\n\n"
-        "Lines can come from a file or a pipe; the exit status is 1 when one was refused.\n",
+        "Lines can come from a file or a pipe; the exit status is 1 when one was refused.",
     .main = chat_main,
 };

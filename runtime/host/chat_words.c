@@ -150,6 +150,23 @@ static int take_text(const char **at, struct hgl_buf *out, struct hgl_err *err)
   return hgl_buf_check(out, err);
 }
 
+static int fail_field(const json_t *fields, const char *name, struct hgl_err *err)
+{
+  struct hgl_buf known;
+  const char *there, *between = "";
+  json_t *rule;
+  hgl_buf_init(&known, sizeof err->message);
+  json_object_foreach((json_t *)fields, there, rule)
+  {
+    hgl_buf_printf(&known, "%s%s", between, there);
+    between = ", ";
+  }
+  int status = hgl_fail(err, HGL_INVALID, "there is no field '%s'; there are: %.*s", name,
+                        HGL_STR(hgl_buf_bytes(&known)));
+  hgl_buf_deinit(&known);
+  return status;
+}
+
 /* NAME=VALUE. A field that the message has not is an error that names those that it has. */
 static int take_field(const json_t *fields, const char **at, json_t *body, struct hgl_err *err)
 {
@@ -161,7 +178,7 @@ static int take_field(const json_t *fields, const char **at, json_t *body, struc
   name[size] = 0;
   *at += size + 1;
   const json_t *rule = fields ? json_object_get(fields, name) : NULL;
-  if (fields && !rule) return hgl_fail(err, HGL_INVALID, "there is no field '%s'", name);
+  if (fields && !rule) return fail_field(fields, name, err);
   struct hgl_buf text;
   json_t *value = NULL;
   hgl_buf_init(&text, HGL_BODY_SIZE_MAX);

@@ -82,6 +82,45 @@ static int call(struct hgl_client *client, const json_t *request, int timeout_ms
   return status ? status : unpack(answer, result, next, err);
 }
 
+/* What went wrong may be that an agent is named that is not there: the message then ends with the
+ * name that was probably meant. Few hosts have more agents than are looked at. */
+static void suggest_name(struct hgl_client *client, const char *name, struct hgl_err *why)
+{
+  struct hgl_texts names = {0};
+  struct hgl_err err;
+  json_t *agents = NULL, *agent;
+  size_t index;
+  bool whole = true;
+  json_t *request = json_pack("{s:s, s:i}", "call", "agents", "limit", HGL_CLIENT_PAGE_MAX);
+  if (call(client, request, HGL_CLIENT_TIMEOUT_MS, &agents, NULL, &err)) goto done;
+  json_array_foreach(agents, index, agent)
+  {
+    const char *there = json_string_value(json_object_get(agent, "name"));
+    if (!there || !whole) continue;
+    if (strcmp(there, name) == 0) goto done;
+    whole = hgl_texts_add(&names, there, &err) == 0;
+  }
+  const char *nearest = whole && names.count ? hgl_nearest(hgl_text(name), names.items) : NULL;
+  if (nearest) {
+    struct hgl_err said = *why;
+    hgl_fail(why, said.code, "%s; did you mean %s?", said.message, nearest);
+  }
+done:
+  hgl_texts_deinit(&names);
+  json_decref(agents);
+  json_decref(request);
+}
+
+/* The agent of this host that a request is about; NULL: none. */
+static const char *agent_named(const json_t *request)
+{
+  static const char *const fields[] = {"name", "agent", "to"};
+  const char *name = NULL;
+  for (size_t i = 0; i < sizeof fields / sizeof *fields && !name; i++)
+    name = json_string_value(json_object_get(request, fields[i]));
+  return name && strncmp(name, "did:", strlen("did:")) != 0 ? name : NULL;
+}
+
 int hgl_client_send(struct hgl_client *client, json_t *request, struct hgl_err *err)
 {
   int status = send_request(client, request, err);
@@ -104,6 +143,9 @@ int hgl_client_call(struct hgl_client *client, json_t *request, int timeout_ms, 
                     struct hgl_err *err)
 {
   int status = call(client, request, timeout_ms, result, NULL, err);
+  const char *name = agent_named(request);
+  if (name && (status == -HGL_NOT_FOUND || status == -HGL_UNDELIVERABLE))
+    suggest_name(client, name, err);
   json_decref(request);
   return status;
 }

@@ -31,8 +31,8 @@ static void add_choice(struct hgl_offer *offer, const char *word, size_t size)
  */
 static void add_word(struct hgl_offer *offer, const char *word, size_t size)
 {
-  static const char *const files[] = {"FILE",      "DIR", "HOST.lua",   "SCRIPT", "PATH",
-                                      "AGENT.lua", "TO",  "AGENT.lua…", "PATH…",  NULL};
+  static const char *const files[] = {"FILE", "DIR",    "HOST.lua", "SCRIPT", "PATH",
+                                      "TO",   "AGENT…", "PATH…",    NULL};
   char text[64];
   snprintf(text, sizeof text, "%.*s", (int)size, word);
   for (const char *const *at = files; *at; at++) offer->files |= strcmp(text, *at) == 0;

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "host/keys.h"
@@ -137,12 +138,22 @@ static const char *name_of_script(struct hgl_config *config, const char *path)
   return hgl_config_keep(config, "%.*s", (int)(dot > file ? dot - file : (long)strlen(file)), file);
 }
 
+/* A folder stands for its agent.lua, as it does for the other verbs. NULL: no memory. */
+static const char *script_at(struct hgl_config *config, const char *path)
+{
+  struct stat found;
+  size_t size = strlen(path);
+  if (stat(path, &found) || !S_ISDIR(found.st_mode)) return path;
+  return hgl_config_keep(config, "%s%sagent.lua", path, size && path[size - 1] == '/' ? "" : "/");
+}
+
 int hgl_config_add_script(struct hgl_config *config, const char *path, struct hgl_err *err)
 {
   struct hgl_node_agent *agent;
-  const char *name = name_of_script(config, path);
+  const char *script = script_at(config, path);
+  const char *name = script ? name_of_script(config, script) : NULL;
   if (!name) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  int status = hgl_config_add_agent(config, name, 0, path, &agent, err);
+  int status = hgl_config_add_agent(config, name, 0, script, &agent, err);
   return status ? hgl_fail_in(err, "%s", path) : 0;
 }
 
@@ -221,8 +232,9 @@ static int fail_unnamed(struct hgl_config *config, struct hgl_bytes name, struct
     }
   }
   if (whole && names.count) nearest = hgl_nearest(name, names.items);
-  int status = hgl_fail(err, HGL_NOT_FOUND, "no agent is named %.*s%s%s", HGL_STR(name),
-                        nearest ? "; did you mean " : "", nearest ? nearest : "");
+  int status = hgl_fail(err, HGL_NOT_FOUND, "no agent is named %.*s%s%s%s", HGL_STR(name),
+                        nearest ? "; did you mean " : "", nearest ? nearest : "",
+                        nearest ? "?" : "");
   hgl_texts_deinit(&names);
   return status;
 }

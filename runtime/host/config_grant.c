@@ -53,8 +53,8 @@ int hgl_config_grant(struct hgl_node_agent *agent, const char *grant, struct hgl
   }
   const char *nearest = hgl_nearest(kind, names);
   return hgl_fail(err, HGL_INVALID,
-                  "there is no grant of kind \"%.*s\"%s%s; known: read=PATH, write=PATH, "
+                  "there is no grant of kind \"%.*s\"%s%s%s; known: read=PATH, write=PATH, "
                   "net=HOST:PORT, secret=NAME, http=token, http=open",
                   (int)(kind.size < 40 ? kind.size : 40), grant, nearest ? "; did you mean " : "",
-                  nearest ? nearest : "");
+                  nearest ? nearest : "", nearest ? "?" : "");
 }

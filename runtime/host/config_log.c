@@ -133,8 +133,8 @@ int hgl_config_log(struct hgl_config *config, const json_t *table, const char *f
     if (i < FIELDS && fields[i].read(&reader, value, err) == 0) continue;
     if (i < FIELDS) return hgl_fail_in(err, "%s", key);
     const char *nearest = hgl_nearest(hgl_text(key), known);
-    return hgl_fail(err, HGL_INVALID, "unknown key %.60s%s%s", key,
-                    nearest ? "; did you mean " : "", nearest ? nearest : "");
+    return hgl_fail(err, HGL_INVALID, "unknown key %.60s%s%s%s", key,
+                    nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
   }
   return 0;
 }

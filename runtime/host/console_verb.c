@@ -316,7 +316,7 @@ const struct hgl_verb hgl_verb_console = {
         "its state, its grants and its limits, as one transaction: what it does happens as if a\n"
         "handler had done it, and when it raises, nothing has happened. What you can do here is\n"
         "all that the agent could do itself: send in its name, change its state, set its timers.\n"
-        "Every line is in the host's log, with the user who gave it.\n\n"
+        "Every line is in the host's log, with the user who gave it, and so is what it prints.\n\n"
         "A line may wait (agent.ask, agent.sleep); Ctrl-C gives it up, what it did before it\n"
         "waited stays. When the host stops meanwhile the line goes on after its start.\n"
         "Globals of the script are there; its local variables are not, and a line's own locals\n"

@@ -309,8 +309,20 @@ int hgl_control_api_allow_backup(struct hgl_control_api *api, struct hgl_store *
   return 0;
 }
 
+static int is_there(void *user, const char *name, const char *script, struct hgl_err *err)
+{
+  return 0;
+}
+
+/* A level is for an agent, or all instances of one, that is here; taking it back needs none. */
 static int call_log(const struct hgl_control_call *call, json_t **result, struct hgl_err *err)
 {
+  const struct hgl_selection of = {
+      .name = json_string_value(json_object_get(call->request, "agent"))};
+  if (of.name && json_object_get(call->request, "level")) {
+    int status = hgl_host_select(call->api->host, &of, is_there, NULL, err);
+    if (status) return status;
+  }
   return hgl_control_log(call->api->log_sink, call->request, result, err);
 }
 

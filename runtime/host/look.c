@@ -72,7 +72,10 @@ static int explain_agents(json_t *rows, struct hgl_err *err)
     why = json_is_string(why) && json_is_string(raise)
               ? json_sprintf("%s [%s]", json_string_value(why), json_string_value(raise))
               : json_incref(why);
-    if (json_object_set_new(row, "shown", shown) || (why && json_object_set_new(row, "why", why)) ||
+    const json_t *bytes = json_object_get(row, "memory_bytes");
+    json_t *memory = json_sprintf("%lld KB", (long long)(json_integer_value(bytes) + 1023) / 1024);
+    if (json_object_set_new(row, "shown", shown) || json_object_set_new(row, "memory", memory) ||
+        (why && json_object_set_new(row, "why", why)) ||
         (json_array_size(json_object_get(row, "routes")) &&
          json_object_set_new(row, "http", list_routes(json_object_get(row, "routes")))))
       return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
@@ -90,10 +93,10 @@ static int show_agents(const struct hgl_verb *verb, const char *data, bool json)
                                               {"handled", "handled", HGL_COLUMN_NUMBER},
                                               {"sent", "sent", HGL_COLUMN_NUMBER},
                                               {"raised", "raised", HGL_COLUMN_NUMBER},
-                                              {"memory", "memory_bytes", HGL_COLUMN_NUMBER},
+                                              {"memory", "memory", HGL_COLUMN_NUMBER},
                                               {"did", "did", HGL_COLUMN_TEXT},
-                                              {"http", "http", HGL_COLUMN_TEXT},
-                                              {"why", "why", HGL_COLUMN_TEXT},
+                                              {"http", "http", HGL_COLUMN_RARE},
+                                              {"why", "why", HGL_COLUMN_RARE},
                                               {0}};
   struct hgl_err err = {0};
   json_t *rows = NULL;

@@ -6,20 +6,6 @@
 #include "host/options.h"
 #include "protocol/crypto.h"
 
-static int fail_verb(const char *given)
-{
-  struct hgl_texts names = {0};
-  const char *nearest = NULL;
-  bool whole = true;
-  for (const struct hgl_verb *const *verb = hgl_verbs; *verb && whole; verb++)
-    whole = hgl_texts_add(&names, (*verb)->name, NULL) == 0;
-  if (whole) nearest = hgl_nearest(hgl_text(given), names.items);
-  fprintf(stderr, "haggle: there is no verb \"%s\"%s%s%s\nSee `haggle help`.\n", given,
-          nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
-  hgl_texts_deinit(&names);
-  return HGL_EXIT_USAGE;
-}
-
 int main(int argc, char **argv)
 {
   struct hgl_err err = {0};
@@ -36,5 +22,5 @@ int main(int argc, char **argv)
   if (strcmp(name, "--version") == 0) name = "version";
   for (const struct hgl_verb *const *verb = hgl_verbs; *verb; verb++)
     if (strcmp((*verb)->name, name) == 0) return (*verb)->main(*verb, argc - 1, argv + 1);
-  return fail_verb(name);
+  return hgl_verb_unknown(name);
 }

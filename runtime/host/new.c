@@ -15,7 +15,12 @@ static const char agent_lua[] =
     "agent.describe { name = \"@NAME@\", version = 1, about = \"Says back what it is told\" }\n"
     "agent.offer { service = \"echo\", protocol = \"echo/1.0\" }\n"
     "\n"
-    "-- Bodies come unchecked, because this protocol is not declared: see agent.protocol.\n"
+    "-- Whoever speaks with this agent declares it likewise; what does not fit never comes here.\n"
+    "agent.protocol { name = \"echo\", version = \"1.0\", messages = {\n"
+    "  say = { body = { text = \"string\" }, replies = { \"said\" } },\n"
+    "  said = { body = { text = \"string\", times = \"integer\" } },\n"
+    "} }\n"
+    "\n"
     "agent.on(\"echo/1.0/say\", function(message)\n"
     "  state.times = (state.times or 0) + 1 -- becomes true together with the reply, or not at "
     "all\n"
@@ -31,18 +36,23 @@ static const char spec_lua[] =
     "local describe, it, expect = test.describe, test.it, test.expect\n"
     "\n"
     "describe(\"@NAME@\", function()\n"
-    "  local world, visitor\n"
+    "  local world\n"
     "\n"
     "  test.before_each(function()\n"
     "    world = test.world()\n"
     "    world:agent { name = \"@NAME@\", script = \"agent.lua\" }\n"
-    "    visitor = world:peer(\"visitor\", { handles = { \"echo/1.0/said\" } })\n"
     "  end)\n"
     "\n"
     "  it(\"says back what it is told\", function()\n"
-    "    visitor:send(\"@NAME@\", \"echo/1.0/say\", { text = \"hello\" })\n"
-    "    local reply = visitor:expect \"echo/1.0/said\"\n"
+    "    local reply = world:ask(\"@NAME@\", \"echo/1.0/say\", { text = \"hello\" })\n"
     "    expect(reply.body):equals { text = \"hello\", times = 1 }\n"
+    "  end)\n"
+    "\n"
+    "  it(\"hears nothing that does not fit\", function()\n"
+    "    local _, why, code = world:ask(\"@NAME@\", \"echo/1.0/say\", { text = 5 })\n"
+    "    expect(code):equals \"protocol_violation\"\n"
+    "    expect(why):contains \"text\"\n"
+    "    expect(world:state(\"@NAME@\")):is_empty()\n"
     "  end)\n"
     "\n"
     "  it(\"counts on when its host was killed\", function()\n"
@@ -61,12 +71,11 @@ static const char spec_lua[] =
     "  end)\n"
     "end)\n";
 
-static const char luarc_json[] =
-    "{\n"
-    "  \"runtime.version\": \"Lua 5.4\",\n"
-    "  \"workspace.library\": [\"@STDLIB@/types\"],\n"
-    "  \"workspace.checkThirdParty\": false\n"
-    "}\n";
+static const char luarc_json[] = "{\n"
+                                 "  \"runtime.version\": \"Lua 5.4\",\n"
+                                 "  \"workspace.library\": [\"@STDLIB@/types\"],\n"
+                                 "  \"workspace.checkThirdParty\": false\n"
+                                 "}\n";
 
 static const char luacheckrc[] = "std = \"lua54\"\n"
                                  "max_line_length = 100\n"
@@ -126,7 +135,7 @@ static int make_agent(const char *folder, struct hgl_err *err)
   printf("%s/agent.lua says back what it is told. Go on with:\n\n"
          "  haggle check %s\n"
          "  haggle test %s\n"
-         "  haggle run %s/agent.lua\n"
+         "  haggle run --watch %s\n"
          "  haggle ask %s echo/1.0/say '{\"text\":\"hello\"}'     (in another terminal)\n",
          folder, folder, folder, folder, name);
   return 0;
@@ -157,6 +166,6 @@ const struct hgl_verb hgl_verb_new = {
         "  haggle new kiosk\n"
         "  haggle check kiosk\n"
         "  haggle test kiosk\n"
-        "  haggle run kiosk/agent.lua",
+        "  haggle run --watch kiosk",
     .main = new_main,
 };

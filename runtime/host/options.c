@@ -88,19 +88,24 @@ int hgl_usage_fail(const struct hgl_verb *verb, const char *format, ...)
   return HGL_EXIT_USAGE;
 }
 
+enum { HELP_INDENT = 24 };
+
 static void print_option(const char *name, const char *argument, const char *help)
 {
   char left[80];
   snprintf(left, sizeof left, "--%s%s%s", name, argument ? " " : "", argument ? argument : "");
-  printf("  %-24s", left);
-  if (strlen(left) > 24) printf("\n  %-24s", "");
+  size_t width = hgl_text_width(hgl_text(left));
+  if (width > HELP_INDENT)
+    printf("  %s\n  %-*s", left, HELP_INDENT, "");
+  else
+    printf("  %s%*s", left, (int)(HELP_INDENT - width), "");
   /* Continuation lines of a help text stand below its first one. */
   for (const char *at = help;;) {
     size_t size = strcspn(at, "\n");
     printf("  %.*s\n", (int)size, at);
     if (!at[size]) break;
     at += size + 1;
-    printf("  %-24s", "");
+    printf("  %-*s", HELP_INDENT, "");
   }
 }
 

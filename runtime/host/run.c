@@ -23,11 +23,12 @@ static int apply_log(struct hgl_config *config, const struct run_options *given,
                      struct hgl_err *err)
 {
   int status = given->log ? hgl_config_log_format(config, given->log, err) : 0;
+  if (status) return hgl_fail_in(err, "--log");
   if (given->verbose) config->log.level = HGL_LOG_DEBUG;
   for (size_t i = 0; status == 0 && i < given->log_levels.count; i++)
     status = hgl_config_log_level(config, given->log_levels.items[i], err);
   if (given->log_file) config->log.file = given->log_file;
-  return status ? hgl_fail_in(err, "--log") : 0;
+  return status ? hgl_fail_in(err, "--log-level") : 0;
 }
 
 /* Options come after the host file: they override or add to what it says. */
@@ -311,12 +312,12 @@ done:
 
 const struct hgl_verb hgl_verb_run = {
     .name = "run",
-    .usage = "[OPTION…] [AGENT.lua…]",
+    .usage = "[OPTION…] [AGENT…]",
     .summary = "run agents on a host",
     .help =
         "Runs a host with these agents until Ctrl-C. Everything that lasts stands in the data\n"
         "folder: start it again and it goes on where it stopped.\n\n"
-        "  haggle run kiosk/agent.lua\n"
+        "  haggle run kiosk\n"
         "  haggle run seller.lua buyer.lua --allow seller:read=/proc/loadavg\n"
         "  haggle run a.lua --listen 127.0.0.1:7001 --data one\n"
         "  haggle run b.lua --data two --join ws://127.0.0.1:7001#did:key:z6Mk…\n"
@@ -333,7 +334,7 @@ const struct hgl_verb hgl_verb_run = {
         "Ctrl-C or SIGTERM stops it: nothing more is taken in, agents have their on_stop, all is\n"
         "committed and sent. A second one, or the end of the grace time, ends it at once, without\n"
         "loss.\n\n"
-        "An agent is named after its folder (kiosk/agent.lua) or file (kiosk.lua); its identity\n"
-        "follows the name.",
+        "An agent is named after its folder (kiosk/agent.lua, for which kiosk is enough) or file\n"
+        "(kiosk.lua); its identity follows the name.",
     .main = run_main,
 };

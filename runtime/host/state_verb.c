@@ -5,8 +5,9 @@
 #include "base/mem.h"
 #include "host/client.h"
 #include "host/text.h"
+#include "protocol/value.h"
 
-enum { INDENT = 2, WIDTH = 78 };
+enum { INDENT = 2, WIDTH = 78, TEXT_SIZE_MAX = 8 << 20 };
 
 struct given {
   const char *data;
@@ -23,9 +24,10 @@ static void put_indent(int indent)
 
 static void show_scalar(const json_t *value)
 {
-  char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-  if (text) hgl_print_escaped(stdout, hgl_text(text));
-  free(text);
+  struct hgl_buf text;
+  hgl_buf_init(&text, TEXT_SIZE_MAX);
+  if (hgl_json_print(value, &text, NULL) == 0) hgl_print_escaped(stdout, hgl_buf_bytes(&text));
+  hgl_buf_deinit(&text);
 }
 
 /* {"$more": n}: a table that was left out. */

@@ -20,7 +20,9 @@ static json_t *make_request(const struct hgl_verb *verb, const struct hgl_texts 
   }
   const char *text = words->count == 3 ? words->items[2] : "{}";
   if (hgl_json_parse(hgl_text(text), HGL_BODY_SIZE_MAX, &body, &err)) {
-    hgl_fail_in(&err, "the body");
+    struct hgl_err why = err;
+    hgl_fail(&err, why.code, "the body: %s; it is an object, as in '{\"text\":\"hello\"}'",
+             why.message);
     *status = hgl_verb_fail(verb, &err);
     return NULL;
   }
@@ -58,6 +60,14 @@ static const char *text_of(const json_t *object, const char *field, const char *
   return text ? text : otherwise;
 }
 
+static int fail_refused(const json_t *body, struct hgl_err *err)
+{
+  const char *code = text_of(body, "code", "no code");
+  bool raised = strcmp(code, hgl_code_name(HGL_HANDLER_FAILED)) == 0;
+  return hgl_fail(err, HGL_REFUSED, "refused: %s (%s)%s", text_of(body, "why", "without a reason"),
+                  code, raised ? "; `haggle dead` of its host tells more" : "");
+}
+
 /* The reply's type and body; the whole envelope with --json. A refusal is an error. */
 static int print_reply(const json_t *reply, bool json, struct hgl_err *err)
 {
@@ -68,9 +78,7 @@ static int print_reply(const json_t *reply, bool json, struct hgl_err *err)
     int status = hgl_print_json(reply, err);
     if (status || !refused) return status;
   }
-  if (refused)
-    return hgl_fail(err, HGL_REFUSED, "refused: %s (%s)", text_of(body, "why", "without a reason"),
-                    text_of(body, "code", "no code"));
+  if (refused) return fail_refused(body, err);
   hgl_buf_init(&text, 8 << 20);
   hgl_show_json(json_object_get(reply, "type"), &text);
   hgl_buf_append_text(&text, "  ");

@@ -261,6 +261,6 @@ const struct hgl_verb hgl_verb_test = {
         "  haggle test --tap | tappy        for what reads TAP; --junit FILE for build servers\n"
         "\n"
         "The last line is \"N passed, N failed\"; the exit status is 1 when a test failed,\n"
-        "or when there was none.\n",
+        "or when there was none.",
     .main = test_main,
 };

@@ -61,6 +61,13 @@ void hgl_print_escaped(FILE *file, struct hgl_bytes text)
   hgl_buf_deinit(&buf);
 }
 
+size_t hgl_text_width(struct hgl_bytes text)
+{
+  size_t width = 0;
+  for (size_t i = 0; i < text.size; i++) width += (text.data[i] & 0xc0) != 0x80;
+  return width;
+}
+
 void hgl_show_json(const json_t *value, struct hgl_buf *out)
 {
   if (!value || json_is_null(value)) {
@@ -105,17 +112,9 @@ static void show_cell(const json_t *row, const struct hgl_column *column, struct
   }
 }
 
-/* Places on a terminal, taking each code point for one. */
-static size_t width_of(struct hgl_bytes text)
-{
-  size_t width = 0;
-  for (size_t i = 0; i < text.size; i++) width += (text.data[i] & 0xc0) != 0x80;
-  return width;
-}
-
 static void print_cell(struct hgl_bytes text, size_t width, bool right, bool last)
 {
-  size_t room = width - width_of(text);
+  size_t room = width - hgl_text_width(text);
   if (right) printf("%*s", (int)room, "");
   printf("%.*s", HGL_STR(text));
   if (last)
@@ -124,10 +123,32 @@ static void print_cell(struct hgl_bytes text, size_t width, bool right, bool las
     printf("%*s", (int)(right ? 2 : room + 2), "");
 }
 
-int hgl_print_table(const json_t *rows, const struct hgl_column *columns, const char *none,
+static bool is_lacking(const json_t *rows, const char *field)
+{
+  size_t index;
+  json_t *row;
+  json_array_foreach(rows, index, row)
+  {
+    const json_t *value = json_object_get(row, field);
+    if (value && !json_is_null(value)) return false;
+  }
+  return true;
+}
+
+static size_t choose_columns(const json_t *rows, const struct hgl_column *all,
+                             const struct hgl_column *out[])
+{
+  size_t count = 0;
+  for (; all->title && count < COLUMNS_MAX; all++)
+    if (all->kind != HGL_COLUMN_RARE || !is_lacking(rows, all->field)) out[count++] = all;
+  return count;
+}
+
+int hgl_print_table(const json_t *rows, const struct hgl_column *all, const char *none,
                     struct hgl_err *err)
 {
-  size_t count = 0, widths[COLUMNS_MAX], index;
+  size_t count, widths[COLUMNS_MAX], index;
+  const struct hgl_column *columns[COLUMNS_MAX];
   json_t *row;
   struct hgl_buf cell;
   const struct hgl_colours *colours = hgl_colours(stdout);
@@ -136,25 +157,26 @@ int hgl_print_table(const json_t *rows, const struct hgl_column *columns, const 
     return 0;
   }
   hgl_buf_init(&cell, LINE_SIZE_MAX);
-  for (; columns[count].title && count < COLUMNS_MAX; count++) {
-    widths[count] = width_of(hgl_text(columns[count].title));
+  count = choose_columns(rows, all, columns);
+  for (size_t i = 0; i < count; i++) {
+    widths[i] = hgl_text_width(hgl_text(columns[i]->title));
     json_array_foreach(rows, index, row)
     {
-      show_cell(row, &columns[count], &cell);
-      size_t width = width_of(hgl_buf_bytes(&cell));
-      if (width > widths[count]) widths[count] = width;
+      show_cell(row, columns[i], &cell);
+      size_t width = hgl_text_width(hgl_buf_bytes(&cell));
+      if (width > widths[i]) widths[i] = width;
     }
   }
   printf("%s", colours->bold);
   for (size_t i = 0; i < count; i++)
-    print_cell(hgl_text(columns[i].title), widths[i], columns[i].kind == HGL_COLUMN_NUMBER,
+    print_cell(hgl_text(columns[i]->title), widths[i], columns[i]->kind == HGL_COLUMN_NUMBER,
                i + 1 == count);
   printf("%s", colours->plain);
   json_array_foreach(rows, index, row)
   {
     for (size_t i = 0; i < count; i++) {
-      show_cell(row, &columns[i], &cell);
-      print_cell(hgl_buf_bytes(&cell), widths[i], columns[i].kind == HGL_COLUMN_NUMBER,
+      show_cell(row, columns[i], &cell);
+      print_cell(hgl_buf_bytes(&cell), widths[i], columns[i]->kind == HGL_COLUMN_NUMBER,
                  i + 1 == count);
     }
   }

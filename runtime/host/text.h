@@ -13,10 +13,18 @@
 void hgl_escape(struct hgl_bytes text, struct hgl_buf *out);
 void hgl_print_escaped(FILE *file, struct hgl_bytes text);
 
+/* Places on a terminal, taking each code point for one. */
+size_t hgl_text_width(struct hgl_bytes text);
+
 /* A JSON value in a line: text escaped, lists and maps as JSON, null and absent as "-". */
 void hgl_show_json(const json_t *value, struct hgl_buf *out);
 
-enum hgl_column_kind { HGL_COLUMN_TEXT, HGL_COLUMN_NUMBER, HGL_COLUMN_TIME };
+enum hgl_column_kind {
+  HGL_COLUMN_TEXT,
+  HGL_COLUMN_NUMBER,
+  HGL_COLUMN_TIME,
+  HGL_COLUMN_RARE, /* a text; the column is left out where no row has one */
+};
 
 struct hgl_column {
   const char *title;

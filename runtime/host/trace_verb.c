@@ -76,6 +76,10 @@ static void put_stretch(const json_t *event, struct hgl_buf *out)
 static void put_due(const json_t *event, struct hgl_buf *out)
 {
   long long in_ms = number_of(event, "due_ms") - number_of(event, "time_ms");
+  if (in_ms <= 0) {
+    hgl_buf_append_text(out, ", due now");
+    return;
+  }
   hgl_buf_append_text(out, ", due in ");
   put_time(in_ms * 1000, out);
 }

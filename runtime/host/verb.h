@@ -43,6 +43,16 @@ extern const struct hgl_verb hgl_verb_run, hgl_verb_new, hgl_verb_check, hgl_ver
 /* All of them, in the order in which help lists them; ends with NULL. */
 extern const struct hgl_verb *const hgl_verbs[];
 
+/* What the verbs from `first` on are for; ends with a NULL title. */
+struct hgl_verb_group {
+  const char *title;
+  const struct hgl_verb *first;
+};
+extern const struct hgl_verb_group hgl_verb_groups[];
+
+/* Says that there is no verb of that name, and which was probably meant; HGL_EXIT_USAGE. */
+int hgl_verb_unknown(const char *name);
+
 /* Prints "haggle NAME: message" on standard error (control characters escaped). The exit status. */
 int hgl_verb_fail(const struct hgl_verb *verb, const struct hgl_err *err);
 

@@ -13,15 +13,23 @@ check 2 '--listen needs ADDR:PORT' run echo.lua --listen
 check 2 'name a script to run' run
 check 2 '--within needs' ask x echo/1.0/say --within
 check 2 'takes no value' agents --json=yes
+check 2 'there is no verb "rnu"; did you mean run?' help rnu
 check 0 'runs autonomous agents' help
-for verb in run new check test agents agent peers find send ask tail deals proofs dead backup export verify keys version; do
+verbs=0
+while read -r verb; do
+  verbs=$((verbs + 1))
   check 0 'Options:' "$verb" --help
-done
+  if grep -qPzo '\n\n\n' said; then fail "haggle $verb --help has two empty lines in a row"; fi
+  # The explanations of options stand in one column, whatever their names are made of.
+  if (LC_ALL=C.UTF-8 && sed -n '/^Options:$/,$p' said | grep -E '^  --\S+( \S+)?  ' |
+    grep -vE '^.{26}  \S' | grep .); then fail "haggle $verb --help is misaligned"; fi
+done < <("$haggle" help | sed -n 's/^  \([a-z]*\)  *[a-z].*/\1/p' | grep -v '^haggle$')
+if ((verbs >= 30)); then pass; else fail "help lists only $verbs verbs"; fi
 
 # scripts
 check 1 'missing.lua does not exist' run --data d missing.lua
 mkdir folder.lua
-check 1 'is a folder; name a file in it' run --data d folder.lua
+check 1 'folder.lua/agent.lua does not exist' run --data d folder.lua
 printf 'local a = 1\nagent.describe { name = "x" }\nagent.nonsense()\n' >raises.lua
 check 1 'raises.lua:3:' run --data d raises.lua
 check 1 'agent.nonsense()' run --data d raises.lua
@@ -34,9 +42,11 @@ check 1 'two agents are named echo' run --data d echo.lua ./echo.lua
 
 # values of options
 check 1 'ADDRESS:PORT' run --data d echo.lua --listen 7001
-check 1 'no grant of kind "reed"; did you mean read' run --data d echo.lua --allow reed=/x
-check 1 'no agent is named eco; did you mean echo' run --data d echo.lua --allow eco:read=/x
+check 1 'no grant of kind "reed"; did you mean read?' run --data d echo.lua --allow reed=/x
+check 1 'no agent is named eco; did you mean echo?' run --data d echo.lua --allow eco:read=/x
 check 1 '--certificate and --key are given together' run --data d echo.lua --certificate a
+check 1 '--log: a log is' run --data d echo.lua --log xml
+check 1 '--log-level: a level is' run --data d echo.lua --log-level loud
 check 1 'durability is' run --data d echo.lua --durability lax
 check 1 'http://x' run --data d echo.lua --join http://x
 printf 'return { agents = { { name = "a", script = "echo.lua", limts = {} } } }\n' >host.lua
@@ -51,7 +61,16 @@ port=$(field join one.out | sed 's/.*:\([0-9]*\)#.*/\1/')
 check 1 'choose another port with --listen' run --data two echo.lua --listen "127.0.0.1:$port"
 check 1 'a host runs on the data folder one already' run --data one echo.lua
 check 1 'the body: JSON, line 1' ask --data one echo echo/1.0/say '{text:1}'
+check 1 'it is an object, as in' ask --data one echo echo/1.0/say '{text:1}'
 check 1 'no handler' ask --data one echo echo/1.0/nope
+for words in 'ask eco echo/1.0/say' 'send eco echo/1.0/say' 'state eco' 'reload eco' 'console eco -e 1' \
+  'chat eco' 'trace eco' 'agent pause eco' 'agent token eco' 'log eco debug'; do
+  # shellcheck disable=SC2086
+  check 1 '; did you mean echo?' $words --data one
+done
+check 1 'there is nothing at times in the state' state --data one echo times
+if grep -q 'did you mean' said; then fail 'the agent was named rightly'; else pass; fi
+check 0 '(all)' log gone default --data one
 check 1 'expected' find --data one 'price<'
 check 2 'say to whom' send --data one echo
 check 1 'there is no dead letter 99' dead --data one show 99

@@ -10,10 +10,11 @@ print($1)" <said
 }
 
 # a first agent
-check 0 'haggle run kiosk/agent.lua' new kiosk
+check 0 'haggle run --watch kiosk' new kiosk
 check 1 'exists already' new kiosk
 check 1 'cannot name an agent' new 'bad name'
-check 0 '3 passed, 0 failed' test kiosk
+check 0 '4 passed, 0 failed' test kiosk
+check 0 '0 errors, 0 warnings, 0 notes' check kiosk
 if (cd kiosk && luacheck -q . >../said 2>&1); then pass; else fail "luacheck: $(cat said)"; fi
 for file in agent.lua agent_spec.lua .luarc.json .luacheckrc; do
   if [[ -s kiosk/$file ]]; then pass; else fail "no kiosk/$file"; fi
@@ -25,10 +26,13 @@ agent.on("bad/1.0/say", function() error("never \27[31mgood") end)
 agent.on("bad/1.0/ask", function(message) message:refuse("not today", "closed") end)
 agent.on("bad/1.0/read", function(message)
   local text, why, code = host.read "/proc/loadavg"
+  state.ratio = 3.06
+  agent.after("at_once", 0, 1)
   message:reply("is", { text = text or why, code = code })
 end)
+agent.on_timer("at_once", function() end)
 END
-start one kiosk/agent.lua bad.lua --allow bad:read=/proc/loadavg
+start one kiosk bad.lua --allow bad:read=/proc/loadavg
 one=$host
 did=$(field host one.out)
 url=$(field join one.out)
@@ -46,7 +50,11 @@ eventually 'kiosk' find --data one service=echo
 check 0 'nobody offers' find --data one service=nothing
 check 0 'echo/1.0/said  {"text":"hi","times":1}' ask --data one kiosk echo/1.0/say '{"text":"hi"}'
 check 0 '"text":' ask --data one bad bad/1.0/read
+check 0 '{"ratio": 3.06}' state --data one bad
+check 0 'timer at_once, due now' trace --data one bad
 check 1 'refused: not today (closed)' ask --data one bad bad/1.0/ask
+if grep -q 'haggle dead' said; then fail 'a refusal is no dead letter'; else pass; fi
+if grep -qE '^name .* did$' <("$haggle" agents --data one); then pass; else fail 'agents shows empty columns'; fi
 check 0 'is on its way' send --data one kiosk echo/1.0/say '{"text":"x"}'
 
 # tail, readable and not dangerous to a terminal
@@ -55,7 +63,7 @@ tail=$!
 timeout 20 "$haggle" tail --data one --json --agent kiosk --kind message >tailed.json 2>&1 &
 tail_json=$!
 sleep 0.5
-check 1 'refused' ask --data one bad bad/1.0/say
+check 1 'handler_failed); `haggle dead`' ask --data one bad bad/1.0/say
 check 0 'echo/1.0/said' ask --data one kiosk echo/1.0/say '{"text":"seen"}'
 sleep 0.3
 kill "$tail" "$tail_json"

@@ -165,6 +165,27 @@ describe("runtime/host/COMMANDS.md", function()
     return found
   end
 
+  -- The lines of `haggle help` and of the page's contents: "Writing agents: new check test", …
+  it("has them in the groups and the order of `haggle help`", function()
+    local shown, listed, sections = {}, {}, {}
+    for _, line in ipairs(lines_of(program .. " help")) do
+      local verb = line:match "^  ([%l-]+)  +%S"
+      if line:find "^%u" then shown[#shown + 1] = line .. ":"
+      elseif verb and verb ~= "haggle" then shown[#shown] = shown[#shown] .. " " .. verb end
+    end
+    for title, verbs_of in common:gmatch "\n%- ([^\n:]+:)([^\n]+)" do
+      listed[#listed + 1] = title .. verbs_of:gsub("%[(%l+)%]%(#(%l+)%),?", function(text, target)
+        expect(target):equals(text)
+        return text
+      end)
+    end
+    expect(#listed > 3):is_true()
+    expect(listed):equals(shown)
+    for verb in page:gmatch "\n## ([%w-]+)\n" do sections[#sections + 1] = verb end
+    local order = table.concat(listed, "\n"):gsub("[^\n:]+:", ""):gsub("%s+", " ")
+    expect(" " .. table.concat(sections, " ")):equals(order)
+  end)
+
   it("has each verb with all its options", function()
     for verb, options in pairs(verbs()) do
       local text = section(page, "## " .. verb)
