@@ -54,6 +54,17 @@ describe("auctioneer", function()
     expect(bid(peer, 500).body):equals { lot = "vase", why = "the lot is sold" }
   end)
 
+  it("is not outwitted by a bid that leaves no room for a step", function()
+    local world = auction()
+    local ann, bob = bidder(world, "ann"), bidder(world, "bob")
+    ann:send("auctioneer", "auction/1.0/bid", { lot = "vase", price = math.maxinteger })
+    world:run()
+    bob:send("auctioneer", "auction/1.0/bid", { lot = "vase", price = 0 })
+    expect(bob:expect().type):equals "auction/1.0/rejected"
+    world:advance "6m"
+    expect(world:state("auctioneer").lots.vase.status):equals "unsold"
+  end)
+
   it("sells to the highest bidder when the time is over", function()
     local world = auction()
     local ann, bob = bidder(world, "ann"), bidder(world, "bob")
@@ -93,6 +104,25 @@ describe("auctioneer", function()
     world:restart()
     world:advance "5m"
     expect(peer:expect("auction/1.0/won").body.price):equals(130)
+  end)
+
+  it("has bidders that no auctioneer confuses", function()
+    local world = test.world()
+    world:agent { name = "liar", path = test.folder .. "/liar.lua", source = [[
+      agent.protocol(require "auction")
+      agent.offer { service = "auction", protocol = "auction/1.0" }
+      agent.on("auction/1.0/catalogue", function(message)
+        message:reply("lots", { lots = {
+          { lot = "vase", status = "open" }, { lot = "vase", status = "open", least = "1" },
+          { lot = 5, status = "open", least = 1 }, { lot = "vase", status = "open", least = -1 },
+        } })
+      end)
+      agent.on("auction/1.0/bid", function() state.bids = (state.bids or 0) + 1 end)
+    ]] }
+    world:agent { name = "iris", script = "bidder.lua", config = { worth = { vase = 180 } } }
+    world:advance "11s"
+    expect(world:dead()):is_empty()
+    expect(world:state("liar").bids):is_nil()
   end)
 
   it("is fought for by bidders until only one goes higher", function()

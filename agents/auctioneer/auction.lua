@@ -2,7 +2,9 @@
 --
 -- A bid is one dialogue: it leads or is rejected at once; the one that leads is told later that it
 -- was outbid or has won. Prices are integers in the smallest unit of money, times Unix time in ms.
-local lot, price = { type = "string", min = 1, max = 100 }, { type = "integer", min = 0 }
+-- They are bounded, so that a step above any of them is still one.
+local lot = { type = "string", min = 1, max = 100 }
+local price = { type = "integer", min = 0, max = 1000000000000000 }
 
 return {
   name = "auction", version = "1.0", roles = { "bidder", "auctioneer" },

@@ -11,8 +11,10 @@ agent.on_start(function(reason)
   if reason == "created" then state.leading, state.won = {}, {} end
 end)
 
+-- What the maps of a list hold is the auctioneer's word, which no declaration checks.
 local function consider(auctioneer, lot)
-  local worth = WORTH[lot.lot]
+  local worth = type(lot.lot) == "string" and WORTH[lot.lot]
+  if math.type(lot.least) ~= "integer" or lot.least < 0 then return end
   if lot.status ~= "open" or lot.yours or not worth or lot.least > worth then return end
   agent.send(auctioneer, "auction/1.0/bid", { lot = lot.lot, price = lot.least })
 end

@@ -43,8 +43,10 @@ end
 -- Offers, the best first: { agent =, asking =, cost = (breaches counted in) }.
 local function compare(service)
   local list = haggle.array {}
-  local query = { service = service, protocol = market.protocol, limit = 50 }
-  for _, offer in ipairs(agent.find(query)) do
+  local offers = agent.find {
+    service = service, protocol = market.protocol, where = { price = { at_least = 0 } }, limit = 50,
+  }
+  for _, offer in ipairs(offers or {}) do
     if offer.agent ~= agent.id then
       local known = state.sellers[offer.agent]
       list[#list + 1] = {

@@ -35,6 +35,20 @@ describe("broker", function()
     expect(mine.sellers[world:id "dear"]):is_nil()
   end)
 
+  it("leaves offers alone that name no price", function()
+    local world = broker { stock = 1 }
+    world:agent { name = "mute", source = [[
+      agent.offer { service = "telemetry.load", protocol = "market/1.0" }
+      agent.offer { service = "telemetry.load", protocol = "market/1.0", price = "cheap" }
+    ]] }
+    world:agent { name = "cheap", source = seller(5, 5) }
+    world:advance "5s"
+    expect(world:dead()):is_empty()
+    local sellers = world:ask("broker", "broker/1.0/compare", { service = "telemetry.load" }).body
+    expect(sellers.sellers):has_length(1):contains { agent = world:id "cheap" }
+    expect(#world:state("broker").stock["telemetry.load"]):equals(1)
+  end)
+
   it("resells what it has, at a margin, once", function()
     local world = broker { stock = 1, margin = 3, every = "10m", fresh = "1h" }
     world:agent { name = "cheap", source = seller(5, 5) }

@@ -47,6 +47,28 @@ describe("council", function()
     expect(move(mover, "a library")):has { carried = false, yes = 1, no = 0, silent = 2 }
   end)
 
+  it("lets nobody keep the floor for longer than it gives", function()
+    local world = test.world()
+    world:peer("silent", { protocols = { definition } })
+    local mover = chair(world, { "silent" })
+    mover:send("chair", "council/1.0/move", { motion = "a library", within = "300d" })
+    mover:send("chair", "council/1.0/move", { motion = "a park", within = "1s" })
+    expect(mover:expect("council/1.0/decided", "11s").body.motion):equals "a library"
+    expect(mover:expect("council/1.0/decided", "2s").body.motion):equals "a park"
+    local _, _, code = world:ask("chair", "council/1.0/move", { motion = "x", within = "soon" })
+    expect(code):equals "invalid"
+    expect(world:dead()):is_empty()
+  end)
+
+  it("remembers the latest motions", function()
+    local world = test.world()
+    member(world, "ann", { "library" }, {})
+    world:agent { name = "chair", script = "chair.lua",
+      config = { members = { "ann" }, minutes = 2 } }
+    for i = 1, 3 do world:ask("chair", "council/1.0/move", { motion = "library " .. i }) end
+    expect(world:state("chair").minutes):has_length(2):contains { motion = "library 3" }
+  end)
+
   it("goes on with a vote after a restart, and asks nobody twice", function()
     local world = test.world()
     member(world, "ann", { "library" }, {})

@@ -36,7 +36,8 @@ end
 
 -- An answer that is still good is sold again: the API's own limits are not the buyers' problem.
 local function fresh(endpoint)
-  local kept, good_for = state.kept[endpoint.service], haggle.duration(endpoint.keep or 0)
+  local kept = state.kept[endpoint.service]
+  local good_for = haggle.duration(endpoint.keep or 0)
   if kept and haggle.now() - kept.at <= good_for then
     return { at = kept.at, value = kept.value }
   end

@@ -8,14 +8,18 @@ local PER_MINUTE = config.per_minute or 60 -- readings sold in a minute at most
 
 agent.describe { name = "kiosk", version = 1, about = "Live readings of this machine" }
 
+local sells_something = false
+
 agent.on_start(function(reason)
   if reason == "created" then state.left, state.sold, state.earned = PER_MINUTE, 0, 0 end
+  if not sells_something then log.warn "nothing to sell: grant it read=/proc/loadavg or another" end
 end)
 
 agent.every("refill", "1m", function() state.left = PER_MINUTE end)
 
 local function sell(service, path, parse)
   if not agent.granted("read", path) then return end
+  sells_something = true
   market.sell {
     service = service,
     asking = config.asking or 8,

@@ -40,6 +40,16 @@ local function buy(buyer, service)
 end
 
 describe("kiosk", function()
+  it("says so when it has nothing to sell", function()
+    local world = kiosk { allow = {} }
+    world:run()
+    expect(world:log "kiosk"):contains { level = "warn", text = test.like "nothing to sell" }
+    expect(world:find "has service"):is_empty()
+    world = kiosk { allow = { "read=/proc/loadavg" } }
+    world:run()
+    expect(world:log "kiosk"):is_empty()
+  end)
+
   it("delivers the load", function()
     local _, buyer = kiosk()
     expect(buy(buyer, "telemetry.load")):equals {

@@ -22,9 +22,9 @@ for _, wish in ipairs(config.wishes or { { good = "apples", worth = 10 } }) do
       return true
     end,
     release = function(deal) state.purse = state.purse + deal.price end,
-    on_result = function(deal, result)
+    on_result = function(deal)
       state.bag[wish.good] = (state.bag[wish.good] or 0) + 1
-      log.info("bought", { good = result.good, price = deal.price, purse = state.purse })
+      log.info("bought", { good = wish.good, price = deal.price, purse = state.purse })
     end,
   }
 end

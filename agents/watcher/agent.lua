@@ -9,6 +9,8 @@ local URL = config.url or "https://prices.example.org/v1/price" -- answers {"pri
 local EVERY = config.every or "1m"
 local HISTORY = config.history or 100 -- prices kept of each symbol
 local FAILURES = config.failures or 5 -- in a row, before subscribers are told
+local SUBSCRIPTIONS = config.subscriptions or 500 -- of all subscribers together
+local LASTS, LASTS_MAX = haggle.duration "7d", haggle.duration "90d"
 
 agent.describe { name = "watcher", version = 1, about = "Tells when prices cross a limit" }
 
@@ -45,7 +47,7 @@ agent.protocol {
 agent.offer { service = "price.alerts", protocol = "watch/1.0" }
 
 agent.on_start(function(reason)
-  if reason == "created" then state.symbols, state.subscriptions = {}, {} end
+  if reason == "created" then state.symbols, state.subscriptions, state.count = {}, {}, 0 end
 end)
 
 -- Subscriptions ----------------------------------------------------------------------------------
@@ -61,23 +63,31 @@ local function forget(thread)
   local subscription = state.subscriptions[thread]
   if not subscription then return end
   local known = symbol_of(subscription.symbol)
-  known.subscribers = known.subscribers - 1
+  known.subscribers, state.count = known.subscribers - 1, state.count - 1
+  if known.subscribers == 0 then state.symbols[subscription.symbol] = nil end
   state.subscriptions[thread] = nil
   agent.cancel("over", thread)
 end
 
+-- In ms, or nil for what is no duration: it is the subscriber's word.
+local function lasting(text)
+  local ok, ms = pcall(haggle.duration, text or LASTS)
+  return ok and ms > 0 and math.min(ms, LASTS_MAX) or nil
+end
+
 agent.on("watch/1.0/subscribe", function(message)
-  local body = message.body
+  local body, lasts = message.body, lasting(message.body.lasts)
   if not body.above and not body.below then
     return message:refuse("say above or below what", "invalid")
   end
-  local lasts = haggle.duration(body.lasts or "7d")
+  if not lasts then return message:refuse("lasts is a duration, as in 7d", "invalid") end
+  if state.count >= SUBSCRIPTIONS then return message:refuse("too many subscribe", "limit") end
   state.subscriptions[message.thread] = {
     symbol = body.symbol, above = body.above, below = body.below, ref = message:ref(),
     armed = true,
   }
   local known = symbol_of(body.symbol)
-  known.subscribers = known.subscribers + 1
+  known.subscribers, state.count = known.subscribers + 1, state.count + 1
   agent.after("over", lasts, message.thread)
   message:reply("subscribed", { symbol = body.symbol, ends = haggle.now() + lasts })
 end)
@@ -107,7 +117,8 @@ local function tell(name, performative, body)
 end
 
 local function note(name, current)
-  local known = symbol_of(name)
+  local known = state.symbols[name]
+  if not known then return end -- everybody has left meanwhile
   known.failures = 0
   known.prices[#known.prices + 1] = { at = haggle.now(), price = current }
   if #known.prices > HISTORY then table.remove(known.prices, 1) end
@@ -124,7 +135,8 @@ local function note(name, current)
 end
 
 local function fail(name, why)
-  local known = symbol_of(name)
+  local known = state.symbols[name]
+  if not known then return end
   known.failures = known.failures + 1
   log.warn("no price", { symbol = name, why = why, failures = known.failures })
   if known.failures == FAILURES then tell(name, "trouble", { symbol = name, why = why }) end
@@ -132,8 +144,9 @@ end
 
 local function fetch(name)
   local headers = config.secret and { Authorization = "Bearer " .. haggle.secret(config.secret) }
-  local answer, why = http.get(URL,
-    { query = { symbol = name }, headers = headers, within = "10s" })
+  local answer, why = http.get(URL, {
+    query = { symbol = name }, headers = headers, within = "10s",
+  })
   if not answer then return nil, why end
   if not answer.ok then return nil, "the API answers " .. answer.status end
   local current = answer.json and answer.json.price
@@ -143,9 +156,7 @@ end
 
 agent.every("look", EVERY, function()
   local wanted = {}
-  for name, known in pairs(state.symbols) do
-    if known.subscribers > 0 then wanted[#wanted + 1] = name end
-  end
+  for name in pairs(state.symbols) do wanted[#wanted + 1] = name end
   for _, name in ipairs(wanted) do
     local current, why = fetch(name) -- waits: others may subscribe meanwhile
     if current then note(name, current) else fail(name, why) end

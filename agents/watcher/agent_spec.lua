@@ -101,6 +101,29 @@ describe("watcher", function()
     expect(code):equals "invalid"
   end)
 
+  it("is not confused by what a subscriber says, and takes so many", function()
+    local world = watcher({}, { subscriptions = 2 })
+    local function said(lasts)
+      local body = { symbol = "tea", above = 1, lasts = lasts }
+      local reply, _, code = world:ask("watcher", "watch/1.0/subscribe", body)
+      return reply and reply.body.ends - world:now() or code
+    end
+    expect { said "soon", said "-5s", said "0s" }:equals { "invalid", "invalid", "invalid" }
+    expect(said "300d"):equals(90 * 24 * 3600 * 1000)
+    expect(said "1m"):equals(60000)
+    expect(said "1m"):equals "limit"
+    world:advance "2m"
+    expect(said "1m"):equals(60000)
+    expect(world:dead()):is_empty()
+  end)
+
+  it("forgets a symbol that nobody watches any more", function()
+    local world, peer = watcher { tea = 10 }
+    subscribe(peer, { symbol = "tea", above = 20, lasts = "90s" })
+    world:advance "2m"
+    expect(world:state("watcher")):equals { symbols = {}, subscriptions = {}, count = 0 }
+  end)
+
   it("keeps the latest prices, and subscriptions across a restart", function()
     local prices = { tea = 1 }
     local world, peer = watcher(prices, { history = 3 })

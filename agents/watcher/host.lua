@@ -1,11 +1,11 @@
--- A watcher of prices that an API on this machine tells:
---   haggle run --config agents/watcher/host.lua
--- expects {"price": …} from http://localhost:8000/price.json, as this gives it:
---   echo '{"price": 99.5}' > price.json && python3 -m http.server 8000 --bind 127.0.0.1
+-- A watcher of prices: haggle run --config agents/watcher/host.lua
+-- It expects an API on this machine that answers {"price": …}; its page says how to make one.
+local API = "localhost:8000"
+
 return {
   listen = "127.0.0.1:0",
   agents = {
-    { name = "watcher", script = "agent.lua", allow = { "net=localhost:8000" },
-      config = { url = "http://localhost:8000/price.json", every = "5s" } },
+    { name = "watcher", script = "agent.lua", allow = { "net=" .. API },
+      config = { url = "http://" .. API .. "/price.json", every = "5s" } },
   },
 }

@@ -7,21 +7,14 @@ been reloaded."""
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from hosts import TREE, WITH_US, Checks  # noqa: E402
+from hosts import TREE, WITH_US, Checks, free_port  # noqa: E402
 
 KEY = re.compile(r"did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def adapt(path, *changes):

@@ -10,16 +10,10 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from hosts import TREE, Checks  # noqa: E402
+from hosts import TREE, Checks, free_port  # noqa: E402
 
 ECHO = os.path.join(TREE, "agents/echo/agent.lua")
 STRANGER = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 with Checks() as check:

@@ -30,6 +30,12 @@ WITH_US = ("setpriv", "--pdeathsig", "KILL")
 KILLED = (-signal.SIGKILL,)
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 class Refused(Exception):
     """What a host answered instead of a result: (code, message)."""
 
