@@ -6,8 +6,9 @@
 cmake --install "${BUILD:?the build folder}" --prefix "$work/prefix" >said 2>&1 || fail "$(cat said)"
 haggle=$work/prefix/bin/haggle
 for file in bin/haggle share/haggle/stdlib/haggle/market.lua share/haggle/agents/echo/agent.lua \
-  share/doc/haggle/SERVICE.md share/doc/haggle/examples/echo/agent.lua share/man/man1/haggle.1 \
-  share/bash-completion/completions/haggle share/zsh/vendor-completions/_haggle; do
+  share/doc/haggle/SERVICE.md share/doc/haggle/COMMANDS.md share/man/man1/haggle.1 \
+  share/doc/haggle/examples/echo/agent.lua share/bash-completion/completions/haggle \
+  share/zsh/vendor-completions/_haggle; do
   if [[ -f prefix/$file ]]; then pass; else fail "$file was not installed"; fi
 done
 check 0 'protocol' version

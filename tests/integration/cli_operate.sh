@@ -63,7 +63,7 @@ tail=$!
 timeout 20 "$haggle" tail --data one --json --agent kiosk --kind message >tailed.json 2>&1 &
 tail_json=$!
 sleep 0.5
-check 1 'handler_failed); `haggle dead`' ask --data one bad bad/1.0/say
+check 1 'haggle dead' ask --data one bad bad/1.0/say
 check 0 'echo/1.0/said' ask --data one kiosk echo/1.0/say '{"text":"seen"}'
 sleep 0.3
 kill "$tail" "$tail_json"

@@ -104,6 +104,55 @@ describe("stdlib/README.md", function()
   end)
 end)
 
+-- Headings as links name them, in order: "haggle, log, host" → "haggle-log-host".
+local function anchors(page)
+  local list, is_there = {}, {}
+  for level, title in ("\n" .. page:gsub("\n```.-\n```", "")):gmatch "\n(#+) ([^\n]+)" do
+    local anchor = title:lower():gsub("`", ""):gsub("[^%w%s_\128-\255-]", ""):gsub(" ", "-")
+    is_there[anchor] = true
+    if level == "##" then list[#list + 1] = anchor end
+  end
+  return list, is_there
+end
+
+describe("the documents", function()
+  local pages = lines_of(("cd %s && git ls-files '*.md' 2>/dev/null"):format(TREE))
+  if #pages == 0 then -- a copy without its history
+    pages = lines_of(("cd %s && find * -name '*.md' -not -path 'build/*'"):format(TREE))
+  end
+
+  it("link to what is there", function()
+    local count = 0
+    for _, path in ipairs(pages) do
+      local page = read(path):gsub("\n```.-\n```", "")
+      for target in page:gmatch "%]%(([^)%s]+)%)" do
+        local file, anchor = target:match "^([^#]*)#?(.*)$"
+        if not target:find "^%a+:" then
+          local there = file == "" and path or path:gsub("[^/]*$", "") .. file
+          local listed = lines_of(("ls -d '%s/%s' 2>/dev/null"):format(TREE, there))
+          local text = listed[1] and (file:find "/$" and "" or read(there))
+          expect { path, target, text and true }:equals { path, target, true }
+          local _, known = anchors(text)
+          expect { path, target, anchor == "" or known[anchor] }:equals { path, target, true }
+          count = count + 1
+        end
+      end
+    end
+    expect(count > 60):is_true()
+  end)
+
+  it("have contents of all their parts, in order", function()
+    for _, path in ipairs { "stdlib/README.md", "runtime/host/COMMANDS.md" } do
+      local page, listed = read(path), {}
+      for line in page:match("^(.-)\n## "):gmatch "\n(%- [^\n]+)" do
+        for anchor in line:gmatch "%]%(#([^)]+)%)" do listed[#listed + 1] = anchor end
+      end
+      expect(#listed > 10):is_true()
+      expect { path, listed }:equals { path, (anchors(page)) }
+    end
+  end)
+end)
+
 -- The keys that a host file may have at a place, as the program tells them.
 local function known_keys(pattern)
   local path = os.tmpname()
