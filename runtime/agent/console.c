@@ -309,6 +309,25 @@ static int add_names(struct agent *agent, struct hgl_bytes text, json_t *names, 
   return status;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+  const json_t *const *one = a, *const *other = b;
+  return strcmp(json_string_value(*one), json_string_value(*other));
+}
+
+/* In place: tables have their names in no order that people know. */
+static int sort_names(json_t *names, struct hgl_err *err)
+{
+  size_t count = json_array_size(names);
+  json_t **items = hgl_alloc((count + 1) * sizeof *items);
+  if (!items) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  for (size_t i = 0; i < count; i++) items[i] = json_incref(json_array_get(names, i));
+  qsort(items, count, sizeof *items, compare_names);
+  for (size_t i = 0; i < count; i++) json_array_set_new(names, i, items[i]);
+  hgl_free(items);
+  return 0;
+}
+
 int hgl_host_complete(struct hgl_host *host, const char *name, struct hgl_bytes text, json_t **out,
                       struct hgl_err *err)
 {
@@ -322,6 +341,7 @@ int hgl_host_complete(struct hgl_host *host, const char *name, struct hgl_bytes 
     status = add_names(child->agent, text, names, err);
   else if (add_handlers(child->agent->manifest, begin, names))
     status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if (!status) status = sort_names(names, err);
   if (status)
     json_decref(names);
   else

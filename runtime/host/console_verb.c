@@ -21,6 +21,7 @@ struct console {
   struct hgl_texts expressions;
   bool json;
   struct hgl_client *client;
+  struct hgl_client *log;         /* of the agent, while a line runs; NULL: it is not shown */
   struct hgl_line_editor *editor; /* NULL: standard input is no terminal */
   struct hgl_buf text;            /* the lines of one chunk so far */
   json_int_t lines;
@@ -72,6 +73,48 @@ static void show(struct console *console, const json_t *result)
   if (*undone) fprintf(stderr, "rolled back: %s\n", undone);
 }
 
+/* What the agent logs while a line runs is shown, like what a line prints. Without that a line runs
+ * all the same. */
+static void open_log(struct console *console)
+{
+  json_t *result = NULL;
+  struct hgl_err ignored;
+  if (console->json || hgl_client_open(console->data, &console->log, &ignored)) return;
+  json_t *request = json_pack("{s:s, s:[s], s:s}", "call", "tail", "kinds", "log", "agent",
+                              console->name);
+  if (hgl_client_call(console->log, request, HGL_CLIENT_TIMEOUT_MS, &result, &ignored)) {
+    hgl_client_close(console->log);
+    console->log = NULL;
+  }
+  json_decref(result);
+}
+
+static void show_event(const struct console *console, const json_t *event)
+{
+  const struct hgl_colours *colours = hgl_colours(stderr);
+  const json_t *fields = json_object_get(event, "fields");
+  struct hgl_buf text;
+  if (strcmp(text_of(event, "agent"), console->name) != 0) return; /* the host, of the agent */
+  hgl_buf_init(&text, HGL_CONSOLE_LINE_SIZE_MAX);
+  hgl_show_json(json_object_get(event, "text"), &text);
+  if (json_is_object(fields)) {
+    hgl_buf_append_text(&text, "  ");
+    hgl_show_json(fields, &text);
+  }
+  fprintf(stderr, "%s%.*s%s\n", colours->dim, HGL_STR(hgl_buf_bytes(&text)), colours->plain);
+  hgl_buf_deinit(&text);
+}
+
+static void show_log(const struct console *console)
+{
+  json_t *event;
+  struct hgl_err ignored;
+  while (console->log && hgl_client_answer(console->log, 0, &event, &ignored) == 0) {
+    show_event(console, event);
+    json_decref(event);
+  }
+}
+
 /* Its answer, among others. Ctrl-C gives up a line that waits. */
 static int await(struct console *console, json_t **result, struct hgl_err *err)
 {
@@ -87,6 +130,7 @@ static int await(struct console *console, json_t **result, struct hgl_err *err)
       if (status) return status;
     }
     int status = hgl_client_answer(console->client, LOOK_MS, &answer, err);
+    show_log(console);
     if (status == -HGL_TIMEOUT) continue;
     if (status) return status;
     const json_t *id = json_object_get(answer, "id");
@@ -107,8 +151,11 @@ static int run(struct console *console, const char *text, struct hgl_err *err)
     console->failed = true;
     return 0;
   }
+  open_log(console);
   int status = hgl_client_send(console->client, request, err);
   if (!status) status = await(console, &result, err);
+  hgl_client_close(console->log);
+  console->log = NULL;
   if (!status) show(console, result);
   json_decref(result);
   if (status == 0) return 0;
@@ -316,7 +363,8 @@ const struct hgl_verb hgl_verb_console = {
         "its state, its grants and its limits, as one transaction: what it does happens as if a\n"
         "handler had done it, and when it raises, nothing has happened. What you can do here is\n"
         "all that the agent could do itself: send in its name, change its state, set its timers.\n"
-        "Every line is in the host's log, with the user who gave it, and so is what it prints.\n\n"
+        "Every line is in the host's log, with the user who gave it. What the agent logs\n"
+        "meanwhile, and what a line prints, is shown here as well, on standard error.\n\n"
         "A line may wait (agent.ask, agent.sleep); Ctrl-C gives it up, what it did before it\n"
         "waited stays. When the host stops meanwhile the line goes on after its start.\n"
         "Globals of the script are there; its local variables are not, and a line's own locals\n"

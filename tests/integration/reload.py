@@ -254,6 +254,12 @@ def piped(check, a):
     done = check.haggle("console", "counter", "--data", "a", "-e", "state.p", "-e", "agent.ask("
                         "'counter', 'counter/1.0/ask', {}).body.by")
     check.that(done.returncode == 0 and done.stdout == "3\n3\n", "-e runs one", done)
+    done = check.haggle("console", "counter", "--data", "a", "-e", "print('one')", "-e",
+                        "log.warn('two', { n = 3 }) agent.sleep '300ms' print 'four' return 5")
+    check.that(done.stderr == 'one\ntwo  {"n":3}\nfour\n' and done.stdout == "5\n",
+               "what lines print and log is shown", done)
+    done = check.haggle("console", "counter", "--data", "a", "--json", "-e", "print('one')")
+    check.that(done.stderr == "", "but not as JSON", done)
     done = check.haggle("console", "nobody", "--data", "a", "-e", "1")
     check.that(done.returncode == 1, "nobody is spoken with", done)
     check.says("no agent named nobody", done.stderr, "which is said")

@@ -307,6 +307,8 @@ static void names_are_completed(void **state)
   assert_completes(a, "state.lots.beta.", "");
   assert_completes(a, "state.none.", "");
   assert_completes(a, "agent.as", " ask_all ");
+  assert_completes(a, "agent.on_",
+                   " on_http on_start on_stop on_timer on_undelivered on_upgrade "); /* in order */
   assert_completes(a, "string.re", " rep ");
   assert_completes(a, "SET.a.", " deep ");
   assert_completes(a, "agent.after('be", " bell ");

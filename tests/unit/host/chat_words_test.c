@@ -127,7 +127,7 @@ static void what_is_not_understood_says_where(void **state)
   } cases[] = {{"bid price=x", "price: expected an integer"},
                {"bid price=1.5", "price: expected an integer"},
                {"bid price=", "price"},
-               {"bid colour=red", "there is no field 'colour'"},
+               {"bid colour=red", "there is no field 'colour'; there are: lot, note, price"},
                {"bid lot", "expected NAME=VALUE"},
                {"bid =1", "expected NAME=VALUE"},
                {"bid lot=\"open", "a quote is not closed"},

@@ -256,6 +256,17 @@ static void scripts_name_their_agents(void **state)
   assert_string_equal(config.node.agents[0].name, "kiosk");
   assert_string_equal(config.node.agents[1].name, "seller");
   hgl_config_deinit(&config);
+
+  /* A folder stands for its agent.lua, whether there is one or not. */
+  char folder[] = "/tmp/haggle-XXXXXX", script[64];
+  assert_non_null(mkdtemp(folder));
+  hgl_config_init(&config);
+  assert_ok(hgl_config_add_script(&config, folder, &err));
+  snprintf(script, sizeof script, "%s/agent.lua", folder);
+  assert_string_equal(config.node.agents[0].script, script);
+  assert_string_equal(config.node.agents[0].name, folder + strlen("/tmp/"));
+  hgl_config_deinit(&config);
+  assert_int_equal(rmdir(folder), 0);
 }
 
 /* "name: grants" of each agent, in order. */
@@ -291,7 +302,7 @@ static void grants_go_to_one_agent_its_instances_or_all(void **state)
   assert_ok(hgl_config_allow(&config, "b:read=/b", &err));
   assert_ok(hgl_config_allow(&config, "read=/all:x", &err));
   assert_fails(HGL_NOT_FOUND, hgl_config_allow(&config, "a-5:read=/x", &err));
-  assert_string_equal(err.message, "no agent is named a-5; did you mean a-1");
+  assert_string_equal(err.message, "no agent is named a-5; did you mean a-1?");
   assert_fails(HGL_NOT_FOUND, hgl_config_allow(&config, "a-03:read=/x", &err));
   assert_fails(HGL_NOT_FOUND, hgl_config_allow(&config, "c:read=/x", &err));
   assert_fails(HGL_INVALID, hgl_config_allow(&config, "read", &err));
