@@ -1,5 +1,5 @@
-/* Which file a module is. The host goes by this, and so does `haggle check`, which has no host.
- * Pure; any thread. */
+/* Which file a module is, and what of a declaration needs more than the script. The host goes by
+ * this, and so does `haggle check`, which has no host. Any thread. */
 #ifndef HGL_AGENT_DECLARED_H
 #define HGL_AGENT_DECLARED_H
 
@@ -11,5 +11,9 @@
  * only the program's own tools require. */
 int hgl_module_path(struct hgl_bytes name, const char *script_path, const char *stdlib_folder,
                     bool *is_ours, struct hgl_buf *out, struct hgl_err *err) HGL_NODISCARD;
+
+/* Whether a schedule that a script declares (lua/vm.h, HGL_VM_EVERY) is one: its cron line, and the
+ * zone, whose file is read. HGL_INVALID. */
+int hgl_schedule_check(struct hgl_bytes value, struct hgl_err *err) HGL_NODISCARD;
 
 #endif

@@ -5,8 +5,8 @@
  * A cron line goes by the clock on the wall. A clock that is put back a little does not bring back
  * what has been: only one that is put back by more than three hours, as cron has it, was wrong
  * before, and the line begins anew. */
+#include "agent/declared.h"
 #include "agent/internal.h"
-
 #include "base/calendar.h"
 
 enum { CLOCK_WAS_WRONG_MS = 3 * 3600 * 1000, LOOK_AGAIN_MS = 3600 * 1000 };
@@ -87,6 +87,19 @@ int schedule_line(const struct timer *timer, struct hgl_bytes *line, struct hgl_
                   struct hgl_err *err)
 {
   return get_line(hgl_buf_bytes(&timer->value), line, zone, err);
+}
+
+int hgl_schedule_check(struct hgl_bytes value, struct hgl_err *err)
+{
+  struct declared declared;
+  struct hgl_zone *zone = NULL;
+  struct hgl_cron cron;
+  int status = read_declared(value, &declared, err);
+  if (status || declared.every_ms != TIMER_BY_CRON) return status;
+  status = hgl_cron_parse(declared.line, &cron, err);
+  if (!status) status = hgl_zone_load(NULL, declared.zone, &zone, err);
+  hgl_zone_destroy(zone);
+  return status;
 }
 
 int schedule_load(struct timer *timer, struct hgl_err *err)

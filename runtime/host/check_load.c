@@ -90,6 +90,7 @@ static int declare(void *user, enum hgl_vm_declaration kind, struct hgl_bytes na
 {
   struct loading *loading = user;
   int status = manifest_declare(loading->manifest, kind, name, value, err);
+  if (!status && kind == HGL_VM_EVERY) status = hgl_schedule_check(value, err);
   return status ? status : note_declared(loading, kind, name, value);
 }
 

@@ -131,8 +131,9 @@ static int peers_main(const struct hgl_verb *verb, int argc, char **argv)
                                               {"forked", "forked", HGL_COLUMN_TEXT},
                                               {"address", "url", HGL_COLUMN_TEXT},
                                               {0}};
-  return list_main(verb, argc, argv, "peers", columns,
-                   "no peers; join one with `haggle run --join URL`");
+  return list_main(
+      verb, argc, argv, "peers", columns,
+      "no peers; join one with `haggle run --join URL`, whose log says what it cannot reach");
 }
 
 static int proofs_main(const struct hgl_verb *verb, int argc, char **argv)

@@ -62,6 +62,20 @@ static void push_roots(lua_State *L, int config)
   add_values(L, hgl_vm_of(L)->modules_ref);
 }
 
+/* A script returns nothing. What it returns, on top, is taken off; one that returns agents is
+ * mistaken for a script, and would run as an agent that does nothing. */
+static void refuse_host_file(lua_State *L, const char *chunk_name)
+{
+  if (lua_istable(L, -1)) {
+    lua_pushliteral(L, "agents");
+    if (lua_rawget(L, -2) == LUA_TTABLE)
+      luaL_error(L, "%s is a host file, not a script: haggle run --config %s", chunk_name,
+                 chunk_name);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
 static int load(lua_State *L)
 {
   struct load *load = lua_touserdata(L, 1);
@@ -80,7 +94,8 @@ static int load(lua_State *L)
   hgl_vm_of(L)->may_wait |= hgl_journal_source_waits(config->source);
   if (hgl_chunks_load(config->chunks, L, config->source, config->chunk_name, &load->error) != 0)
     return 0;
-  lua_call(L, 0, 0);
+  lua_call(L, 0, 1);
+  refuse_host_file(L, config->chunk_name);
   push_roots(L, 1);
   hgl_freeze(L, lua_gettop(L));
   lua_settop(L, 0);

@@ -49,6 +49,8 @@ check 1 '--log: a log is' run --data d echo.lua --log xml
 check 1 '--log-level: a level is' run --data d echo.lua --log-level loud
 check 1 'durability is' run --data d echo.lua --durability lax
 check 1 'http://x' run --data d echo.lua --join http://x
+printf 'return { agents = { { name = "a", script = "echo.lua" } } }\n' >host.lua
+check 1 'host.lua is a host file, not a script: haggle run --config' run --data d host.lua
 printf 'return { agents = { { name = "a", script = "echo.lua", limts = {} } } }\n' >host.lua
 check 1 'host.lua: agents: [1]: unknown key limts; did you mean limits?' run --config host.lua
 printf 'return {\n  listen = os.getenv("X")\n}\n' >host.lua
