@@ -7,6 +7,7 @@
  * again, and while it is paused. One that waits is a run with rows: after a restart of the host it
  * goes on, and since nobody is there to hear of its end, that is logged. */
 #include "agent/supervise.h"
+#include "agent/trace.h"
 
 struct line {
   struct line *next;
@@ -191,8 +192,12 @@ static void begin(struct line *line)
 
 void console_run(struct hgl_host *host)
 {
-  for (struct line *line = host->lines; line && !host->failed; line = line->next)
-    if (!line->begun && !line->over) begin(line);
+  for (struct line *line = host->lines; line && !host->failed; line = line->next) {
+    if (line->begun || line->over) continue;
+    int64_t before = hgl_mono_ns(host->config.clock);
+    begin(line);
+    trace_took(host, hgl_mono_ns(host->config.clock) - before);
+  }
 }
 
 /* ---- giving one up ---- */

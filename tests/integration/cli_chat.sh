@@ -57,6 +57,9 @@ check 0 'waits (ask)' trace weather --data one
 check 0 '→ help/1.0/me to helper' trace weather --data one
 check 0 'raised: weather.lua' trace weather --data one
 check 0 'dead letter: weather/1.0/request (handler_failed)' trace weather --data one
+check 0 '1' console weather --data one -e 'for i = 1, 3000 do math.sqrt(i) end return 1'
+"$haggle" trace weather --data one >said
+if grep -qE 'ran console, [0-9.]+ .?s: done' said; then pass; else fail "a line's time: $(cat said)"; fi
 check 0 '"what":"stretch"' trace weather --data one --json
 thread=$("$haggle" trace weather --data one --json | sed -n 's/.*"thread":"\([0-9a-f]*\)".*/\1/p' | head -n 1)
 check 0 "(${thread:0:8})" trace weather --data one --thread "${thread:0:12}"
