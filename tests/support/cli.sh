@@ -56,11 +56,12 @@ check() {
 start() {
   local name=$1 try
   shift
+  rm -f "$name.out" # what an earlier start on this folder said
   "$haggle" run --data "$name" "$@" >"$name.out" 2>"$name.err" </dev/null &
   host=$!
   hosts+=("$host")
   for ((try = 0; try < 300; try++)); do
-    if [[ -S $name/control.sock ]] && grep -q '^data' "$name.out"; then return; fi
+    if [[ -S $name/control.sock ]] && grep -qs '^data' "$name.out"; then return; fi
     kill -0 "$host" 2>/dev/null || break
     sleep 0.1
   done
