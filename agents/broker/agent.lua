@@ -40,22 +40,30 @@ local function worth(price, seller)
   return price * (seller.deals + 1) / (seller.deals - seller.breaches + 1)
 end
 
+local function cost(offer)
+  return worth(offer.price, state.sellers[offer.agent])
+end
+
+local function best_first(a, b)
+  return cost(a) < cost(b)
+end
+
 -- Offers, the best first: { agent =, asking =, cost = (breaches counted in) }.
 local function compare(service)
   local list = haggle.array {}
   local offers = agent.find {
     service = service, protocol = market.protocol, where = { price = { at_least = 0 } }, limit = 50,
-  }
-  for _, offer in ipairs(offers or {}) do
+  } or {}
+  table.sort(offers, best_first)
+  for _, offer in ipairs(offers) do
     if offer.agent ~= agent.id then
       local known = state.sellers[offer.agent]
       list[#list + 1] = {
-        agent = offer.agent, asking = offer.price, cost = worth(offer.price, known),
+        agent = offer.agent, asking = offer.price, cost = cost(offer),
         deals = known and known.deals or 0, breaches = known and known.breaches or 0,
       }
     end
   end
-  table.sort(list, function(a, b) return a.cost < b.cost end)
   return list
 end
 
@@ -90,6 +98,8 @@ local function buy(service)
     every = config.every or "2s",
     pause = config.pause or "10s",
     ceiling = ceiling(service),
+    where = { price = { at_least = 0 } },
+    order = best_first,
     on_result = function(deal, result)
       local seller, stock = account(deal.counterparty), state.stock[service]
       seller.deals, seller.paid = seller.deals + 1, seller.paid + deal.price

@@ -110,4 +110,14 @@ describe("broker", function()
     expect(sellers.body.sellers[1].agent):equals(world:id "honest")
     expect(sellers.body.sellers[2].breaches):is_between(1, 50)
   end)
+
+  it("buys by that, not by the bare price", function()
+    local world = broker { stock = 1, fresh = "2s", pause = "1s" }
+    world:agent { name = "liar", source = seller(4, 4, "return nil, 'never'") }
+    world:agent { name = "honest", source = seller(5, 5) }
+    world:advance "2m"
+    local known = world:state("broker").sellers
+    expect(known[world:id "liar"]):has { deals = 1, breaches = 1 }
+    expect(known[world:id "honest"].deals):is_between(10, 120)
+  end)
 end)

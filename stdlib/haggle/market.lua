@@ -571,11 +571,13 @@ local function shop(purchase)
   for key in pairs(all.with) do
     if key:sub(1, #prefix) == prefix then going = going + 1 end
   end
+  local before = type(purchase.order) == "function" and purchase.order
   local offers, why = agent.find {
     service = purchase.service, protocol = market.protocol, where = purchase.where,
-    order = purchase.order, limit = purchase.sellers,
+    order = before and "price" or purchase.order, limit = purchase.sellers,
   }
   if not offers then return log.warn("no search", { why = why }) end
+  if before then table.sort(offers, before) end
   for _, found in ipairs(offers) do
     if going >= purchase.parallel then return end
     local key = prefix .. found.agent
@@ -595,7 +597,8 @@ end
 --   release(deal, why)       the deal fell through or was breached
 --   on_breach(deal, why)
 --   every = "10s"            how often to look for a seller
---   where, order = "price"   which sellers, and which first (see agent.find)
+--   where, order = "price"   which sellers, and which first (see agent.find); order(a, b) → true
+--                            when offer a comes before b, of the cheapest
 --   parallel = 1             negotiations at a time
 --   sellers = 20             of the offers found, how many are considered
 --   patience = 5             bids before the last word

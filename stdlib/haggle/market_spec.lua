@@ -318,6 +318,19 @@ describe("market", function()
       why = "the prices do not meet", code = "price" } }
   end)
 
+  it("takes the sellers in the order that its own comparison says", function()
+    local world = test.world()
+    for name, asking in pairs { cheap = 5, middle = 6, dear = 7 } do
+      world:agent { name = name, source = SELLER, config = { asking = asking, floor = asking } }
+    end
+    world:agent { name = "buyer", source = [[require "haggle.market".buy {
+      service = "data", ceiling = 9, every = "10s", on_result = function() end,
+      order = function(a, b) return a.price > b.price end }]] }
+    world:advance "15s"
+    expect(world:deals "buyer"):has_length(1)
+    expect(world:deals "buyer"[1].price):equals(7)
+  end)
+
   it("stays within its limit whatever its own way to concede says", function()
     local world = test.world()
     world:agent { name = "seller", source = [[require "haggle.market".sell {
