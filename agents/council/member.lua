@@ -1,5 +1,6 @@
 -- Votes on motions by its principles: the first word of them that a motion contains decides. It
--- votes once on each motion, however often it is asked.
+-- votes once on each motion, however often it is asked: it remembers its latest votes.
+local store = require "haggle.cache"
 local definition = require "council"
 
 local FOR, AGAINST = agent.config.is_for or {}, agent.config.is_against or {}
@@ -23,13 +24,10 @@ end
 
 agent.on("council/1.0/ballot", function(message)
   local motion = message.body.motion
-  if not state.votes then state.votes = {} end
-  local vote = state.votes[motion]
-  if not vote then
+  local vote = store.get_or("votes", motion, "365d", function()
     local choice, because = decide(motion)
-    state.votes[motion] = { choice = choice, because = because }
-    vote = state.votes[motion]
-  end
+    return { choice = choice, because = because }
+  end)
   message:reply("vote", { choice = vote.choice, because = vote.because })
 end)
 

@@ -90,16 +90,18 @@ static bool speaks_haggle(struct lws *wsi)
   return protocol && strcmp(protocol->name, HGL_SUBPROTOCOL) == 0;
 }
 
+/* What libwebsockets says where it knows no more, and what it means. */
 static void keep_reason(struct hgl_session *session, const char *text, size_t size)
 {
-  static const char tls_failed[] = "connect SSL err";
+  static const char *const meanings[][2] = {
+      {"connect SSL err", "the TLS handshake failed: perhaps it does not speak TLS; try ws://"},
+      {"closed before established", "nobody listens there, or not for links of hosts"},
+  };
   if (session->why.code != HGL_OK || !text) return;
-  /* libwebsockets has no more to say of it, whatever the peer answered instead of TLS. */
-  if (size >= strlen(tls_failed) && memcmp(text, tls_failed, strlen(tls_failed)) == 0)
-    hgl_fail(&session->why, HGL_CLOSED,
-             "the TLS handshake failed: perhaps it does not speak TLS; try ws://");
-  else
-    hgl_fail(&session->why, HGL_CLOSED, "%.*s", (int)size, text);
+  for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
+    if (size >= strlen(meanings[i][0]) && memcmp(text, meanings[i][0], strlen(meanings[i][0])) == 0)
+      hgl_fail(&session->why, HGL_CLOSED, "%s", meanings[i][1]);
+  if (session->why.code == HGL_OK) hgl_fail(&session->why, HGL_CLOSED, "%.*s", (int)size, text);
 }
 
 static int message_came(struct lws *wsi, struct hgl_session *session, const void *data, size_t size)
