@@ -42,6 +42,17 @@ bool hgl_grants_cover(const char *const *grants, const char *kind, struct hgl_by
   return false;
 }
 
+bool hgl_grants_name_secret(const char *const *grants, struct hgl_bytes name)
+{
+  static const char kind[] = "secret=";
+  for (; grants && *grants; grants++) {
+    if (strncmp(*grants, kind, strlen(kind)) != 0) continue;
+    const char *value = *grants + strlen(kind);
+    if (hgl_bytes_equal(hgl_bytes(value, strcspn(value, "@")), name)) return true;
+  }
+  return false;
+}
+
 /* ---- services ---- */
 
 static const struct hgl_service *find_service(const struct hgl_host *host, struct hgl_bytes name)

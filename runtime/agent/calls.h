@@ -54,5 +54,8 @@ size_t hgl_host_calls(const struct hgl_host *host);
  * names the folder that the grant is about; 0: it is about this value alone. */
 bool hgl_grants_cover(const char *const *grants, const char *kind, struct hgl_bytes value,
                       size_t *folder_size);
+/* Whether one of them is about this secret: "secret=NAME", or "secret=NAME@…", which says where it
+ * may be sent. */
+bool hgl_grants_name_secret(const char *const *grants, struct hgl_bytes name);
 
 #endif

@@ -213,7 +213,10 @@ static int call_granted(struct agent *agent, struct hgl_cbor_reader *in, struct 
   memcpy(name, kind.data, kind.size);
   name[kind.size] = 0;
   size_t folder_size;
-  hgl_cbor_put_bool(result, agent_granted(agent, name, value, &folder_size));
+  bool granted = strcmp(name, "secret") == 0
+                     ? hgl_grants_name_secret((const char *const *)agent->child->grants, value)
+                     : agent_granted(agent, name, value, &folder_size);
+  hgl_cbor_put_bool(result, granted);
   return 0;
 }
 

@@ -260,15 +260,20 @@ static bool covers_net(const char *const *grants, const char *address)
   return false;
 }
 
+static bool covers(const char *const *grants, const char *kind, struct hgl_bytes value)
+{
+  size_t folder_size;
+  if (strcmp(kind, "net") == 0) return covers_net(grants, (const char *)value.data);
+  if (strcmp(kind, "secret") == 0) return hgl_grants_name_secret(grants, value);
+  return hgl_grants_cover(grants, kind, value, &folder_size);
+}
+
 static int sandbox_covers(lua_State *L)
 {
   const char *grants[LISTED_MAX + 1];
-  size_t folder_size;
   const char *kind = luaL_checkstring(L, 2);
   check_texts(L, 1, grants);
-  lua_pushboolean(L, strcmp(kind, "net") == 0
-                         ? covers_net(grants, luaL_checkstring(L, 3))
-                         : hgl_grants_cover(grants, kind, check_bytes(L, 3), &folder_size));
+  lua_pushboolean(L, covers(grants, kind, check_bytes(L, 3)));
   return 1;
 }
 

@@ -1,6 +1,6 @@
 /* Grants: what an agent may do beside computing. Checked here, when they are given. */
 #include "host/config.h"
-#include "host/secrets.h"
+#include "host/secret_grant.h"
 #include "net/net_grant.h"
 
 static int check_path(const char *grant, const char *value, struct hgl_err *err)
@@ -22,9 +22,8 @@ static int check_net(const char *grant, const char *value, struct hgl_err *err)
 
 static int check_secret(const char *grant, const char *value, struct hgl_err *err)
 {
-  size_t size = strlen(value);
-  if (size && size <= HGL_SECRET_NAME_SIZE_MAX && !strchr(value, '*')) return 0;
-  return hgl_fail(err, HGL_INVALID, "%s: expected the name of one secret", grant);
+  int status = hgl_secret_grant_check(value, err);
+  return status ? hgl_fail_in(err, "%s", grant) : 0;
 }
 
 static int check_http(const char *grant, const char *value, struct hgl_err *err)

@@ -8,9 +8,10 @@
  *
  * A secret's value is in nothing that an agent, the journal or the log gets to see: should a server
  * send it back, it is replaced by its name. */
+#include "host/redact.h"
+#include "host/secret_grant.h"
 #include "host/services.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -23,7 +24,6 @@
 enum {
   SIZE_MAX_MOST = HGL_BODY_SIZE_MAX - HGL_HTTP_HEADERS_SIZE_MAX - 4096,
   PARTS_MAX = 16,
-  SECRETS_MAX = 32,                    /* parts of one request that are secrets */
   KEY_TEXT_SIZE = 2 * HGL_ID_SIZE + 3, /* an id in quotes */
 };
 
@@ -100,13 +100,29 @@ static int get_header(struct hgl_cbor_reader *in, struct header *out, struct hgl
 
 /* ---- before it is made ---- */
 
-static int check_secret(const struct hgl_services *services, const struct hgl_call *call,
-                        struct hgl_bytes name, struct hgl_err *err)
+/* Where a request goes first. What is no URL is left empty: it goes nowhere. */
+static int read_url(const struct parsed *parsed, struct hgl_http_url *out, struct hgl_err *err)
 {
-  size_t folder_size;
-  if (!hgl_grants_cover(call->grants, "secret", name, &folder_size))
+  char *text = hgl_strndup((const char *)parsed->url.data, parsed->url.size);
+  int status = text ? hgl_http_url_parse(text, NULL, out, err)
+                    : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  hgl_free(text);
+  return status;
+}
+
+/* Redirects to another host lose it. */
+static int check_secret(const struct hgl_services *services, const struct hgl_call *call,
+                        const struct hgl_http_url *to, struct hgl_bytes name, struct hgl_err *err)
+{
+  if (!hgl_grants_name_secret(call->grants, name))
     return hgl_fail(err, HGL_DENIED, "%s may not use it: grant --allow %s:secret=%.*s", call->agent,
                     call->agent, HGL_STR(name));
+  if (*to->host && !hgl_secret_grants_send(call->grants, name, to->host, to->port)) {
+    bool v6 = strchr(to->host, ':') != NULL;
+    return hgl_fail(err, HGL_DENIED,
+                    "%s may not send it there: grant --allow %s:secret=%.*s@%s%s%s:%d", call->agent,
+                    call->agent, HGL_STR(name), v6 ? "[" : "", to->host, v6 ? "]" : "", to->port);
+  }
   if (!services->config.secrets || hgl_secrets_has(services->config.secrets, name)) return 0;
   return hgl_fail(err, HGL_NOT_FOUND,
                   "this host has no secret '%.*s': start it with --secret %.*s=file:PATH",
@@ -114,18 +130,19 @@ static int check_secret(const struct hgl_services *services, const struct hgl_ca
 }
 
 static int check_header(const struct hgl_services *services, const struct hgl_call *call,
-                        struct header *header, size_t *secrets, struct hgl_err *err)
+                        const struct hgl_http_url *to, struct header *header, size_t *secrets,
+                        struct hgl_err *err)
 {
   for (size_t i = 0; i < header->part_count; i++) {
     struct hgl_bytes text;
     bool secret;
     int status = get_part(&header->parts, &text, &secret, err);
-    if (!status && secret) status = check_secret(services, call, text, err);
+    if (!status && secret) status = check_secret(services, call, to, text, err);
     if (status) return status;
     *secrets += secret;
   }
-  if (*secrets > SECRETS_MAX)
-    return hgl_fail(err, HGL_INVALID, "more than %d secrets", SECRETS_MAX);
+  if (*secrets > HGL_REDACT_SECRETS_MAX)
+    return hgl_fail(err, HGL_INVALID, "more than %d secrets", HGL_REDACT_SECRETS_MAX);
   return 0;
 }
 
@@ -133,12 +150,15 @@ static int check(void *user, const struct hgl_call *call, bool *repeatable, stru
 {
   struct parsed parsed;
   struct header header;
+  struct hgl_http_url to = {0};
   size_t secrets = 0;
   int status = parse(call->request, &parsed, err);
-  for (size_t i = 0; i < parsed.header_count && !status; i++) {
+  if (!status && read_url(&parsed, &to, err) == -HGL_NO_MEMORY) status = -HGL_NO_MEMORY;
+  for (size_t i = 0; !status && i < parsed.header_count; i++) {
     status = get_header(&parsed.headers, &header, err);
-    if (!status) status = check_header(user, call, &header, &secrets, err);
+    if (!status) status = check_header(user, call, &to, &header, &secrets, err);
   }
+  hgl_http_url_deinit(&to);
   if (status)
     return err->code == HGL_DENIED || err->code == HGL_NOT_FOUND || err->code == HGL_INVALID
                ? status
@@ -149,11 +169,6 @@ static int check(void *user, const struct hgl_call *call, bool *repeatable, stru
 
 /* ---- while it goes on ---- */
 
-struct used_secret {
-  struct hgl_bytes name;
-  struct hgl_buf value, folded; /* folded: in small letters */
-};
-
 struct work {
   struct hgl_services *services;
   struct hgl_http_call *call;
@@ -162,17 +177,15 @@ struct work {
   struct hgl_net_grant *grants;
   size_t grant_count;
   struct hgl_buf request; /* what the names of secrets point into */
-  struct used_secret secrets[SECRETS_MAX];
-  size_t secret_count;
+  struct hgl_http_url to; /* empty where it is no URL */
+  struct hgl_redact redact;
 };
 
 static void destroy(struct work *work)
 {
-  for (size_t i = 0; i < work->secret_count; i++) {
-    hgl_secret_wipe(&work->secrets[i].value);
-    hgl_secret_wipe(&work->secrets[i].folded);
-  }
+  hgl_redact_deinit(&work->redact);
   hgl_buf_deinit(&work->request);
+  hgl_http_url_deinit(&work->to);
   hgl_free(work->agent);
   hgl_free(work->grants);
   hgl_free(work);
@@ -228,45 +241,23 @@ int hgl_http_call_permitted(const struct hgl_call *call, struct hgl_err *err)
   struct parsed parsed;
   int status = parse(call->request, &parsed, err);
   if (status) return status;
-  char *text = hgl_strndup((const char *)parsed.url.data, parsed.url.size);
-  status = text ? hgl_http_url_parse(text, NULL, &url, err)
-                : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  status = read_url(&parsed, &url, err);
   if (!status) status = read_grants(&asking, call->grants, err);
   if (!status) status = allow_host(&asking, url.host, url.port, err);
   hgl_http_url_deinit(&url);
   hgl_free(asking.grants);
-  hgl_free(text);
   return status;
 }
 
 /* ---- the request ---- */
 
-static void put_folded(struct hgl_bytes text, struct hgl_buf *out)
-{
-  uint8_t *folded = hgl_buf_reserve(out, text.size);
-  if (!folded) return;
-  for (size_t i = 0; i < text.size; i++) folded[i] = (uint8_t)tolower(text.data[i]);
-  hgl_buf_extend(out, text.size);
-}
-
 /* The grant is asked for again: a request that a crash has delayed may have outlived it. */
 static int put_secret(struct work *work, const struct hgl_call *call, struct hgl_bytes name,
                       struct hgl_buf *out, struct hgl_err *err)
 {
-  int status = check_secret(work->services, call, name, err);
+  int status = check_secret(work->services, call, &work->to, name, err);
   if (status) return status;
-  if (work->secret_count == SECRETS_MAX)
-    return hgl_fail(err, HGL_INVALID, "more than %d secrets", SECRETS_MAX);
-  struct used_secret *secret = &work->secrets[work->secret_count];
-  *secret = (struct used_secret){.name = name};
-  hgl_buf_init(&secret->value, HGL_SECRET_VALUE_SIZE_MAX);
-  hgl_buf_init(&secret->folded, HGL_SECRET_VALUE_SIZE_MAX);
-  work->secret_count++;
-  status = hgl_secrets_get(work->services->config.secrets, name, &secret->value, err);
-  if (status) return status;
-  put_folded(hgl_buf_bytes(&secret->value), &secret->folded);
-  hgl_buf_append_bytes(out, hgl_buf_bytes(&secret->value));
-  return hgl_buf_check(&secret->folded, err);
+  return hgl_redact_add(&work->redact, work->services->config.secrets, name, out, err);
 }
 
 /* The values lie one behind the other in `values`, whose memory does not move. */
@@ -321,6 +312,7 @@ static int send(struct work *work, const struct hgl_call *call, struct hgl_buf *
   size_t count = 0;
   char key[KEY_TEXT_SIZE];
   int status = parse(hgl_buf_bytes(&work->request), &parsed, err);
+  if (!status) status = read_url(&parsed, &work->to, err);
   for (; !status && count < parsed.header_count; count++) {
     status = get_header(&parsed.headers, &header, err);
     if (!status) status = put_header(work, call, &header, values, &headers[count], err);
@@ -389,67 +381,6 @@ static void cancel(void *user, void *work_of)
 
 /* ---- the answer ---- */
 
-/* Where each secret is found next; SIZE_MAX: not any more. */
-struct places {
-  struct hgl_bytes text; /* folded */
-  size_t at[SECRETS_MAX];
-};
-
-static size_t find_secret(const struct work *work, size_t which, struct hgl_bytes text, size_t from)
-{
-  const struct hgl_buf *value = &work->secrets[which].folded;
-  if (value->size == 0) return SIZE_MAX; /* it could not be read */
-  const uint8_t *found = memmem(text.data + from, text.size - from, value->data, value->size);
-  return found ? (size_t)(found - text.data) : SIZE_MAX;
-}
-
-/* The secret that is found first; NULL: none is. Each is looked for again only when the last find
- * has been passed: a body full of one of them is no trouble. */
-static const struct used_secret *next_secret(const struct work *work, struct places *places,
-                                             size_t from, size_t *at)
-{
-  const struct used_secret *first = NULL;
-  for (size_t i = 0; i < work->secret_count; i++) {
-    if (places->at[i] < from) places->at[i] = find_secret(work, i, places->text, from);
-    if (places->at[i] == SIZE_MAX || (first && places->at[i] >= *at)) continue;
-    *at = places->at[i];
-    first = &work->secrets[i];
-  }
-  return first;
-}
-
-/* Appends the text with each secret of the request replaced by its name, in whatever case it is
- * written: names of hosts and headers come in small letters. */
-static void put_redacted(const struct work *work, struct hgl_bytes text, struct hgl_buf *out)
-{
-  struct hgl_buf folded;
-  struct places places;
-  size_t from = 0, at = 0;
-  hgl_buf_init(&folded, text.size);
-  if (work->secret_count && text.size) put_folded(text, &folded);
-  if (folded.failed) out->failed = folded.failed;
-  places.text = hgl_buf_bytes(&folded);
-  for (size_t i = 0; i < work->secret_count && folded.size; i++)
-    places.at[i] = find_secret(work, i, places.text, 0);
-  const struct used_secret *found;
-  while (folded.size && (found = next_secret(work, &places, from, &at))) {
-    hgl_buf_append(out, text.data + from, at - from);
-    hgl_buf_append_text(out, "[secret ");
-    hgl_buf_append_bytes(out, found->name);
-    hgl_buf_append_byte(out, ']');
-    from = at + found->value.size;
-  }
-  if (text.size) hgl_buf_append(out, text.data + from, text.size - from);
-  hgl_buf_deinit(&folded);
-}
-
-static bool holds_secret(const struct work *work, struct hgl_bytes name)
-{
-  for (size_t i = 0; i < work->secret_count; i++)
-    if (find_secret(work, i, name, 0) != SIZE_MAX) return true;
-  return false;
-}
-
 /* Header values that are no UTF-8 are taken for Latin-1, as they used to be (RFC 9110, 5.5). */
 static void put_utf8(struct hgl_bytes text, struct hgl_buf *out)
 {
@@ -473,7 +404,7 @@ static void put_text(const struct work *work, struct hgl_bytes text, struct hgl_
   struct hgl_buf clean, utf8;
   hgl_buf_init(&clean, HGL_BODY_SIZE_MAX);
   hgl_buf_init(&utf8, HGL_BODY_SIZE_MAX);
-  put_redacted(work, text, &clean);
+  hgl_redact_put(&work->redact, text, &clean);
   put_utf8(hgl_buf_bytes(&clean), &utf8);
   hgl_cbor_put_text(out, hgl_buf_bytes(&utf8));
   if (clean.failed || utf8.failed) out->failed = clean.failed ? clean.failed : utf8.failed;
@@ -513,7 +444,8 @@ static void put_headers(const struct work *work, struct hgl_http_answer *answer,
 {
   size_t names = 0, kept = 0;
   for (size_t i = 0; i < answer->header_count; i++)
-    if (!holds_secret(work, answer->headers[i].name)) answer->headers[kept++] = answer->headers[i];
+    if (!hgl_redact_finds(&work->redact, answer->headers[i].name))
+      answer->headers[kept++] = answer->headers[i];
   answer->header_count = kept;
   sort(answer->headers, answer->header_count);
   for (size_t i = 0; i < answer->header_count; i += count_same(answer, i)) names++;
@@ -531,7 +463,7 @@ static void put_body(const struct work *work, struct hgl_bytes body, struct hgl_
 {
   struct hgl_buf clean;
   hgl_buf_init(&clean, HGL_BODY_SIZE_MAX);
-  put_redacted(work, body, &clean);
+  hgl_redact_put(&work->redact, body, &clean);
   if (hgl_utf8_valid(hgl_buf_bytes(&clean)))
     hgl_cbor_put_text(out, hgl_buf_bytes(&clean));
   else
@@ -559,8 +491,8 @@ static int put_answer(const struct work *work, struct hgl_http_answer *answer, s
 static void redact_failure(const struct work *work, struct hgl_err *err)
 {
   struct hgl_buf clean;
-  hgl_buf_init(&clean, (size_t)SECRETS_MAX * HGL_ERR_MESSAGE_SIZE);
-  put_redacted(work, hgl_text(err->message), &clean);
+  hgl_buf_init(&clean, (size_t)HGL_REDACT_SECRETS_MAX * HGL_ERR_MESSAGE_SIZE);
+  hgl_redact_put(&work->redact, hgl_text(err->message), &clean);
   if (clean.failed)
     snprintf(err->message, sizeof err->message, "%s", hgl_code_meaning(err->code));
   else

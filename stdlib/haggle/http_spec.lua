@@ -97,6 +97,24 @@ describe("haggle.http", function()
     expect(seen[1].headers.authorization):equals "Bearer [secret key]"
   end)
 
+  it("sends a secret to no other host than the one that its grant names", function()
+    local seen = {}
+    local world = test.world()
+    world:http(function(asked) seen[#seen + 1] = asked return {} end)
+    world:agent { name = "client", source = AGENT,
+      allow = { "net=*:443", "secret=key@api.example.org:443", "secret=key@[2001:db8::]:443" } }
+    local got = request(world, { url = "https://api.example.org.evil.example/", key = true })
+    expect(got.code):equals "denied"
+    expect(got.why):matches "client:secret=key@api%.example%.org%.evil%.example:443"
+    got = request(world, { url = "https://[2001:db8::1]/", key = true })
+    expect(got.why):matches "client:secret=key@%[2001:db8::1%]:443"
+    expect(seen):is_empty()
+    request(world, { url = "https://other.example/" })
+    request(world, { url = "https://API.example.org/", key = true })
+    expect(seen[1].headers.authorization):is_nil()
+    expect(seen[2].headers.authorization):equals "Bearer [secret key]"
+  end)
+
   it("tells why there is no answer", function()
     local world = new_world(function() return nil, "no route", "unreachable" end)
     expect(request(world, { url = "https://api.example.org/" })):has {

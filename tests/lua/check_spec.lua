@@ -242,6 +242,8 @@ describe("haggle check", function()
     expect(texts.grant):matches "add %-%-allow a:net=%[2001:db8::7%]:8080"
     expect((findings(source, "--allow 'write=/srv/out/*' --allow secret=weather "
       .. "--allow 'net=*.example.org:443' --allow 'net=[2001:db8::/32]:*'"))):equals {}
+    expect((findings(source, "--allow secret=weather@api.example.org:443"))).never:contains
+      "4:79 error grant"
   end)
 
   it("lets a script ask what it is granted, as a host would", function()

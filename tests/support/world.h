@@ -58,7 +58,7 @@ struct world {
   size_t frames;                   /* delivered */
   bool forget_lua; /* likewise: agents' Lua states are given up at every suspension */
   const struct hgl_service *services; /* likewise */
-  int64_t trace_events; /* likewise */
+  int64_t trace_events;               /* likewise */
   struct hgl_http_tokens http_tokens; /* likewise */
   const char *stdlib; /* likewise: another folder of the library; NULL: the tree's */
   /* A test may look at, change or drop (by returning false) each frame on its way. */

@@ -14,6 +14,7 @@ struct fixture {
   struct hgl_loop *loop;
   struct hgl_services *services;
   const struct hgl_service *write, *remove;
+  int calls;
   char folder[64], path[96], other[96], grant[96];
 };
 
@@ -53,6 +54,7 @@ static void *start(struct fixture *f, const struct hgl_service *service, const c
 {
   const char *const grants[] = {f->grant, NULL};
   struct hgl_call call = {.agent = "writer", .grants = grants, .within_ms = 1000};
+  call.id.bytes[0] = (uint8_t)++f->calls;
   struct hgl_buf request;
   void *work = NULL;
   hgl_buf_init(&request, 4096);
