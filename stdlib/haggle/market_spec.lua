@@ -320,8 +320,9 @@ describe("market", function()
 
   it("takes the sellers in the order that its own comparison says", function()
     local world = test.world()
-    for name, asking in pairs { cheap = 5, middle = 6, dear = 7 } do
-      world:agent { name = name, source = SELLER, config = { asking = asking, floor = asking } }
+    for asking = 5, 7 do
+      world:agent { name = "asks" .. asking, source = SELLER,
+        config = { asking = asking, floor = asking } }
     end
     world:agent { name = "buyer", source = [[require "haggle.market".buy {
       service = "data", ceiling = 9, every = "10s", on_result = function() end,

@@ -447,6 +447,7 @@ describe("haggle check", function()
     local world = test.world()
     local names = require "haggle".array {}
     for name in pairs(advice) do names[#names + 1] = name end
+    table.sort(names)
     world:agent { name = "looker", source = [[
       agent.on("look/1.0/for", function(message)
         local there = {}
