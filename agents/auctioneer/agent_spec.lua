@@ -127,9 +127,9 @@ describe("auctioneer", function()
 
   it("is fought for by bidders until only one goes higher", function()
     local world = auction { lasts = "1m", prolong = "10s" }
-    for name, worth in pairs { iris = 180, jan = 240, kim = 205 } do
-      world:agent { name = name, script = "bidder.lua",
-        config = { every = "2s", worth = { vase = worth } } }
+    for _, bidder in ipairs { { "iris", 180 }, { "jan", 240 }, { "kim", 205 } } do
+      world:agent { name = bidder[1], script = "bidder.lua",
+        config = { every = "2s", worth = { vase = bidder[2] } } }
     end
     world:advance "3m"
     expect(world:state("jan").won.vase):is_between(200, 215)
