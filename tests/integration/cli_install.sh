@@ -6,10 +6,16 @@
 cmake --install "${BUILD:?the build folder}" --prefix "$work/prefix" >said 2>&1 || fail "$(cat said)"
 haggle=$work/prefix/bin/haggle
 for file in bin/haggle share/haggle/stdlib/haggle/market.lua share/haggle/agents/echo/agent.lua \
-  share/doc/haggle/SERVICE.md share/doc/haggle/COMMANDS.md share/man/man1/haggle.1 \
+  share/doc/haggle/runtime/host/SERVICE.md share/man/man1/haggle.1 \
   share/doc/haggle/examples/echo/agent.lua share/bash-completion/completions/haggle \
   share/zsh/vendor-completions/_haggle; do
   if [[ -f prefix/$file ]]; then pass; else fail "$file was not installed"; fi
+done
+pages=prefix/share/doc/haggle
+mapfile -t links < <(grep -o '](\([^)#]*\)' $pages/README.md | sed 's/^](//' | sort -u)
+((${#links[@]} > 4)) || fail 'README.md links to nothing'
+for link in "${links[@]}"; do
+  if [[ -e $pages/$link ]]; then pass; else fail "README.md links to $link, which is not installed"; fi
 done
 check 0 'protocol' version
 says "ExecStart=\"$work/prefix/bin/haggle\" run" prefix/lib/systemd/system/haggle@.service 'the unit'

@@ -19,7 +19,7 @@ for name in libwebsockets-evlib-uv libwebsockets1 libuv1 liblua5.4-0 libsodium23
 done
 for path in bin/haggle share/haggle/stdlib/haggle/market.lua share/haggle/agents/echo/agent.lua \
   share/man/man1/haggle.1.gz share/bash-completion/completions/haggle share/zsh/vendor-completions/_haggle \
-  lib/systemd/system/haggle@.service share/doc/haggle/SERVICE.md share/doc/haggle/copyright \
+  lib/systemd/system/haggle@.service share/doc/haggle/runtime/host/SERVICE.md share/doc/haggle/copyright \
   'share/doc/haggle/examples -> ../../haggle/agents'; do
   says "./usr/$path" contents 'the package holds'
 done
