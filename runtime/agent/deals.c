@@ -166,6 +166,22 @@ static struct agent *agent_of(struct hgl_host *host, struct hgl_bytes key)
   return NULL;
 }
 
+/* An agent of this host is told by its name. */
+static void tell_with_whom(struct hgl_host *host, json_t *deal)
+{
+  json_t *counterparty = json_object_get(deal, "counterparty");
+  const char *did = json_string_value(counterparty);
+  const struct agent *agent = NULL;
+  struct hgl_key key;
+  struct hgl_err ignored;
+  if (!did) return;
+  if (hgl_did_parse(hgl_text(did), &key, &ignored) == 0) agent = agent_by_key(host, &key);
+  if (agent)
+    json_object_set_new(deal, "with", json_string(agent->name));
+  else
+    json_object_set(deal, "with", counterparty);
+}
+
 static int describe_deal(struct hgl_host *host, struct hgl_bytes key, struct hgl_bytes row,
                          json_t **out, struct hgl_err *err)
 {
@@ -176,6 +192,7 @@ static int describe_deal(struct hgl_host *host, struct hgl_bytes key, struct hgl
   if (!status) status = hgl_value_to_json(record, out, err);
   if (status) return status;
   json_object_set_new(*out, "agent", json_string(agent ? agent->name : "(not running)"));
+  tell_with_whom(host, *out);
   json_object_set_new(*out, "time_ms", json_integer(time_ms));
   return 0;
 }

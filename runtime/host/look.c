@@ -155,7 +155,7 @@ static int deals_main(const struct hgl_verb *verb, int argc, char **argv)
                                               {"price", "price", HGL_COLUMN_NUMBER},
                                               {"rounds", "rounds", HGL_COLUMN_NUMBER},
                                               {"status", "status", HGL_COLUMN_TEXT},
-                                              {"with", "counterparty", HGL_COLUMN_TEXT},
+                                              {"with", "with", HGL_COLUMN_TEXT},
                                               {0}};
   const char *data = HGL_DATA_DEFAULT;
   bool json = false;

@@ -131,7 +131,8 @@ def auctioneer(check):
     closes(check, host, "auction.vase", "agreed")
     closes(check, host, "auction.clock", "agreed")
     sold = deals(host, "auction.clock", "agreed")[0]
-    check.that(sold["counterparty"] == host.agents["kim"], "who bids most wins", sold)
+    check.that(sold["counterparty"] == host.agents["kim"] and sold["with"] == "kim",
+               "who bids most wins", sold)
     say(check, f"haggle export {sold['id']} --out won.evidence", host)
     done = check.haggle("verify", "won.evidence", binary=HAGGLE_RELEASE)
     check.says("proved", done.stdout, "the bid that won is proved")

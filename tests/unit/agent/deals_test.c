@@ -301,6 +301,36 @@ static void what_was_agreed_cannot_be_recorded_otherwise(void **state)
   world_deinit(&world);
 }
 
+static void assert_with(struct node *node, size_t index, const char *expected)
+{
+  struct hgl_err err;
+  json_t *deals;
+  assert_ok(hgl_host_list_deals(node->host, 10, &deals, &err));
+  assert_string_equal(
+      present(json_string_value(json_object_get(json_array_get(deals, index), "with"))), expected);
+  json_decref(deals);
+}
+
+static void a_counterparty_on_this_host_is_told_by_its_name(void **state)
+{
+  struct world world;
+  char script[300];
+  world_init(&world, 32);
+  struct node *node = world_node(&world);
+  world_agent(node, "friend", "agent.on('x/1.0/y', function() end)", NULL);
+  snprintf(script, sizeof script,
+           "agent.on_start(function()\n"
+           "  agent.deal { id = 'one', status = 'agreed', counterparty = 'x' }\n"
+           "  agent.deal { id = 'two', status = 'agreed', counterparty = '%s' }\n"
+           "end)",
+           world_did(node, "friend"));
+  world_agent(node, "books", script, NULL);
+  world_run(&world);
+  assert_with(node, 0, "friend");
+  assert_with(node, 1, "x");
+  world_deinit(&world);
+}
+
 static const char *const ledger =
     "agent.on('note/1.0/deal', function(message)\n"
     "  agent.deal { id = message.body.id, status = message.body.status }\n"
@@ -385,6 +415,7 @@ int main(void)
       cmocka_unit_test(a_message_kept_first_is_not_displaced_by_another_with_its_id),
       cmocka_unit_test(a_message_of_others_with_its_id_is_no_part_of_a_deal),
       cmocka_unit_test(what_was_agreed_cannot_be_recorded_otherwise),
+      cmocka_unit_test(a_counterparty_on_this_host_is_told_by_its_name),
       cmocka_unit_test(deals_are_listed_by_their_last_change_newest_first),
       cmocka_unit_test(a_deal_recorded_twice_in_one_stretch_has_one_place),
   };
