@@ -127,9 +127,9 @@ describe("auctioneer", function()
 
   it("is fought for by bidders until only one goes higher", function()
     local world = auction { lasts = "1m", prolong = "10s" }
-    for _, bidder in ipairs { { "iris", 180 }, { "jan", 240 }, { "kim", 205 } } do
-      world:agent { name = bidder[1], script = "bidder.lua",
-        config = { every = "2s", worth = { vase = bidder[2] } } }
+    for _, each in ipairs { { "iris", 180 }, { "jan", 240 }, { "kim", 205 } } do
+      world:agent { name = each[1], script = "bidder.lua",
+        config = { every = "2s", worth = { vase = each[2] } } }
     end
     world:advance "3m"
     expect(world:state("jan").won.vase):is_between(200, 215)

@@ -50,6 +50,10 @@ static void session_up(void *user, struct hgl_session *session)
   struct hgl_err err = {0};
   const struct hgl_key *peer = hgl_session_peer(session);
   char did[HGL_DID_TEXT_SIZE];
+  if (!node->host) { /* being torn down */
+    hgl_session_close(session, HGL_CLOSED, "the host is stopping");
+    return;
+  }
   hgl_did_format(peer, did);
   if (hgl_host_link_up(node->host, session, peer, hgl_session_dialled(session), &err)) {
     hgl_session_close(session, err.code, err.message);
@@ -564,6 +568,8 @@ void hgl_node_destroy(struct hgl_node *node)
     node->host = NULL; /* what the net still says is for nobody */
     hgl_host_destroy(host);
   }
+  /* First of all that lets the loop turn while it ends: nothing comes in any more. */
+  if (node->net) hgl_net_destroy(node->net);
   hgl_script_watch_destroy(node->watch);
   hgl_control_api_destroy(node->control);
   hgl_watchdog_destroy(node->watchdog);
@@ -571,7 +577,6 @@ void hgl_node_destroy(struct hgl_node *node)
   hgl_services_destroy(node->services);
   hgl_secrets_destroy(node->secrets);
   hgl_http_destroy(node->http);
-  if (node->net) hgl_net_destroy(node->net);
   hgl_signer_destroy(node->signer);
   if (node->keys_open) hgl_keys_close(&node->keys);
   hgl_store_close(node->store);
