@@ -53,6 +53,7 @@ static int be_host(int argc, char **argv)
     fprintf(stderr, "the port is taken\n\n");
     return 1;
   }
+  alarm(120); /* should the test itself be killed */
   if (strcmp(conduct, "stubborn") == 0) signal(SIGTERM, SIG_IGN);
   if (strcmp(conduct, "mute") == 0)
     for (;;) pause();
