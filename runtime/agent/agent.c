@@ -62,6 +62,14 @@ static int read_row(const struct agent *agent, struct row *row, bool *found, str
                             err);
 }
 
+int hgl_agent_row_number(struct hgl_bytes row, uint64_t *out, struct hgl_err *err)
+{
+  struct hgl_cbor_reader in = hgl_cbor_reader(row);
+  size_t count;
+  int status = hgl_cbor_get_list(&in, "agent", 4, &count, err);
+  return status ? status : hgl_cbor_get_uint(&in, "agent.number", INT64_MAX, out, err);
+}
+
 static int write_row(const struct agent *agent, struct hgl_bytes delegation, struct hgl_err *err)
 {
   struct hgl_buf row;

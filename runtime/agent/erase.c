@@ -42,12 +42,9 @@ int erase_load(struct hgl_host *host, struct hgl_err *err)
 static int load_number(struct hgl_host *host, const char *name, uint64_t *out, struct hgl_err *err)
 {
   struct hgl_buf row;
-  size_t count;
   hgl_buf_init(&row, 4096);
   int status = hgl_store_get(host->config.store, HGL_DB_AGENTS, hgl_text(name), &row, err);
-  struct hgl_cbor_reader in = hgl_cbor_reader(hgl_buf_bytes(&row));
-  if (!status) status = hgl_cbor_get_list(&in, "agent", 4, &count, err);
-  if (!status) status = hgl_cbor_get_uint(&in, "agent.number", INT64_MAX, out, err);
+  if (!status) status = hgl_agent_row_number(hgl_buf_bytes(&row), out, err);
   hgl_buf_deinit(&row);
   return status;
 }

@@ -136,13 +136,9 @@ static int load_agent_number(void *user, struct hgl_bytes key, struct hgl_bytes 
                              struct hgl_err *err)
 {
   struct hgl_host *host = user;
-  struct hgl_cbor_reader in = hgl_cbor_reader(value);
   uint64_t number;
-  size_t count;
-  int status;
-  if ((status = hgl_cbor_get_list(&in, "agent", 4, &count, err)) ||
-      (status = hgl_cbor_get_uint(&in, "agent.number", INT64_MAX, &number, err)))
-    return status;
+  int status = hgl_agent_row_number(value, &number, err);
+  if (status) return status;
   if (number > host->next_agent_number) host->next_agent_number = number;
   return 0;
 }

@@ -367,6 +367,8 @@ int hgl_host_protocols(struct hgl_host *host, const char *name, json_t **out,
  * and what belongs to it (CONTROL.md). HGL_NOT_FOUND. */
 int hgl_host_trace(struct hgl_host *host, const char *name, uint64_t after, size_t limit,
                    json_t **out, struct hgl_err *err) HGL_NODISCARD;
+/* Of an agent's stored row: the number that its other rows begin with. HGL_MALFORMED. */
+int hgl_agent_row_number(struct hgl_bytes row, uint64_t *out, struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_dead_resend(struct hgl_host *host, uint64_t row, struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_dead_drop(struct hgl_host *host, uint64_t row, struct hgl_err *err) HGL_NODISCARD;
 /* All that can be, oldest first; what cannot (no message, its agent not here or full) is left. */

@@ -1,6 +1,5 @@
 /* haggle chat: a person talks to an agent, through the protocols that it declares. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -433,18 +432,9 @@ static int read_terminal(struct chat *chat, struct hgl_err *err)
   return status;
 }
 
-static int read_input(struct chat *chat, struct hgl_err *err)
+static int take_input(void *user, struct hgl_bytes line, struct hgl_err *err)
 {
-  char *line = NULL;
-  size_t capacity = 0;
-  ssize_t size;
-  int status = 0;
-  while (!status && (size = getline(&line, &capacity, stdin)) >= 0) {
-    if (size && line[size - 1] == '\n') size--;
-    status = take_line(chat, hgl_bytes(line, (size_t)size), err);
-  }
-  free(line); /* getline's */
-  return status;
+  return take_line(user, line, err);
 }
 
 /* ---- the verb ---- */
@@ -487,8 +477,9 @@ static int chat_main(const struct hgl_verb *verb, int argc, char **argv)
   chat.name = words.items[0];
   int ended = begin(&chat, &err);
   if (!ended)
-    ended = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) ? read_terminal(&chat, &err)
-                                                          : read_input(&chat, &err);
+    ended = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)
+                ? read_terminal(&chat, &err)
+                : hgl_input_lines(take_input, &chat, &err);
   status = ended ? hgl_verb_fail(verb, &err) : chat.failed ? HGL_EXIT_FAILED : HGL_EXIT_OK;
 done:
   hgl_line_editor_destroy(chat.editor);

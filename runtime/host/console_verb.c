@@ -214,19 +214,15 @@ static int read_terminal(struct console *console, struct hgl_err *err)
   return status;
 }
 
+static int take_input(void *user, struct hgl_bytes line, struct hgl_err *err)
+{
+  return add_line(user, line, false, err);
+}
+
 static int read_input(struct console *console, struct hgl_err *err)
 {
-  char *line = NULL;
-  size_t capacity = 0;
-  ssize_t size;
-  int status = 0;
-  while (!status && (size = getline(&line, &capacity, stdin)) >= 0) {
-    if (size && line[size - 1] == '\n') size--;
-    status = add_line(console, hgl_bytes(line, (size_t)size), false, err);
-  }
-  if (!status && console->text.size) status = add_line(console, hgl_bytes("", 0), true, err);
-  free(line); /* getline's */
-  return status;
+  int status = hgl_input_lines(take_input, console, err);
+  return !status && console->text.size ? add_line(console, hgl_bytes("", 0), true, err) : status;
 }
 
 /* ---- the terminal ---- */

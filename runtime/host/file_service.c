@@ -26,23 +26,12 @@ struct hgl_file_work {
   struct hgl_err err; /* what came of it; code HGL_OK: it is done */
 };
 
-static int get_field(struct hgl_bytes request, const char *name, struct hgl_cbor_reader *out,
-                     struct hgl_err *err)
-{
-  struct hgl_bytes value;
-  bool found;
-  int status = hgl_value_field(request, name, &value, &found, err);
-  if (!status && !found) status = hgl_fail(err, HGL_INVALID, "the request has no %s", name);
-  if (!status) *out = hgl_cbor_reader(value);
-  return status;
-}
-
 /* The path, and what of it names the folder that the grant is about. */
 static int get_path(const struct hgl_call *call, struct hgl_bytes *path, size_t *folder_size,
                     struct hgl_err *err)
 {
   struct hgl_cbor_reader in;
-  int status = get_field(call->request, "path", &in, err);
+  int status = hgl_call_field(call->request, "path", &in, err);
   if (!status) status = hgl_cbor_get_text(&in, "path", PATH_SIZE_MAX, path, err);
   if (status) return hgl_fail(err, HGL_INVALID, "write: %s", err->message);
   if (!hgl_grants_cover(call->grants, "write", *path, folder_size))
@@ -148,7 +137,7 @@ static int take_content(const struct hgl_call *call, struct hgl_file_work *work,
 {
   struct hgl_cbor_reader in;
   struct hgl_bytes content;
-  int status = get_field(call->request, "content", &in, err);
+  int status = hgl_call_field(call->request, "content", &in, err);
   if (!status) status = hgl_cbor_get_bytes(&in, "content", HGL_BODY_SIZE_MAX, &content, err);
   if (status) return status;
   hgl_buf_append_bytes(&work->content, content);

@@ -3,6 +3,7 @@
 #include <histedit.h>
 #include <locale.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -209,4 +210,19 @@ void hgl_line_editor_remember(struct hgl_line_editor *editor, const char *text)
 {
   HistEvent event;
   history(editor->history, &event, H_ENTER, text);
+}
+
+int hgl_input_lines(int (*take)(void *user, struct hgl_bytes line, struct hgl_err *err), void *user,
+                    struct hgl_err *err)
+{
+  char *line = NULL;
+  size_t capacity = 0;
+  ssize_t size;
+  int status = 0;
+  while (!status && (size = getline(&line, &capacity, stdin)) >= 0) {
+    if (size && line[size - 1] == '\n') size--;
+    status = take(user, hgl_bytes(line, (size_t)size), err);
+  }
+  free(line); /* getline's */
+  return status;
 }

@@ -26,6 +26,9 @@ enum hgl_line_end {
 /* Without its newline; good until the next call. */
 enum hgl_line_end hgl_line_editor_read(struct hgl_line_editor *editor, const char *prompt,
                                        struct hgl_bytes *out);
+/* Standard input where it is no terminal: each of its lines, until `take` fails. */
+int hgl_input_lines(int (*take)(void *user, struct hgl_bytes line, struct hgl_err *err), void *user,
+                    struct hgl_err *err) HGL_NODISCARD;
 /* What was read, perhaps of several lines, is found again with the arrow keys. */
 void hgl_line_editor_remember(struct hgl_line_editor *editor, const char *text);
 

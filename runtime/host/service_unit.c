@@ -151,6 +151,7 @@ static const char system_confinement[] = "DynamicUser=yes\n"
                                          "ProtectSystem=strict\n"
                                          "RemoveIPC=yes\n";
 
+/* Where ProtectHome= would hide it. */
 static bool is_below_home(const char *path)
 {
   return path && (strncmp(path, "/home/", 6) == 0 || strncmp(path, "/root/", 6) == 0);

@@ -1,6 +1,7 @@
 #include "host/services.h"
 
 #include "base/mem.h"
+#include "protocol/value.h"
 
 int hgl_services_create(const struct hgl_services_config *config, struct hgl_services **out,
                         struct hgl_err *err)
@@ -31,4 +32,15 @@ void hgl_services_set_host(struct hgl_services *services, struct hgl_host *host)
 const struct hgl_service *hgl_services_list(const struct hgl_services *services)
 {
   return services->list;
+}
+
+int hgl_call_field(struct hgl_bytes request, const char *name, struct hgl_cbor_reader *out,
+                   struct hgl_err *err)
+{
+  struct hgl_bytes value;
+  bool found;
+  int status = hgl_value_field(request, name, &value, &found, err);
+  if (!status && !found) status = hgl_fail(err, HGL_INVALID, "the request has no %s", name);
+  if (!status) *out = hgl_cbor_reader(value);
+  return status;
 }

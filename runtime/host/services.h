@@ -7,6 +7,7 @@
 #include "host/secrets.h"
 #include "net/http_client.h"
 #include "net/loop.h"
+#include "protocol/cbor.h"
 
 struct hgl_services;
 
@@ -32,6 +33,9 @@ struct hgl_services {
   struct hgl_service list[4];
   struct hgl_file_work *files; /* file_service.c: what is not over yet, the newest first */
 };
+/* A field of a request that is a map. HGL_INVALID: it has none of this name. */
+int hgl_call_field(struct hgl_bytes request, const char *name, struct hgl_cbor_reader *out,
+                   struct hgl_err *err) HGL_NODISCARD;
 /* What a thread is at goes on; nobody is told. */
 void hgl_file_works_leave(struct hgl_services *services);
 extern const struct hgl_service hgl_http_service, hgl_write_service, hgl_remove_service;

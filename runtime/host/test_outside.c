@@ -90,25 +90,14 @@ static int start_remove(void *user, const struct hgl_call *call, uint64_t ticket
   return start(user, "remove", call, ticket, work, err);
 }
 
-static int get_field(struct hgl_bytes request, const char *name, struct hgl_cbor_reader *out,
-                     struct hgl_err *err)
-{
-  struct hgl_bytes value;
-  bool found;
-  int status = hgl_value_field(request, name, &value, &found, err);
-  if (!status && !found) status = hgl_fail(err, HGL_INVALID, "the request has no %s", name);
-  if (!status) *out = hgl_cbor_reader(value);
-  return status;
-}
-
 static int change_file(const struct hgl_fake_call *call, struct hgl_err *err)
 {
   struct hgl_bytes request = hgl_buf_bytes(&call->request), path, content = {0};
   struct hgl_cbor_reader in;
   bool writes = strcmp(call->service, "write") == 0;
-  int status = get_field(request, "path", &in, err);
+  int status = hgl_call_field(request, "path", &in, err);
   if (!status) status = hgl_cbor_get_text(&in, "path", HGL_BODY_SIZE_MAX, &path, err);
-  if (!status && writes) status = get_field(request, "content", &in, err);
+  if (!status && writes) status = hgl_call_field(request, "content", &in, err);
   if (!status && writes)
     status = hgl_cbor_get_bytes(&in, "content", HGL_BODY_SIZE_MAX, &content, err);
   if (status) return status;

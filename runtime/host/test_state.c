@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "agent/host.h"
 #include "base/mem.h"
-#include "protocol/cbor.h"
 
 struct hgl_stored_state {
   struct hgl_store *store;
@@ -53,13 +53,9 @@ static int scan_rows(void *user, struct hgl_bytes prefix,
 int hgl_stored_state_open(struct hgl_store *store, struct hgl_bytes row,
                           struct hgl_stored_state **out, struct hgl_err *err)
 {
-  struct hgl_cbor_reader in = hgl_cbor_reader(row);
   uint64_t number;
-  size_t count;
-  int status;
-  if ((status = hgl_cbor_get_list(&in, "agent", 4, &count, err)) ||
-      (status = hgl_cbor_get_uint(&in, "agent.number", INT64_MAX, &number, err)))
-    return status;
+  int status = hgl_agent_row_number(row, &number, err);
+  if (status) return status;
   struct hgl_stored_state *stored = hgl_zalloc(sizeof *stored);
   if (!stored) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   stored->store = store;
