@@ -124,6 +124,8 @@ static inline int64_t hgl_net_now(const struct hgl_net *net)
 }
 /* Something is due then. */
 void hgl_net_schedule(struct hgl_net *net, int64_t due_ns);
+/* Ends all sessions, and libwebsockets' context with them; the loop turns meanwhile. */
+void hgl_net_end_context(struct hgl_net *net);
 /* The one to dial wss with, made when first asked for: every authority of the system is read for
  * `certified`, which costs tens of milliseconds. HGL_INVALID. */
 int hgl_net_tls_vhost(struct hgl_net *net, bool certified, struct lws_vhost **out,

@@ -405,24 +405,6 @@ static void handle_closed(uv_handle_t *handle)
   ((struct hgl_net *)handle->data)->open_handles--;
 }
 
-enum { END_ROUNDS_MAX = 1000 };
-
-/* On a foreign loop destruction begins with the first call, goes on in the loop, where the handles
- * are closed, and ends with a second call. It leaks what belongs to a vhost with connections, so
- * these go first. */
-static void end_context(struct hgl_net *net)
-{
-  if (!net->context) return;
-  for (struct hgl_session *session = net->sessions, *next; session; session = next) {
-    next = session->next;
-    hgl_session_end_now(session);
-  }
-  for (int i = 0; i < END_ROUNDS_MAX && net->sessions; i++) uv_run(net->uv, UV_RUN_NOWAIT);
-  lws_context_destroy(net->context);
-  for (int i = 0; i < END_ROUNDS_MAX && net->context; i++) uv_run(net->uv, UV_RUN_NOWAIT);
-  if (net->context) lws_context_destroy(net->context);
-}
-
 void hgl_net_destroy(struct hgl_net *net)
 {
   if (!net) return;
@@ -433,7 +415,7 @@ void hgl_net_destroy(struct hgl_net *net)
   uv_close((uv_handle_t *)&net->timer, handle_closed);
   if (net->listen_poll.data) uv_close((uv_handle_t *)&net->listen_poll, handle_closed);
   while (net->dials) hgl_dial_destroy(net->dials);
-  end_context(net);
+  hgl_net_end_context(net);
   while (net->sessions) hgl_session_ended(net->sessions);
   while (net->web_conns) hgl_web_conn_drop(net->web_conns);
   while (net->open_handles > 0) uv_run(net->uv, UV_RUN_ONCE);

@@ -119,9 +119,10 @@ with Checks() as check:
     def report(host):
         return host.body("walker", "walk/1.0/report")
 
-    for host in (first, second):
+    for host in (first, second):  # both, before either is asked what the other's have paid
         check.eventually(lambda: report(host)["ended"] == WALKS, f"{host.name}: every handler ends",
                          seconds=90, detail=lambda: (report(host), host.call("runs.list")[:3]))
+    for host in (first, second):
         got = report(host)
         check.that(got["begun"] == WALKS and got["ended"] == WALKS, "each began and ended once", got)
         check.that(got["steps"] == WALKS * STEPS, "each step took effect once", got)

@@ -52,6 +52,26 @@ static void net_carries_many_frames_in_order(void **state)
   assert_int_equal(last, 4999);
 }
 
+/* Among what a net closes as it ends is nothing that another has opened meanwhile. */
+static void a_net_ends_beside_one_that_takes_connections(void **state)
+{
+  struct fixture *f = *state;
+  int clients[4];
+  start(f, 0, 0);
+  start(f, 1, 0);
+  hgl_loop_run_once(f->loop, 5);
+  for (int i = 0; i < 4; i++) clients[i] = raw_connect(hgl_net_port(f->hosts[1].net));
+  hgl_net_destroy(f->hosts[0].net);
+  f->hosts[0].net = NULL;
+  char text[256];
+  for (int i = 0; i < 4; i++) {
+    raw_send(clients[i], "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27);
+    raw_read(f, clients[i], text, sizeof text, "\r\n");
+    assert_memory_equal(text, "HTTP/1.1 ", 9);
+    close(clients[i]);
+  }
+}
+
 static void net_pins_whoever_answers_where_no_key_is_named(void **state)
 {
   struct fixture *f = *state;
@@ -408,6 +428,7 @@ int main(void)
   struct hgl_err err = {0};
   if (hgl_crypto_init(&err) != 0) return 1;
   const struct CMUnitTest tests[] = {
+      NET_TEST(a_net_ends_beside_one_that_takes_connections),
       NET_TEST(net_carries_frames_of_every_size_both_ways),
       NET_TEST(net_carries_many_frames_in_order),
       NET_TEST(net_pins_whoever_answers_where_no_key_is_named),
