@@ -20,6 +20,8 @@ struct hgl_state_node *hgl_bind_state_node(lua_State *L, int index);
 bool hgl_bind_state_has_view(lua_State *L, struct hgl_state_node *node);
 /* Pushes a table of views for one run (in hgl_vm_run.views_ref), which come before all others. */
 void hgl_bind_state_new_views(lua_State *L);
+/* Once the Lua state is closed: Lua loses a finalizer when it finds no memory to call it. */
+void hgl_bind_state_release_views(struct hgl_vm *vm);
 /* The view of `from`, if there is one, becomes that of `to` (NULL: of a table that was removed) in
  * the run's table on top of the stack. */
 void hgl_bind_state_rebind(lua_State *L, struct hgl_state_node *from, struct hgl_state_node *to);

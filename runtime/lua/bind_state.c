@@ -2,6 +2,7 @@
  * view as long as that is in use, so that views can be compared and serve as keys. */
 #include <stdio.h>
 
+#include "base/mem.h"
 #include "lua/views.h"
 #include "lua/vm_core.h"
 #include "lua/walk.h"
@@ -43,7 +44,8 @@ struct hgl_state_node *hgl_bind_state_node(lua_State *L, int index)
 {
   if (lua_type(L, index) != LUA_TUSERDATA || !hgl_lua_has_metatable(L, index, &view_meta))
     return NULL;
-  return *(struct hgl_state_node **)lua_touserdata(L, index);
+  struct hgl_view_hold **box = lua_touserdata(L, index);
+  return *box ? (*box)->node : NULL;
 }
 
 /* Of a run that was replayed: its views, which it had before others came to the same nodes. */
@@ -93,7 +95,7 @@ void hgl_bind_state_rebind(lua_State *L, struct hgl_state_node *from, struct hgl
     lua_settop(L, own);
     return;
   }
-  struct hgl_state_node **box = lua_touserdata(L, -1);
+  struct hgl_view_hold **box = lua_touserdata(L, -1);
   lua_pushnil(L);
   lua_rawsetp(L, -3, from);
   if (!to) {
@@ -103,9 +105,34 @@ void hgl_bind_state_rebind(lua_State *L, struct hgl_state_node *from, struct hgl
   }
   lua_rawsetp(L, own, to);
   hgl_state_hold(to);
-  *box = to;
+  (*box)->node = to;
   hgl_state_release(from);
   lua_settop(L, own);
+}
+
+static struct hgl_view_hold *hold_node(lua_State *L, struct hgl_state_node *node)
+{
+  struct hgl_vm *vm = hgl_vm_of(L);
+  struct hgl_view_hold *hold = hgl_alloc(sizeof *hold);
+  if (!hold) hgl_sandbox_no_memory(L);
+  *hold = (struct hgl_view_hold){node, vm->view_holds, &vm->view_holds};
+  if (hold->next) hold->next->link = &hold->next;
+  vm->view_holds = hold;
+  hgl_state_hold(node);
+  return hold;
+}
+
+static void release_hold(struct hgl_view_hold *hold)
+{
+  *hold->link = hold->next;
+  if (hold->next) hold->next->link = hold->link;
+  hgl_state_release(hold->node);
+  hgl_free(hold);
+}
+
+void hgl_bind_state_release_views(struct hgl_vm *vm)
+{
+  while (vm->view_holds) release_hold(vm->view_holds);
 }
 
 void hgl_bind_state_push(lua_State *L, struct hgl_state_node *node)
@@ -115,12 +142,11 @@ void hgl_bind_state_push(lua_State *L, struct hgl_state_node *node)
   lua_rawgetp(L, LUA_REGISTRYINDEX, &views);
   if (lua_rawgetp(L, -1, node) == LUA_TNIL) {
     lua_pop(L, 1);
-    struct hgl_state_node **box = lua_newuserdatauv(L, sizeof *box, 0);
+    struct hgl_view_hold **box = lua_newuserdatauv(L, sizeof *box, 0);
     *box = NULL;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &view_meta);
     lua_setmetatable(L, -2);
-    hgl_state_hold(node);
-    *box = node;
+    *box = hold_node(L, node);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, -3, node);
   }
@@ -469,8 +495,8 @@ static int view_tostring(lua_State *L)
 
 static int view_gc(lua_State *L)
 {
-  struct hgl_state_node **box = lua_touserdata(L, 1);
-  if (*box) hgl_state_release(*box);
+  struct hgl_view_hold **box = lua_touserdata(L, 1);
+  if (*box) release_hold(*box);
   *box = NULL;
   return 0;
 }

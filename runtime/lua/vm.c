@@ -216,6 +216,7 @@ void hgl_vm_destroy(struct hgl_vm *vm)
   while (vm->runs) hgl_vm_abandon(vm, vm->runs);
   vm->last_words = true;
   if (vm->L) lua_close(vm->L);
+  hgl_bind_state_release_views(vm);
   if (!vm->shares_state) {
     hgl_state_destroy(vm->state);
     hgl_state_destroy(vm->cache);

@@ -36,6 +36,12 @@ struct hgl_vm_random {
   uint64_t state;
 };
 
+/* A view's hold on its table of `state`. */
+struct hgl_view_hold {
+  struct hgl_state_node *node;
+  struct hgl_view_hold *next, **link; /* in vm->view_holds */
+};
+
 struct hgl_vm_run {
   struct hgl_vm_run *next, **link; /* in vm->runs while suspended */
   lua_State *co;
@@ -92,6 +98,7 @@ struct hgl_vm {
   lua_CFunction string_format;   /* Lua's own */
   struct hgl_vm_random random;   /* of the top level */
   struct hgl_state *state, *cache;
+  struct hgl_view_hold *view_holds;
   struct hgl_buf scratch, result;
   struct hgl_buf traceback;
   struct hgl_buf shown; /* by the last line of a console */
