@@ -1,6 +1,7 @@
 /* haggle: finds the verb and hands over. */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "host/options.h"
@@ -17,6 +18,9 @@ int main(int argc, char **argv)
   }
   /* A reader of our output, or a peer, that goes away is an error like others. */
   signal(SIGPIPE, SIG_IGN);
+  /* Microsoft's builds of ONNX Runtime speak to a collector unless they find this before they
+   * start; once there are threads, nobody may change the environment. */
+  setenv("ORT_DISABLE_TELEMETRY", "1", 1);
   if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || argc < 2)
     return hgl_verb_help.main(&hgl_verb_help, 1, no_arguments);
   if (strcmp(name, "--version") == 0) name = "version";
