@@ -19,18 +19,19 @@ enum {
  * runs into assertions, or writes where it must not. So none of its requests is refused while it
  * reads: what the system does not give comes from a reserve that was taken before, the rest of the
  * text is withheld, and what has been read is thrown away. jansson's allocator is one for the
- * process, so only one thread reads JSON: the loop's. */
+ * process, so only one thread reads JSON in this way: the loop's. Threads of engines, which use
+ * jansson as they like, meanwhile get from the reader's allocator what they always get. */
 
 struct reading {
   struct hgl_bytes rest; /* of the text */
   uint8_t *reserve;
   size_t size, used;
   bool refused;
-  json_malloc_t allocate;
-  json_free_t release;
 };
 
-static struct reading *reading;
+static _Thread_local struct reading *reading; /* NULL: this thread reads nothing */
+static _Atomic(json_malloc_t) usual_allocate;
+static _Atomic(json_free_t) usual_release;
 
 static void *from_reserve(size_t size)
 {
@@ -44,15 +45,15 @@ static void *from_reserve(size_t size)
 
 static void *allocate(size_t size)
 {
-  void *memory = reading->allocate(size);
-  return memory ? memory : from_reserve(size);
+  void *memory = usual_allocate(size);
+  return memory || !reading ? memory : from_reserve(size);
 }
 
 static void release(void *memory)
 {
   const uint8_t *place = memory;
-  if (place >= reading->reserve && place < reading->reserve + reading->size) return;
-  reading->release(memory);
+  if (reading && place >= reading->reserve && place < reading->reserve + reading->size) return;
+  usual_release(memory);
 }
 
 /* 0: the end. */
@@ -71,7 +72,11 @@ static int read_json(struct hgl_bytes text, json_t **out, json_error_t *error)
 {
   struct reading now = {.rest = text, .size = RESERVE_LEAST + RESERVE_PER_BYTE * text.size};
   if (!(now.reserve = hgl_alloc(now.size))) return -HGL_NO_MEMORY;
-  json_get_alloc_funcs(&now.allocate, &now.release);
+  json_malloc_t allocate_before;
+  json_free_t release_before;
+  json_get_alloc_funcs(&allocate_before, &release_before);
+  usual_allocate = allocate_before;
+  usual_release = release_before;
   json_set_alloc_funcs(allocate, release);
   reading = &now;
   *out = json_load_callback(next_part, NULL,
@@ -80,7 +85,7 @@ static int read_json(struct hgl_bytes text, json_t **out, json_error_t *error)
     json_decref(*out);
     *out = NULL;
   }
-  json_set_alloc_funcs(now.allocate, now.release);
+  json_set_alloc_funcs(allocate_before, release_before);
   hgl_free(now.reserve);
   reading = NULL;
   return now.refused ? -HGL_NO_MEMORY : 0;

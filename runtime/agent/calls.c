@@ -6,10 +6,12 @@
 
 /* What a run waits for outside. Its one answer is run->asks[0], as of a question to a peer. */
 struct outside_call {
-  struct outside_call *next, **link; /* in host->calls_waiting until it begins; link NULL: begun */
+  /* In host->calls_waiting or calls_eager until it begins; link NULL: begun. */
+  struct outside_call *next, **link;
   struct agent_run *run;
   struct hgl_buf service, request;
-  bool repeatable, repeated;
+  struct hgl_call_nature nature;
+  bool repeated;
   uint64_t tick;   /* whose commit lets it begin */
   uint64_t ticket; /* in host->calls; 0: not begun */
   const struct hgl_service *by;
@@ -72,28 +74,30 @@ static struct hgl_call describe(const struct agent *agent, struct hgl_bytes requ
                            .within_ms = within_ms};
 }
 
-static int check(const struct agent *agent, const struct hgl_vm_outside *outside, bool *repeatable,
-                 struct hgl_err *err)
+static int check(const struct agent *agent, const struct hgl_vm_outside *outside,
+                 struct hgl_call_nature *nature, struct hgl_err *err)
 {
   const struct hgl_service *service = find_service(agent->host, outside->service);
   if (!service)
     return hgl_fail(err, HGL_INVALID, "host.call: there is no service '%.*s' on this host",
                     HGL_STR(outside->service));
   struct hgl_call call = describe(agent, outside->request, outside->within_ms);
-  return service->check(service->user, &call, repeatable, err);
+  *nature = (struct hgl_call_nature){0};
+  return service->check(service->user, &call, nature, err);
 }
 
 int call_check(struct agent *agent, const struct hgl_vm_outside *outside, struct hgl_err *err)
 {
-  bool repeatable;
+  struct hgl_call_nature nature;
   if (agent->calls_open >= (size_t)agent->limits->calls)
     return hgl_fail(err, HGL_LIMIT, "%s waits for %zu calls already", agent->name,
                     agent->calls_open);
-  int64_t now_ms = agent->host->mono_ms;
-  if (hgl_bucket_left(&agent->called, agent->limits->calls_per_second, now_ms) < 1)
+  int64_t now_ms = agent->host->mono_ms, rate = agent->limits->calls_per_second;
+  int status = check(agent, outside, &nature, err);
+  if (!status && !nature.eager && hgl_bucket_left(&agent->called, rate, now_ms) < 1)
     return hgl_fail(err, HGL_LIMIT, "%s makes more than %lld calls a second", agent->name,
-                    (long long)agent->limits->calls_per_second);
-  return check(agent, outside, &repeatable, err);
+                    (long long)rate);
+  return status;
 }
 
 /* ---- beginning ---- */
@@ -106,13 +110,13 @@ static void unlink_waiting(struct outside_call *call)
   call->link = NULL;
 }
 
-static void link_waiting(struct hgl_host *host, struct outside_call *call, uint64_t tick)
+static void link_waiting(struct outside_call **list, struct outside_call *call, uint64_t tick)
 {
   call->tick = tick;
-  call->next = host->calls_waiting;
+  call->next = *list;
   if (call->next) call->next->link = &call->next;
-  call->link = &host->calls_waiting;
-  host->calls_waiting = call;
+  call->link = list;
+  *list = call;
 }
 
 /* The same whenever the run comes to this call, and known to nobody: the seed is secret. */
@@ -160,9 +164,11 @@ int call_open(struct agent_run *run, const struct hgl_vm_outside *outside, struc
   run->asks[0].deadline_ms = host->mono_ms + outside->within_ms;
   int status = create(run, outside->service, outside->request, err);
   if (status) return status;
-  hgl_bucket_take(&agent->called, agent->limits->calls_per_second, host->mono_ms, 1);
-  if (check(agent, outside, &run->call->repeatable, &ignored)) run->call->repeatable = false;
-  link_waiting(host, run->call, host->tick);
+  struct hgl_call_nature *nature = &run->call->nature;
+  if (check(agent, outside, nature, &ignored)) *nature = (struct hgl_call_nature){0};
+  if (!nature->eager)
+    hgl_bucket_take(&agent->called, agent->limits->calls_per_second, host->mono_ms, 1);
+  link_waiting(nature->eager ? &host->calls_eager : &host->calls_waiting, run->call, host->tick);
   return run_wait_until(run, run->asks[0].deadline_ms, err);
 }
 
@@ -230,15 +236,36 @@ static int start(struct outside_call *call, struct hgl_err *err)
   return status;
 }
 
-void calls_begin(struct hgl_host *host, uint64_t tick)
+static void begin_listed(struct outside_call *first, uint64_t tick)
 {
   struct hgl_err err;
-  for (struct outside_call *call = host->calls_waiting, *next; call; call = next) {
+  for (struct outside_call *call = first, *next; call; call = next) {
     next = call->next;
     if (call->tick > tick) continue;
     unlink_waiting(call);
     if (start(call, &err)) close_call(call->run, &err);
   }
+}
+
+static void tell_begun(const struct hgl_host *host)
+{
+  for (const struct hgl_service *service = host->config.services; service && service->name;
+       service++)
+    if (service->begun) service->begun(service->user);
+}
+
+void calls_begin(struct hgl_host *host, uint64_t tick)
+{
+  if (!host->calls_waiting) return;
+  begin_listed(host->calls_waiting, tick);
+  tell_begun(host);
+}
+
+void calls_begin_eager(struct hgl_host *host)
+{
+  if (!host->calls_eager) return;
+  begin_listed(host->calls_eager, UINT64_MAX);
+  tell_begun(host);
 }
 
 void hgl_host_call_done(struct hgl_host *host, uint64_t ticket, struct hgl_bytes result,
@@ -278,7 +305,7 @@ void call_put(const struct agent_run *run, struct hgl_buf *out)
   hgl_cbor_put_list(out, 3);
   hgl_cbor_put_text(out, hgl_buf_bytes(&call->service));
   hgl_cbor_put_bytes(out, hgl_buf_bytes(&call->request));
-  hgl_cbor_put_bool(out, call->repeatable);
+  hgl_cbor_put_bool(out, call->nature.repeatable);
 }
 
 int call_get(struct agent_run *run, struct hgl_cbor_reader *in, struct hgl_err *err)
@@ -294,7 +321,7 @@ int call_get(struct agent_run *run, struct hgl_cbor_reader *in, struct hgl_err *
       (status = hgl_cbor_get_bool(in, "call.repeatable", &repeatable, err)) ||
       (status = create(run, service, request, err)))
     return status;
-  run->call->repeatable = repeatable;
+  run->call->nature.repeatable = repeatable;
   return 0;
 }
 
@@ -307,13 +334,13 @@ int call_resume(struct agent_run *run, struct hgl_err *err)
     run_wake(run);
     return 0;
   }
-  if (!run->call->repeatable) {
+  if (!run->call->nature.repeatable) {
     struct hgl_err why;
     hgl_fail(&why, HGL_UNKNOWN_OUTCOME, "%s", hgl_code_meaning(HGL_UNKNOWN_OUTCOME));
     close_call(run, &why);
     return 0;
   }
   run->call->repeated = true;
-  link_waiting(run->agent->host, run->call, 0);
+  link_waiting(&run->agent->host->calls_waiting, run->call, 0);
   return run_wait_until(run, ask->deadline_ms, err);
 }

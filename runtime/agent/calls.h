@@ -6,6 +6,13 @@
  * not been done. What came of it is one of the run's answers: journaled with the run, and never
  * asked for again when the handler is replayed.
  *
+ * An *eager* call changes nothing anywhere and costs nobody anything: a model of this machine is
+ * asked. It begins with the end of the tick that its stretch belongs to, while that is being made
+ * durable. A stretch that has ended well is not rolled back any more; only a crash loses it, and
+ * then what it asked is lost with it, which nobody has noticed. The run goes on with the answer in
+ * a later tick, which is durable after the first one. Eager calls do not count against the agent's
+ * `calls_per_second`: who carries them out bounds them.
+ *
  * A process that dies leaves open whether its calls were carried out. One that may be repeated
  * begins again after the start, with the same id; the others end with HGL_UNKNOWN_OUTCOME.
  *
@@ -27,12 +34,17 @@ struct hgl_call {
   bool repeated;             /* a process that has died may have begun it */
 };
 
+struct hgl_call_nature {
+  bool repeatable; /* it may be carried out twice */
+  bool eager;      /* so often as one likes, and without waiting for the commit */
+};
+
 struct hgl_service {
   const char *name; /* as host.call names it */
   /* Looks at a request while the handler runs; pure. HGL_INVALID raises in the script, HGL_DENIED
-   * and all else comes back to it. *repeatable: the call may be carried out twice. `call->id` is
-   * not set yet. */
-  int (*check)(void *user, const struct hgl_call *call, bool *repeatable, struct hgl_err *err);
+   * and all else comes back to it. `call->id` is not set yet. */
+  int (*check)(void *user, const struct hgl_call *call, struct hgl_call_nature *nature,
+               struct hgl_err *err);
   /* Begins. hgl_host_call_done tells what came of it, later and once; failing here is that, too.
    * *work: what `cancel` is given. `call` is borrowed. */
   int (*start)(void *user, const struct hgl_call *call, uint64_t ticket, void **work,
@@ -40,6 +52,8 @@ struct hgl_service {
   /* Nobody waits for it any more; it is not told what came of it. */
   void (*cancel)(void *user, void *work);
   void *user;
+  /* All calls of a tick have begun, for services that had rather begin with many; or NULL. */
+  void (*begun)(void *user);
 };
 
 /* `result`: an encoded value of at most HGL_BODY_SIZE_MAX bytes, borrowed; with `why` it is not

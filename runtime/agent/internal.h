@@ -366,6 +366,7 @@ struct hgl_host {
   struct hgl_heap mono_heap; /* runs, by monotonic time */
 
   struct outside_call *calls_waiting; /* for the commit of their stretch; see calls.c */
+  struct outside_call *calls_eager;   /* for the end of this tick's stretches */
   struct hgl_map calls;               /* ticket → struct agent_run: begun */
   uint64_t last_ticket;
 

@@ -215,6 +215,8 @@ int call_open(struct agent_run *run, const struct hgl_vm_outside *outside,
               struct hgl_err *err) HGL_NODISCARD;
 /* Those begin whose stretch is durable with this tick. */
 void calls_begin(struct hgl_host *host, uint64_t tick);
+/* Eager ones do, once the stretches of a tick are over. */
+void calls_begin_eager(struct hgl_host *host);
 void call_forget(struct agent_run *run); /* if it has one: nobody waits for it any more */
 struct hgl_bytes call_service(const struct agent_run *run); /* its name; "": the call is over */
 void call_put(const struct agent_run *run, struct hgl_buf *out);

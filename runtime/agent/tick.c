@@ -199,6 +199,7 @@ void hgl_host_tick(struct hgl_host *host)
   upkeep(host);
   inbox_process(host);
   run_agents(host);
+  calls_begin_eager(host);
   peers_gossip(host);
   if (journal_overdue(host)) host->changed = true;
   if (host->changed && !host->failed && seal_and_commit(host, &err)) host_fatal(host, &err);

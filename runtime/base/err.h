@@ -58,6 +58,7 @@
   /* calls to the outside */                                                                       \
   X(UNREACHABLE, "unreachable", "the name does not resolve, or nobody answers at its addresses")   \
   X(UNTRUSTED, "untrusted", "the other end could not prove by TLS that it is who it should be")    \
+  X(ENGINE_FAILED, "engine_failed", "the engine of the model failed")                              \
   /* outcomes of a message or an ask */                                                            \
   X(TIMEOUT, "timeout", "no answer came in time")                                                  \
   X(EXPIRED, "expired", "the message had expired on arrival")                                      \

@@ -30,6 +30,7 @@ void hgl_config_deinit(struct hgl_config *config)
   hgl_map_deinit(&config->families);
   hgl_free(config->agents);
   hgl_free(config->groups);
+  hgl_config_models_deinit(config);
   hgl_texts_deinit(&config->node.urls);
   hgl_texts_deinit(&config->node.joins);
   json_decref(config->log_agents);

@@ -16,6 +16,8 @@ struct hgl_config {
   size_t instances;                /* all agents together */
   struct hgl_map families;         /* of names: see config_agents.c */
   struct hgl_group_config *groups; /* node.groups, growing */
+  struct hgl_node_model *models;   /* node.models, growing */
+  size_t models_capacity;
   struct hgl_log_config log;       /* its texts are borrowed, too */
   json_t *log_agents;              /* log.agents */
   json_t *tree;                    /* the host file */
@@ -32,6 +34,7 @@ void hgl_config_deinit(struct hgl_config *config);
  *   disk_reserve = "64MB",
  *   hibernate = { after = "60s", above = "1GB" },
  *   secrets = { NAME = "file:PATH" | "env:VARIABLE" | "credential:NAME" },
+ *   models = { NAME = "FILE" or { file = "FILE", engine, option = value… } } (config_model.c),
  *   agents = { { name, script, count, config = {…}, allow = { "read=PATH"… }, delegation = FILE,
  *                limits = { memory = "16MB", stretch = "10ms", … } (those of agent/limits.h),
  *                group, restart = { on_failure = "restart", restarts = 5, within = "1m",
@@ -89,6 +92,14 @@ int hgl_config_log_level(struct hgl_config *config, const char *text,
 /* The host file's `log`. */
 int hgl_config_log(struct hgl_config *config, const json_t *table, const char *folder,
                    struct hgl_err *err) HGL_NODISCARD;
+
+/* config_model.c: "NAME=FILE[,OPTION=VALUE…]". */
+int hgl_config_model(struct hgl_config *config, const char *text,
+                     struct hgl_err *err) HGL_NODISCARD;
+/* The host file's `models`. */
+int hgl_config_models(struct hgl_config *config, const json_t *table, const char *folder,
+                      struct hgl_err *err) HGL_NODISCARD;
+void hgl_config_models_deinit(struct hgl_config *config);
 
 /* config_file.c: what config.c reads a tree with. */
 int hgl_config_apply(struct hgl_config *config, const json_t *tree, const char *folder,

@@ -435,6 +435,11 @@ static int read_secrets(struct reader *reader, const json_t *table, struct hgl_e
   return 0;
 }
 
+static int read_models(struct reader *reader, const json_t *table, struct hgl_err *err)
+{
+  return hgl_config_models(reader->config, table, reader->folder, err);
+}
+
 int hgl_config_apply(struct hgl_config *config, const json_t *tree, const char *folder,
                      struct hgl_err *err)
 {
@@ -454,6 +459,7 @@ int hgl_config_apply(struct hgl_config *config, const json_t *tree, const char *
                                         {"hibernate", read_hibernate},
                                         {"log", read_log},
                                         {"secrets", read_secrets},
+                                        {"models", read_models},
                                         {0}};
   struct reader reader = {config, folder, NULL};
   return read_table(&reader, tree, fields, err);

@@ -1,6 +1,7 @@
 /* Grants: what an agent may do beside computing. Checked here, when they are given. */
 #include "host/config.h"
 #include "host/secret_grant.h"
+#include "infer/infer.h"
 #include "net/net_grant.h"
 
 static int check_path(const char *grant, const char *value, struct hgl_err *err)
@@ -35,11 +36,21 @@ static int check_http(const char *grant, const char *value, struct hgl_err *err)
                   grant);
 }
 
+static int check_infer(const char *grant, const char *value, struct hgl_err *err)
+{
+  size_t size = strlen(value);
+  bool prefix = size && value[size - 1] == '*';
+  if (prefix && size == 1) return 0;
+  if (hgl_infer_name_valid(hgl_bytes(value, size - prefix))) return 0;
+  return hgl_fail(err, HGL_INVALID, "%s: expected infer=NAME of a model, or infer=* for all",
+                  grant);
+}
+
 int hgl_config_grant(struct hgl_node_agent *agent, const char *grant, struct hgl_err *err)
 {
-  static const char *const names[] = {"read", "write", "net", "secret", "http", NULL};
+  static const char *const names[] = {"read", "write", "net", "secret", "http", "infer", NULL};
   static int (*const checks[])(const char *, const char *, struct hgl_err *) = {
-      check_path, check_path, check_net, check_secret, check_http};
+      check_path, check_path, check_net, check_secret, check_http, check_infer};
   const char *equals = strchr(grant, '=');
   if (!equals)
     return hgl_fail(err, HGL_INVALID,
@@ -53,7 +64,7 @@ int hgl_config_grant(struct hgl_node_agent *agent, const char *grant, struct hgl
   const char *nearest = hgl_nearest(kind, names);
   return hgl_fail(err, HGL_INVALID,
                   "there is no grant of kind \"%.*s\"%s%s%s; known: read=PATH, write=PATH, "
-                  "net=HOST:PORT, secret=NAME, http=token, http=open",
+                  "net=HOST:PORT, secret=NAME, http=token, http=open, infer=NAME",
                   (int)(kind.size < 40 ? kind.size : 40), grant, nearest ? "; did you mean " : "",
                   nearest ? nearest : "", nearest ? "?" : "");
 }

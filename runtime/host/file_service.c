@@ -41,11 +41,12 @@ static int get_path(const struct hgl_call *call, struct hgl_bytes *path, size_t 
   return 0;
 }
 
-static int check(void *user, const struct hgl_call *call, bool *repeatable, struct hgl_err *err)
+static int check(void *user, const struct hgl_call *call, struct hgl_call_nature *nature,
+                 struct hgl_err *err)
 {
   struct hgl_bytes path;
   size_t folder_size;
-  *repeatable = true;
+  nature->repeatable = true;
   return get_path(call, &path, &folder_size, err);
 }
 
@@ -185,5 +186,5 @@ static void cancel(void *user, void *work)
   ((struct hgl_file_work *)work)->cancelled = true;
 }
 
-const struct hgl_service hgl_write_service = {"write", check, start_write, cancel, NULL};
-const struct hgl_service hgl_remove_service = {"remove", check, start_remove, cancel, NULL};
+const struct hgl_service hgl_write_service = {"write", check, start_write, cancel, NULL, NULL};
+const struct hgl_service hgl_remove_service = {"remove", check, start_remove, cancel, NULL, NULL};

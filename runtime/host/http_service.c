@@ -146,7 +146,8 @@ static int check_header(const struct hgl_services *services, const struct hgl_ca
   return 0;
 }
 
-static int check(void *user, const struct hgl_call *call, bool *repeatable, struct hgl_err *err)
+static int check(void *user, const struct hgl_call *call, struct hgl_call_nature *nature,
+                 struct hgl_err *err)
 {
   struct parsed parsed;
   struct header header;
@@ -163,7 +164,7 @@ static int check(void *user, const struct hgl_call *call, bool *repeatable, stru
     return err->code == HGL_DENIED || err->code == HGL_NOT_FOUND || err->code == HGL_INVALID
                ? status
                : hgl_fail(err, HGL_INVALID, "http: %s", err->message);
-  *repeatable = parsed.repeat_safe;
+  nature->repeatable = parsed.repeat_safe;
   return 0;
 }
 
@@ -518,4 +519,4 @@ static void done(void *user, struct hgl_http_answer *answer, const struct hgl_ht
   hgl_buf_deinit(&result);
 }
 
-const struct hgl_service hgl_http_service = {"http", check, start, cancel, NULL};
+const struct hgl_service hgl_http_service = {"http", check, start, cancel, NULL, NULL};

@@ -32,6 +32,11 @@ struct hgl_store *hgl_node_store(struct hgl_node *node)
   return node->store;
 }
 
+struct hgl_infer *hgl_node_infer(struct hgl_node *node)
+{
+  return node->infer;
+}
+
 const char *hgl_node_did(const struct hgl_node *node)
 {
   return node->did;
@@ -210,6 +215,7 @@ static void tick(void *user)
   struct hgl_node *node = user;
   if (!node->host) return; /* being torn down */
   hgl_control_api_poll(node->control);
+  hgl_infer_poll(node->infer);
   hgl_host_tick(node->host);
   if (node->failed) return;
   int64_t deadline = hgl_host_deadline(node->host);
@@ -428,15 +434,14 @@ static int open_services(struct hgl_node *node, const struct hgl_node_config *co
   for (size_t i = 0; status == 0 && i < config->secrets.count; i++)
     status = hgl_secrets_add(node->secrets, config->secrets.items[i], err);
   if (status) return status;
-  const struct hgl_services_config services = {node->loop, node->http, node->secrets};
+  const struct hgl_services_config services = {node->loop, node->http, node->secrets, node->infer};
   return hgl_services_create(&services, &node->services, err);
 }
 
 static int open_host(struct hgl_node *node, const struct hgl_node_config *config,
                      struct hgl_err *err)
 {
-  int status = hgl_stdlib_folder(node->stdlib, err);
-  if (status == 0) status = hgl_chunks_create(&node->chunks, err);
+  int status = hgl_chunks_create(&node->chunks, err);
   if (status == 0) status = hgl_watchdog_create(&node->watchdog, err);
   if (status) return status;
   struct hgl_host_config host = {
@@ -534,8 +539,8 @@ int hgl_node_create(const struct hgl_node_config *config, struct hgl_node **out,
 {
   static int (*const steps[])(struct hgl_node *, const struct hgl_node_config *,
                               struct hgl_err *) = {
-      open_store,          open_keys,  open_net,     open_services, open_host,
-      hgl_node_add_agents, open_links, open_control, open_watch,
+      open_store, open_keys,           hgl_node_open_models, open_net,     open_services,
+      open_host,  hgl_node_add_agents, open_links,           open_control, open_watch,
   };
   struct hgl_node *node = hgl_zalloc(sizeof *node);
   if (!node) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
@@ -577,6 +582,7 @@ void hgl_node_destroy(struct hgl_node *node)
   hgl_services_destroy(node->services);
   hgl_secrets_destroy(node->secrets);
   hgl_http_destroy(node->http);
+  hgl_infer_destroy(node->infer);
   hgl_signer_destroy(node->signer);
   if (node->keys_open) hgl_keys_close(&node->keys);
   hgl_store_close(node->store);

@@ -10,6 +10,7 @@
 #include "host/log_sink.h"
 #include "host/notify.h"
 #include "host/options.h"
+#include "infer/infer.h"
 
 /* One agent, or so many alike: NAME-1, NAME-2, …, each with an identity and state of its own. */
 struct hgl_node_agent {
@@ -23,6 +24,14 @@ struct hgl_node_agent {
   struct hgl_restart restart;
   const char *group; /* one of the node's, or NULL */
   bool resume;       /* also if it was paused, parked or stopped when it last ran */
+};
+
+/* A model, as `--model` names it. */
+struct hgl_node_model {
+  const char *name;
+  const char *file; /* a path, an URL, or "std/NAME": of the standard library's models */
+  struct haggle_option *options;
+  size_t option_count;
 };
 
 /* How many agents it describes, and the name of one of them (from 0 on). */
@@ -44,6 +53,8 @@ struct hgl_node_config {
   const char *trust;                         /* PEM file, or NULL */
   struct hgl_texts urls;                     /* where others dial; empty: the listener's address */
   struct hgl_texts joins;
+  const struct hgl_node_model *models;
+  size_t model_count;
   struct hgl_texts secrets; /* "NAME=file:PATH", … (secrets.h) */
   int64_t commit_every_ms;  /* 0: strict */
   /* as in struct hgl_host_config */
@@ -103,6 +114,7 @@ int hgl_node_restart_agent(struct hgl_node *node, const char *name,
 struct hgl_host *hgl_node_host(struct hgl_node *node);
 struct hgl_loop *hgl_node_loop(struct hgl_node *node);
 struct hgl_store *hgl_node_store(struct hgl_node *node);
+struct hgl_infer *hgl_node_infer(struct hgl_node *node);
 const char *hgl_node_did(const struct hgl_node *node);
 /* "ws://ADDRESS:PORT#did:key:…", or NULL without a listener. */
 const char *hgl_node_join_url(const struct hgl_node *node);

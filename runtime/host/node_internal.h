@@ -33,6 +33,7 @@ struct hgl_node {
   struct hgl_watchdog *watchdog;
   struct hgl_http_client *http;
   struct hgl_secrets *secrets;
+  struct hgl_infer *infer;
   struct hgl_services *services;
   struct hgl_host *host;
   struct hgl_control_api *control;
@@ -41,7 +42,7 @@ struct hgl_node {
   char data[PATH_MAX];              /* the data folder */
   /* running */
   char did[HGL_DID_TEXT_SIZE];
-  char stdlib[PATH_MAX];
+  char stdlib[PATH_MAX], engines[PATH_MAX];
   char url[HGL_URL_SIZE_MAX + 1], join_url[HGL_NODE_URL_SIZE]; /* empty: no listener */
   bool stopping, failed;
   struct hgl_err failure;
@@ -51,6 +52,10 @@ struct hgl_node {
   int64_t address_warning_ns;                   /* monotonic: no other before this */
   char last_dial_failure[HGL_ERR_MESSAGE_SIZE]; /* said once, not at every attempt */
 };
+
+/* node_models.c */
+int hgl_node_open_models(struct hgl_node *node, const struct hgl_node_config *config,
+                         struct hgl_err *err) HGL_NODISCARD;
 
 /* node_agents.c: all that the configuration describes, and the operator. */
 int hgl_node_add_agents(struct hgl_node *node, const struct hgl_node_config *config,

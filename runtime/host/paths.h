@@ -12,6 +12,10 @@
  * build folder, else `../share/haggle/stdlib` beside the program. HGL_NOT_FOUND. */
 int hgl_stdlib_folder(char out[PATH_MAX], struct hgl_err *err) HGL_NODISCARD;
 
+/* The folder of haggle-engine-NAME.so: `engines` of the build folder for a program that stands
+ * there, else `../lib/haggle/engines` beside the program. It need not be there. */
+int hgl_engines_folder(char out[PATH_MAX], struct hgl_err *err) HGL_NODISCARD;
+
 /* The control socket of a data folder, under a name that is short whatever the folder's: a socket's
  * address holds little more than 100 bytes. The name is good while the descriptor is open. */
 struct hgl_socket_path {

@@ -15,7 +15,7 @@
 struct run_options {
   const char *config, *data, *listen, *tls, *certificate, *key, *trust, *durability, *journal_size,
       *journal_age, *disk_reserve, *grace, *passphrase_file, *log, *log_file;
-  struct hgl_texts joins, urls, allows, secrets, delegations, scripts, log_levels;
+  struct hgl_texts joins, urls, allows, secrets, delegations, models, scripts, log_levels;
   bool allow_private, watch, json, verbose;
 };
 
@@ -43,6 +43,9 @@ static int apply(struct hgl_config *config, const struct run_options *given, str
       status = hgl_fail_in(err, "--allow %s", given->allows.items[i]);
   for (size_t i = 0; status == 0 && i < given->secrets.count; i++)
     status = hgl_config_secret(config, given->secrets.items[i], err);
+  for (size_t i = 0; status == 0 && i < given->models.count; i++)
+    if ((status = hgl_config_model(config, given->models.items[i], err)) != 0)
+      status = hgl_fail_in(err, "--model %s", given->models.items[i]);
   for (size_t i = 0; status == 0 && i < given->delegations.count; i++)
     if ((status = hgl_config_delegate(config, given->delegations.items[i], err)) != 0)
       status = hgl_fail_in(err, "--delegation %s", given->delegations.items[i]);
@@ -239,10 +242,14 @@ static int run_main(const struct hgl_verb *verb, int argc, char **argv)
        "where others dial this host, if not at --listen"},
       {"allow", "[NAME:]KIND=VALUE", HGL_OPTION_LIST, &given.allows,
        "grants an agent (or all) something: read=PATH, write=PATH,\nnet=HOST:PORT, secret=NAME, "
-       "http=token, http=open"},
+       "http=token, http=open, infer=MODEL"},
       {"secret", "NAME=SOURCE", HGL_OPTION_LIST, &given.secrets,
        "a secret for agents that it is granted to, from file:PATH,\nenv:VARIABLE or "
        "credential:NAME (of systemd)"},
+      {"model", "NAME=FILE[,OPTION=VALUE…]", HGL_OPTION_LIST, &given.models,
+       "a model for agents that it is granted to: a file (std/NAME:\none of the standard "
+       "library's) "
+       "or an http(s) URL; engine=NAME\nwhere that does not follow from its name"},
       {"delegation", "NAME=FILE", HGL_OPTION_LIST, &given.delegations,
        "lets this host speak for an agent whose key is elsewhere\n(haggle keys delegate); kept for "
        "later starts"},
@@ -305,6 +312,7 @@ done:
   hgl_texts_deinit(&given.allows);
   hgl_texts_deinit(&given.secrets);
   hgl_texts_deinit(&given.delegations);
+  hgl_texts_deinit(&given.models);
   hgl_texts_deinit(&given.scripts);
   hgl_texts_deinit(&given.log_levels);
   return status;

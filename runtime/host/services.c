@@ -6,7 +6,8 @@
 int hgl_services_create(const struct hgl_services_config *config, struct hgl_services **out,
                         struct hgl_err *err)
 {
-  const struct hgl_service *all[] = {&hgl_http_service, &hgl_write_service, &hgl_remove_service};
+  const struct hgl_service *all[] = {&hgl_http_service, &hgl_write_service, &hgl_remove_service,
+                                     &hgl_infer_service};
   struct hgl_services *services = hgl_zalloc(sizeof *services);
   if (!services) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   services->config = *config;

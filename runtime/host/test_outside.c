@@ -56,11 +56,11 @@ static void cancel(void *user, void *work)
 
 /* ---- HTTP ---- */
 
-static int check_http(void *user, const struct hgl_call *call, bool *repeatable,
+static int check_http(void *user, const struct hgl_call *call, struct hgl_call_nature *nature,
                       struct hgl_err *err)
 {
   static struct hgl_services real; /* has no list of secrets: every one is there */
-  int status = hgl_http_service.check(&real, call, repeatable, err);
+  int status = hgl_http_service.check(&real, call, nature, err);
   return status ? status : hgl_http_call_permitted(call, err);
 }
 
@@ -72,10 +72,10 @@ static int start_http(void *user, const struct hgl_call *call, uint64_t ticket, 
 
 /* ---- files ---- */
 
-static int check_file(void *user, const struct hgl_call *call, bool *repeatable,
+static int check_file(void *user, const struct hgl_call *call, struct hgl_call_nature *nature,
                       struct hgl_err *err)
 {
-  return hgl_write_service.check(NULL, call, repeatable, err);
+  return hgl_write_service.check(NULL, call, nature, err);
 }
 
 static int start_write(void *user, const struct hgl_call *call, uint64_t ticket, void **work,
@@ -115,9 +115,12 @@ static int change_file(const struct hgl_fake_call *call, struct hgl_err *err)
 void hgl_fake_outside_init(struct hgl_fake_outside *outside, struct hgl_fakes *fakes)
 {
   *outside = (struct hgl_fake_outside){.fakes = fakes};
-  outside->services[0] = (struct hgl_service){"http", check_http, start_http, cancel, outside};
-  outside->services[1] = (struct hgl_service){"write", check_file, start_write, cancel, outside};
-  outside->services[2] = (struct hgl_service){"remove", check_file, start_remove, cancel, outside};
+  outside->services[0] = (struct hgl_service){"http", check_http, start_http,
+                                              cancel, outside,    NULL};
+  outside->services[1] = (struct hgl_service){"write", check_file, start_write,
+                                              cancel,  outside,    NULL};
+  outside->services[2] = (struct hgl_service){"remove", check_file, start_remove,
+                                              cancel,   outside,    NULL};
 }
 
 static int ask_spec(struct hgl_fake_call *call, const struct hgl_fake_http *http,

@@ -560,6 +560,7 @@ void hgl_bind_agent_open(lua_State *L, struct hgl_bytes config)
       {"granted", agent_granted, false},
       {"exclusive", hgl_bind_exclusive, false},
       {"continue", hgl_bind_continue, false},
+      {"infer", hgl_bind_infer, false},
       {"reply", hgl_bind_message_reply, false},
       {"refuse", hgl_bind_message_refuse, false},
       {"name", agent_name, true},

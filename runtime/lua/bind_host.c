@@ -41,8 +41,8 @@ static int call_over(lua_State *L, int status, lua_KContext context)
   return 3;
 }
 
-/* The encoded request is in vm->scratch; it and the service's name go into the run's own buffer. */
-static int call_outside(lua_State *L, struct hgl_bytes service, int64_t within_ms, uint32_t hash)
+/* The service's name and the request go into the run's own buffer. */
+int hgl_bind_call_outside(lua_State *L, struct hgl_bytes service, int64_t within_ms, uint32_t hash)
 {
   struct hgl_vm *vm = hgl_vm_of(L);
   struct hgl_vm_run *run = vm->run;
@@ -81,7 +81,7 @@ static int host_call(lua_State *L)
   struct hgl_buf *request = &hgl_vm_of(L)->scratch;
   hgl_buf_clear(request);
   hgl_bind_encode(L, 2, "request", request);
-  return call_outside(L, service, within_ms, hgl_journal_hash(L, 1, 3));
+  return hgl_bind_call_outside(L, service, within_ms, hgl_journal_hash(L, 1, 3));
 }
 
 /* ---- files ---- */
@@ -110,7 +110,8 @@ static int host_write(lua_State *L)
   put_content(L, 2, request);
   struct hgl_err err;
   if (hgl_buf_check(request, &err) != 0) return luaL_error(L, "host.write: %s", err.message);
-  return call_outside(L, hgl_text("write"), CALL_WITHIN_DEFAULT_MS, hgl_journal_hash(L, 1, 2));
+  return hgl_bind_call_outside(L, hgl_text("write"), CALL_WITHIN_DEFAULT_MS,
+                               hgl_journal_hash(L, 1, 2));
 }
 
 /* host.remove(path) */
@@ -125,7 +126,8 @@ static int host_remove(lua_State *L)
   hgl_cbor_put_map(request, 1);
   hgl_cbor_put_literal(request, "path");
   hgl_cbor_put_text(request, path);
-  return call_outside(L, hgl_text("remove"), CALL_WITHIN_DEFAULT_MS, hgl_journal_hash(L, 1, 1));
+  return hgl_bind_call_outside(L, hgl_text("remove"), CALL_WITHIN_DEFAULT_MS,
+                               hgl_journal_hash(L, 1, 1));
 }
 
 int hgl_bind_host_push(lua_State *L)

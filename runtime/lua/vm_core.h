@@ -244,6 +244,10 @@ int hgl_bind_call(lua_State *L, const char *name, uint32_t hash);
 /* bind_flow.c: agent.exclusive, agent.continue */
 int hgl_bind_exclusive(lua_State *L);
 int hgl_bind_continue(lua_State *L);
+/* bind_infer.c */
+int hgl_bind_infer(lua_State *L);
+/* bind_host.c: a call of this service, whose encoded request is in vm->scratch. */
+int hgl_bind_call_outside(lua_State *L, struct hgl_bytes service, int64_t within_ms, uint32_t hash);
 /* bind_host.c: what is outside */
 int hgl_bind_host_push(lua_State *L);
 

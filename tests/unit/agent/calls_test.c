@@ -17,7 +17,7 @@ struct fake {
   uint64_t commits; /* of the host when it was started */
 };
 
-static int fake_check(void *user, const struct hgl_call *call, bool *repeatable,
+static int fake_check(void *user, const struct hgl_call *call, struct hgl_call_nature *nature,
                       struct hgl_err *err)
 {
   struct fake *fake = user;
@@ -26,7 +26,7 @@ static int fake_check(void *user, const struct hgl_call *call, bool *repeatable,
     return hgl_fail(err, HGL_DENIED, "grant --allow %s:use=it", call->agent);
   if (call->request.size && call->request.data[0] == 0x61)
     return hgl_fail(err, HGL_INVALID, "a single letter is no request");
-  *repeatable = fake->repeatable;
+  nature->repeatable = fake->repeatable;
   return 0;
 }
 
@@ -100,7 +100,8 @@ static void set_up(struct fixture *f, uint64_t seed)
   memset(f, 0, sizeof *f);
   world_init(&f->world, seed);
   f->fake.world = &f->world;
-  f->services[0] = (struct hgl_service){"fake", fake_check, fake_start, fake_cancel, &f->fake};
+  f->services[0] = (struct hgl_service){"fake",      fake_check, fake_start,
+                                        fake_cancel, &f->fake,   NULL};
   f->world.services = f->services;
   f->node = world_node(&f->world);
   f->fake.node = f->node;

@@ -1,0 +1,172 @@
+/* Finding an engine: built into the program, in the folder of engines, or at a path. */
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "infer/infer_core.h"
+
+static const struct {
+  const char *ending, *engine;
+} endings[] = {{".safetensors", "dense"}, {".onnx", "onnx"}, {".gguf", "llama"}, {NULL, NULL}};
+
+/* What engines say --------------------------------------------------------------------------- */
+
+static void log_line(const struct haggle_host *host, int32_t level, const char *text, size_t size)
+{
+  const struct infer_engine *engine = (const void *)((const char *)host -
+                                                     offsetof(struct infer_engine, host));
+  enum hgl_log_level levels[] = {HGL_LOG_WARN, HGL_LOG_WARN, HGL_LOG_INFO, HGL_LOG_DEBUG};
+  enum hgl_log_level at = levels[level < 0 || level > 3 ? 0 : level];
+  if (at < engine->infer->config.log->least) return;
+  infer_say(engine->infer, at, "%.80s: %.*s", engine->origin, (int)(size < 500 ? size : 500), text);
+}
+
+/* Opening one ---------------------------------------------------------------------------------- */
+
+static int check_engine(const struct infer_engine *engine, struct hgl_err *err)
+{
+  const struct haggle_engine *calls = engine->calls;
+  if (!calls)
+    return hgl_fail(err, HGL_INVALID,
+                    "it does not serve version %d of haggle_infer.h, which this host has",
+                    HAGGLE_INFER_VERSION);
+  if (!HAGGLE_HAS(calls, close))
+    return hgl_fail(err, HGL_INVALID, "its struct haggle_engine has a size of %zu bytes only",
+                    calls->size);
+  if (calls->version < 1 || calls->version > HAGGLE_INFER_VERSION)
+    return hgl_fail(err, HGL_INVALID,
+                    "it was written for version %u of haggle_infer.h; this host has %d",
+                    calls->version, HAGGLE_INFER_VERSION);
+  if (!calls->name || !calls->open || !calls->describe || !calls->run || !calls->close)
+    return hgl_fail(err, HGL_INVALID, "its struct haggle_engine lacks a name or a function");
+  return 0;
+}
+
+static void close_engine(struct infer_engine *engine)
+{
+  if (engine->library) dlclose(engine->library);
+  hgl_free(engine->origin);
+  hgl_free(engine);
+}
+
+static int open_library(struct infer_engine *engine, const char *path,
+                        haggle_engine_function **function, struct hgl_err *err)
+{
+  if (access(path, F_OK)) return hgl_fail(err, HGL_NOT_FOUND, "there is no such file");
+  engine->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (!engine->library) {
+    const char *why = dlerror();
+    return hgl_fail(err, HGL_INVALID, "%s", why ? why : "it is no shared library");
+  }
+  *(void **)function = dlsym(engine->library, HAGGLE_ENGINE_SYMBOL);
+  if (!*function)
+    return hgl_fail(err, HGL_INVALID, "it is no inference engine: it exports no %s",
+                    HAGGLE_ENGINE_SYMBOL);
+  return 0;
+}
+
+/* `function` or, where that is NULL, the library at `path`. */
+static int open_engine(struct hgl_infer *infer, const char *origin, const char *path,
+                       haggle_engine_function *function, struct infer_engine **out,
+                       struct hgl_err *err)
+{
+  struct infer_engine *engine = hgl_zalloc(sizeof *engine);
+  if (!engine) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  engine->infer = infer;
+  engine->host = (struct haggle_host){sizeof engine->host, HAGGLE_INFER_VERSION, log_line};
+  engine->origin = hgl_strndup(origin, strlen(origin));
+  int status = engine->origin ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if (!status && !function) status = open_library(engine, path, &function, err);
+  if (!status) {
+    engine->calls = function(HAGGLE_INFER_VERSION, &engine->host);
+    status = check_engine(engine, err);
+  }
+  if (status) {
+    close_engine(engine);
+    return hgl_fail_in(err, "engine %s", path ? path : origin);
+  }
+  engine->next = infer->engines;
+  infer->engines = engine;
+  *out = engine;
+  return 0;
+}
+
+void infer_engines_close(struct hgl_infer *infer)
+{
+  while (infer->engines) {
+    struct infer_engine *engine = infer->engines;
+    infer->engines = engine->next;
+    close_engine(engine);
+  }
+}
+
+/* Finding it ----------------------------------------------------------------------------------- */
+
+static bool ends_with(const char *text, const char *ending)
+{
+  size_t size = strlen(text), ending_size = strlen(ending);
+  return size > ending_size && strcmp(text + size - ending_size, ending) == 0;
+}
+
+static int engine_of_file(const char *file, const char **out, struct hgl_err *err)
+{
+  if (strncmp(file, "http://", 7) == 0 || strncmp(file, "https://", 8) == 0) {
+    *out = "remote";
+    return 0;
+  }
+  for (size_t i = 0; endings[i].ending; i++) {
+    if (!ends_with(file, endings[i].ending)) continue;
+    *out = endings[i].engine;
+    return 0;
+  }
+  return hgl_fail(
+      err, HGL_INVALID,
+      "which engine runs \"%.200s\" does not follow from its name (.safetensors, .onnx, "
+      ".gguf, http://, https://): say engine=NAME",
+      file);
+}
+
+static const struct hgl_infer_builtin *find_builtin(const struct hgl_infer *infer, const char *name)
+{
+  const struct hgl_infer_builtin *builtin = infer->config.builtins;
+  while (builtin && builtin->name && strcmp(builtin->name, name) != 0) builtin++;
+  return builtin && builtin->name ? builtin : NULL;
+}
+
+static int fail_unknown(const struct hgl_infer *infer, const char *name, struct hgl_err *err)
+{
+  char built_in[160] = "none";
+  const struct hgl_infer_builtin *builtin = infer->config.builtins;
+  for (size_t size = 0; builtin && builtin->name && size < sizeof built_in; builtin++)
+    size += (size_t)snprintf(built_in + size, sizeof built_in - size, "%s%s", size ? ", " : "",
+                             builtin->name);
+  const char *folder = infer->config.engines_folder;
+  return hgl_fail(err, HGL_NOT_FOUND,
+                  "there is no engine \"%.60s\": built in are %s, and %.200s holds no "
+                  "haggle-engine-%.60s.so",
+                  name, built_in, folder ? folder : "no folder of engines", name);
+}
+
+int infer_engine_find(struct hgl_infer *infer, const char *engine, const char *file,
+                      struct infer_engine **out, struct hgl_err *err)
+{
+  char path[PATH_MAX];
+  int status = engine ? 0 : engine_of_file(file, &engine, err);
+  if (status) return status;
+  for (struct infer_engine *open = infer->engines; open; open = open->next) {
+    if (strcmp(open->origin, engine) != 0) continue;
+    *out = open;
+    return 0;
+  }
+  if (strchr(engine, '/')) return open_engine(infer, engine, engine, NULL, out, err);
+  const struct hgl_infer_builtin *builtin = find_builtin(infer, engine);
+  if (builtin) return open_engine(infer, engine, NULL, builtin->engine, out, err);
+  if (!hgl_infer_name_valid(hgl_text(engine)) || !infer->config.engines_folder ||
+      snprintf(path, sizeof path, "%s/haggle-engine-%s.so", infer->config.engines_folder, engine) >=
+          (int)sizeof path ||
+      access(path, F_OK))
+    return fail_unknown(infer, engine, err);
+  return open_engine(infer, engine, path, NULL, out, err);
+}
