@@ -37,6 +37,7 @@ struct hgl_control_api {
   struct hgl_backup_config backups; /* what they have in common; without a store: none are made */
   char *data;                       /* their data folder */
   struct hgl_log_sink *log_sink;    /* or NULL */
+  struct hgl_infer *infer;          /* or NULL */
   struct hgl_backup *backup;        /* under way, or NULL */
   struct hgl_control_client *backup_client; /* NULL: it has hung up */
   json_t *backup_tag;
@@ -331,6 +332,16 @@ void hgl_control_api_allow_log(struct hgl_control_api *api, struct hgl_log_sink 
   api->log_sink = sink;
 }
 
+static int call_models(const struct hgl_control_call *call, json_t **result, struct hgl_err *err)
+{
+  return hgl_control_models(call->api->infer, call->request, result, err);
+}
+
+void hgl_control_api_allow_models(struct hgl_control_api *api, struct hgl_infer *infer)
+{
+  api->infer = infer;
+}
+
 /* Calls --------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -370,6 +381,7 @@ static const struct {
     {"console.stop", call_console_stop, NULL},
     {"complete", call_complete, NULL},
     {"log", call_log, NULL},
+    {"models", call_models, NULL},
     {"backup", NULL, call_backup},
     {"stop", call_stop, NULL},
     {"runs.list", hgl_call_runs_list, NULL},

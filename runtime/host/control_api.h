@@ -27,6 +27,8 @@ int hgl_control_api_allow_backup(struct hgl_control_api *api, struct hgl_store *
                                  struct hgl_err *err) HGL_NODISCARD;
 /* Lets clients see and change the levels of the log. NULL: nobody can. */
 void hgl_control_api_allow_log(struct hgl_control_api *api, struct hgl_log_sink *sink);
+/* Lets clients see the models. */
+void hgl_control_api_allow_models(struct hgl_control_api *api, struct hgl_infer *infer);
 /* Answers what other threads have finished. NULL is allowed. */
 void hgl_control_api_poll(struct hgl_control_api *api);
 /* Hangs up on everyone. Before the host is destroyed; the memory stays, because answers to an ask
@@ -59,5 +61,9 @@ int hgl_control_change_agent(struct hgl_host *host, const struct hgl_control_act
 /* control_log.c: the call "log". */
 int hgl_control_log(struct hgl_log_sink *sink, const json_t *request, json_t **result,
                     struct hgl_err *err) HGL_NODISCARD;
+
+/* control_models.c: the call "models". */
+int hgl_control_models(struct hgl_infer *infer, const json_t *request, json_t **result,
+                       struct hgl_err *err) HGL_NODISCARD;
 
 #endif

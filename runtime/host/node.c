@@ -523,6 +523,7 @@ static int open_control(struct hgl_node *node, const struct hgl_node_config *con
                                     err);
   if (status) return status;
   hgl_control_api_allow_log(node->control, config->log_sink);
+  hgl_control_api_allow_models(node->control, node->infer);
   return hgl_control_api_allow_backup(node->control, node->store, config->data, hgl_loop_wake,
                                       node->loop, err);
 }

@@ -11,6 +11,9 @@
 #include "lua/convert.h"
 #include "protocol/value.h"
 
+/* The functions of a world's spec that answer its agents: user values of the box. */
+enum { ANSWERS_HTTP = 1, ANSWERS_MODELS = 2 };
+
 enum {
   ASK_WITHIN_MS = 60000,
   GRANTS_MAX = 100,
@@ -101,7 +104,7 @@ static int world_create(lua_State *L)
   if (!lua_isnoneornil(L, 3)) config.latency_ms = check_duration(L, 3);
   if (!lua_isnoneornil(L, 4)) config.keep_lua = lua_toboolean(L, 4);
   struct hgl_err err;
-  struct world_box *box = lua_newuserdatauv(L, sizeof *box, 1);
+  struct world_box *box = lua_newuserdatauv(L, sizeof *box, ANSWERS_MODELS);
   *box = (struct world_box){0};
   hgl_buf_init(&box->in, HGL_BODY_SIZE_MAX);
   hgl_buf_init(&box->out, RESULT_SIZE_MAX);
@@ -251,6 +254,7 @@ static int world_file(lua_State *L)
 
 struct asking {
   struct world_box *box;
+  int answers; /* which of its functions */
   const char *agent;
   struct hgl_bytes request;
   struct hgl_buf *result;
@@ -262,7 +266,7 @@ struct asking {
 static int ask_function(lua_State *L)
 {
   struct asking *asking = lua_touserdata(L, 1);
-  lua_getiuservalue(L, 2, 1);
+  lua_getiuservalue(L, 2, asking->answers);
   lua_pushstring(L, asking->agent);
   hgl_lua_push_value(L, asking->request);
   lua_call(L, 2, 3);
@@ -280,10 +284,8 @@ static int ask_function(lua_State *L)
 }
 
 /* Within a call of the world's: what the function raises fails the test behind it. */
-static int answer_http(void *user, const char *agent, struct hgl_bytes request,
-                       struct hgl_buf *result, bool *never, struct hgl_err *err)
+static int answer(struct asking asking, bool *never, struct hgl_err *err)
 {
-  struct asking asking = {.box = user, .agent = agent, .request = request, .result = result};
   lua_State *L = asking.box->L;
   int top = lua_gettop(L);
   if (!lua_checkstack(L, 8)) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
@@ -292,7 +294,7 @@ static int answer_http(void *user, const char *agent, struct hgl_bytes request,
   lua_pushvalue(L, 1); /* the world, as of every call of its */
   if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
     const char *text = lua_tostring(L, -1);
-    hgl_fail(err, HGL_SCRIPT, "world:http: %s",
+    hgl_fail(err, HGL_SCRIPT, "world:%s: %s", asking.answers == ANSWERS_HTTP ? "http" : "model",
              asking.err.code ? asking.err.message
              : text          ? text
                              : "an error that is no text");
@@ -304,6 +306,28 @@ static int answer_http(void *user, const char *agent, struct hgl_bytes request,
   if (!asking.err.code) return 0;
   *err = asking.err;
   return -(int)err->code;
+}
+
+static int answer_http(void *user, const char *agent, struct hgl_bytes request,
+                       struct hgl_buf *result, bool *never, struct hgl_err *err)
+{
+  return answer((struct asking){.box = user,
+                                .answers = ANSWERS_HTTP,
+                                .agent = agent,
+                                .request = request,
+                                .result = result},
+                never, err);
+}
+
+static int answer_model(void *user, const char *agent, struct hgl_bytes request,
+                        struct hgl_buf *result, bool *never, struct hgl_err *err)
+{
+  return answer((struct asking){.box = user,
+                                .answers = ANSWERS_MODELS,
+                                .agent = agent,
+                                .request = request,
+                                .result = result},
+                never, err);
 }
 
 /* Both are called from within the function that answers, and leave the call around it alone. */
@@ -344,10 +368,22 @@ static int world_http(lua_State *L)
 {
   struct world_box *box = world_check_box(L);
   luaL_checktype(L, 2, LUA_TFUNCTION);
-  const struct hgl_fake_http http = {answer_http, box};
+  const struct hgl_fake_answer http = {answer_http, box};
   lua_settop(L, 2);
-  lua_setiuservalue(L, 1, 1);
+  lua_setiuservalue(L, 1, ANSWERS_HTTP);
   hgl_world_set_http(box->world, &http);
+  return 0;
+}
+
+/* world:models(fn(agent, request)) */
+static int world_models(lua_State *L)
+{
+  struct world_box *box = world_check_box(L);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  const struct hgl_fake_answer models = {answer_model, box};
+  lua_settop(L, 2);
+  lua_setiuservalue(L, 1, ANSWERS_MODELS);
+  hgl_world_set_models(box->world, &models);
   return 0;
 }
 
@@ -453,14 +489,17 @@ static int open_values(lua_State *L)
 
 static int open_world(lua_State *L)
 {
-  static const luaL_Reg methods[] = {
-      {"add", world_add},         {"file", world_file},           {"http", world_http},
-      {"to_json", world_to_json}, {"from_json", world_from_json}, {"host", world_host},
-      {"hosts", world_hosts},     {"kill", world_kill},           {"stop", world_stop},
-      {"start", world_start},     {"restart", world_restart},     {"cut", world_cut},
-      {"latency", world_latency}, {"tick", world_tick},           {"run", world_run},
-      {"advance", world_advance}, {"step", world_step},           {"ask", world_ask},
-      {"send", world_send},       {"close", world_close},         {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"add", world_add},         {"file", world_file},
+                                     {"http", world_http},       {"models", world_models},
+                                     {"to_json", world_to_json}, {"from_json", world_from_json},
+                                     {"host", world_host},       {"hosts", world_hosts},
+                                     {"kill", world_kill},       {"stop", world_stop},
+                                     {"start", world_start},     {"restart", world_restart},
+                                     {"cut", world_cut},         {"latency", world_latency},
+                                     {"tick", world_tick},       {"run", world_run},
+                                     {"advance", world_advance}, {"step", world_step},
+                                     {"ask", world_ask},         {"send", world_send},
+                                     {"close", world_close},     {NULL, NULL}};
   luaL_newmetatable(L, WORLD);
   luaL_newlib(L, methods);
   world_open_look(L);

@@ -70,6 +70,22 @@ static int start_http(void *user, const struct hgl_call *call, uint64_t ticket, 
   return start(user, "http", call, ticket, work, err);
 }
 
+/* ---- models ---- */
+
+static int check_infer(void *user, const struct hgl_call *call, struct hgl_call_nature *nature,
+                       struct hgl_err *err)
+{
+  struct hgl_bytes name, input;
+  nature->repeatable = nature->eager = true;
+  return hgl_infer_call_permitted(call, &name, &input, err);
+}
+
+static int start_infer(void *user, const struct hgl_call *call, uint64_t ticket, void **work,
+                       struct hgl_err *err)
+{
+  return start(user, "infer", call, ticket, work, err);
+}
+
 /* ---- files ---- */
 
 static int check_file(void *user, const struct hgl_call *call, struct hgl_call_nature *nature,
@@ -121,20 +137,28 @@ void hgl_fake_outside_init(struct hgl_fake_outside *outside, struct hgl_fakes *f
                                               cancel,  outside,    NULL};
   outside->services[2] = (struct hgl_service){"remove", check_file, start_remove,
                                               cancel,   outside,    NULL};
+  outside->services[3] = (struct hgl_service){"infer", check_infer, start_infer,
+                                              cancel,  outside,     NULL};
 }
 
-static int ask_spec(struct hgl_fake_call *call, const struct hgl_fake_http *http,
+static int ask_spec(struct hgl_fake_call *call, const struct hgl_fake_answers *answers,
                     struct hgl_buf *result, struct hgl_err *err)
 {
-  if (!http->answer)
+  bool model = strcmp(call->service, "infer") == 0;
+  const struct hgl_fake_answer *by = model ? &answers->models : &answers->http;
+  if (model && !by->answer)
+    return hgl_fail(err, HGL_NOT_FOUND,
+                    "this world has no models: world:model(name, function(request) … end) adds "
+                    "one");
+  if (!by->answer)
     return hgl_fail(err, HGL_UNREACHABLE,
                     "this world answers no requests: world:http(function(request) … end) does");
-  int status = http->answer(http->user, call->agent, hgl_buf_bytes(&call->request), result,
-                            &call->unanswered, err);
+  int status = by->answer(by->user, call->agent, hgl_buf_bytes(&call->request), result,
+                          &call->unanswered, err);
   return status ? status : hgl_buf_check(result, err);
 }
 
-int hgl_fake_outside_serve(struct hgl_fake_outside *outside, const struct hgl_fake_http *http,
+int hgl_fake_outside_serve(struct hgl_fake_outside *outside, const struct hgl_fake_answers *answers,
                            bool *any, struct hgl_err *err)
 {
   static const uint8_t yes = 0xf5;
@@ -144,9 +168,9 @@ int hgl_fake_outside_serve(struct hgl_fake_outside *outside, const struct hgl_fa
     if (call->unanswered) continue;
     *any = true;
     hgl_buf_init(&result, HGL_BODY_SIZE_MAX);
-    bool asks = strcmp(call->service, "http") == 0;
+    bool asks = strcmp(call->service, "http") == 0 || strcmp(call->service, "infer") == 0;
     if (!asks) hgl_buf_append(&result, &yes, 1);
-    int status = asks ? ask_spec(call, http, &result, err) : change_file(call, err);
+    int status = asks ? ask_spec(call, answers, &result, err) : change_file(call, err);
     bool spec_failed = status == -HGL_SCRIPT;
     uint64_t ticket = call->ticket;
     if (!call->unanswered) {

@@ -60,9 +60,14 @@ void hgl_world_destroy(struct hgl_world *world)
   hgl_free(world);
 }
 
-void hgl_world_set_http(struct hgl_world *world, const struct hgl_fake_http *http)
+void hgl_world_set_http(struct hgl_world *world, const struct hgl_fake_answer *http)
 {
-  world->http = *http;
+  world->answers.http = *http;
+}
+
+void hgl_world_set_models(struct hgl_world *world, const struct hgl_fake_answer *models)
+{
+  world->answers.models = *models;
 }
 
 void hgl_world_set_latency(struct hgl_world *world, int64_t ms)
@@ -281,7 +286,7 @@ int hgl_world_tick(struct hgl_world *world, bool *busy, struct hgl_err *err)
   }
   *busy = world_links_pass(world);
   for (struct world_host *at = world->hosts; at && !status; at = at->next)
-    if (at->host) status = hgl_fake_outside_serve(&at->outside, &world->http, busy, err);
+    if (at->host) status = hgl_fake_outside_serve(&at->outside, &world->answers, busy, err);
   if (status) return status;
   for (const struct world_host *at = world->hosts; at; at = at->next) *busy |= is_busy(at);
   return world->failure.code ? check_alive(world, err) : 0;

@@ -41,8 +41,9 @@ int hgl_world_create(const struct hgl_world_config *config, struct hgl_world **o
 void hgl_world_destroy(struct hgl_world *world); /* NULL is allowed */
 void hgl_world_set_latency(struct hgl_world *world, int64_t ms);
 /* How requests to the outside are answered (test_outside.h). */
-struct hgl_fake_http;
-void hgl_world_set_http(struct hgl_world *world, const struct hgl_fake_http *http);
+struct hgl_fake_answer;
+void hgl_world_set_http(struct hgl_world *world, const struct hgl_fake_answer *http);
+void hgl_world_set_models(struct hgl_world *world, const struct hgl_fake_answer *models);
 
 /* ---- hosts ---- */
 

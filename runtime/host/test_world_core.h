@@ -63,7 +63,7 @@ struct hgl_world {
   struct hgl_random_seeded chance;
   struct hgl_random random;
   struct hgl_fakes fakes;
-  struct hgl_fake_http http; /* how the spec answers requests */
+  struct hgl_fake_answers answers; /* how the spec answers requests */
   struct hgl_traced traced;
   uint8_t agents_seed[HGL_SEED_SIZE];    /* what the agents' keys are made from */
   json_t *lines, *messages;              /* logged; id → message */

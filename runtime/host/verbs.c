@@ -23,6 +23,7 @@ const struct hgl_verb *const hgl_verbs[] = {
     &hgl_verb_console,
     &hgl_verb_dead,
     &hgl_verb_runs,
+    &hgl_verb_models,
     &hgl_verb_find,
     &hgl_verb_send,
     &hgl_verb_ask,

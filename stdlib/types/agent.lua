@@ -195,6 +195,16 @@ function agent.ask(to, type, body, options) end
 ---@return haggle.Answer[]
 function agent.ask_all(questions, options) end
 
+---What a model of the host makes of `inputs`: a table of its inputs by name, each a number or nested lists of numbers (or `{ shape = {…}, data = haggle.bytes(…) }`), or the request of a language model. Suspends. Needs the grant `infer=model`.
+---@async
+---@param model string
+---@param inputs table
+---@param options? haggle.AskOptions
+---@return table? outputs
+---@return string? why
+---@return haggle.Code? code
+function agent.infer(model, inputs, options) end
+
 ---Suspends.
 ---@async
 ---@param duration haggle.Duration

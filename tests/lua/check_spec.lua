@@ -246,6 +246,15 @@ describe("haggle check", function()
       "4:79 error grant"
   end)
 
+  it("knows which models an agent asks", function()
+    local source = 'agent.on_start(function() agent.infer("risk", { x = { 1 } }) end)'
+    local places, texts = findings(source, "--allow infer=other")
+    expect(places):equals { "1:39 error grant" }
+    expect(texts.grant):matches "add %-%-allow a:infer=risk"
+    expect((findings(source, "--allow infer=risk"))):equals {}
+    expect((findings(source, "--allow 'infer=*'"))):equals {}
+  end)
+
   it("lets a script ask what it is granted, as a host would", function()
     local source = "if agent.granted('read', '/x') then agent.on_timer('t', print) end\n"
       .. "agent.on_start(function() agent.after('t', '1s') end)"

@@ -161,6 +161,16 @@ function does.forecaster(world)
   expect(reply.body):equals { celsius = 20.5 }
 end
 
+function does.broker(world)
+  run(world, "broker", { "infer=risk" })
+  world:model("risk", function(request)
+    expect(request):equals { x = { 2.5, 12, 40 } }
+    return { default = { 0.1 } }
+  end)
+  local reply = world:ask("broker", "credit/1.0/ask", { amount = 2500, months = 12, age = 40 })
+  expect(reply.body):equals { granted = true }
+end
+
 function does.shop(world)
   run(world, "shop", { "net=shop.example.org:443" })
   world:http(function(request)

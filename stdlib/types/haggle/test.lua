@@ -114,6 +114,11 @@ function World:file(path, content) end
 ---@param fn? fun(request: table): any, string?, string?
 function World:http(fn) end
 
+---A model of this name for `agent.infer`: `fn` is given the inputs (or the request of a language model) and the agent's name, and gives the outputs, or nil, why, code; nil alone: no answer ever comes.
+---@param name string
+---@param fn fun(request: table, agent: string): table?, string?, string?
+function World:model(name, fn) end
+
 ---The answer to the operator, or nil, why, code.
 ---@param name string
 ---@param kind string
