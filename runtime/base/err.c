@@ -15,11 +15,13 @@ static const struct {
 void hgl_err_set(struct hgl_err *err, enum hgl_code code, const char *format, ...)
 {
   if (!err) return;
+  char text[HGL_ERR_MESSAGE_SIZE]; /* the arguments may hold the message that is there */
   va_list args;
   va_start(args, format);
-  err->code = code;
-  vsnprintf(err->message, sizeof err->message, format, args);
+  int size = vsnprintf(text, sizeof text, format, args);
   va_end(args);
+  err->code = code;
+  memcpy(err->message, text, size < 0 || size >= (int)sizeof text ? sizeof text : (size_t)size + 1);
 }
 
 int hgl_fail_in(struct hgl_err *err, const char *format, ...)

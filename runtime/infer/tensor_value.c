@@ -307,7 +307,8 @@ static int get_raw_shape(struct hgl_bytes value, int64_t *shape, int32_t *rank, 
                     HAGGLE_RANK_MAX);
   count = empty ? 0 : item.count;
   for (size_t i = 0; i < count; i++) {
-    if (hgl_cbor_get_int(&in, "length", &shape[i], err)) return hgl_err_status(err->code);
+    if (hgl_cbor_get_int(&in, "a length of its shape", &shape[i], err))
+      return hgl_err_status(err->code);
     if (shape[i] < 1 || shape[i] > INT32_MAX)
       return hgl_fail(err, HGL_INVALID, "its shape has an axis of length %" PRId64, shape[i]);
   }
