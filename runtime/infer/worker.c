@@ -160,7 +160,10 @@ static void finish(void *host, const struct haggle_request *request,
     infer_complain(model, "an answer to what it was not asked, or a second one");
     return;
   }
-  if (!call->cancelled) infer_answer(call, result);
+  if (is_late(call, infer_now_ns())) /* an engine ends such a request with whatever */
+    infer_answer_failed(call, HGL_TIMEOUT, hgl_code_meaning(HGL_TIMEOUT));
+  else if (!call->cancelled)
+    infer_answer(call, result);
   pthread_mutex_lock(&model->lock);
   add_told(worker, call);
   pthread_mutex_unlock(&model->lock);

@@ -14,14 +14,13 @@ struct model {
   char file[120];
   struct haggle_tensor_info inputs[TYPES], outputs[TYPES];
   size_t tensors;
-  uint64_t rows, runs;
+  _Atomic uint64_t rows, runs;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static bool gate_closed;
 static int at_gate, open_models;
-static const struct haggle_host *our_host;
 
 void test_engine_close_gate(void)
 {
@@ -329,7 +328,6 @@ const struct haggle_engine *test_engine(uint32_t version, const struct haggle_ho
                                               .run = run,
                                               .stats = stats,
                                               .close = close_model};
-  our_host = host;
   return version >= HAGGLE_INFER_VERSION ? &engine : NULL;
 }
 
