@@ -255,6 +255,42 @@ function does.retry_page(world)
   expect(world:ask("retry_page", "patient/1.0/ask", {}).body):equals { celsius = 2 }
 end
 
+function does.schema_page(world)
+  run(world, "schema_page")
+  local function place(body) return world:ask("schema_page", "order/1.0/place", body) end
+  expect(place({ item = "tea", count = 2 }).type):equals "order/1.0/placed"
+  local none, why, code = place { item = "tea", count = 13 }
+  expect { none == nil, why, code }:equals { true, "count: 13 is not at most 12", "refused" }
+end
+
+local function says(world, answers)
+  local at = 0
+  world:model("small", function()
+    at = at + 1
+    local answer = answers[at]
+    answer.usage = { prompt = 1, reused = 0, completion = 1 }
+    return answer
+  end)
+end
+
+function does.llm_page(world)
+  run(world, "llm_page", { allow = { "infer=small" } })
+  says(world, { { text = '{"choice":"personal"}', finish = "stop" } })
+  expect(world:ask("llm_page", "mail/1.0/sort", { text = "Dinner?" }).body.as):equals "personal"
+end
+
+function does.llm_tools_page(world)
+  run(world, "llm_tools_page", { allow = { "infer=small" } })
+  says(world, {
+    { text = "", finish = "tool_calls",
+      tool_calls = { { id = "1", name = "remember", arguments = { note = "window seat" } } } },
+    { text = "Noted.", finish = "stop" },
+  })
+  local reply = world:ask("llm_tools_page", "travel/1.0/ask", { text = "I like windows." })
+  expect(reply.body.text):equals "Noted."
+  expect(world:state("llm_tools_page").notes):equals { "window seat" }
+end
+
 function does.csv_page(world)
   run(world, "csv_page")
   local text = 'city,celsius\n"Graz, centre",20\n=Wien,10\n'
