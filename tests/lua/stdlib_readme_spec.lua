@@ -274,13 +274,13 @@ local function says(world, answers)
 end
 
 function does.llm_page(world)
-  run(world, "llm_page", { allow = { "infer=small" } })
+  run(world, "llm_page", { "infer=small" })
   says(world, { { text = '{"choice":"personal"}', finish = "stop" } })
   expect(world:ask("llm_page", "mail/1.0/sort", { text = "Dinner?" }).body.as):equals "personal"
 end
 
 function does.llm_tools_page(world)
-  run(world, "llm_tools_page", { allow = { "infer=small" } })
+  run(world, "llm_tools_page", { "infer=small" })
   says(world, {
     { text = "", finish = "tool_calls",
       tool_calls = { { id = "1", name = "remember", arguments = { note = "window seat" } } } },
