@@ -260,7 +260,7 @@ function does.schema_page(world)
   local function place(body) return world:ask("schema_page", "order/1.0/place", body) end
   expect(place({ item = "tea", count = 2 }).type):equals "order/1.0/placed"
   local none, why, code = place { item = "tea", count = 13 }
-  expect { none == nil, why, code }:equals { true, "count: 13 is not at most 12", "refused" }
+  expect { none == nil, why, code }:equals { true, "count: 13 is not at most 12", "invalid" }
 end
 
 local function says(world, answers)
