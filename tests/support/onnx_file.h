@@ -197,7 +197,7 @@ static inline struct onnx_bytes *onnx_file_encode(const struct onnx_file *file)
   struct onnx_bytes *out = calloc(3, sizeof *out), *graph = out + 1, *opset = out + 2;
   onnx_put(graph, file->graph.bytes, file->graph.size);
   onnx_put_text(graph, 2, "test");
-  onnx_put_number(opset, 2, file->opset ? file->opset : 17);
+  onnx_put_number(opset, 2, file->opset ? file->opset : 14);
   onnx_put_number(out, 1, file->ir ? file->ir : 8);
   onnx_put_bytes(out, 7, graph->bytes, graph->size);
   onnx_put_bytes(out, 8, opset->bytes, opset->size);

@@ -10,23 +10,42 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Foreign libraries say things over several lines, and what they quote may be anything. */
+/* The bytes of the character here, or 0 when they are none (RFC 3629). */
+static size_t character_size(const char *at)
+{
+  unsigned char first = (unsigned char)at[0], second = first ? (unsigned char)at[1] : 0;
+  size_t size = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  bool overlong = (first == 0xe0 && second < 0xa0) || (first == 0xf0 && second < 0x90);
+  bool surrogate = first == 0xed && second > 0x9f;
+  if (first > 0xf4 || (first == 0xf4 && second > 0x8f) || overlong || surrogate) return 0;
+  for (size_t i = 1; i < size; i++) {
+    if (((unsigned char)at[i] & 0xc0) != 0x80) return 0;
+  }
+  return size;
+}
+
 static void one_line(char *text, int written, size_t size)
 {
+  static const char more[] = "…";
   if (written < 0) {
     text[0] = 0;
     return;
   }
-  for (char *at = text; *at; at++) {
-    if ((unsigned char)*at < 0x20 || *at == 0x7f) *at = ' ';
+  if ((size_t)written >= size) {
+    size_t length = size - sizeof more;
+    while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80) length--;
+    memcpy(text + length, more, sizeof more);
   }
-  size_t length = strlen(text);
-  while (length > 0 && text[length - 1] == ' ') text[--length] = 0;
-  if ((size_t)written < size) return;
-  static const char more[] = "…";
-  length = size - sizeof more;
-  while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80) length--;
-  memcpy(text + length, more, sizeof more);
+  for (char *at = text; *at;) {
+    size_t bytes = character_size(at);
+    if (!bytes)
+      *at = '?';
+    else if ((unsigned char)*at < 0x20 || *at == 0x7f)
+      *at = ' ';
+    at += bytes ? bytes : 1;
+  }
+  for (size_t length = strlen(text); length > 0 && text[length - 1] == ' '; length--)
+    text[length - 1] = 0;
 }
 
 int32_t hgl_engine_fail(struct haggle_error *error, int32_t status, const char *format, ...)

@@ -15,8 +15,9 @@
 
 enum { HGL_ENGINE_MESSAGE_MAX = sizeof((struct haggle_error *)0)->message };
 
-/* Fills an error and returns its status. What stands in the message is put on one line: control
- * characters become spaces, and one that is too long ends after a whole character with "…". */
+/* Fills an error and returns its status. Foreign libraries quote whatever stands in a file: control
+ * characters become spaces and bytes that are no UTF-8 question marks, and a message that is too
+ * long ends after a whole character with "…". */
 __attribute__((format(printf, 3, 4))) int32_t
 hgl_engine_fail(struct haggle_error *error, int32_t status, const char *format, ...);
 

@@ -7,7 +7,8 @@
  *   run.c       a batch: groups of requests of equal shape, each joined, run and taken apart
  *   tensors.c   tensors of the host's from and to ONNX Runtime's
  *   watch.c     ends a computation for which nobody waits any more
- *   cuda.c      which GPUs the driver has */
+ *   cuda.c      which GPUs the driver has
+ *   words.c     what ONNX Runtime says, in one line */
 #ifndef HGL_ENGINE_ONNX_H
 #define HGL_ENGINE_ONNX_H
 
@@ -85,7 +86,8 @@ void onnx_log(int32_t level, const char *format, ...) __attribute__((format(prin
  * is opened once stays. */
 int32_t onnx_runtime_open(const char *library, bool cuda, const struct onnx_runtime **out,
                           struct haggle_error *error);
-/* The status for what ONNX Runtime says; releases it. */
+
+/* words.c: the error for what ONNX Runtime says, and its status; releases it. */
 int32_t onnx_fail(const OrtApi *api, OrtStatus *status, struct haggle_error *error,
                   const char *doing);
 
