@@ -693,6 +693,18 @@ static void a_request_that_is_cancelled_ends(void **state)
   free(x);
 }
 
+/* ONNX Runtime stays, and with it what it knows of the engine. */
+static void an_engine_that_was_closed_opens_again(void **state)
+{
+  a_request_that_fails_does_not_fail_the_others(state);
+  void *library = dlopen(HGL_BINARY_DIR "/engines/haggle-engine-onnx.so", RTLD_NOW | RTLD_NOLOAD);
+  assert_non_null(library);
+  assert_int_equal(dlclose(library), 0);
+  assert_int_equal(dlclose(library), 0);
+  engine = engine_load("onnx");
+  a_request_that_fails_does_not_fail_the_others(state);
+}
+
 /* Files -----------------------------------------------------------------------------------------
  */
 
@@ -857,6 +869,7 @@ int main(void)
       cmocka_unit_test(a_deadline_ends_a_computation),
       cmocka_unit_test(what_is_over_is_not_begun),
       cmocka_unit_test(a_request_that_is_cancelled_ends),
+      cmocka_unit_test(an_engine_that_was_closed_opens_again),
       cmocka_unit_test(files_that_cannot_be_opened),
       cmocka_unit_test(models_that_are_not_supported),
       cmocka_unit_test(truncated_and_damaged_files),

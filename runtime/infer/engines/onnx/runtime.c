@@ -214,6 +214,8 @@ static int32_t runtime_get(const char *library, bool cuda, const struct onnx_run
   *out = opened = runtime;
   runtime = NULL;
 done:
+  /* What is no ONNX Runtime, or is open already. */
+  if (runtime && !runtime->api && handle) dlclose(handle);
   free(runtime);
   return status;
 }
