@@ -4,6 +4,7 @@
 #include "onnx.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <time.h>
 
 static bool all_over(const struct onnx_watched *watched)
@@ -52,7 +53,12 @@ bool onnx_watch_start(struct onnx_watch *watch, const OrtApi *api)
   pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
   pthread_cond_init(&watch->changed, &attributes);
   pthread_condattr_destroy(&attributes);
+  /* Signals are the host's. */
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
   watch->started = pthread_create(&watch->thread, NULL, watch_thread, watch) == 0;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
   return watch->started;
 }
 
