@@ -11,7 +11,8 @@ struct fake {
   size_t started, cancelled;
   uint64_t ticket; /* of the last one started */
   struct hgl_id id;
-  bool repeated, repeatable, fails;
+  bool repeated, repeatable, eager, fails;
+  size_t begun; /* how often it was told that all have begun */
   char request[256];
   size_t request_size;
   uint64_t commits; /* of the host when it was started */
@@ -27,6 +28,7 @@ static int fake_check(void *user, const struct hgl_call *call, struct hgl_call_n
   if (call->request.size && call->request.data[0] == 0x61)
     return hgl_fail(err, HGL_INVALID, "a single letter is no request");
   nature->repeatable = fake->repeatable;
+  nature->eager = fake->eager;
   return 0;
 }
 
@@ -51,6 +53,11 @@ static void fake_cancel(void *user, void *work)
   struct fake *fake = user;
   assert_ptr_equal(work, fake);
   fake->cancelled++;
+}
+
+static void fake_begun(void *user)
+{
+  ((struct fake *)user)->begun++;
 }
 
 struct fixture {
@@ -101,7 +108,7 @@ static void set_up(struct fixture *f, uint64_t seed)
   world_init(&f->world, seed);
   f->fake.world = &f->world;
   f->services[0] = (struct hgl_service){"fake",      fake_check, fake_start,
-                                        fake_cancel, &f->fake,   NULL};
+                                        fake_cancel, &f->fake,   fake_begun};
   f->world.services = f->services;
   f->node = world_node(&f->world);
   f->fake.node = f->node;
@@ -409,9 +416,103 @@ static void an_agent_makes_only_so_many_calls_a_second(void **state)
   world_deinit(&f.world);
 }
 
+/* Ticks by hand: nothing is committed but by the tick itself. */
+static void an_eager_call_begins_with_its_tick_and_not_behind_the_commit(void **state)
+{
+  struct fixture f;
+  set_up(&f, 20);
+  f.fake.eager = f.fake.repeatable = true;
+  uint64_t before = hgl_host_counts(f.node->host).commits;
+  world_say(f.node, "caller", "go/1.0/now", "{\"x\":1}");
+  hgl_host_tick(f.node->host);
+  assert_int_equal(f.fake.started, 1);
+  assert_int_equal(f.fake.begun, 1);
+  assert_int_equal(f.fake.commits, before); /* the message itself is not durable yet */
+  answer(&f, f.fake.ticket, "42");          /* even so */
+  assert_true(world_logged(&f.world, "outcome 42"));
+  assert_int_equal(world_number(f.node, "caller", "report/1.0/ask", "ended"), 1);
+  restart(&f);
+  world_run(&f.world);
+  assert_int_equal(f.fake.started, 1);
+  assert_int_equal(world_number(f.node, "caller", "report/1.0/ask", "ended"), 1);
+  world_deinit(&f.world);
+}
+
+static void an_eager_call_that_a_crash_cut_off_is_made_again(void **state)
+{
+  struct fixture f;
+  set_up(&f, 21);
+  f.fake.eager = f.fake.repeatable = true;
+  world_say(f.node, "caller", "go/1.0/now", NULL);
+  world_run(&f.world);
+  assert_int_equal(f.fake.started, 1);
+  restart(&f);
+  world_run(&f.world);
+  assert_int_equal(f.fake.started, 2);
+  assert_true(f.fake.repeated);
+  answer(&f, f.fake.ticket, "late");
+  assert_true(world_logged(&f.world, "outcome late"));
+  assert_int_equal(world_number(f.node, "caller", "report/1.0/ask", "begun"), 1);
+  world_deinit(&f.world);
+}
+
+static void an_eager_call_that_cannot_begin_comes_back(void **state)
+{
+  struct fixture f;
+  set_up(&f, 22);
+  f.fake.eager = f.fake.fails = true;
+  world_say(f.node, "caller", "go/1.0/now", NULL);
+  world_run(&f.world);
+  assert_true(world_logged(&f.world, "outcome refused not today"));
+  assert_int_equal(world_number(f.node, "caller", "report/1.0/ask", "ended"), 1);
+  world_deinit(&f.world);
+}
+
+static void eager_calls_are_not_counted_by_the_second(void **state)
+{
+  struct fixture f;
+  set_up(&f, 23);
+  f.fake.eager = f.fake.fails = true; /* over at once */
+  world_agent(f.node, "busy",
+              "agent.on('x/1.0/y', function()\n"
+              "  local refused = 0\n"
+              "  for i = 1, 250 do\n"
+              "    local _, _, code = host.call('fake', {})\n"
+              "    if code == 'refused' then refused = refused + 1 end\n"
+              "  end\n"
+              "  log.info('refused ' .. refused)\n"
+              "end)\n",
+              use_it);
+  world_say(f.node, "busy", "x/1.0/y", NULL);
+  world_run(&f.world);
+  assert_true(world_logged(&f.world, "refused 250"));
+  world_deinit(&f.world);
+}
+
+static void the_eager_call_of_an_agent_that_goes_is_cancelled(void **state)
+{
+  struct fixture f;
+  struct hgl_err err;
+  set_up(&f, 24);
+  f.fake.eager = true;
+  world_say(f.node, "caller", "go/1.0/now", NULL);
+  world_run(&f.world);
+  assert_int_equal(f.fake.started, 1);
+  assert_ok(hgl_host_stop_agent(f.node->host, "caller", &err));
+  world_run(&f.world);
+  assert_int_equal(f.fake.cancelled, 1);
+  assert_int_equal(hgl_host_calls(f.node->host), 0);
+  world_deinit(&f.world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(an_eager_call_begins_with_its_tick_and_not_behind_the_commit),
+      cmocka_unit_test(an_eager_call_that_a_crash_cut_off_is_made_again),
+      cmocka_unit_test(an_eager_call_that_cannot_begin_comes_back),
+      cmocka_unit_test(eager_calls_are_not_counted_by_the_second),
+      cmocka_unit_test(the_eager_call_of_an_agent_that_goes_is_cancelled),
       cmocka_unit_test(a_call_begins_behind_its_commit_and_its_answer_resumes_the_handler),
       cmocka_unit_test(a_stretch_that_raises_calls_nobody),
       cmocka_unit_test(what_fails_comes_back_as_nil_why_code),

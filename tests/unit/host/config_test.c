@@ -140,7 +140,7 @@ static void config_names_what_is_wrong(void **state)
     const char *says;
   } bad[] = {
       {"return { lisen = 'x' }", HGL_INVALID, "did you mean listen?"},
-      {"return { models = {} }", HGL_INVALID, "unknown key models"},
+      {"return { gateways = {} }", HGL_INVALID, "unknown key gateways"},
       {"return { listen = 7001 }", HGL_INVALID, "listen: expected a text"},
       {"return { listen = '127.0.0.1' }", HGL_INVALID, "ADDRESS:PORT"},
       {"return { listen = '127.0.0.1:65536' }", HGL_INVALID, "ADDRESS:PORT"},
@@ -421,9 +421,88 @@ static void config_names_what_is_wrong_of_the_log(void **state)
   }
 }
 
+static void expect_model_b(const struct hgl_node_model *model)
+{
+  static const struct haggle_option expected[] = {{"engine", "/tmp/./e.so"},
+                                                  {"context", "4096"},
+                                                  {"spin", "true"},
+                                                  {"top", "0.5"},
+                                                  {"batch", "8"}};
+  assert_int_equal(model->option_count, 5);
+  for (size_t i = 0; i < 5; i++) {
+    size_t at = 0;
+    while (at < 5 && strcmp(model->options[at].name, expected[i].name) != 0) at++;
+    assert_true(at < 5);
+    assert_string_equal(model->options[at].value, expected[i].value);
+  }
+}
+
+static void config_reads_models(void **state)
+{
+  static const char *const files[] = {"/tmp/x.onnx", "/y.gguf", "std/p.safetensors",
+                                      "https://example.org/v1", "z.onnx"};
+  static const char *const wrong[] = {"m",     "m=",     "=f",      "m=,a=b",
+                                      "m x=f", "m2=f,x", "m3=f,=x", "m4=f,"};
+  struct hgl_err err = {0};
+  struct hgl_config config;
+  assert_ok(read_text(&config,
+                      "return { models = { a = 'x.onnx', c = 'std/p.safetensors',\n"
+                      "  b = { file = '/y.gguf', engine = './e.so', context = 4096, spin = true,\n"
+                      "    top = 0.5, batch = '8' }, d = 'https://example.org/v1' } }",
+                      &err));
+  assert_ok(hgl_config_model(&config, "e=z.onnx,engine=onnx,batch=4", &err));
+  assert_int_equal(config.node.model_count, 5);
+  for (size_t i = 0; i < 5; i++) {
+    const struct hgl_node_model *model = &config.node.models[i];
+    assert_string_equal(model->file, files[*model->name - 'a']);
+    if (*model->name == 'b') expect_model_b(model);
+    if (*model->name == 'e') assert_int_equal(model->option_count, 2);
+  }
+  assert_int_equal(hgl_config_model(&config, "a=again", &err), -HGL_EXISTS);
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+    assert_int_equal(hgl_config_model(&config, wrong[i], &err), -HGL_INVALID);
+  hgl_config_deinit(&config);
+}
+
+static void config_refuses_models_that_are_none(void **state)
+{
+  static const struct {
+    const char *text, *says;
+  } cases[] = {
+      {"return { models = 'x' }", "models: expected a table"},
+      {"return { models = { m = 5 } }", "models: m: expected the model's file"},
+      {"return { models = { m = { engine = 'x' } } }",
+       "models: m: file: expected the model's file"},
+      {"return { models = { m = { file = 'x', a = {} } } }", "models: m: a: expected a text"},
+      {"return { models = { ['a b'] = 'x' } }", "models: a b: a model's name"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct hgl_err err = {0};
+    struct hgl_config config;
+    assert_int_equal(read_text(&config, cases[i].text, &err), -HGL_INVALID);
+    if (!strstr(err.message, cases[i].says)) fail_msg("%s", err.message);
+    hgl_config_deinit(&config);
+  }
+}
+
+static void config_judges_grants_of_models(void **state)
+{
+  static const char *const good[] = {"infer=policy", "infer=*", "infer=pol*", "infer=a.b-c_1"};
+  static const char *const bad[] = {"infer=", "infer=a b", "infer=a/b", "infer=**"};
+  struct hgl_err err = {0};
+  struct hgl_node_agent agent = {0};
+  for (size_t i = 0; i < 4; i++) assert_ok(hgl_config_grant(&agent, good[i], &err));
+  for (size_t i = 0; i < 4; i++)
+    assert_int_equal(hgl_config_grant(&agent, bad[i], &err), -HGL_INVALID);
+  hgl_texts_deinit(&agent.grants);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(config_reads_models),
+      cmocka_unit_test(config_refuses_models_that_are_none),
+      cmocka_unit_test(config_judges_grants_of_models),
       cmocka_unit_test_setup_teardown(config_describes_the_log, set_up, tear_down),
       cmocka_unit_test_setup_teardown(config_names_what_is_wrong_of_the_log, set_up, tear_down),
       cmocka_unit_test(config_reads_every_setting),

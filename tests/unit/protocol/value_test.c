@@ -1,6 +1,8 @@
 #include "support/check.h"
 
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -380,9 +382,36 @@ static void value_conversions_survive_a_failed_allocation(void **state)
   hgl_buf_deinit(&value);
 }
 
+enum { TEXTS_READ = 3000 };
+
+/* As engines do on their threads, with jansson as it is. */
+static void *read_beside(void *stop)
+{
+  while (!*(atomic_bool *)stop) json_decref(json_loads("{\"a\":[1,2,3],\"b\":\"text\"}", 0, NULL));
+  return NULL;
+}
+
+static void json_is_read_while_other_threads_read_some(void **state)
+{
+  atomic_bool stop = false;
+  pthread_t thread;
+  struct hgl_err err = {0};
+  int status = 0;
+  assert_int_equal(pthread_create(&thread, NULL, read_beside, &stop), 0);
+  for (int i = 0; i < TEXTS_READ && !status; i++) {
+    json_t *json = NULL;
+    status = hgl_json_parse(hgl_text("[1,{\"a\":\"b\"},2.5]"), 100, &json, &err);
+    json_decref(json);
+  }
+  stop = true;
+  pthread_join(thread, NULL);
+  assert_int_equal(status, 0);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(json_is_read_while_other_threads_read_some),
       cmocka_unit_test(value_check_refuses_keys_out_of_order_and_twice),
       cmocka_unit_test(value_depth_ends_at_its_limit),
       cmocka_unit_test(value_from_json_depth_ends_at_its_limit),
