@@ -382,7 +382,7 @@ static void value_conversions_survive_a_failed_allocation(void **state)
   hgl_buf_deinit(&value);
 }
 
-enum { TEXTS_READ = 3000 };
+enum { TEXTS_READ = 10000 };
 
 /* As engines do on their threads, with jansson as it is. */
 static void *read_beside(void *stop)
