@@ -16,11 +16,9 @@ static int read_request(struct hgl_bytes request, struct asked *out, struct hgl_
 {
   struct hgl_cbor_reader in = hgl_cbor_reader(request);
   size_t count;
-  int status;
-  if ((status = hgl_cbor_get_list(&in, "request", 2, &count, err)) ||
-      (status = hgl_cbor_get_text(&in, "model", HGL_MODEL_NAME_SIZE_MAX, &out->name, err)) ||
-      (status = hgl_cbor_get_value(&in, "inputs", &out->input, err)) ||
-      (status = hgl_cbor_end(&in, "request", err)))
+  if (hgl_cbor_get_list(&in, "request", 2, &count, err) ||
+      hgl_cbor_get_text(&in, "model", HGL_MODEL_NAME_SIZE_MAX, &out->name, err) ||
+      hgl_cbor_get_value(&in, "inputs", &out->input, err) || hgl_cbor_end(&in, "request", err))
     return hgl_fail(err, HGL_INVALID, "infer: the request is [model, inputs]: %.300s",
                     err->message);
   return 0;

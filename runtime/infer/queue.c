@@ -134,8 +134,8 @@ static struct hgl_infer_call *new_call(size_t input_count, size_t extra)
 /* Where what follows the tensors of a call begins: on a cache line. */
 static uint8_t *memory_of(struct hgl_infer_call *call, size_t input_count)
 {
-  uintptr_t end = (uintptr_t)&call->inputs[input_count];
-  return (uint8_t *)((end + 63) & ~(uintptr_t)63);
+  uint8_t *end = (uint8_t *)&call->inputs[input_count];
+  return end + (-(uintptr_t)end & 63);
 }
 
 static int make_tensors(const struct hgl_infer_model *model, struct hgl_bytes input,

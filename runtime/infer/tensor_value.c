@@ -2,7 +2,7 @@
  * tensor_result.c. */
 #include "infer/tensor_value.h"
 
-#include <float.h>
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -300,15 +300,15 @@ static int get_raw_shape(struct hgl_bytes value, int64_t *shape, int32_t *rank, 
   struct hgl_cbor_reader in = hgl_cbor_reader(value);
   struct hgl_cbor_item item;
   size_t count;
-  if (hgl_cbor_next(&in, &item, err)) return hgl_err_status(err->code);
+  int status = hgl_cbor_next(&in, &item, err);
+  if (status) return status;
   bool empty = item.kind == HGL_CBOR_MAP && !item.count; /* {} of Lua */
   if (!empty && (item.kind != HGL_CBOR_LIST || item.count > HAGGLE_RANK_MAX))
     return hgl_fail(err, HGL_INVALID, "its shape is no list of at most %d lengths",
                     HAGGLE_RANK_MAX);
   count = empty ? 0 : item.count;
   for (size_t i = 0; i < count; i++) {
-    if (hgl_cbor_get_int(&in, "a length of its shape", &shape[i], err))
-      return hgl_err_status(err->code);
+    if ((status = hgl_cbor_get_int(&in, "a length of its shape", &shape[i], err))) return status;
     if (shape[i] < 1 || shape[i] > INT32_MAX)
       return hgl_fail(err, HGL_INVALID, "its shape has an axis of length %" PRId64, shape[i]);
   }
@@ -492,6 +492,7 @@ void hgl_tensors_fill(const struct infer_spec *spec, const struct hgl_tensors_fo
                                     .data_size = size};
     memcpy(out[i].shape, found->inputs[i].shape, sizeof out[i].shape);
     if (found->inputs[i].raw) {
+      assert(memory);
       memcpy(memory, found->inputs[i].value.data, size);
     } else {
       bool bare = found->single;
@@ -502,7 +503,9 @@ void hgl_tensors_fill(const struct infer_spec *spec, const struct hgl_tensors_fo
                           .text = memory + aligned(size)};
       struct hgl_cbor_reader in = hgl_cbor_reader(found->inputs[i].value);
       struct hgl_err none;
-      if (walk_axis(&walk, &in, 0, &none)) memset(memory, 0, size); /* it has been looked through */
+      int status = walk_axis(&walk, &in, 0, &none);
+      assert(!status); /* it has been looked through */
+      (void)status;
     }
     memory += aligned(size) + aligned(found->inputs[i].text_size);
   }

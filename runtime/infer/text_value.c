@@ -17,8 +17,8 @@ static int fail_task(const struct hgl_infer_model *model, struct hgl_bytes task,
   char can[64] = "";
   for (size_t i = 0; i < TASK_COUNT; i++) {
     if (!(model->tasks & tasks[i].bit)) continue;
-    strcat(can, *can ? ", " : "");
-    strcat(can, tasks[i].name);
+    strncat(can, *can ? ", " : "", sizeof can - strlen(can) - 1);
+    strncat(can, tasks[i].name, sizeof can - strlen(can) - 1);
   }
   return hgl_fail(err, HGL_INVALID, "the task '%.*s' is none of this model's: %s",
                   (int)(task.size < 40 ? task.size : 40), (const char *)task.data, can);

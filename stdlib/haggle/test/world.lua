@@ -165,24 +165,26 @@ function World:http(fn)
   end)
 end
 
--- A model of this name, for agent.infer: fn(request, agent) is given the inputs, or the request of a
--- language model, and returns the outputs or the answer, or nil, why, code for what fails; nil alone:
--- no answer ever comes.
+-- A model of this name, for agent.infer: fn(request, agent) is given the inputs, or the request of
+-- a language model, and returns the outputs or the answer, or nil, why, code for what fails; nil
+-- alone: no answer ever comes.
 function World:model(name, fn)
   if type(name) ~= "string" or type(fn) ~= "function" then
     error("world:model takes a name and a function", 2)
   end
   self.models[name] = fn
   self.native:models(function(agent, asked)
-    local model = self.models[asked[1]]
+    local wanted, request = asked[1], asked[2]
+    local model = self.models[wanted]
     if not model then
-      return nil, ("this world has no model '%s': world:model('%s', function(request) … end) adds it")
-        :format(asked[1], asked[1]), "not_found"
+      return nil, ("this world has no model '%s': world:model('%s', function(request) … end) adds "
+        .. "it"):format(wanted, wanted), "not_found"
     end
-    local answer, why, code = model(asked[2], agent)
+    local answer, why, code = model(request, agent)
     if answer == nil then return nil, why, code end
     if type(answer) ~= "table" then
-      error(("world:model('%s') answered a %s, no table of outputs"):format(name, type(answer)), 0)
+      error(("world:model('%s') answered a %s, no table of outputs"):format(wanted, type(answer)),
+        0)
     end
     return answer
   end)

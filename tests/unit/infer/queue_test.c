@@ -198,7 +198,7 @@ static void garbage_is_an_error_of_the_agent_that_asked(void **state)
     assert_int_equal(a.code, HGL_ENGINE_FAILED);
     if (!strstr(a.text, cases[i].says)) fail_msg("%s: %s", cases[i].file, a.text);
     assert_int_equal(number_of(&f, NULL, "failed"), 1);
-    bool said = strcmp(cases[i].file, "fail") && strcmp(cases[i].file, "never");
+    bool said = strcmp(cases[i].file, "fail") != 0 && strcmp(cases[i].file, "never") != 0;
     assert_int_equal(strstr(f.logged, "the engine test gave") != NULL, said);
     ask(&f, model, "{'x': [1, 2, 3]}", &a);
     assert_int_equal(a.code, HGL_ENGINE_FAILED);
