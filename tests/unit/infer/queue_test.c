@@ -305,6 +305,27 @@ static void several_threads_share_a_queue(void **state)
   tear_down(&f);
 }
 
+static void what_one_thread_leaves_another_takes(void **state)
+{
+  struct fixture f;
+  struct asked a[3];
+  const struct haggle_option options[] = {{"batch", "1"}, {"wait", "0"}};
+  struct hgl_err err = {0};
+  set_up(&f);
+  assert_ok(open_with(&f, "m", "parallel,gate", options, 2, &err));
+  struct hgl_infer_model *model = hgl_infer_find(f.infer, hgl_text("m"));
+  for (int round = 0; round < 3; round++) { /* in the first, threads may only just begin */
+    f.told = 0;
+    test_engine_close_gate();
+    for (int i = 0; i < 3; i++) submit(&f, model, "anna", "{'x': [1, 2, 3]}", &a[i]);
+    hgl_infer_flush(f.infer);
+    until(&f, test_engine_at_gate() == 3);
+    test_engine_open_gate();
+    until(&f, f.told == 3 && test_engine_at_gate() == 0);
+  }
+  tear_down(&f);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -321,6 +342,7 @@ int main(void)
       cmocka_unit_test(an_engine_that_goes_on_takes_what_comes_meanwhile),
       cmocka_unit_test(an_engine_that_waits_is_woken_by_its_event),
       cmocka_unit_test(several_threads_share_a_queue),
+      cmocka_unit_test(what_one_thread_leaves_another_takes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
