@@ -82,8 +82,8 @@ struct hgl_infer_asked {
   uint64_t ticket; /* for `done` */
 };
 
-/* Queues a call; threads begin with it at the next flush. HGL_LIMIT: the queue, or the agent's part
- * of it, is full. */
+/* Queues a call; threads begin with it at the next flush, or when a batch is full. HGL_LIMIT: the
+ * queue, or the agent's part of it, is full. */
 int hgl_infer_submit(struct hgl_infer_model *model, const struct hgl_infer_asked *asked,
                      struct hgl_infer_call **out, struct hgl_err *err) HGL_NODISCARD;
 /* After submitting: one wake for all of it. */

@@ -206,6 +206,8 @@ static void enter_queue(struct hgl_infer_model *model, struct hgl_infer_call *ca
   if (!caller->in_turn) enter_turn(model, caller);
   model->queued++;
   model->stats.calls++;
+  /* A whole batch need not wait until all others of the tick are queued. */
+  if (model->queued == model->options.batch) pthread_cond_signal(&model->changed);
   infer_events_update(model);
   pthread_mutex_unlock(&model->lock);
 }

@@ -85,6 +85,23 @@ static void agents_take_turns(void **state)
   tear_down(&f);
 }
 
+static void a_full_batch_begins_before_the_flush(void **state)
+{
+  struct fixture f;
+  struct asked a[2];
+  const struct haggle_option two[] = {{"batch", "2"}};
+  struct hgl_err err = {0};
+  set_up(&f);
+  assert_ok(open_with(&f, "m", "good", two, 1, &err));
+  struct hgl_infer_model *model = hgl_infer_find(f.infer, hgl_text("m"));
+  ask(&f, model, "{'x': [1, 2, 3]}", &a[0]); /* its thread waits, or is about to */
+  f.told = 0;
+  for (int i = 0; i < 2; i++) submit(&f, model, "anna", "{'x': [1, 2, 3]}", &a[i]);
+  until(&f, f.told == 2);
+  assert_int_equal(number_of(&f, "batches", "count"), 2);
+  tear_down(&f);
+}
+
 static void a_full_queue_and_a_full_share_of_it_are_refused(void **state)
 {
   struct fixture f;
@@ -332,6 +349,7 @@ int main(void)
       cmocka_unit_test(a_call_is_answered),
       cmocka_unit_test(calls_that_come_while_one_runs_become_one_batch),
       cmocka_unit_test(agents_take_turns),
+      cmocka_unit_test(a_full_batch_begins_before_the_flush),
       cmocka_unit_test(a_full_queue_and_a_full_share_of_it_are_refused),
       cmocka_unit_test(a_call_whose_time_is_over_does_not_run),
       cmocka_unit_test(a_cancelled_call_is_not_told_wherever_it_is),
