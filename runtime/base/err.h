@@ -91,8 +91,9 @@ struct hgl_err {
   char message[HGL_ERR_MESSAGE_SIZE]; /* one line, NUL-terminated, no trailing newline */
 };
 
-/* Fills *err (NULL is allowed), also with what stands in it, and returns the negative code, so that failing is one statement:
- *   return hgl_fail(err, HGL_TOO_LARGE, "body of %zu bytes, limit %d", size, LIMIT); */
+/* Fills *err (NULL is allowed) and returns the negative code, so that failing is one statement:
+ *   return hgl_fail(err, HGL_TOO_LARGE, "body of %zu bytes, limit %d", size, LIMIT);
+ * The arguments may hold what stands in *err. */
 #define hgl_fail(err, code, ...) (hgl_err_set((err), (code), __VA_ARGS__), hgl_err_status(code))
 /* In the header, so that compilers and analysers see that a failure is not 0. */
 static inline int hgl_err_status(enum hgl_code code)
