@@ -166,6 +166,7 @@ int call_open(struct agent_run *run, const struct hgl_vm_outside *outside, struc
   if (status) return status;
   struct hgl_call_nature *nature = &run->call->nature;
   if (check(agent, outside, nature, &ignored)) *nature = (struct hgl_call_nature){0};
+  run->eager = nature->eager;
   if (!nature->eager)
     hgl_bucket_take(&agent->called, agent->limits->calls_per_second, host->mono_ms, 1);
   link_waiting(nature->eager ? &host->calls_eager : &host->calls_waiting, run->call, host->tick);

@@ -548,6 +548,8 @@ void console_lost(struct line *line);                    /* its mail goes */
 /* stretch.c */
 void stretch_begin(struct hgl_host *host, struct agent *agent, struct mail *mail,
                    struct agent_run *run);
+/* Of all that has consequences; writes to state are the VM's to know. */
+bool stretch_does_nothing(const struct hgl_host *host);
 int stretch_accept(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 void stretch_drop(struct hgl_host *host);
 /* What dropping it takes back, in words, with what the VM has taken back; empty: nothing. */

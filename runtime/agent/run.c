@@ -190,7 +190,7 @@ static int begin_wait(struct agent_run *run, const struct hgl_vm_wait *wait, str
 {
   struct hgl_host *host = run->agent->host;
   run->waits = wait->kind;
-  run->granted = false;
+  run->granted = run->eager = false;
   switch (wait->kind) {
   case HGL_VM_WAIT_SLEEP:
     run->until_ms = host->now_ms + wait->sleep_ms;
@@ -215,12 +215,14 @@ static void suspend(struct agent_run *run, struct hgl_vm_run *vm_run,
   struct hgl_host *host = agent->host;
   struct hgl_vm_views *views = NULL;
   struct hgl_err err;
+  bool defers = run->eager && run->row && (run->deferred || !run->fresh_count);
   run->vm_run = vm_run;
   run->retrying = false;
   run->attempt = 1;
   if (hgl_vm_views_copy(vm_run, &views, &err) ||
       run_add_record(run, hgl_vm_events(run->vm), &err) || begin_wait(run, wait, &err))
     host_fatal(host, &err);
+  run->defers = defers && run->eager;
   hgl_vm_views_destroy(run->views);
   run->views = views;
 }
@@ -238,7 +240,13 @@ void run_accept_stretch(struct agent *agent, struct agent_run *run)
     agent->next_dirty = host->dirty_agents;
     host->dirty_agents = agent;
   }
+  bool defers = run && run->defers && !agent->dirty && stretch_does_nothing(host);
+  bool changed = host->changed;
   if (stretch_accept(host, &err)) host_fatal(host, &err);
+  if (defers) {
+    run->deferred = true;
+    host->changed = changed;
+  }
   if (run && run->waits == HGL_VM_WAIT_LOCK && !run->granted && lock_wait(run, &err))
     host_fatal(host, &err);
   if (host->config.forget_lua && agent_forget_lua(agent, &err)) host_fatal(host, &err);

@@ -102,11 +102,12 @@ static struct ask *find_ask(struct agent *agent, const struct hgl_id *thid,
   return NULL;
 }
 
-/* Who answered was told that we have it: it is durable with this tick, unless it has been used. */
+/* Who answered was told that we have it: it is durable with this tick, unless it has been used.
+ * What came of an eager call can be asked for again. */
 void run_close_ask(struct agent_run *run, struct ask *ask)
 {
   ask->done = true;
-  run->agent->host->changed = true;
+  if (!run->eager) run->agent->host->changed = true;
   run_unsaved(run);
   if (--run->asks_open == 0) run_wake(run);
 }

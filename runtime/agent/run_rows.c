@@ -75,6 +75,7 @@ int run_add_record(struct agent_run *run, struct hgl_bytes events, struct hgl_er
     hgl_buf_deinit(&record.events);
     return status;
   }
+  run->deferred = false;
   record.asks = run->asks;
   record.ask_count = run->ask_count;
   run->asks = NULL;
@@ -247,13 +248,16 @@ static int save_places(struct agent_run *run, struct hgl_buf *row, struct hgl_er
   return row->size ? put(run, PART_PLACES, 0, row, false, err) : erase(run, PART_PLACES, 0, err);
 }
 
-int runs_persist(struct hgl_host *host, struct hgl_err *err)
+int runs_persist(struct hgl_host *host, bool deferred, struct hgl_err *err)
 {
   struct hgl_buf row;
   int status = 0;
   hgl_buf_init(&row, ROW_SIZE_MAX);
-  for (struct agent_run *run; !status && (run = host->unsaved_runs);) {
+  for (struct agent_run *run = host->unsaved_runs, *next; !status && run; run = next) {
+    next = run->next_unsaved;
+    if (run->deferred && !deferred) continue;
     unlist(run);
+    run->deferred = false;
     if (!run->row) status = save_head(run, &row, err);
     if (!status) status = save_records(run, &row, err);
     if (!status) status = save_answers(run, &row, err);

@@ -10,7 +10,10 @@
  * - A run with `stretches` == 0 has committed nothing: it is a mail that waits for its turn in its
  *   thread, or to be tried again; the mail stands in MAILBOX.
  * - `vm_run` may be NULL at any time between two stretches.
- * - What is in no row yet is in memory; a run that has such stands in host->unsaved_runs. */
+ * - What is in no row yet is in memory; a run that has such stands in host->unsaved_runs.
+ * - A run whose stretches since its last row were brought about by eager calls (calls.h), and did
+ *   nothing but make the next, is `deferred`: no commit is made for it, and its records follow with
+ *   the first stretch that does something. A crash takes back decisions that nobody has seen. */
 #ifndef HGL_AGENT_RUNS_H
 #define HGL_AGENT_RUNS_H
 
@@ -100,6 +103,9 @@ struct agent_run {
   struct ask *asks;
   size_t ask_count, asks_open;
   struct outside_call *call; /* CALL, until it is over */
+  bool eager;                /* … and the last one was */
+  bool defers;               /* its last stretch may be deferred, if it did nothing */
+  bool deferred;
   struct hgl_buf lock;       /* LOCK: the key */
   uint64_t ticket;           /* LOCK: the order of those who wait */
   bool granted;              /* LOCK */
@@ -178,7 +184,8 @@ void asks_tell(const struct ask *asks, size_t count, struct hgl_vm_answer *answe
 
 /* run_rows.c */
 void run_unsaved(struct agent_run *run); /* lists it, to be saved with this tick */
-int runs_persist(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
+/* `deferred`: those as well. */
+int runs_persist(struct hgl_host *host, bool deferred, struct hgl_err *err) HGL_NODISCARD;
 /* The stretch that is being committed: takes over the answers that resumed it. */
 int run_add_record(struct agent_run *run, struct hgl_bytes events,
                    struct hgl_err *err) HGL_NODISCARD;

@@ -279,6 +279,15 @@ static int keep_later(struct hgl_host *host, struct message *message, struct hgl
   return 0;
 }
 
+bool stretch_does_nothing(const struct hgl_host *host)
+{
+  const struct stretch *stretch = &host->stretch;
+  const struct held_locks *held = stretch->run ? stretch->run->locks : NULL;
+  return !stretch->spoken_count && !stretch->timer_count && !stretch->keep_count &&
+         !stretch->next && !stretch->http_answer.size && !json_array_size(stretch->deals) &&
+         !hgl_writeset_count(stretch->writes) && !stretch->locks.count && !(held && held->count);
+}
+
 /* Says, sets and stores what the stretch did. What is local is routed at once, so that its
  * recipient may run in the same tick. */
 int stretch_accept(struct hgl_host *host, struct hgl_err *err)

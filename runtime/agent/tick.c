@@ -85,7 +85,7 @@ static int seal_and_commit(struct hgl_host *host, struct hgl_err *err)
   if (unacked_due(host) && (status = unacked_update(host, err))) return status;
   if ((status = flush_state(host, err)) || (status = outbox_seal(host, err)) ||
       (status = keep_evidence(host, err)) || (status = mailbox_persist(host, err)) ||
-      (status = runs_persist(host, err)) || (status = journal_trim(host, err)) ||
+      (status = runs_persist(host, false, err)) || (status = journal_trim(host, err)) ||
       (status = peers_persist(host, &record, err)))
     return status;
   if ((status = chain_persist(host, err))) {

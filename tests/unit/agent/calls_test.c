@@ -86,6 +86,13 @@ static const char caller[] =
     "  local b = host.call('fake', { n = 2 })\n"
     "  log.info('both ' .. a.answer .. ' ' .. b.answer)\n"
     "end)\n"
+    "agent.on('chain/1.0/now', function(message)\n"
+    "  local sum = 0\n"
+    "  for i = 1, 3 do sum = sum + host.call('fake', { n = i }).answer end\n"
+    "  state.ended = sum\n"
+    "  sum = sum + host.call('fake', { n = 4 }).answer\n"
+    "  state.ended = sum\n"
+    "end)\n"
     "agent.on('raw/1.0/now', function(message)\n"
     "  local ok, why = pcall(host.call, message.body.service, message.body.request)\n"
     "  log.info('raw ' .. tostring(ok) .. ' ' .. tostring(why))\n"
@@ -457,6 +464,43 @@ static void an_eager_call_that_a_crash_cut_off_is_made_again(void **state)
   world_deinit(&f.world);
 }
 
+static size_t commits(const struct fixture *f)
+{
+  return hgl_host_counts(f->node->host).commits;
+}
+
+/* A model is asked again and again, and nobody has seen what it said: no commit is made for that.
+ */
+static void what_eager_calls_decide_is_durable_with_the_first_consequence(void **state)
+{
+  struct fixture f;
+  set_up(&f, 24);
+  f.fake.eager = f.fake.repeatable = true;
+  world_say(f.node, "caller", "chain/1.0/now", NULL);
+  world_run(&f.world);
+  struct hgl_id first = f.fake.id;
+  size_t before = commits(&f);
+  answer(&f, f.fake.ticket, "1");
+  answer(&f, f.fake.ticket, "2");
+  assert_int_equal(f.fake.started, 3);
+  assert_int_equal(commits(&f), before);
+  restart(&f); /* what it had decided was without consequence */
+  world_run(&f.world);
+  assert_int_equal(f.fake.started, 4);
+  assert_true(hgl_id_equal(&f.fake.id, &first));
+  for (int i = 1; i <= 3; i++) answer(&f, f.fake.ticket, i == 1 ? "10" : i == 2 ? "20" : "30");
+  assert_int_equal(f.fake.started, 7);
+  restart(&f); /* the write to state made the three answers durable with it */
+  world_run(&f.world);
+  assert_int_equal(f.fake.started, 8);
+  assert_int_equal(world_number(f.node, "caller", "report/1.0/ask", "ended"), 60);
+  answer(&f, f.fake.ticket, "40");
+  assert_int_equal(f.fake.started, 8);
+  restart(&f);
+  assert_int_equal(world_number(f.node, "caller", "report/1.0/ask", "ended"), 100);
+  world_deinit(&f.world);
+}
+
 static void an_eager_call_that_cannot_begin_comes_back(void **state)
 {
   struct fixture f;
@@ -512,6 +556,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(an_eager_call_begins_with_its_tick_and_not_behind_the_commit),
       cmocka_unit_test(an_eager_call_that_a_crash_cut_off_is_made_again),
+      cmocka_unit_test(what_eager_calls_decide_is_durable_with_the_first_consequence),
       cmocka_unit_test(an_eager_call_that_cannot_begin_comes_back),
       cmocka_unit_test(eager_calls_are_not_counted_by_the_second),
       cmocka_unit_test(the_eager_call_of_an_agent_that_goes_is_cancelled),
