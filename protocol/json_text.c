@@ -1,6 +1,7 @@
 /* JSON text in and out; declared in value.h. */
 #include <float.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,8 +20,8 @@ enum {
  * runs into assertions, or writes where it must not. So none of its requests is refused while it
  * reads: what the system does not give comes from a reserve that was taken before, the rest of the
  * text is withheld, and what has been read is thrown away. jansson's allocator is one for the
- * process, so only one thread reads JSON in this way: the loop's. Threads of engines, which use
- * jansson as they like, meanwhile get from the reader's allocator what they always get. */
+ * process, so one thread at a time reads JSON in this way. Threads of engines, which use jansson as
+ * they like, meanwhile get from the reader's allocator what they always get. */
 
 struct reading {
   struct hgl_bytes rest; /* of the text */
@@ -29,6 +30,7 @@ struct reading {
   bool refused;
 };
 
+static pthread_mutex_t one_reads = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local struct reading *reading; /* NULL: this thread reads nothing */
 static _Atomic(json_malloc_t) usual_allocate;
 static _Atomic(json_free_t) usual_release;
@@ -74,6 +76,7 @@ static int read_json(struct hgl_bytes text, json_t **out, json_error_t *error)
   if (!(now.reserve = hgl_alloc(now.size))) return -HGL_NO_MEMORY;
   json_malloc_t allocate_before;
   json_free_t release_before;
+  pthread_mutex_lock(&one_reads);
   json_get_alloc_funcs(&allocate_before, &release_before);
   usual_allocate = allocate_before;
   usual_release = release_before;
@@ -86,6 +89,7 @@ static int read_json(struct hgl_bytes text, json_t **out, json_error_t *error)
     *out = NULL;
   }
   json_set_alloc_funcs(allocate_before, release_before);
+  pthread_mutex_unlock(&one_reads);
   hgl_free(now.reserve);
   reading = NULL;
   return now.refused ? -HGL_NO_MEMORY : 0;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/bytes.h"
+#include "base/nearest.h"
 #include "host/verb.h"
 
 enum hgl_option_kind {
@@ -40,8 +40,5 @@ bool hgl_options_parse(const struct hgl_verb *verb, const struct hgl_option *opt
 
 /* Prints "haggle NAME: message" and where help is found; HGL_EXIT_USAGE. */
 int hgl_usage_fail(const struct hgl_verb *verb, const char *format, ...) HGL_PRINTF(2, 3);
-
-/* The candidate that `word` was probably meant to be, or NULL. The list ends with NULL. */
-const char *hgl_nearest(struct hgl_bytes word, const char *const *candidates);
 
 #endif
