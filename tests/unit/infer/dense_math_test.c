@@ -65,16 +65,16 @@ struct bound {
 };
 
 static const struct bound bounds[] = {
-    {"exp", dense_exp, exp, -87, 88, 3e-7, 0},
-    {"expm1", dense_expm1, expm1, -87, 88, 4e-7, 0},
-    {"sigmoid", dense_sigmoid, exact_sigmoid, -87, 100, 4e-7, 0},
-    {"silu", silu, exact_silu, -87, 1e30, 4e-7, 0},
-    {"tanh", dense_tanh, tanh, -1e30, 1e30, 4e-7, 0},
-    {"erf", dense_erf, erf, -1e30, 1e30, 2e-7, 2e-7},
-    {"gelu", dense_gelu, exact_gelu, -1e30, 1e30, 4e-7, 6e-7},
-    {"gelu_tanh", dense_gelu_tanh, exact_gelu_tanh, -1e10, 1e10, 4e-7, 6e-7},
-    {"softplus", dense_softplus, exact_softplus, -87, 1e30, 4e-7, 0},
-    {"log", dense_log, log, 1, 1e30, 2e-7, 2e-7},
+    {"exp", dense_exp, exp, -87, 88, 1.2e-7, 0},
+    {"expm1", dense_expm1, expm1, -87, 88, 1.4e-7, 0},
+    {"sigmoid", dense_sigmoid, exact_sigmoid, -87, 100, 1.8e-7, 0},
+    {"silu", silu, exact_silu, -87, 1e30, 2.4e-7, 0},
+    {"tanh", dense_tanh, tanh, -1e30, 1e30, 1.8e-7, 0},
+    {"erf", dense_erf, erf, -1e30, 1e30, 1e-7, 1e-7},
+    {"gelu", dense_gelu, exact_gelu, -1e30, 1e30, 1.2e-7, 1.2e-7},
+    {"gelu_tanh", dense_gelu_tanh, exact_gelu_tanh, -1e10, 1e10, 1.2e-7, 1.2e-7},
+    {"softplus", dense_softplus, exact_softplus, -87, 1e30, 2.4e-7, 0},
+    {"log", dense_log, log, 1, 1e30, 1.8e-7, 0},
 };
 
 /* Every 4001st float: some of every size. */
