@@ -242,6 +242,11 @@ static int tile_of(const struct hgl_dense_cuda *cuda, size_t rows)
   return tile;
 }
 
+static void *on_device(CUdeviceptr at)
+{
+  return (void *)(uintptr_t)at; /* NOLINT(performance-no-int-to-ptr): nobody follows it here */
+}
+
 static int launch(struct hgl_dense_cuda *cuda, size_t rows, struct hgl_err *err)
 {
   const struct hgl_cuda *d = &cuda->driver;
@@ -249,11 +254,11 @@ static int launch(struct hgl_dense_cuda *cuda, size_t rows, struct hgl_err *err)
   int tile = tile_of(cuda, rows);
   unsigned blocks = (unsigned)((rows + (size_t)tile - 1) / (size_t)tile);
   struct dense_launch launch = {
-      .inputs = (const float *)cuda->inputs,
-      .outputs = (float *)cuda->outputs,
-      .parameters = (const float *)cuda->parameters,
-      .steps = (const struct dense_step *)cuda->steps,
-      .work = (float *)cuda->work,
+      .inputs = on_device(cuda->inputs),
+      .outputs = on_device(cuda->outputs),
+      .parameters = on_device(cuda->parameters),
+      .steps = on_device(cuda->steps),
+      .work = on_device(cuda->work),
       .step_count = (int32_t)net->step_count,
       .rows = (int32_t)rows,
       .input_width = (int32_t)net->input_width,

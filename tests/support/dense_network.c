@@ -50,19 +50,39 @@ static void say(char **text, size_t *size, const char *format, ...)
 
 /* Tensors ------------------------------------------------------------------------------------- */
 
+/* Rounded to a half; those too small for a normal one become 0. */
+static uint16_t half_of(float *number)
+{
+  int exponent;
+  double fraction = frexp(fabs((double)*number), &exponent);
+  long digits = lround(fraction * 2048);
+  if (digits == 2048) {
+    digits = 1024;
+    exponent++;
+  }
+  if (digits == 0 || exponent < -13) {
+    *number = 0;
+    return 0;
+  }
+  bool negative = *number < 0;
+  *number = (float)ldexp((double)(negative ? -digits : digits), exponent - 11);
+  return (uint16_t)((negative ? 0x8000 : 0) | (exponent + 14) << 10 | (digits - 1024));
+}
+
 /* The number as the file will have it; says so in `number`, too. */
 static size_t encode(size_t type, float *number, uint8_t out[8])
 {
   double wide = (double)*number;
   uint32_t bits;
-  _Float16 half = (_Float16)*number;
+  uint16_t half;
   switch (type) {
   case 1:
     memcpy(out, &wide, 8);
     return 8;
   case 2:
-    memcpy(out, &half, 2);
-    *number = (float)half;
+    half = half_of(number);
+    out[0] = (uint8_t)half;
+    out[1] = (uint8_t)(half >> 8);
     return 2;
   case 3:
     memcpy(&bits, number, 4);
@@ -375,7 +395,7 @@ static void compute_list(const struct network_list *list, double *x);
 
 static void compute_layer(const struct network_layer *layer, double *x)
 {
-  double before[256];
+  double before[256] = {0};
   memcpy(before, x, layer->in * sizeof *x);
   if (layer->body) {
     compute_list(layer->body, x);
@@ -415,12 +435,12 @@ static void compute_end(const char *end, double *x, size_t width)
 
 void network_compute(const struct network *network, const float *row, double *const *outputs)
 {
-  double trunk[256];
+  double trunk[256] = {0};
   for (size_t i = 0; i < network->input_width; i++)
     trunk[i] = ((double)row[i] - parameter(network->mean, i, 0)) / parameter(network->scale, i, 1);
   compute_list(&network->trunk, trunk);
   for (size_t i = 0; i < network->head_count; i++) {
-    double x[256];
+    double x[256] = {0};
     const struct network_head *head = &network->heads[i];
     memcpy(x, trunk, network->trunk.out * sizeof *x);
     compute_list(&head->list, x);

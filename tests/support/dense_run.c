@@ -1,5 +1,5 @@
-/* Runs a network from a script: dense_run FILE [OPTION=VALUE…]. Reads rows of numbers, one a line, the
- * inputs beside each other, and prints for each row a line "NAME NUMBER…" for each output. */
+/* Runs a network from a script: dense_run FILE [OPTION=VALUE…]. Reads rows of numbers, one a line,
+ * the inputs beside each other, and prints for each row a line "NAME NUMBER…" for each output. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,9 +65,11 @@ static void run_row(const struct haggle_engine *engine, void *model, const struc
 static int run_rows(const struct haggle_engine *engine, void *model, const struct running *running)
 {
   float *row = calloc(running->width, sizeof *row);
+  char word[64];
   size_t count = 0;
   if (!row) return failed("out of memory", "");
-  while (scanf("%f", &row[count]) == 1) {
+  while (scanf("%63s", word) == 1) {
+    row[count] = strtof(word, NULL);
     if (++count < running->width) continue;
     run_row(engine, model, running, row);
     count = 0;

@@ -72,7 +72,7 @@ static void run_block(const struct dense_launch *launch)
 {
   enum { THREADS_MAX = 64 };
   struct started started[THREADS_MAX];
-  pthread_t threads[THREADS_MAX];
+  pthread_t threads[THREADS_MAX] = {0};
   for (int i = 1; i < thread_count; i++) {
     started[i] = (struct started){launch, i};
     if (pthread_create(&threads[i], NULL, start_thread, &started[i])) abort();

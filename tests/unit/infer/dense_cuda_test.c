@@ -183,9 +183,8 @@ static void each_failure_at_the_start_falls_back_with_one_line(void **unused)
   };
   skip_without_kernel();
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    struct played_cuda *fake = fake_driver();
     for (int asked = 0; asked < 2; asked++) {
-      fake = fake_driver();
+      struct played_cuda *fake = fake_driver();
       fake->fails = cases[i].fails;
       fake->result = cases[i].result;
       fake->after = cases[i].after;
@@ -303,7 +302,10 @@ static struct hgl_dense_net *read_network(const struct network *network)
 
 static bool same(float a, float b, bool is_exact)
 {
-  return is_exact ? memcmp(&a, &b, sizeof a) == 0 : fabsf(a - b) <= 1e-4f * (1 + fabsf(b));
+  uint32_t bits[2];
+  memcpy(&bits[0], &a, sizeof a);
+  memcpy(&bits[1], &b, sizeof b);
+  return is_exact ? bits[0] == bits[1] : fabsf(a - b) <= 1e-4f * (1 + fabsf(b));
 }
 
 /* Runs some rows both ways. */
@@ -314,7 +316,7 @@ static void compare(const struct hgl_dense_net *net, size_t rows, uint64_t seed)
   struct hgl_dense_cpu *cpu = NULL;
   size_t count = rows * net->output_width;
   float *inputs = malloc(rows * net->input_width * sizeof *inputs);
-  float *both[2] = {malloc(count * sizeof **both), malloc(count * sizeof **both)};
+  float *both[2] = {calloc(count, sizeof **both), calloc(count, sizeof **both)};
   float *outputs[2][HGL_DENSE_OUTPUTS_MAX];
   assert_true(inputs && both[0] && both[1]);
   for (size_t i = 0; i < rows * net->input_width; i++) inputs[i] = 2 * network_number(&seed);
