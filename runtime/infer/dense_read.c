@@ -305,7 +305,7 @@ static int read_description(struct hgl_dense_reader *reader, const json_t *json)
   static const char *const members[] = {"version", "inputs", "layers", "outputs", "about", NULL};
   const json_t *version = json_object_get(json, "version"),
                *layers = json_object_get(json, "layers");
-  struct hgl_dense_value value;
+  struct hgl_dense_value value = {0};
   if (!json_is_object(json)) return hgl_fail(reader->err, HGL_INVALID, "it is no object");
   if (!json_is_integer(version) || json_integer_value(version) < 1)
     return hgl_fail(reader->err, HGL_INVALID, "version is missing; it is 1");

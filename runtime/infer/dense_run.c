@@ -1,5 +1,6 @@
 /* Runs batches of requests: their rows are put one behind the other, go through the network
  * together, and are answered as they lie. */
+#include <assert.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -115,19 +116,22 @@ static void put_rows(const struct hgl_dense_model *model, const struct haggle_re
   }
 }
 
+static int64_t index_of_greatest(const float *x, size_t width)
+{
+  size_t greatest = 0;
+  assert(x);
+  for (size_t i = 1; i < width; i++)
+    if (x[i] > x[greatest]) greatest = i;
+  return (int64_t)greatest;
+}
+
 static void find_indices(struct group *group)
 {
   const struct hgl_dense_net *net = group->model->net;
   for (size_t i = 0; i < net->output_count; i++) {
     size_t width = net->outputs[i].width;
-    if (!net->outputs[i].is_index) continue;
-    for (size_t row = 0; row < group->rows; row++) {
-      const float *x = group->outputs[i] + row * width;
-      size_t greatest = 0;
-      for (size_t j = 1; j < width; j++)
-        if (x[j] > x[greatest]) greatest = j;
-      group->indices[i][row] = (int64_t)greatest;
-    }
+    for (size_t row = 0; row < group->rows && net->outputs[i].is_index; row++)
+      group->indices[i][row] = index_of_greatest(group->outputs[i] + row * width, width);
   }
 }
 

@@ -249,7 +249,7 @@ int hgl_safetensors_load(const char *path, struct hgl_safetensors **out, struct 
   int status = read_file(fd, path, &bytes, err);
   close(fd);
   if (status) return status;
-  if ((status = hgl_safetensors_decode(bytes, out, err))) {
+  if (hgl_safetensors_decode(bytes, out, err)) {
     hgl_free((uint8_t *)bytes.data);
     return hgl_fail_in(err, "%s", path);
   }
