@@ -1,6 +1,7 @@
 /* Measures the dense engine on the CPU: microseconds a row for some networks and batch sizes, of
  *   naive     the same network as plain loops over rows of weights, compiled with -O2
  *   AVX…      the network alone, with each kind of registers that this processor has
+ *   cuda      the network on the first GPU, when there is one, copies and all
  *   engine    all that a host pays: requests of one row each, packed, run, checked, answered
  * in turns, so that all have the same machine; the best of many turns each.
  *
@@ -14,9 +15,10 @@
 
 #include "infer/dense.h"
 #include "infer/dense_cpu.h"
+#include "infer/dense_cuda.h"
 #include "support/dense_network.h"
 
-enum { ROWS_MAX = 1024, TURNS = 40, WAYS_MAX = 5 };
+enum { ROWS_MAX = 1024, TURNS = 40, WAYS_MAX = 6 };
 
 static double now_us(void)
 {
@@ -117,6 +119,7 @@ struct bench {
   struct engine engine;
   float *rows, *out;
   struct hgl_dense_cpu *cpus[WAYS_MAX];
+  struct hgl_dense_cuda *cuda;
   const char *names[WAYS_MAX];
   size_t ways;
 };
@@ -126,12 +129,15 @@ static void run_way(struct bench *bench, size_t way, size_t rows)
   float *outputs[] = {bench->out, bench->out + rows * bench->net->outputs[0].width};
   struct haggle_batch batch = {
       .size = sizeof batch, .requests = bench->engine.list, .count = rows, .finish = finish};
-  if (way == 0)
+  if (way == 0) {
     naive(&bench->network, bench->rows, rows, bench->out);
-  else if (bench->cpus[way])
+  } else if (bench->cpus[way]) {
     hgl_dense_cpu_run(bench->cpus[way], bench->rows, rows, outputs);
-  else
+  } else if (strcmp(bench->names[way], "cuda") == 0) {
+    if (hgl_dense_cuda_run(bench->cuda, bench->rows, rows, outputs, NULL)) abort();
+  } else {
     bench->engine.engine->run(bench->engine.model, &batch);
+  }
 }
 
 static void measure(struct bench *bench, size_t rows)
@@ -183,6 +189,8 @@ static void bench_network(const char *name, const size_t *widths)
                              NULL))
       abort();
   }
+  if (hgl_dense_cuda_create(bench.net, 0, ROWS_MAX, &bench.cuda, NULL) == 0)
+    bench.names[bench.ways++] = "cuda";
   open_engine(&bench.engine, &bench.network, bench.rows);
   bench.names[bench.ways++] = "engine";
   printf("%s, tanh: microseconds a row\n  rows", name);
@@ -191,6 +199,7 @@ static void bench_network(const char *name, const size_t *widths)
   for (size_t rows = 1; rows <= ROWS_MAX; rows *= rows == 64 ? 16 : 8) measure(&bench, rows);
   bench.engine.engine->close(bench.engine.model);
   for (size_t way = 0; way < bench.ways; way++) hgl_dense_cpu_destroy(bench.cpus[way]);
+  hgl_dense_cuda_destroy(bench.cuda);
   hgl_dense_net_destroy(bench.net);
   network_free(&bench.network);
   free(bench.rows);

@@ -10,14 +10,12 @@
 #include <unistd.h>
 
 #include "infer/dense.h"
-#include "infer/dense_cpu.h"
-#include "support/dense_network.h"
+#include "support/dense_compare.h"
 #include "support/played_cuda.h"
 #include "support/infer_fixture.h"
 
 static const size_t small[] = {6, 20, 4, 0}, wide[] = {3, 250, 250, 2, 0};
 
-/* Real drivers and programs without nvcc have nothing to be tested here. */
 static void skip_without_kernel(void)
 {
   if (!*hgl_dense_ptx) {
@@ -46,11 +44,14 @@ static struct played_cuda *fake_driver(void)
   return load_fake(HGL_BINARY_DIR "/tests/libplayed_cuda.so");
 }
 
+/* Asked in another process: a driver might never leave this one again. */
 static bool driver_is_here(void)
 {
-  void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (library) dlclose(library);
-  return library != NULL;
+  pid_t child = fork();
+  if (child == 0) _exit(dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL) ? 0 : 1);
+  int status = 0;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  return status == 0;
 }
 
 /* Engine ------------------------------------------------------------------------------------- */
@@ -285,59 +286,6 @@ static void small_batches_stay_with_the_cpu(void **unused)
 
 /* The kernel's source ------------------------------------------------------------------------- */
 
-static struct hgl_dense_net *read_network(const struct network *network)
-{
-  struct hgl_err err = {0};
-  struct hgl_safetensors *file = NULL;
-  struct hgl_dense_net *net = NULL;
-  size_t size;
-  uint8_t *bytes = network_file(network, &size);
-  assert_ok(hgl_safetensors_decode(hgl_bytes(bytes, size), &file, &err));
-  int status = hgl_dense_net_read(file, &net, &err);
-  hgl_safetensors_destroy(file);
-  free(bytes);
-  if (status) fail_msg("%s", err.message);
-  return net;
-}
-
-static bool same(float a, float b, bool is_exact)
-{
-  uint32_t bits[2];
-  memcpy(&bits[0], &a, sizeof a);
-  memcpy(&bits[1], &b, sizeof b);
-  return is_exact ? bits[0] == bits[1] : fabsf(a - b) <= 1e-4f * (1 + fabsf(b));
-}
-
-/* Runs some rows both ways. */
-static void compare(const struct hgl_dense_net *net, size_t rows, uint64_t seed)
-{
-  struct hgl_err err = {0};
-  struct hgl_dense_cuda *cuda = NULL;
-  struct hgl_dense_cpu *cpu = NULL;
-  size_t count = rows * net->output_width;
-  float *inputs = malloc(rows * net->input_width * sizeof *inputs);
-  float *both[2] = {calloc(count, sizeof **both), calloc(count, sizeof **both)};
-  float *outputs[2][HGL_DENSE_OUTPUTS_MAX];
-  assert_true(inputs && both[0] && both[1]);
-  for (size_t i = 0; i < rows * net->input_width; i++) inputs[i] = 2 * network_number(&seed);
-  for (size_t i = 0, at = 0; i < net->output_count; at += rows * net->outputs[i++].width) {
-    outputs[0][i] = both[0] + at;
-    outputs[1][i] = both[1] + at;
-  }
-  assert_ok(hgl_dense_cpu_create(net, hgl_dense_kernels_best(), 1, &cpu, &err));
-  assert_ok(hgl_dense_cuda_create(net, 0, rows, &cuda, &err));
-  hgl_dense_cpu_run(cpu, inputs, rows, outputs[0]);
-  assert_ok(hgl_dense_cuda_run(cuda, inputs, rows, outputs[1], &err));
-  for (size_t i = 0; i < count; i++)
-    if (!same(both[0][i], both[1][i], hgl_dense_kernels_best()->is_fused))
-      fail_msg("%zu rows, number %zu: %.9g, %.9g", rows, i, (double)both[0][i], (double)both[1][i]);
-  hgl_dense_cuda_destroy(cuda);
-  hgl_dense_cpu_destroy(cpu);
-  free(inputs);
-  free(both[0]);
-  free(both[1]);
-}
-
 static void the_kernels_source_computes_the_bits_of_the_cpu(void **unused)
 {
   skip_without_kernel();
@@ -345,9 +293,9 @@ static void the_kernels_source_computes_the_bits_of_the_cpu(void **unused)
   for (uint64_t seed = 1; seed <= 150; seed++) {
     struct network network;
     network_random(&network, seed);
-    struct hgl_dense_net *net = read_network(&network);
+    struct hgl_dense_net *net = network_read(&network);
     fake->shared = seed % 3 ? 64 << 10 : 100 << 10;
-    compare(net, seed % 10 == 0 ? 300 : 1 + seed % 19, seed);
+    compare_devices(net, seed % 10 == 0 ? 300 : 1 + seed % 19, seed);
     hgl_dense_net_destroy(net);
     network_free(&network);
   }
@@ -362,9 +310,9 @@ static void its_threads_wait_for_each_other(void **unused)
   for (uint64_t seed = 1; seed <= 30; seed++) {
     struct network network;
     network_random(&network, seed);
-    struct hgl_dense_net *net = read_network(&network);
+    struct hgl_dense_net *net = network_read(&network);
     fake->threads = 2 + (int)seed % 6;
-    compare(net, 1 + seed % 9, seed);
+    compare_devices(net, 1 + seed % 9, seed);
     hgl_dense_net_destroy(net);
     network_free(&network);
   }
@@ -379,10 +327,10 @@ static void wide_networks_take_memory_of_the_device(void **unused)
   struct played_cuda *fake = fake_driver();
   fake->shared = 48 << 10;
   network_plain(&network, widths, "gelu");
-  struct hgl_dense_net *net = read_network(&network);
+  struct hgl_dense_net *net = network_read(&network);
   assert_true(net->workspace * sizeof(float) > 48 << 10);
-  compare(net, 70, 5);
-  compare(net, 1, 6);
+  compare_devices(net, 70, 5);
+  compare_devices(net, 1, 6);
   hgl_dense_net_destroy(net);
   network_free(&network);
 }
