@@ -4,9 +4,10 @@
 
 #include "host/node_internal.h"
 #include "host/paths.h"
+#include "infer/dense.h"
 
 /* Engines that are part of the program. */
-static const struct hgl_infer_builtin builtins[] = {{NULL, NULL}};
+static const struct hgl_infer_builtin builtins[] = {{"dense", hgl_dense_engine}, {NULL, NULL}};
 
 static const char *file_of(const struct hgl_node *node, const struct hgl_node_model *model,
                            char path[PATH_MAX], struct hgl_err *err)

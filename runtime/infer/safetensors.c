@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "infer/half.h"
 #include "protocol/value.h"
 
 enum { LENGTH_SIZE = 8, NAME_SHOWN = 100 };
@@ -318,16 +319,6 @@ static float float_of_bits(uint32_t bits)
   return value;
 }
 
-static float half_to_float(uint16_t half)
-{
-  uint32_t sign = (uint32_t)(half >> 15) << 31, exponent = half >> 10 & 0x1f,
-           fraction = half & 0x3ff;
-  if (exponent == 0x1f) return float_of_bits(sign | 0x7f800000U | fraction << 13);
-  if (exponent) return float_of_bits(sign | (exponent + 112) << 23 | fraction << 13);
-  float value = (float)fraction * 0x1p-24f; /* subnormal */
-  return sign ? -value : value;
-}
-
 void hgl_safetensor_floats(const struct hgl_safetensor *tensor, float *out)
 {
   const uint8_t *data = tensor->data.data;
@@ -345,7 +336,7 @@ void hgl_safetensor_floats(const struct hgl_safetensor *tensor, float *out)
       out[i] = float_of_bits((uint32_t)bits);
       break;
     default:
-      out[i] = is_brain ? float_of_bits((uint32_t)bits << 16) : half_to_float((uint16_t)bits);
+      out[i] = is_brain ? (float)hgl_bfloat_to((uint16_t)bits) : (float)hgl_half_to((uint16_t)bits);
     }
   }
 }

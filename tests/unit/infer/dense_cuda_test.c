@@ -12,7 +12,7 @@
 #include "infer/dense.h"
 #include "support/dense_compare.h"
 #include "support/played_cuda.h"
-#include "support/infer_fixture.h"
+#include "support/engine_asking.h"
 
 static const size_t small[] = {6, 20, 4, 0}, wide[] = {3, 250, 250, 2, 0};
 

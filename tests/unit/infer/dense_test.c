@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "infer/dense_net.h"
-#include "support/infer_fixture.h"
+#include "support/engine_asking.h"
 
 static const struct haggle_host host = {
     .size = sizeof host, .version = HAGGLE_INFER_VERSION, .log = note_log};

@@ -1,6 +1,6 @@
 /* Opening a model of an engine and asking it, for tests. */
-#ifndef HGL_TESTS_INFER_FIXTURE_H
-#define HGL_TESTS_INFER_FIXTURE_H
+#ifndef HGL_TESTS_ENGINE_ASKING_H
+#define HGL_TESTS_ENGINE_ASKING_H
 
 #include <stdio.h>
 #include <stdlib.h>
