@@ -14,9 +14,12 @@
 -- so that the two messages prove the deal, and both sides keep the evidence of both. The id of the
 -- deal is the thread's id. `decline` ends it instead; after the terms are agreed that is a breach.
 --
--- Nothing here suspends, but for a `deliver` that does: what is going on lives in `state` and in
--- timers, and goes on after a restart. Prices are integers in the smallest unit of money.
+-- Nothing here suspends, but for a `deliver` or a strategy that does: what is going on lives in
+-- `state` and in timers, and goes on after a restart. Prices are integers in the smallest unit of
+-- money.
 local haggle = require "haggle"
+local prices = require "haggle.market.prices"
+local strategies = require "haggle.market.strategies"
 
 local KEY = "haggle.market" -- in `state`, and the beginning of the names of its timers
 local DEADLINE, DELIVER = KEY .. ".deadline", KEY .. ".deliver"
@@ -26,7 +29,7 @@ local SKEW_MAX = 120000 -- ms that the clocks of two hosts may differ by
 local MESSAGES_MAX = 32 -- named in a deal's record
 local PRICE_MAX = 1000000000000000
 
-local market = { protocol = "market/1.0" }
+local market = { protocol = "market/1.0", strategies = strategies, split = strategies.split }
 
 local sales, purchases = {}, {} -- service → what was given to sell and buy
 
@@ -177,38 +180,6 @@ local function breach(thread, talk, why)
   if side and side.on_breach then side.on_breach(deal, why) end
 end
 
--- Prices -----------------------------------------------------------------------------------------
-
--- The next price of a side that moves towards the other in equal steps: it splits the distance that
--- remains by the offers that remain, and makes the last step in full. `position` is { role =, own =
--- its last price, theirs = the other's, limit = floor or ceiling, left = offers that remain }.
-function market.split(position)
-  local own, theirs = position.own, position.theirs
-  if position.role == "seller" then
-    local target = math.min(own, math.max(position.limit, theirs))
-    return own - (own - target + position.left - 1) // position.left
-  end
-  local target = math.max(own, math.min(position.limit, theirs))
-  return own + (target - own + position.left - 1) // position.left
-end
-
--- Never beyond the limit, whatever a function of the script's own says.
-local function next_price(talk, side, theirs)
-  if talk.left == 0 then return talk.limit end
-  local proposed = side.concede {
-    role = talk.role, own = talk.price, theirs = theirs, limit = talk.limit, left = talk.left,
-    rounds = talk.rounds,
-  }
-  proposed = math.tointeger(proposed) or error("concede: a price is an integer")
-  if talk.role == "seller" then return math.max(proposed, talk.limit) end
-  return math.max(0, math.min(proposed, talk.limit))
-end
-
-local function good_enough(talk, theirs, wanted)
-  if talk.role == "seller" then return theirs >= wanted end
-  return theirs <= wanted
-end
-
 -- Accepting --------------------------------------------------------------------------------------
 
 local TERMS = { "deal", "service", "price", "within", "buyer", "seller" }
@@ -279,17 +250,8 @@ local function offer(message, thread, talk, amount)
     talk.rounds = talk.rounds + 1
   end
   if not id then return give_up(thread, talk, why) end
-  talk.price, talk.left = amount, talk.left - 1
+  prices.offered(talk, amount)
   agent.after(DEADLINE, side_of(talk).wait, thread)
-end
-
-local function consider(message, thread, talk)
-  local theirs, side = message.body.price, side_of(talk)
-  local wanted = next_price(talk, side, theirs)
-  if good_enough(talk, theirs, wanted) then return accept(message, thread, talk, theirs) end
-  if talk.left > 0 then return offer(message, thread, talk, wanted) end
-  decline(message, "the prices do not meet", "price")
-  give_up(thread, talk, "the prices do not meet")
 end
 
 -- The negotiation that a message belongs to, if it is one of this side's that still goes on.
@@ -306,6 +268,22 @@ local function too_late(message)
   decline(message, "this negotiation is over", "late")
 end
 
+local function consider(message, thread, talk)
+  local theirs, role = message.body.price, talk.role
+  prices.hear(talk, theirs)
+  local wanted, why = prices.next(talk, side_of(talk).concede)
+  -- The strategy may have waited, and this side may have given up meanwhile.
+  talk = find(message, "haggling")
+  if not talk then return too_late(message) end
+  if wanted and prices.good_enough(role, theirs, wanted) then
+    return accept(message, thread, talk, theirs)
+  end
+  if wanted and talk.left > 0 then return offer(message, thread, talk, wanted) end
+  why = why or "the prices do not meet"
+  decline(message, why, "price")
+  give_up(thread, talk, why)
+end
+
 -- Messages ---------------------------------------------------------------------------------------
 
 local function open_sale(message)
@@ -318,11 +296,10 @@ local function open_sale(message)
   if body.within < sale.within then
     return nil, "delivery takes " .. sale.within .. " ms", "within"
   end
-  return open(message.thread, {
+  return open(message.thread, prices.open({
     role = "seller", stage = "haggling", service = body.service, peer = message.from,
-    deal = message.thid, within = body.within, price = sale.asking, limit = sale.floor,
-    left = sale.patience, rounds = 0, messages = {},
-  })
+    deal = message.thid, within = body.within, rounds = 0, messages = {},
+  }, sale.asking, nil, sale.floor, sale.patience))
 end
 
 local function on_bid(message)
@@ -472,6 +449,10 @@ local function declare(options, known, defaults)
   return side
 end
 
+local function assert_option(value, why)
+  return value or error(why, 3)
+end
+
 local function check_price(side, name)
   if math.type(side[name]) ~= "integer" or side[name] < 0 or side[name] > PRICE_MAX then
     error("'" .. name .. "' is not a price: an integer in the smallest unit of money", 3)
@@ -502,15 +483,18 @@ end
 --   on_delivered(deal), on_breach(deal, why)
 --   attributes               more fields of the offer
 --   patience = 5             counter-offers before the last word
---   concede = market.split   position → next price
+--   strategy = "split"       a rule of market.strategies, or "model", or { model =, fallback =,
+--                            within =, delay = } for it: see haggle.market.model
+--   concede                  instead of it: position → next price, or nil, why: it leaves
 --   within = "10s"           the least time for a delivery; a buyer who gives less is declined
 --   wait = "30s"             how long the buyer may take to answer
 --   attempts = 5, retry = "2s"   deliveries before it is a breach, and the time between them
 function market.sell(options)
   local sale = declare(options, flags [[service asking floor deliver reserve release on_delivered
-    on_breach attributes patience concede within wait attempts retry]], {
-    patience = 5, concede = market.split, within = "10s", wait = "30s", attempts = 5, retry = "2s",
+    on_breach attributes patience strategy concede within wait attempts retry]], {
+    patience = 5, within = "10s", wait = "30s", attempts = 5, retry = "2s",
   })
+  sale.concede = assert_option(prices.strategy(sale.concede, sale.strategy))
   check_price(sale, "asking")
   sale.floor = sale.floor or sale.asking
   check_price(sale, "floor")
@@ -529,16 +513,21 @@ function market.sell(options)
   agent.offer(offered)
 end
 
+-- What an offer says is the seller's word, which nothing has checked.
+local function price_of(offered)
+  local asking = math.type(offered.price) == "integer" and offered.price
+  return asking and asking >= 0 and asking <= PRICE_MAX and asking or nil
+end
+
 local function start(purchase, seller, asking, ceiling)
   local first = purchase.opening or math.max(1, ceiling // 2)
   first = math.min(first, ceiling, asking or first)
   local id, why = agent.send(seller, "market/1.0/bid",
     { service = purchase.service, price = first, within = purchase.within })
-  local talk = {
+  local talk = prices.open({
     role = "buyer", stage = "haggling", service = purchase.service, peer = seller, deal = id,
-    within = purchase.within, price = first, limit = ceiling, left = purchase.patience - 1,
-    rounds = 1, messages = {},
-  }
+    within = purchase.within, rounds = 1, messages = {},
+  }, first, asking, ceiling, purchase.patience - 1)
   if not id then
     log.debug("no bid", { seller = seller, why = why })
     book().avoid[partner(talk)] = haggle.now() + purchase.pause
@@ -582,7 +571,7 @@ local function shop(purchase)
     if going >= purchase.parallel then return end
     local key = prefix .. found.agent
     if found.agent ~= agent.id and not all.with[key] and not all.avoid[key] then
-      start(purchase, found.agent, math.tointeger(found.price), ceiling)
+      start(purchase, found.agent, price_of(found), ceiling)
       going = going + 1
     end
   end
@@ -602,16 +591,19 @@ end
 --   parallel = 1             negotiations at a time
 --   sellers = 20             of the offers found, how many are considered
 --   patience = 5             bids before the last word
---   concede = market.split   position → next price
+--   strategy = "split"       a rule of market.strategies, or "model", or { model =, fallback =,
+--                            within =, delay = } for it: see haggle.market.model
+--   concede                  instead of it: position → next price, or nil, why: it leaves
 --   within = "60s"           when a delivery is due, from the agreement on
 --   wait = "30s"             how long the seller may take to answer
 --   pause = "30s"            how long a seller is left alone after no deal was made
 function market.buy(options)
   local purchase = declare(options, flags [[service ceiling on_result opening reserve release
-    on_breach every where order parallel sellers patience concede within wait pause]], {
-    every = "10s", order = "price", parallel = 1, sellers = 20, patience = 5,
-    concede = market.split, within = "60s", wait = "30s", pause = "30s",
+    on_breach every where order parallel sellers patience strategy concede within wait pause]], {
+    every = "10s", order = "price", parallel = 1, sellers = 20, patience = 5, within = "60s",
+    wait = "30s", pause = "30s",
   })
+  purchase.concede = assert_option(prices.strategy(purchase.concede, purchase.strategy))
   if type(purchase.ceiling) ~= "function" then check_price(purchase, "ceiling") end
   if purchase.opening then check_price(purchase, "opening") end
   if purchases[purchase.service] then error("'" .. purchase.service .. "' is bought already", 2) end

@@ -349,6 +349,89 @@ describe("market", function()
     expect(seller:expect("market/1.0/bid").body.price):equals(9)
   end)
 
+  it("is not kept from buying by an offer whose price is none", function()
+    for _, price in ipairs { -5, math.mininteger, 1 << 60, 2.5, "free", true } do
+      local world = test.world()
+      world:agent { name = "buyer", source = BUYER }
+      local seller = world:peer("seller", { protocols = { market.definition },
+        offers = { { service = "data", protocol = market.protocol, price = price } } })
+      expect(seller:expect("market/1.0/bid", "15s").body.price):equals(4)
+      expect(world:dead()):is_empty()
+    end
+  end)
+
+  it("leaves when its own way to concede names no price", function()
+    local world = test.world()
+    world:agent { name = "seller", source = [[require "haggle.market".sell {
+      service = "data", asking = 10, floor = 6, deliver = function() return {} end,
+      concede = function(position)
+        if position.theirs < 5 then return nil, "that is an insult" end
+        return position.own
+      end }]] }
+    local buyer = world:peer("buyer", { protocols = { market.definition } })
+    buyer:send("seller", "market/1.0/bid", bid(4))
+    expect(buyer:expect()):has { performative = "decline",
+      body = { code = "price", why = "that is an insult" } }
+    expect(world:state("seller")["haggle.market"]):has { open = 0, talks = {} }
+    buyer:send("seller", "market/1.0/bid", bid(5))
+    buyer:expect "market/1.0/counter"
+  end)
+
+  it("tells a way to concede where both prices came from", function()
+    local world = test.world()
+    world:agent { name = "seller", source = [[require "haggle.market".sell {
+      service = "data", asking = 20, floor = 6, patience = 4, deliver = function() return {} end,
+      concede = function(position)
+        state.seen = state.seen or {}
+        state.seen[#state.seen + 1] = position
+        return position.own - 2
+      end }]] }
+    local buyer = world:peer("buyer", { protocols = { market.definition } })
+    buyer:send("seller", "market/1.0/bid", bid(1))
+    for _, price in ipairs { 3, 4 } do
+      buyer:reply(buyer:expect "market/1.0/counter", "bid", bid(price))
+    end
+    expect(world:state("seller").seen):equals {
+      { role = "seller", limit = 6, steps = 4, left = 4, rounds = 1, own = 20, own_before = 20,
+        own_first = 20, theirs = 1, theirs_before = 1, theirs_first = 1 },
+      { role = "seller", limit = 6, steps = 4, left = 3, rounds = 2, own = 18, own_before = 20,
+        own_first = 20, theirs = 3, theirs_before = 1, theirs_first = 1 },
+      { role = "seller", limit = 6, steps = 4, left = 2, rounds = 3, own = 16, own_before = 18,
+        own_first = 20, theirs = 4, theirs_before = 3, theirs_first = 1 },
+    }
+  end)
+
+  it("knows the first price of the offer that it bids for", function()
+    local world = test.world()
+    world:agent { name = "buyer", source = [[require "haggle.market".buy {
+      service = "data", ceiling = 9, opening = 4, every = "10s", patience = 3,
+      concede = function(position) state.seen = position return 5 end }]] }
+    local seller = world:peer("seller", { protocols = { market.definition },
+      offers = { { service = "data", protocol = market.protocol, price = 10 } } })
+    seller:reply(seller:expect("market/1.0/bid", "15s"), "counter", { price = 8 })
+    expect(world:state("buyer").seen):equals {
+      role = "buyer", limit = 9, steps = 2, left = 2, rounds = 1, own = 4, own_before = 4,
+      own_first = 4, theirs = 8, theirs_before = 10, theirs_first = 10 }
+  end)
+
+  it("lets its way to concede wait, also over a restart", function()
+    local world = test.world()
+    world:agent { name = "seller", source = [[require "haggle.market".sell {
+      service = "data", asking = 10, floor = 6, wait = "5s", deliver = function() return {} end,
+      concede = function(position) agent.sleep "2s" return position.own - 1 end }]] }
+    local buyer = world:peer("buyer", { protocols = { market.definition } })
+    buyer:send("seller", "market/1.0/bid", bid(4))
+    world:advance "1s"
+    world:restart()
+    local counter = buyer:expect "market/1.0/counter"
+    expect(counter.body.price):equals(9)
+    world:advance "4s"
+    buyer:reply(counter, "bid", bid(5)) -- what it waits for comes after it has given up
+    expect_decline(buyer, "late")
+    expect(world:state("seller")["haggle.market"]):has { open = 0, talks = {}, buyers = {} }
+    expect(world:dead()):is_empty()
+  end)
+
   it("goes on after a restart in the middle of a negotiation and of a delivery", function()
     local world, buyer = shop { failures = 1 }
     buyer:send("seller", "market/1.0/bid", bid(4))
@@ -381,5 +464,15 @@ describe("market", function()
       "unknown option 'colour'"
     expect(load_with('service = "a", asking = 1, floor = 2,' .. deliver)):raises
       "'floor' is above"
+    expect(load_with('service = "a", asking = 1, strategy = "nice",' .. deliver)):raises
+      "'strategy' is the name of one of market.strategies"
+    expect(load_with('service = "a", asking = 1, strategy = { delay = 2 },' .. deliver)):raises
+      "'delay' is a number from 0 to 1"
+    expect(load_with('service = "a", asking = 1, strategy = { speed = 2 },' .. deliver)):raises
+      "unknown option 'speed'"
+    expect(load_with('service = "a", asking = 1, strategy = { fallback = "x" },' .. deliver)):raises
+      "'fallback' is a rule"
+    expect(load_with([[service = "a", asking = 1, strategy = "split",
+      concede = function() end,]] .. deliver)):raises "either 'concede' or 'strategy'"
   end)
 end)

@@ -4,6 +4,7 @@
 ---@class haggle.market
 ---@field protocol string "market/1.0"
 ---@field definition haggle.Protocol
+---@field strategies table<string, fun(position: haggle.market.Position): integer> rules: `split`, `boulware`, `linear`, `conceder`, `tit_for_tat`, `firm`
 local market = {}
 
 ---@class haggle.market.Deal
@@ -17,11 +18,22 @@ local market = {}
 
 ---@class haggle.market.Position
 ---@field role "seller"|"buyer"
----@field own integer its last price
----@field theirs integer the other's
 ---@field limit integer floor or ceiling
+---@field own integer its last price
+---@field own_before integer the one before (its first, if there was none)
+---@field own_first integer its first; of a seller, what it asks
+---@field theirs integer the other's last price
+---@field theirs_before integer
+---@field theirs_first integer
 ---@field left integer offers that remain
----@field rounds integer
+---@field steps integer offers after its first price, in all
+---@field rounds integer bids so far
+
+---@class haggle.market.ModelStrategy
+---@field model? string as the host names it ("market")
+---@field fallback? string|fun(position: haggle.market.Position): integer a rule of `market.strategies`, where the model gives no answer ("linear")
+---@field within? haggle.Duration how long the model may take ("50ms")
+---@field delay? number what an offer costs, as a part of the ceiling or of what was asked (0)
 
 ---@class haggle.market.Sale
 ---@field service string
@@ -34,7 +46,8 @@ local market = {}
 ---@field on_breach? fun(deal: haggle.market.Deal, why: string)
 ---@field attributes? table<string, haggle.Value> further fields of the offer
 ---@field patience? integer how many offers
----@field concede? fun(position: haggle.market.Position): integer the next price
+---@field strategy? string|haggle.market.ModelStrategy a rule of `market.strategies`, or "model" ("split")
+---@field concede? fun(position: haggle.market.Position): integer?, string? instead of it: the next price, or nil, why: it leaves
 ---@field within? haggle.Duration the least time it takes on
 ---@field wait? haggle.Duration for an answer
 ---@field attempts? integer of a delivery
@@ -54,7 +67,8 @@ local market = {}
 ---@field parallel? integer negotiations at a time (1)
 ---@field sellers? integer of the offers found, how many are considered (20)
 ---@field patience? integer bids before the last word (5)
----@field concede? fun(position: haggle.market.Position): integer the next price
+---@field strategy? string|haggle.market.ModelStrategy a rule of `market.strategies`, or "model" ("split")
+---@field concede? fun(position: haggle.market.Position): integer?, string? instead of it: the next price, or nil, why: it leaves
 ---@field within? haggle.Duration when a delivery is due ("60s")
 ---@field wait? haggle.Duration for an answer ("30s")
 ---@field pause? haggle.Duration how long a seller is left alone after no deal was made ("30s")
