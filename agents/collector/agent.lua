@@ -24,6 +24,7 @@ for _, service in ipairs(SERVICES) do
     where = config.where, -- which sellers, as in agent.find
     opening = config.opening or 3,
     every = config.every or "2s",
+    strategy = config.strategy, -- of haggle.market: "model" needs infer=market
     ceiling = function() return math.min(CEILING, state.left) end,
     reserve = function(deal)
       if state.left < deal.price then return nil, "the budget is spent" end

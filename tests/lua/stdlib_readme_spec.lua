@@ -226,6 +226,16 @@ function does.stats_page(world)
   expect(world:ask("stats_page", "meter/1.0/took", { ms = 50 }).body.slow):is_between(94, 96)
 end
 
+function does.policy_page(world)
+  run(world, "policy_page", { "infer=thermostat" })
+  local function ask()
+    return world:ask("policy_page", "climate/1.0/ask", { celsius = 18, outside = 3 }).body
+  end
+  expect(ask()):equals { action = "heat", by = "fallback" }
+  world:model("thermostat", function() return { scores = { 1, 2, 3 } } end)
+  expect(ask()):equals { action = "wait", by = "model" }
+end
+
 function does.limiter_page(world)
   run(world, "limiter_page")
   for _ = 1, 3 do expect(world:ask("limiter_page", "quotes/1.0/ask", {}).body.price):equals(5) end
@@ -319,6 +329,14 @@ local function trade(world)
   expect(world:state("buyer").last):equals { price = 3, load = "0.83 1.81 1.54 3/93 16914\n" }
 end
 does.seller, does.buyer = trade, trade
+
+function does.stubborn(world)
+  world:file("/proc/loadavg", "0.50 1.00 2.00 1/2 3\n")
+  run(world, "seller", { "read=/proc/loadavg" })
+  run(world, "stubborn")
+  world:advance "10s"
+  expect(world:state("stubborn").paid):is_between(3, 4)
+end
 
 describe("stdlib", function()
   it("marks every block", function() expect(unmarked):equals {} end)
