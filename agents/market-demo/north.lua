@@ -12,7 +12,9 @@ end
 local function buyer(ceiling, opening, every, region)
   return {
     script = "../collector/agent.lua",
+    allow = { "infer=market" },
     config = {
+      strategy = "model",
       ceiling = ceiling, opening = opening, every = every, budget = 100000,
       where = region and { region = region },
     },
@@ -25,6 +27,7 @@ local function named(name, agent)
 end
 
 return {
+  models = { market = "std/market.safetensors" },
   agents = {
     named("harbour", readings(9, 5)),
     named("ann", buyer(7, 3, "2s")),
