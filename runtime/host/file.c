@@ -10,80 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { READ_SIZE = 16 * 1024 };
-
-static int fail_errno(struct hgl_err *err, const char *path)
-{
-  switch (errno) {
-  case ENOENT:
-  case ENOTDIR:
-    return hgl_fail(err, HGL_NOT_FOUND, "%s does not exist", path);
-  case EACCES:
-  case EPERM:
-    return hgl_fail(err, HGL_DENIED, "%s: permission denied", path);
-  case EEXIST:
-    return hgl_fail(err, HGL_EXISTS, "%s exists already", path);
-  case ENOSPC:
-  case EDQUOT:
-    return hgl_fail(err, HGL_DISK_FULL, "%s: no space left on the disk", path);
-  default:
-    return hgl_fail(err, HGL_IO, "%s: %s", path, strerror(errno));
-  }
-}
-
 /* Reading ------------------------------------------------------------------------------------- */
-
-static int read_all(int fd, const char *path, size_t size_max, struct hgl_buf *out,
-                    struct hgl_err *err)
-{
-  uint8_t piece[READ_SIZE];
-  for (size_t total = 0;;) {
-    ssize_t got = read(fd, piece, sizeof piece);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno(err, path);
-    if (got == 0) return hgl_buf_check(out, err);
-    total += (size_t)got;
-    if (total > size_max)
-      return hgl_fail(err, HGL_TOO_LARGE, "%s has more than %zu bytes", path, size_max);
-    hgl_buf_append(out, piece, (size_t)got);
-  }
-}
-
-static int check_secret(const struct stat *file, const char *path, struct hgl_err *err)
-{
-  if ((file->st_mode & 077) == 0) return 0;
-  return hgl_fail(err, HGL_DENIED,
-                  "%s holds a secret key, but others may access it (mode %04o); run: chmod 600 %s",
-                  path, (unsigned)file->st_mode & 07777, path);
-}
-
-/* Not blocking: the path may name a pipe that nobody writes to. */
-enum { READ_FLAGS = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
-
-/* Takes the descriptor. */
-static int read_file(int fd, const char *path, bool secret, size_t size_max, struct hgl_buf *out,
-                     struct hgl_err *err)
-{
-  if (fd < 0) return fail_errno(err, path);
-  struct stat file;
-  int status = 0;
-  if (fstat(fd, &file))
-    status = fail_errno(err, path);
-  else if (S_ISDIR(file.st_mode))
-    status = hgl_fail(err, HGL_INVALID, "%s is a folder; name a file in it", path);
-  else if (!S_ISREG(file.st_mode))
-    status = hgl_fail(err, HGL_INVALID, "%s is no ordinary file", path);
-  else if (secret)
-    status = check_secret(&file, path, err);
-  if (status == 0) status = read_all(fd, path, size_max, out, err);
-  close(fd);
-  return status;
-}
-
-int hgl_file_read(const char *path, size_t size_max, struct hgl_buf *out, struct hgl_err *err)
-{
-  return read_file(open(path, READ_FLAGS), path, false, size_max, out, err);
-}
 
 static int open_how(int folder, const char *path, uint64_t flags, uint64_t resolve)
 {
@@ -114,7 +41,7 @@ static int open_path_below(const char *path, size_t size, size_t folder_size, ui
 
 static int open_below(const char *path, size_t folder_size)
 {
-  return open_path_below(path, strlen(path), folder_size, READ_FLAGS);
+  return open_path_below(path, strlen(path), folder_size, HGL_FILE_READ_FLAGS);
 }
 
 static int fail_link(struct hgl_err *err, const char *path)
@@ -125,24 +52,10 @@ static int fail_link(struct hgl_err *err, const char *path)
 int hgl_file_read_confined(const char *path, size_t folder_size, size_t size_max,
                            struct hgl_buf *out, struct hgl_err *err)
 {
-  int fd = folder_size ? open_below(path, folder_size) : open_how(AT_FDCWD, path, READ_FLAGS, 0);
+  int fd = folder_size ? open_below(path, folder_size)
+                       : open_how(AT_FDCWD, path, HGL_FILE_READ_FLAGS, 0);
   if (fd < 0 && (errno == ELOOP || errno == EXDEV)) return fail_link(err, path);
-  return read_file(fd, path, false, size_max, out, err);
-}
-
-/* systemd's credentials lie where it alone decides who may read them, and show the mode of their
- * access lists. */
-static bool is_credential(const char *path)
-{
-  const char *folder = getenv("CREDENTIALS_DIRECTORY");
-  size_t size = folder && *folder == '/' ? strlen(folder) : 0;
-  return size && strncmp(path, folder, size) == 0 && path[size] == '/' && !strstr(path, "/../");
-}
-
-int hgl_file_read_secret(const char *path, size_t size_max, struct hgl_buf *out,
-                         struct hgl_err *err)
-{
-  return read_file(open(path, READ_FLAGS), path, !is_credential(path), size_max, out, err);
+  return hgl_file_read_open(fd, path, size_max, out, err);
 }
 
 /* Writing ------------------------------------------------------------------------------------- */
@@ -152,10 +65,10 @@ static int write_all(int fd, struct hgl_bytes bytes, const char *path, struct hg
   while (bytes.size) {
     ssize_t put = write(fd, bytes.data, bytes.size);
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return fail_errno(err, path);
+    if (put < 0) return hgl_file_failed(path, err);
     bytes = hgl_bytes(bytes.data + put, bytes.size - (size_t)put);
   }
-  return fsync(fd) ? fail_errno(err, path) : 0;
+  return fsync(fd) ? hgl_file_failed(path, err) : 0;
 }
 
 int hgl_file_sync_folder(const char *path, struct hgl_err *err)
@@ -171,8 +84,8 @@ int hgl_file_sync_folder(const char *path, struct hgl_err *err)
                       : "/") >= (int)sizeof folder)
     return hgl_fail(err, HGL_INVALID, "the path %s is too long", path);
   int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return fail_errno(err, folder);
-  int status = fsync(fd) ? fail_errno(err, folder) : 0;
+  if (fd < 0) return hgl_file_failed(folder, err);
+  int status = fsync(fd) ? hgl_file_failed(folder, err) : 0;
   close(fd);
   return status;
 }
@@ -186,12 +99,12 @@ static int write_file(const char *path, struct hgl_bytes bytes, int mode, bool r
   int fd = open(made, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
   if (fd < 0 && errno == ENOENT)
     return hgl_fail(err, HGL_NOT_FOUND, "%s cannot be written: its folder does not exist", path);
-  if (fd < 0) return fail_errno(err, path);
+  if (fd < 0) return hgl_file_failed(path, err);
   int status = write_all(fd, bytes, made, err);
   close(fd);
   /* A link, unlike a rename, fails when the name is taken. */
   if (status == 0 && (replace ? rename(made, path) : link(made, path)))
-    status = fail_errno(err, path);
+    status = hgl_file_failed(path, err);
   if (status || !replace) unlink(made);
   return status ? status : hgl_file_sync_folder(path, err);
 }
@@ -226,7 +139,7 @@ static int open_folder(const char *path, size_t folder_size, const char **name, 
     fd = open_how(AT_FDCWD, size ? folder : ".", FLAGS, 0);
   }
   if (fd < 0 && (errno == ELOOP || errno == EXDEV)) return fail_link(err, path);
-  return fd < 0 ? fail_errno(err, path) : fd;
+  return fd < 0 ? hgl_file_failed(path, err) : fd;
 }
 
 static int replace_in(int folder, const char *name, struct hgl_bytes bytes, const char *made,
@@ -238,13 +151,13 @@ static int replace_in(int folder, const char *name, struct hgl_bytes bytes, cons
                   S_ISREG(before.st_mode);
   unlinkat(folder, made, 0);
   int fd = openat(folder, made, FLAGS, replaces ? before.st_mode & 0666 : 0644);
-  if (fd < 0) return fail_errno(err, path);
-  int status = replaces && fchmod(fd, before.st_mode & 0777) ? fail_errno(err, path) : 0;
+  if (fd < 0) return hgl_file_failed(path, err);
+  int status = replaces && fchmod(fd, before.st_mode & 0777) ? hgl_file_failed(path, err) : 0;
   if (status == 0) status = write_all(fd, bytes, path, err);
   close(fd);
-  if (status == 0 && renameat(folder, made, folder, name)) status = fail_errno(err, path);
+  if (status == 0 && renameat(folder, made, folder, name)) status = hgl_file_failed(path, err);
   if (status) unlinkat(folder, made, 0);
-  return status || fsync(folder) == 0 ? status : fail_errno(err, path);
+  return status || fsync(folder) == 0 ? status : hgl_file_failed(path, err);
 }
 
 int hgl_file_write_confined(const char *path, size_t folder_size, struct hgl_bytes bytes,
@@ -266,7 +179,7 @@ int hgl_file_remove_confined(const char *path, size_t folder_size, struct hgl_er
   const char *name;
   int folder = open_folder(path, folder_size, &name, err);
   if (folder < 0) return folder;
-  int status = unlinkat(folder, name, 0) || fsync(folder) ? fail_errno(err, path) : 0;
+  int status = unlinkat(folder, name, 0) || fsync(folder) ? hgl_file_failed(path, err) : 0;
   close(folder);
   return status;
 }

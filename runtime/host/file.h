@@ -1,22 +1,15 @@
-/* Whole files, read and written. Any thread. */
+/* Whole files, read on behalf of agents and written. Any thread. */
 #ifndef HGL_HOST_FILE_H
 #define HGL_HOST_FILE_H
 
-#include "base/buf.h"
+#include "base/file.h"
 
-/* Appends the file; pseudo files of /proc included. HGL_NOT_FOUND, HGL_DENIED, HGL_TOO_LARGE,
- * HGL_IO; HGL_INVALID for what is no ordinary file. */
-int hgl_file_read(const char *path, size_t size_max, struct hgl_buf *out,
-                  struct hgl_err *err) HGL_NODISCARD;
-/* The same on behalf of an agent: HGL_DENIED for a path through a link of /proc to a place outside
- * of it (/proc/self/root, /proc/self/cwd, /proc/self/fd/N), and through any link that leads out of
- * the folder that the first `folder_size` bytes of the path name (0: such links are followed). */
+/* hgl_file_read on behalf of an agent: HGL_DENIED for a path through a link of /proc to a place
+ * outside of it (/proc/self/root, /proc/self/cwd, /proc/self/fd/N), and through any link that leads
+ * out of the folder that the first `folder_size` bytes of the path name (0: such links are
+ * followed). */
 int hgl_file_read_confined(const char *path, size_t folder_size, size_t size_max,
                            struct hgl_buf *out, struct hgl_err *err) HGL_NODISCARD;
-/* The same, for secrets: HGL_DENIED, with advice, when group or others may read or write it and it
- * is no credential that systemd keeps. */
-int hgl_file_read_secret(const char *path, size_t size_max, struct hgl_buf *out,
-                         struct hgl_err *err) HGL_NODISCARD;
 /* Makes or replaces a file on behalf of an agent, whole and durable, with the mode that it has;
  * links are followed no more than by hgl_file_read_confined. `mark` tells the file that is made on
  * the way from others; one that was left by a crash is written again. Errors as above, and

@@ -1,12 +1,6 @@
 #include "host/secrets.h"
 
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "base/mem.h"
-#include "host/file.h"
-#include "protocol/crypto.h"
 
 struct secret {
   struct secret *next;
@@ -54,60 +48,6 @@ bool hgl_secrets_has(const struct hgl_secrets *secrets, struct hgl_bytes name)
   return find(secrets, name) != NULL;
 }
 
-void hgl_secret_wipe(struct hgl_buf *buf)
-{
-  if (buf->capacity) hgl_wipe(buf->data, buf->capacity);
-  hgl_buf_deinit(buf);
-}
-
-/* ---- reading ---- */
-
-static int read_variable(const char *name, struct hgl_buf *out, struct hgl_err *err)
-{
-  const char *value = getenv(name);
-  if (!value) return hgl_fail(err, HGL_NOT_FOUND, "the environment has no %s", name);
-  hgl_buf_append_text(out, value);
-  return 0;
-}
-
-static int read_credential(const char *name, struct hgl_buf *out, struct hgl_err *err)
-{
-  char path[PATH_MAX];
-  const char *folder = getenv("CREDENTIALS_DIRECTORY");
-  if (!folder)
-    return hgl_fail(err, HGL_NOT_FOUND,
-                    "there are no credentials ($CREDENTIALS_DIRECTORY is not set): load %s with "
-                    "LoadCredential= in the unit",
-                    name);
-  if (snprintf(path, sizeof path, "%s/%s", folder, name) >= PATH_MAX)
-    return hgl_fail(err, HGL_INVALID, "the path of a credential is too long");
-  return hgl_file_read_secret(path, HGL_SECRET_VALUE_SIZE_MAX, out, err);
-}
-
-/* Room for all of it at once. */
-static int read_source(const char *source, struct hgl_buf *out, struct hgl_err *err)
-{
-  int status;
-  if (!hgl_buf_reserve(out, HGL_SECRET_VALUE_SIZE_MAX))
-    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  if (strncmp(source, "file:", 5) == 0)
-    status = hgl_file_read_secret(source + 5, HGL_SECRET_VALUE_SIZE_MAX, out, err);
-  else if (strncmp(source, "env:", 4) == 0)
-    status = read_variable(source + 4, out, err);
-  else
-    status = read_credential(source + 11, out, err);
-  if (status) return status;
-  if (out->size && out->data[out->size - 1] == '\n') out->size--;
-  if (out->size && out->data[out->size - 1] == '\r') out->size--;
-  if ((status = hgl_buf_check(out, err))) return status;
-  if (out->size == 0) return hgl_fail(err, HGL_INVALID, "it is empty");
-  if (out->size >= HGL_SECRET_VALUE_SIZE_LEAST) return 0;
-  return hgl_fail(err, HGL_INVALID,
-                  "it has fewer than %d bytes, so that it could not be told from other text that a "
-                  "server sends back",
-                  HGL_SECRET_VALUE_SIZE_LEAST);
-}
-
 int hgl_secrets_get(const struct hgl_secrets *secrets, struct hgl_bytes name, struct hgl_buf *out,
                     struct hgl_err *err)
 {
@@ -116,7 +56,7 @@ int hgl_secrets_get(const struct hgl_secrets *secrets, struct hgl_bytes name, st
     return hgl_fail(err, HGL_NOT_FOUND,
                     "this host has no secret '%.*s': start it with --secret %.*s=file:PATH",
                     HGL_STR(name), HGL_STR(name));
-  int status = read_source(secret->source, out, err);
+  int status = hgl_secret_read(secret->source, out, err);
   return status ? hgl_fail_in(err, "secret %s", secret->name) : 0;
 }
 
@@ -133,21 +73,6 @@ static bool is_name(struct hgl_bytes name)
   return name.data[0] != '.';
 }
 
-static int check_source(const char *source, struct hgl_err *err)
-{
-  static const char *const kinds[] = {"file:", "env:", "credential:"};
-  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-    size_t size = strlen(kinds[i]);
-    if (strncmp(source, kinds[i], size) != 0) continue;
-    if (!source[size]) break;
-    if (i == 2 && (strchr(source, '/') || source[size] == '.'))
-      return hgl_fail(err, HGL_INVALID, "a credential is named without its path");
-    return 0;
-  }
-  return hgl_fail(err, HGL_INVALID,
-                  "a secret is NAME=file:PATH, NAME=env:VARIABLE or NAME=credential:NAME");
-}
-
 int hgl_secrets_add(struct hgl_secrets *secrets, const char *text, struct hgl_err *err)
 {
   const char *equals = strchr(text, '=');
@@ -158,8 +83,8 @@ int hgl_secrets_add(struct hgl_secrets *secrets, const char *text, struct hgl_er
                     "a secret is named by up to %d letters, digits, _, - and ., as in "
                     "NAME=file:PATH",
                     HGL_SECRET_NAME_SIZE_MAX);
-  int status = check_source(equals + 1, err);
-  if (status) return status;
+  int status = hgl_secret_check_source(equals + 1, err);
+  if (status) return hgl_fail_in(err, "secret %.*s", HGL_STR(name));
   if (hgl_secrets_has(secrets, name))
     return hgl_fail(err, HGL_EXISTS, "there is a secret '%.*s' already", HGL_STR(name));
   struct secret *secret = hgl_zalloc(sizeof *secret);
@@ -168,7 +93,7 @@ int hgl_secrets_add(struct hgl_secrets *secrets, const char *text, struct hgl_er
   secret->source = hgl_strndup(equals + 1, strlen(equals + 1));
   if (!secret->name || !secret->source) status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   hgl_buf_init(&value, HGL_SECRET_VALUE_SIZE_MAX);
-  if (!status) status = read_source(secret->source, &value, err);
+  if (!status) status = hgl_secret_read(secret->source, &value, err);
   hgl_secret_wipe(&value);
   if (status) {
     destroy_one(secret);

@@ -4,15 +4,11 @@
 #ifndef HGL_HOST_SECRETS_H
 #define HGL_HOST_SECRETS_H
 
-#include "base/buf.h"
+#include "base/secret.h"
 
 struct hgl_secrets;
 
-enum {
-  HGL_SECRET_NAME_SIZE_MAX = 64,
-  HGL_SECRET_VALUE_SIZE_LEAST = 4, /* shorter ones would be found everywhere in answers */
-  HGL_SECRET_VALUE_SIZE_MAX = 8 << 10,
-};
+enum { HGL_SECRET_NAME_SIZE_MAX = 64 };
 
 int hgl_secrets_create(struct hgl_secrets **out, struct hgl_err *err) HGL_NODISCARD;
 void hgl_secrets_destroy(struct hgl_secrets *secrets); /* NULL is allowed */
@@ -28,8 +24,4 @@ bool hgl_secrets_has(const struct hgl_secrets *secrets, struct hgl_bytes name);
  * HGL_INVALID: it is empty or too short; HGL_TOO_LARGE. */
 int hgl_secrets_get(const struct hgl_secrets *secrets, struct hgl_bytes name, struct hgl_buf *out,
                     struct hgl_err *err) HGL_NODISCARD;
-/* Ends a buffer that holds one. It must have been made large enough at once: growing leaves copies
- * behind. */
-void hgl_secret_wipe(struct hgl_buf *buf);
-
 #endif

@@ -135,8 +135,8 @@ static void what_is_no_secret_says_how_one_is_written(void **state)
   assert_refused(f, "weather", HGL_INVALID, "NAME=file:PATH");
   assert_refused(f, "=file:x", HGL_INVALID, "NAME=file:PATH");
   assert_refused(f, "a b=file:x", HGL_INVALID, "letters, digits");
-  assert_refused(f, "a=x", HGL_INVALID, "NAME=credential:NAME");
-  assert_refused(f, "a=file:", HGL_INVALID, "NAME=credential:NAME");
+  assert_refused(f, "a=x", HGL_INVALID, "credential:NAME");
+  assert_refused(f, "a=file:", HGL_INVALID, "credential:NAME");
 }
 
 static void a_secret_that_is_too_long_is_refused(void **state)
