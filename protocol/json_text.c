@@ -19,9 +19,10 @@ enum {
  * jansson 2.14 does not stand it everywhere in its lexer that a request for memory is refused: it
  * runs into assertions, or writes where it must not. So none of its requests is refused while it
  * reads: what the system does not give comes from a reserve that was taken before, the rest of the
- * text is withheld, and what has been read is thrown away. jansson's allocator is one for the
- * process, so one thread at a time reads JSON in this way. Threads of engines, which use jansson as
- * they like, meanwhile get from the reader's allocator what they always get. */
+ * text is withheld, and what has been read is thrown away.
+ *
+ * jansson's allocator is one for the process, so ours stays once it is there, and does what the one
+ * before it did for threads that do not read here. */
 
 struct reading {
   struct hgl_bytes rest; /* of the text */
@@ -30,7 +31,6 @@ struct reading {
   bool refused;
 };
 
-static pthread_mutex_t one_reads = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local struct reading *reading; /* NULL: this thread reads nothing */
 static _Atomic(json_malloc_t) usual_allocate;
 static _Atomic(json_free_t) usual_release;
@@ -69,18 +69,27 @@ static size_t next_part(void *buffer, size_t size, void *user)
   return size;
 }
 
+static void install(void)
+{
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  json_malloc_t allocates;
+  json_free_t releases;
+  pthread_mutex_lock(&lock);
+  json_get_alloc_funcs(&allocates, &releases);
+  if (allocates != allocate) {
+    usual_allocate = allocates;
+    usual_release = releases;
+    json_set_alloc_funcs(allocate, release);
+  }
+  pthread_mutex_unlock(&lock);
+}
+
 /* NULL and HGL_NO_MEMORY, or NULL, 0 and what is wrong with the text. */
 static int read_json(struct hgl_bytes text, json_t **out, json_error_t *error)
 {
   struct reading now = {.rest = text, .size = RESERVE_LEAST + RESERVE_PER_BYTE * text.size};
   if (!(now.reserve = hgl_alloc(now.size))) return -HGL_NO_MEMORY;
-  json_malloc_t allocate_before;
-  json_free_t release_before;
-  pthread_mutex_lock(&one_reads);
-  json_get_alloc_funcs(&allocate_before, &release_before);
-  usual_allocate = allocate_before;
-  usual_release = release_before;
-  json_set_alloc_funcs(allocate, release);
+  install();
   reading = &now;
   *out = json_load_callback(next_part, NULL,
                             JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, error);
@@ -88,10 +97,8 @@ static int read_json(struct hgl_bytes text, json_t **out, json_error_t *error)
     json_decref(*out);
     *out = NULL;
   }
-  json_set_alloc_funcs(allocate_before, release_before);
-  pthread_mutex_unlock(&one_reads);
-  hgl_free(now.reserve);
   reading = NULL;
+  hgl_free(now.reserve);
   return now.refused ? -HGL_NO_MEMORY : 0;
 }
 

@@ -31,7 +31,7 @@ int hgl_value_from_json(const json_t *json, struct hgl_buf *out, struct hgl_err 
  * (HGL_DUPLICATE_KEY), depth above HGL_VALUE_DEPTH_MAX + 8 (HGL_TOO_DEEP), trailing text
  * (HGL_TRAILING), sizes above size_max (HGL_TOO_LARGE), numbers that neither int64 nor a double
  * holds and keys with \u0000, which jansson cannot read (HGL_BAD_VALUE). It accepts \u0000 in
- * other text and any JSON value at the top. Any thread, one at a time. */
+ * other text and any JSON value at the top. Any thread. */
 int hgl_json_parse(struct hgl_bytes text, size_t size_max, json_t **out,
                    struct hgl_err *err) HGL_NODISCARD;
 /* Compact, keys in insertion order, doubles shortest round-trip with a fraction or exponent. */
