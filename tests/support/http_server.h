@@ -24,6 +24,7 @@ enum http_manner {
   HTTP_HANG,    /* the text, then nothing */
   HTTP_ECHO,    /* an answer whose body is the request as it came */
   HTTP_RESET,   /* the text, then the connection is reset */
+  HTTP_THEN,    /* the text to the server's first request, `more` to all that follow */
   HTTP_ONCE,    /* as HTTP_ECHO, but the second request of a connection ends it instead */
 };
 
@@ -121,11 +122,14 @@ static inline bool http_answer(struct http_connection *c, const struct http_page
   struct http_server *server = c->server;
   if (page->manner == HTTP_ECHO) return http_echo(c, request, size);
   if (page->manner == HTTP_ONCE) return count == 1 && http_echo(c, request, size);
+  if (page->manner == HTTP_THEN && atomic_load(&server->requests) > 1)
+    return http_send(c, page->more, strlen(page->more));
   const char *text = page->text ? page->text : "";
   if (!http_send(c, text, page->text_size ? page->text_size : strlen(text))) return false;
   size_t more = page->more ? page->more_size ? page->more_size : strlen(page->more) : 0;
   switch (page->manner) {
   case HTTP_KEEP:
+  case HTTP_THEN:
     return true;
   case HTTP_ENDLESS:
   case HTTP_SLOW:
