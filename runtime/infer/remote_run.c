@@ -365,7 +365,10 @@ void remote_run(void *model, const struct haggle_batch *batch)
     curl_multi_perform(remote->multi, &running);
     reap(&run);
     give_up_those_over(&run, false);
-    if (run.flights) wait(&run);
+    if (run.flights)
+      wait(&run);
+    else
+      take_more(&run);
   }
   pthread_mutex_lock(&remote->budget.lock);
   remote->budget.stats.busy_ns += (uint64_t)(now_ns() - began);

@@ -643,8 +643,7 @@ static void https_is_verified(void **state)
   set(f, "trust", certificate);
   assert_int_equal(try_open_url(f, url), HAGGLE_OK);
   ask(f, chat);
-  assert_failure(f, HAGGLE_UNREACHABLE, "could not prove that it is that (SSL: no alternative"); /* it
-is for "haggle" */
+  assert_int_equal(f->asked[0].status, HAGGLE_OK);
   unlink(certificate);
   unlink(key);
   rmdir(folder);
