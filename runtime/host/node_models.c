@@ -2,12 +2,9 @@
  * open ends the start. */
 #include <stdio.h>
 
+#include "host/engines.h"
 #include "host/node_internal.h"
 #include "host/paths.h"
-#include "infer/dense.h"
-
-/* Engines that are part of the program. */
-static const struct hgl_infer_builtin builtins[] = {{"dense", hgl_dense_engine}, {NULL, NULL}};
 
 static const char *file_of(const struct hgl_node *node, const struct hgl_node_model *model,
                            char path[PATH_MAX], struct hgl_err *err)
@@ -41,7 +38,7 @@ int hgl_node_open_models(struct hgl_node *node, const struct hgl_node_config *co
   if (!status) status = hgl_engines_folder(node->engines, err);
   const struct hgl_infer_config infer = {.random = &node->random,
                                          .log = config->log,
-                                         .builtins = builtins,
+                                         .builtins = hgl_engines,
                                          .engines_folder = node->engines,
                                          .wake = hgl_loop_wake,
                                          .wake_user = node->loop};

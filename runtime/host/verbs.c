@@ -39,6 +39,7 @@ const struct hgl_verb *const hgl_verbs[] = {
     &hgl_verb_help,
     &hgl_verb_completion,
     &hgl_verb_man,
+    &hgl_verb_infer_process,
     NULL,
 };
 

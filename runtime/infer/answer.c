@@ -34,7 +34,7 @@ void infer_complain(struct hgl_infer_model *model, const char *what)
   if (says)
     infer_say(model->infer, HGL_LOG_WARN,
               "model %s: the engine %s gave %s (%llu times so far that something was wrong)",
-              model->name, model->engine->calls->name, what, (unsigned long long)times);
+              model->name, model->engine->name, what, (unsigned long long)times);
 }
 
 /* `why` need not be UTF-8. */

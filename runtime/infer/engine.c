@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "infer/fail.h"
 #include "infer/infer_core.h"
+#include "infer/process.h"
 
 static const struct {
   const char *ending, *engine;
@@ -25,9 +27,8 @@ static void log_line(const struct haggle_host *host, int32_t level, const char *
 
 /* Opening one ---------------------------------------------------------------------------------- */
 
-static int check_engine(const struct infer_engine *engine, struct hgl_err *err)
+static int check_engine(const struct haggle_engine *calls, struct hgl_err *err)
 {
-  const struct haggle_engine *calls = engine->calls;
   if (!calls)
     return hgl_fail(err, HGL_INVALID,
                     "it does not serve version %d of haggle_infer.h, which this host has",
@@ -47,46 +48,63 @@ static int check_engine(const struct infer_engine *engine, struct hgl_err *err)
 static void close_engine(struct infer_engine *engine)
 {
   if (engine->library) dlclose(engine->library);
+  hgl_free(engine->path);
   hgl_free(engine->origin);
   hgl_free(engine);
 }
 
-static int open_library(struct infer_engine *engine, const char *path,
-                        haggle_engine_function **function, struct hgl_err *err)
+static int open_library(const char *path, void **library, haggle_engine_function **function,
+                        struct hgl_err *err)
 {
   if (access(path, F_OK)) return hgl_fail(err, HGL_NOT_FOUND, "there is no such file");
-  engine->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (!engine->library) {
+  *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (!*library) {
     const char *why = dlerror();
     return hgl_fail(err, HGL_INVALID, "%s", why ? why : "it is no shared library");
   }
-  *(void **)function = dlsym(engine->library, HAGGLE_ENGINE_SYMBOL);
+  *(void **)function = dlsym(*library, HAGGLE_ENGINE_SYMBOL);
   if (!*function)
     return hgl_fail(err, HGL_INVALID, "it is no inference engine: it exports no %s",
                     HAGGLE_ENGINE_SYMBOL);
   return 0;
 }
 
-/* `function` or, where that is NULL, the library at `path`. */
+static int load(struct infer_engine *engine, haggle_engine_function *function, struct hgl_err *err)
+{
+  int status = function ? 0 : open_library(engine->path, &engine->library, &function, err);
+  if (status) return status;
+  engine->calls = function(HAGGLE_INFER_VERSION, &engine->host);
+  return check_engine(engine->calls, err);
+}
+
+static bool copy(char **out, const char *text)
+{
+  *out = hgl_strndup(text, strlen(text));
+  return *out != NULL;
+}
+
+/* `function` or, where that is NULL, the library at `path`; `own`: neither is touched, as another
+ * process will do that. */
 static int open_engine(struct hgl_infer *infer, const char *origin, const char *path,
-                       haggle_engine_function *function, struct infer_engine **out,
+                       haggle_engine_function *function, bool own, struct infer_engine **out,
                        struct hgl_err *err)
 {
   struct infer_engine *engine = hgl_zalloc(sizeof *engine);
   if (!engine) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   engine->infer = infer;
   engine->host = (struct haggle_host){sizeof engine->host, HAGGLE_INFER_VERSION, log_line};
-  engine->origin = hgl_strndup(origin, strlen(origin));
-  int status = engine->origin ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  if (!status && !function) status = open_library(engine, path, &function, err);
-  if (!status) {
-    engine->calls = function(HAGGLE_INFER_VERSION, &engine->host);
-    status = check_engine(engine, err);
-  }
+  engine->own = own;
+  engine->calls = &hgl_process_engine;
+  int status = copy(&engine->origin, origin) && (!path || copy(&engine->path, path))
+                   ? 0
+                   : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if (!status && !own) status = load(engine, function, err);
   if (status) {
     close_engine(engine);
     return hgl_fail_in(err, "engine %s", path ? path : origin);
   }
+  engine->name = own ? engine->origin : engine->calls->name;
+  engine->about = engine->calls->about ? engine->calls->about : engine->name;
   engine->next = infer->engines;
   infer->engines = engine;
   *out = engine;
@@ -128,9 +146,9 @@ static int engine_of_file(const char *file, const char **out, struct hgl_err *er
       file);
 }
 
-static const struct hgl_infer_builtin *find_builtin(const struct hgl_infer *infer, const char *name)
+static const struct hgl_infer_builtin *find_builtin(const struct hgl_infer_builtin *builtin,
+                                                    const char *name)
 {
-  const struct hgl_infer_builtin *builtin = infer->config.builtins;
   while (builtin && builtin->name && strcmp(builtin->name, name) != 0) builtin++;
   return builtin && builtin->name ? builtin : NULL;
 }
@@ -149,24 +167,41 @@ static int fail_unknown(const struct hgl_infer *infer, const char *name, struct 
                   name, built_in, folder ? folder : "no folder of engines", name);
 }
 
-int infer_engine_find(struct hgl_infer *infer, const char *engine, const char *file,
+int infer_engine_find(struct hgl_infer *infer, const char *engine, const char *file, bool own,
                       struct infer_engine **out, struct hgl_err *err)
 {
   char path[PATH_MAX];
   int status = engine ? 0 : engine_of_file(file, &engine, err);
   if (status) return status;
   for (struct infer_engine *open = infer->engines; open; open = open->next) {
-    if (strcmp(open->origin, engine) != 0) continue;
+    if (strcmp(open->origin, engine) != 0 || open->own != own) continue;
     *out = open;
     return 0;
   }
-  if (strchr(engine, '/')) return open_engine(infer, engine, engine, NULL, out, err);
-  const struct hgl_infer_builtin *builtin = find_builtin(infer, engine);
-  if (builtin) return open_engine(infer, engine, NULL, builtin->engine, out, err);
+  if (strchr(engine, '/')) return open_engine(infer, engine, engine, NULL, own, out, err);
+  const struct hgl_infer_builtin *builtin = find_builtin(infer->config.builtins, engine);
+  if (builtin) return open_engine(infer, engine, NULL, builtin->engine, own, out, err);
   if (!hgl_infer_name_valid(hgl_text(engine)) || !infer->config.engines_folder ||
       snprintf(path, sizeof path, "%s/haggle-engine-%s.so", infer->config.engines_folder, engine) >=
           (int)sizeof path ||
       access(path, F_OK))
     return fail_unknown(infer, engine, err);
-  return open_engine(infer, engine, path, NULL, out, err);
+  return open_engine(infer, engine, path, NULL, own, out, err);
+}
+
+const struct haggle_engine *hgl_infer_engine_load(const struct hgl_infer_builtin *builtins,
+                                                  const char *engine,
+                                                  const struct haggle_host *host,
+                                                  struct haggle_error *error)
+{
+  struct hgl_err err = {0};
+  void *library;
+  const struct hgl_infer_builtin *builtin = find_builtin(builtins, engine);
+  haggle_engine_function *function = builtin ? builtin->engine : NULL;
+  int status = function ? 0 : open_library(engine, &library, &function, &err);
+  const struct haggle_engine *found = status ? NULL : function(HAGGLE_INFER_VERSION, host);
+  if (status == 0 && check_engine(found, &err) == 0) return found;
+  hgl_fail_in(&err, "engine %s", engine);
+  hgl_infer_fail_err(error, &err);
+  return NULL;
 }

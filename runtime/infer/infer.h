@@ -47,6 +47,13 @@ struct hgl_infer_config {
   void *wake_user;
 };
 
+/* An engine alone, by the name of one of these or a path: what the process of one begins with. NULL
+ * and why not. It stays loaded. */
+const struct haggle_engine *hgl_infer_engine_load(const struct hgl_infer_builtin *builtins,
+                                                  const char *engine,
+                                                  const struct haggle_host *host,
+                                                  struct haggle_error *error);
+
 int hgl_infer_create(const struct hgl_infer_config *config, struct hgl_infer **out,
                      struct hgl_err *err) HGL_NODISCARD;
 /* Nobody is told any more of calls that are not over. An engine that does not come back within some

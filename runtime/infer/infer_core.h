@@ -22,10 +22,13 @@ struct infer_engine {
   const struct haggle_engine *calls;
   void *library; /* NULL: it is built in */
   char *origin;  /* its name or path, as it was asked for */
+  char *path;    /* of the library; NULL: it is built in */
+  bool own;      /* it runs in a process of its own: hgl_process_engine stands for it */
+  const char *name, *about;
 };
 
 /* The engine of this name or path ("/…", "./…"), or, where that is NULL, the one for such files. */
-int infer_engine_find(struct hgl_infer *infer, const char *engine, const char *file,
+int infer_engine_find(struct hgl_infer *infer, const char *engine, const char *file, bool own,
                       struct infer_engine **out, struct hgl_err *err) HGL_NODISCARD;
 void infer_engines_close(struct hgl_infer *infer);
 

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "infer/infer_core.h"
+#include "infer/process.h"
 
 enum {
   BATCH_DEFAULT = 1024, /* of engines that name no number of their own */
@@ -171,6 +172,9 @@ static int describe(struct hgl_infer_model *model, struct hgl_err *err)
 /* Opening --------------------------------------------------------------------------------------
  */
 
+/* Of this program, for the process of an engine. */
+static const char *const process_arguments[] = {"infer-process", NULL};
+
 static int open_handle(struct hgl_infer_model *model, const struct opening *opening,
                        struct hgl_err *err)
 {
@@ -181,7 +185,12 @@ static int open_handle(struct hgl_infer_model *model, const struct opening *open
                                  .option_count = opening->count};
   struct haggle_error why = {.size = sizeof why};
   char text[sizeof why.message];
-  int32_t status = model->engine->calls->open(&source, &model->handle, &why);
+  const struct infer_engine *engine = model->engine;
+  const struct hgl_process_config process = {.arguments = process_arguments,
+                                             .engine = engine->path ? engine->path : engine->origin,
+                                             .host = &engine->host};
+  int32_t status = engine->own ? hgl_process_engine_open(&process, &source, &model->handle, &why)
+                               : engine->calls->open(&source, &model->handle, &why);
   if (!status && model->handle) return 0;
   model->handle = NULL;
   why.message[sizeof why.message - 1] = 0;
@@ -200,15 +209,15 @@ static int open_model(struct hgl_infer_model *model, const struct haggle_source 
       !(model->file = hgl_strndup(source->file, strlen(source->file))))
     return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   if ((status = read_options(model, source, &opening, err)) ||
-      (status = infer_engine_find(infer, opening.engine, source->file, &model->engine, err)))
+      (status = infer_engine_find(infer, opening.engine, source->file, model->options.own_process,
+                                  &model->engine, err)))
     return status;
-  model->remote = strcmp(model->engine->calls->name, "remote") == 0;
+  model->remote = strcmp(model->engine->name, "remote") == 0;
   if ((status = open_handle(model, &opening, err)) || (status = describe(model, err)) ||
       (status = infer_workers_start(model, err)))
     return status;
   hgl_log(infer->config.log, HGL_LOG_INFO, "infer", "model %s: %s on %s", model->name,
-          model->engine->calls->about ? model->engine->calls->about : model->engine->calls->name,
-          model->device);
+          model->engine->about, model->device);
   if (*model->note)
     hgl_log(infer->config.log, HGL_LOG_WARN, "infer", "model %s: %s", model->name, model->note);
   return 0;

@@ -115,13 +115,11 @@ static json_t *counts(const struct infer_stats *stats)
 
 static json_t *description(const struct hgl_infer_model *model)
 {
-  const struct haggle_engine *calls = model->engine->calls;
   bool language = model->kind == HAGGLE_LANGUAGE;
   json_t *out = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s?}", "name", model->name, "file",
-                          model->file, "engine", calls->name, "about",
-                          calls->about ? calls->about : calls->name, "kind",
-                          language ? "language" : "tensors", "device", model->device, "note",
-                          *model->note ? model->note : NULL);
+                          model->file, "engine", model->engine->name, "about", model->engine->about,
+                          "kind", language ? "language" : "tensors", "device", model->device,
+                          "note", *model->note ? model->note : NULL);
   if (!out) return NULL;
   if (language) {
     json_object_set_new(out, "tasks", task_list(model->tasks));
