@@ -37,10 +37,10 @@ static void join(struct process *process)
 
 static int32_t check_wait(const struct process *process, struct haggle_error *error)
 {
-  int64_t left_ns = process->again_ns - process_now();
+  long long left_ns = process->again_ns - process_now();
   if (process->failures < 2 || left_ns <= 0) return HAGGLE_OK;
   return hgl_infer_fail(error, HAGGLE_UNREACHABLE, "%.400s; it begins again in %lld s",
-                        process->why.message, (long long)(left_ns / 1000000000 + 1));
+                        process->why.message, left_ns / 1000000000 + 1);
 }
 
 /* Under the lock, which is given up meanwhile. HAGGLE_OK: it runs. */

@@ -15,8 +15,6 @@
 
 enum { MOVED_TO = 10, ARGUMENTS_MAX = 14, DIES_WITHIN_MS = 5000 };
 
-extern char **environ;
-
 /* What libraries of engines need to find: themselves, their devices and their caches. Secrets of
  * the host may be in the rest. */
 static bool is_passed_on(const char *variable)
@@ -40,6 +38,7 @@ static bool is_passed_on(const char *variable)
       "ASAN_OPTIONS=",
       "UBSAN_OPTIONS=",
       "LSAN_OPTIONS=",
+      "ORT_", /* its telemetry is off by a variable */
   };
   for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
     if (strncmp(variable, beginnings[i], strlen(beginnings[i])) == 0) return true;
