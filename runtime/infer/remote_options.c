@@ -147,7 +147,7 @@ static int32_t take_part(CURLU *url, CURLUPart part, char *out, size_t size)
 static int32_t read_url(const char *file, struct remote_options *out, bool *secure,
                         struct haggle_error *error)
 {
-  char part[REMOTE_HOST_SIZE];
+  char part[REMOTE_HOST_SIZE] = "";
   CURLU *url = curl_url();
   if (!url) return hgl_infer_fail(error, HAGGLE_NO_MEMORY, "out of memory");
   CURLUcode code = curl_url_set(url, CURLUPART_URL, file, CURLU_DISALLOW_USER);

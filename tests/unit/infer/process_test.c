@@ -259,7 +259,8 @@ static void an_engine_that_is_not_there_says_so(void **state)
   assert_says(f->error.message, "/nowhere/engine.so");
   config.program = "/nowhere/program";
   assert_int_not_equal(hgl_process_engine_open(&config, &source, &f->model, &f->error), HAGGLE_OK);
-  assert_says(f->error.message, "cannot be begun");
+  if (!strstr(f->error.message, "status 127")) /* where vfork is a fork, as under valgrind */
+    assert_says(f->error.message, "cannot be begun");
 }
 
 static void texts_come_and_go(void **state)
