@@ -13,13 +13,13 @@ enum { LOG_LINES_A_SECOND = 20, LOG_LINE_SIZE = 512 };
 
 void process_fail(struct process *process, int32_t status, const char *format, ...)
 {
-  if (process->over) return;
+  struct haggle_error why = {.size = sizeof why, .status = status};
   va_list args;
   va_start(args, format);
-  process->over = true;
-  process->end.status = status;
-  vsnprintf(process->end.message, sizeof process->end.message, format, args);
+  vsnprintf(why.message, sizeof why.message, format, args);
   va_end(args);
+  if (!process->over) process->end = why;
+  process->over = true;
 }
 
 static void broken(struct process *process, const char *what)

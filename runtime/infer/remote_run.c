@@ -49,12 +49,12 @@ static void answer(const struct run *run, const struct haggle_request *request, 
                    const char *message, const struct hgl_buf *text)
 {
   struct haggle_result result = {.size = sizeof result, .status = status};
-  if (status != HAGGLE_OK) {
-    result.message = message;
-    result.message_size = strlen(message);
-  } else {
+  if (text) {
     result.text = (const char *)text->data;
     result.text_size = text->size;
+  } else {
+    result.message = message;
+    result.message_size = strlen(message);
   }
   run->batch->finish(run->batch->host, request, &result);
 }

@@ -52,9 +52,10 @@ static void write_wild(void)
   char line[512];
   FILE *maps = fopen("/proc/self/maps", "r");
   while (maps && fgets(line, sizeof line, maps)) {
-    unsigned long start, end;
-    if (strstr(line, "haggle-engine") && sscanf(line, "%lx-%lx", &start, &end) == 2)
-      memset((void *)start, 0xa5, end - start);
+    void *start, *end;
+    if (strstr(line, "haggle-engine") &&
+        sscanf(line, "%p-%p", &start, &end) == 2) // NOLINT(cert-err34-c): what the kernel wrote
+      memset(start, 0xa5, (size_t)((char *)end - (char *)start));
   }
   if (maps) fclose(maps);
 }

@@ -252,7 +252,7 @@ static void ask(struct fixture *f, const char *text)
 
 static void assert_says(const char *text, const char *wanted)
 {
-  if (!strstr(text, wanted)) fail_msg("expected \"%s\" in \"%s\"", wanted, text);
+  if (!text || !strstr(text, wanted)) fail_msg("expected \"%s\" in \"%s\"", wanted, text);
 }
 
 static void assert_answer(const struct fixture *f, const char *wanted)
