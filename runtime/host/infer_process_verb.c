@@ -1,15 +1,7 @@
 /* The process of one inference engine (infer/process.h), which hosts begin. */
 #include "host/engines.h"
 #include "host/verb.h"
-#include "infer/dense.h"
 #include "infer/process.h"
-#include "infer/remote.h"
-
-const struct hgl_infer_builtin hgl_engines[] = {
-    {"dense", hgl_dense_engine},
-    {"remote", hgl_remote_engine},
-    {NULL, NULL},
-};
 
 static const struct haggle_engine *find(const char *engine, const struct haggle_host *host,
                                         struct haggle_error *error)
