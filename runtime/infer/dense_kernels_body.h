@@ -5,7 +5,6 @@
  *
  * Each lane goes through the same operations in the same order, whatever VECTOR is and however many
  * rows and panels are computed at once: that is why rows do not depend on their batch. */
-/* clang-format keeps no guard here: each source includes it once. */
 #include "infer/dense_kernels.h"
 
 #define INLINE __attribute__((always_inline)) static inline

@@ -84,7 +84,8 @@ static void run_block(const struct dense_launch *launch)
 
 /* The driver ---------------------------------------------------------------------------------- */
 
-static struct played_cuda state = {.devices = 1, .capability = 75, .threads = 1, .shared = 64 << 10};
+static struct played_cuda state = {
+    .devices = 1, .capability = 75, .threads = 1, .shared = 64 << 10};
 static int calls_before_failure;
 static const char *counted;
 

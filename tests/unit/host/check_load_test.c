@@ -114,9 +114,9 @@ static void load_ends_a_script_that_does_not(void **state)
 
 static void load_notes_modules_whose_errors_have_their_number(void **state)
 {
-  json_t *notes = load("require 'haggle.market' require 'readings'");
+  json_t *notes = load("require 'haggle.retry' require 'readings'");
   assert_int_equal(count_of(notes, "modules"), 2);
-  assert_string_equal(text_at(notes, "modules", 0, 1), HGL_SOURCE_DIR "/stdlib/haggle/market.lua");
+  assert_string_equal(text_at(notes, "modules", 0, 1), HGL_SOURCE_DIR "/stdlib/haggle/retry.lua");
   assert_string_equal(text_at(notes, "modules", 1, 1), HGL_SOURCE_DIR "/agents/kiosk/readings.lua");
   const json_t *row = json_array_get(json_object_get(notes, "modules"), 0);
   assert_true(json_is_true(json_array_get(row, 2)));

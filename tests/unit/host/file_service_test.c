@@ -30,7 +30,7 @@ static void set_up(struct fixture *f)
   snprintf(f->other, sizeof f->other, "%s/other", f->folder);
   snprintf(f->grant, sizeof f->grant, "write=%s/*", f->folder);
   assert_ok(hgl_loop_create(&hgl_clock_system, &f->loop, &err));
-  const struct hgl_services_config config = {f->loop, NULL, NULL};
+  const struct hgl_services_config config = {f->loop, NULL, NULL, NULL};
   assert_ok(hgl_services_create(&config, &f->services, &err));
   hgl_services_set_host(f->services, world_node(&f->world)->host);
   for (const struct hgl_service *at = hgl_services_list(f->services); at->name; at++) {
