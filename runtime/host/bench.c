@@ -32,6 +32,7 @@ static const struct benchmark {
     {"density", "live and registered agents per GiB of memory", hgl_bench_density},
     {"wake", "waking an agent that sleeps", hgl_bench_wake},
     {"replay", "suspending a handler, and running it again, in one Lua state", hgl_bench_replay},
+    {"infer", "decisions of a model, by one agent and by a thousand", hgl_bench_infer},
 };
 enum { BENCHMARK_COUNT = sizeof benchmarks / sizeof *benchmarks };
 
@@ -213,6 +214,9 @@ static int bench_main(const struct hgl_verb *verb, int argc, char **argv)
       {"entries", "N", HGL_OPTION_COUNT, &bench.entries,
        "of the journal, for restart (default 1000000)"},
       {"agents", "N", HGL_OPTION_COUNT, &bench.agents, "registered, for density (default 100000)"},
+      {"gguf", "FILE", HGL_OPTION_TEXT, &bench.gguf, "a language model, for infer (default none)"},
+      {"device", "NAME", HGL_OPTION_TEXT, &bench.device,
+       "where infer opens its models (default: as a host would)"},
       {"json", NULL, HGL_OPTION_FLAG, &json, "one JSON object a line"},
       {"verbose", NULL, HGL_OPTION_FLAG, &bench.verbose, "show the log of the measuring host"},
   };
@@ -266,6 +270,9 @@ const struct hgl_verb hgl_verb_bench = {
         "  density  how many live agents fit into a GiB, and how many that sleep\n"
         "  wake     how long it takes to wake an agent\n"
         "  replay   suspending a handler with its journal, and running it again, in one Lua state\n"
+        "  infer    decisions of a model by 1, 10, 100 and 1000 agents, in batches and one at a "
+        "time, and\n"
+        "           what an agent beside them notices; with --gguf, tokens a second as well\n"
         "\n"
         "  haggle bench remote --seconds 10\n"
         "  haggle bench --json",

@@ -15,6 +15,8 @@ struct hgl_bench {
   int64_t seconds;    /* how long to measure */
   int64_t entries;    /* in the journal of the host that is restarted */
   int64_t agents;     /* registered on the host whose memory is measured */
+  const char *gguf;   /* a language model, for infer; or NULL */
+  const char *device; /* that its models are opened on; or NULL */
   bool verbose;       /* hosts of this process log to standard error */
 };
 
@@ -30,6 +32,8 @@ int hgl_bench_density(const struct hgl_bench *bench, json_t **out,
 int hgl_bench_wake(const struct hgl_bench *bench, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 int hgl_bench_replay(const struct hgl_bench *bench, json_t **out,
                      struct hgl_err *err) HGL_NODISCARD;
+
+int hgl_bench_infer(const struct hgl_bench *bench, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 
 int hgl_bench_restart(const struct hgl_bench *bench, json_t **out,
                       struct hgl_err *err) HGL_NODISCARD;

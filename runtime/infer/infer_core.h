@@ -133,6 +133,7 @@ struct hgl_infer_model {
   size_t queued, running;
   bool stopping;
   struct infer_stats stats;
+  struct hgl_histogram told; /* nanoseconds from a call to its result; the loop's */
   int64_t complained_ns; /* of garbage */
 
   struct infer_worker *workers;

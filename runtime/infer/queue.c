@@ -318,6 +318,7 @@ void infer_call_tell(struct hgl_infer_call *call)
     struct hgl_buf out;
     hgl_buf_init(&out, HGL_BODY_SIZE_MAX);
     int status = value_of(call, &out, &value, &err);
+    hgl_histogram_note(&call->model->told, infer_now_ns() - call->queued_ns);
     call->done(call->user, call->ticket, value, status ? &err : NULL);
     hgl_buf_deinit(&out);
   }

@@ -157,6 +157,7 @@ json_t *infer_model_json(struct hgl_infer_model *model)
                                 (json_int_t)stats->taken, "sizes", sizes(stats)));
   json_object_set_new(out, "wait", durations(&stats->wait));
   json_object_set_new(out, "run", durations(&stats->run));
+  json_object_set_new(out, "told", durations(&model->told));
   if (model->kind == HAGGLE_LANGUAGE)
     json_object_set_new(out, "first_token", durations(&stats->first_token));
   json_object_update_new(out, engine_stats(model));
