@@ -1,0 +1,60 @@
+/* schema_core.h: what the parts of the converter of schemas share. */
+#ifndef HAGGLE_LLAMA_SCHEMA_CORE_H
+#define HAGGLE_LLAMA_SCHEMA_CORE_H
+
+#include "schema_grammar.h"
+
+#include <stdint.h>
+
+enum { SCHEMA_REFS_MAX = 256 };
+
+/* A part of the schema that a $ref points to. */
+struct schema_target {
+  const json_t *schema;
+  unsigned rule;
+  unsigned level; /* where its conversion goes on */
+  bool open;      /* it goes on */
+};
+
+struct schema_converter {
+  struct grammar *grammar;
+  const json_t *root;
+  struct text place; /* of what is looked at: "schema.properties.price" */
+  struct haggle_error *error;
+  unsigned depth; /* of schemas in schemas */
+  unsigned level; /* of objects and arrays: what lies deeper begins with a bracket */
+  struct schema_target targets[SCHEMA_REFS_MAX];
+  unsigned target_count;
+};
+
+/* Fails with the place before the words. */
+int32_t schema_fail(struct schema_converter *converter, int32_t status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* What a $ref of this text points to, or NULL with an error. */
+const json_t *schema_resolve(struct schema_converter *converter, const char *pointer);
+
+/* A schema without alternatives of its own. */
+enum schema_type {
+  SCHEMA_NULL = 1,
+  SCHEMA_BOOLEAN = 2,
+  SCHEMA_INTEGER = 4,
+  SCHEMA_NUMBER = 8,
+  SCHEMA_STRING = 16,
+  SCHEMA_ARRAY = 32,
+  SCHEMA_OBJECT = 64,
+};
+
+/* The types that `schema` names, or those that its keywords speak of; 0: any. Negative: an error.
+ */
+int schema_types(struct schema_converter *converter, const json_t *schema);
+bool schema_value_is(const json_t *value, int types);
+
+/* Adds the alternatives for an integer or number within the bounds of `schema` to `out`. */
+int32_t schema_number(struct schema_converter *converter, const json_t *schema, bool whole,
+                      struct text *out);
+
+/* Fails unless no value can satisfy two of these schemas. */
+int32_t schema_disjoint(struct schema_converter *converter, const json_t *schemas);
+
+#endif

@@ -1,0 +1,116 @@
+/* schema_overlap.c: whether two schemas can be satisfied by one value, as far as that is easily
+ * seen: by their types, by the values that they list, or by a property that both require. */
+#include "schema_core.h"
+
+#include <string.h>
+
+enum {
+  ALTERNATIVES_MAX = 64,
+  COMPARED_MAX = 10000, /* pairs of values */
+};
+
+/* The schema that stands for this one, and whether there is one. */
+static const json_t *followed(struct schema_converter *converter, const json_t *schema)
+{
+  for (unsigned hops = 0; hops < SCHEMA_DEPTH_MAX; hops++) {
+    const char *pointer = json_string_value(json_object_get(schema, "$ref"));
+    if (!pointer) return schema;
+    schema = schema_resolve(converter, pointer);
+    if (!schema) return NULL;
+  }
+  return NULL;
+}
+
+/* The values that a schema lists: `*count` of them, the first `single` or those of `list`. */
+static const json_t *listed(const json_t *schema, size_t index, size_t *count)
+{
+  const json_t *single = json_object_get(schema, "const");
+  const json_t *list = json_object_get(schema, "enum");
+  *count = single ? 1 : json_array_size(list);
+  return single ? single : json_array_get(list, index);
+}
+
+static bool lists_differ(const json_t *left, const json_t *right)
+{
+  size_t left_count, right_count;
+  listed(left, 0, &left_count);
+  listed(right, 0, &right_count);
+  if (left_count == 0 || right_count == 0) return false;
+  if (left_count > COMPARED_MAX / right_count) return false; /* not easily seen */
+  for (size_t i = 0; i < left_count; i++)
+    for (size_t j = 0; j < right_count; j++)
+      if (json_equal(listed(left, i, &left_count), listed(right, j, &right_count))) return false;
+  return true;
+}
+
+static int types_of(struct schema_converter *converter, const json_t *schema)
+{
+  size_t count;
+  listed(schema, 0, &count);
+  int types = 0;
+  for (size_t i = 0; i < count; i++)
+    for (int type = SCHEMA_NULL; type <= SCHEMA_OBJECT; type <<= 1)
+      if (schema_value_is(listed(schema, i, &count), type)) types |= type;
+  if (count == 0) types = schema_types(converter, schema);
+  if (types & SCHEMA_INTEGER) types |= SCHEMA_NUMBER;
+  return types;
+}
+
+static bool is_required(const json_t *schema, const char *name)
+{
+  size_t index;
+  json_t *value;
+  json_array_foreach(json_object_get(schema, "required"), index,
+                     value) if (json_is_string(value) &&
+                                strcmp(json_string_value(value), name) == 0) return true;
+  return false;
+}
+
+/* A property that both have to have, with different values. */
+static bool property_differs(struct schema_converter *converter, const json_t *left,
+                             const json_t *right)
+{
+  const char *name;
+  json_t *value;
+  json_object_foreach((json_t *)json_object_get(left, "properties"), name, value)
+  {
+    const json_t *other = json_object_get(json_object_get(right, "properties"), name);
+    if (!other || !is_required(left, name) || !is_required(right, name)) continue;
+    const json_t *mine = followed(converter, value);
+    other = followed(converter, other);
+    if (mine && other && lists_differ(mine, other)) return true;
+  }
+  return false;
+}
+
+static bool are_disjoint(struct schema_converter *converter, const json_t *left,
+                         const json_t *right)
+{
+  left = followed(converter, left);
+  right = followed(converter, right);
+  if (!left || !right || !json_is_object(left) || !json_is_object(right)) return false;
+  int left_types = types_of(converter, left), right_types = types_of(converter, right);
+  if (left_types > 0 && right_types > 0) {
+    int common = left_types & right_types;
+    if (!common) return true;
+    if (common == SCHEMA_OBJECT && property_differs(converter, left, right)) return true;
+  }
+  return lists_differ(left, right);
+}
+
+int32_t schema_disjoint(struct schema_converter *converter, const json_t *schemas)
+{
+  size_t count = json_array_size(schemas);
+  if (count > ALTERNATIVES_MAX)
+    return schema_fail(converter, HAGGLE_UNSUPPORTED, "oneOf of more than %d schemas",
+                       ALTERNATIVES_MAX);
+  for (size_t i = 0; i < count; i++)
+    for (size_t j = i + 1; j < count; j++)
+      if (!are_disjoint(converter, json_array_get(schemas, i), json_array_get(schemas, j)))
+        return schema_fail(converter, HAGGLE_UNSUPPORTED,
+                           "oneOf is only supported when its schemas visibly exclude each other "
+                           "(%zu and %zu may not: by type, or by a required property with a const "
+                           "of its own); use anyOf",
+                           i, j);
+  return HAGGLE_OK;
+}
