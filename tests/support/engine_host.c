@@ -106,6 +106,7 @@ static void on_token(void *host, const struct haggle_request *request, const cha
   pieces[before + size] = '\0';
   call->pieces = pieces;
   call->piece_count++;
+  if (call->late_after && call->piece_count >= call->late_after) call->request.deadline_ns = 1;
 }
 
 static int on_is_over(void *host, const struct haggle_request *request)

@@ -12,6 +12,7 @@ struct engine_call {
   char *text; /* from malloc */
   int64_t deadline_ns;
   int cancel_after; /* pieces of the answer; 0: never */
+  int late_after;   /* the same, of its deadline */
   bool over_at_once;
   int status;   /* -1: none */
   char *answer; /* or the message */

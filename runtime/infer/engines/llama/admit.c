@@ -1,5 +1,5 @@
 #include "model.h"
-#include "schema_grammar.h"
+#include "common/schema_grammar.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,21 +41,21 @@ static int32_t put_tool_rules(struct grammar *grammar, const json_t *tools, stru
     if (parameters) {
       unsigned rule;
       snprintf(where, sizeof where, "tools[%zu].parameters", index);
-      int32_t status = grammar_add_schema(grammar, parameters, where, &rule, error);
+      int32_t status = hgl_grammar_add_schema(grammar, parameters, where, &rule, error);
       if (status) return status;
       snprintf(rule_name, sizeof rule_name, "r%u", rule);
     }
     char *name = json_dumps(json_object_get(tool, "name"), JSON_COMPACT | JSON_ENCODE_ANY);
     struct text begin;
-    text_init(&begin, 4096);
-    text_put(&begin, "{\"call\":");
-    text_put(&begin, name ? name : "");
-    text_put(&begin, ",\"arguments\":");
-    text_put(calls, index > 0 ? " | " : "");
-    grammar_literal(calls, begin.data ? begin.data : "", begin.size);
-    text_format(calls, " %s \"}\"", rule_name);
+    hgl_text_init(&begin, 4096);
+    hgl_text_put(&begin, "{\"call\":");
+    hgl_text_put(&begin, name ? name : "");
+    hgl_text_put(&begin, ",\"arguments\":");
+    hgl_text_put(calls, index > 0 ? " | " : "");
+    hgl_grammar_literal(calls, begin.data ? begin.data : "", begin.size);
+    hgl_text_format(calls, " %s \"}\"", rule_name);
     if (!name || begin.failed) calls->failed = true;
-    text_deinit(&begin);
+    hgl_text_deinit(&begin);
     free(name);
   }
   return HAGGLE_OK;
@@ -65,21 +65,21 @@ static int32_t put_root(struct grammar *grammar, const struct ask *ask, struct h
 {
   unsigned rule = 0;
   int32_t status = HAGGLE_OK;
-  if (ask->schema) status = grammar_add_schema(grammar, ask->schema, "schema", &rule, error);
+  if (ask->schema) status = hgl_grammar_add_schema(grammar, ask->schema, "schema", &rule, error);
   if (status) return status;
   struct text calls;
-  text_init(&calls, SCHEMA_GRAMMAR_MAX);
+  hgl_text_init(&calls, SCHEMA_GRAMMAR_MAX);
   if (ask->tools) status = put_tool_rules(grammar, ask->tools, &calls, error);
   struct text *rules = &grammar->rules;
-  text_put(rules, "root ::= ");
-  if (calls.data) text_add(rules, calls.data, calls.size);
+  hgl_text_put(rules, "root ::= ");
+  if (calls.data) hgl_text_add(rules, calls.data, calls.size);
   if (calls.failed) rules->failed = true;
   if (ask->schema)
-    text_format(rules, "%sr%u\n", ask->tools ? " | " : "", rule);
+    hgl_text_format(rules, "%sr%u\n", ask->tools ? " | " : "", rule);
   else
-    text_put(rules, " | ([^{] .*)?\n");
-  text_deinit(&calls);
-  return status ? status : grammar_end(grammar, error);
+    hgl_text_put(rules, " | ([^{] .*)?\n");
+  hgl_text_deinit(&calls);
+  return status ? status : hgl_grammar_end(grammar, error);
 }
 
 static int32_t constrain(const struct model *model, const struct ask *ask,
@@ -87,10 +87,10 @@ static int32_t constrain(const struct model *model, const struct ask *ask,
 {
   if (!ask->schema && !ask->tools) return HAGGLE_OK;
   struct grammar grammar;
-  grammar_init(&grammar);
+  hgl_grammar_init(&grammar);
   int32_t status = put_root(&grammar, ask, error);
   if (!status) status = constraint_init(constraint, &model->vocabulary, grammar.rules.data, error);
-  grammar_deinit(&grammar);
+  hgl_grammar_deinit(&grammar);
   return status;
 }
 
@@ -188,7 +188,7 @@ static void begin(struct model *model, const struct haggle_request *request, str
   sequence->output = -1;
   sequence->touched = ++model->clock;
   sequence->random = fresh_seed(model, ask);
-  text_init(&sequence->text, ANSWER_MAX);
+  hgl_text_init(&sequence->text, ANSWER_MAX);
   sequence->utf8 = (struct utf8){0};
   sequence->begun_size = 0;
   sequence->told = 0;

@@ -12,8 +12,8 @@ static void add_byte(struct sequence *sequence, unsigned char byte)
 {
   struct utf8 before = sequence->utf8;
   /* No reader of JSON likes a NUL. */
-  if (byte == 0 || !utf8_feed(&sequence->utf8, byte)) {
-    text_put(&sequence->text, replacement);
+  if (byte == 0 || !hgl_utf8_bytes_feed(&sequence->utf8, byte)) {
+    hgl_text_put(&sequence->text, replacement);
     sequence->begun_size = 0;
     sequence->utf8 = (struct utf8){0};
     /* It may begin a character itself when it broke another. */
@@ -22,7 +22,7 @@ static void add_byte(struct sequence *sequence, unsigned char byte)
   }
   sequence->begun[sequence->begun_size++] = (char)byte;
   if (sequence->utf8.left > 0) return;
-  text_add(&sequence->text, sequence->begun, sequence->begun_size);
+  hgl_text_add(&sequence->text, sequence->begun, sequence->begun_size);
   sequence->begun_size = 0;
 }
 
@@ -86,7 +86,7 @@ bool answer_add(struct model *model, const struct haggle_batch *batch, struct se
   if (!calls_a_tool(sequence)) {
     size_t stop = find_stop(sequence, before);
     if (stop < sequence->text.size) {
-      text_cut(&sequence->text, stop);
+      hgl_text_cut(&sequence->text, stop);
       answer_finish(model, batch, sequence, "stop");
       return true;
     }
@@ -106,7 +106,7 @@ static void sequence_end(struct model *model, struct sequence *sequence)
 {
   constraint_deinit(&sequence->constraint);
   ask_deinit(&sequence->ask);
-  text_deinit(&sequence->text);
+  hgl_text_deinit(&sequence->text);
   sequence->request = NULL;
   sequence->state = SEQUENCE_IDLE;
   sequence->touched = ++model->clock;

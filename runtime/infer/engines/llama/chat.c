@@ -29,7 +29,7 @@ static void put_json(struct text *out, const json_t *value)
 {
   char *written = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
   if (written)
-    text_put(out, written);
+    hgl_text_put(out, written);
   else
     out->failed = true;
   free(written);
@@ -38,11 +38,11 @@ static void put_json(struct text *out, const json_t *value)
 /* As the grammar of tools has it (admit.c). */
 static void put_call(struct text *out, const json_t *call)
 {
-  text_put(out, "{\"call\":");
+  hgl_text_put(out, "{\"call\":");
   put_json(out, json_object_get(call, "name"));
-  text_put(out, ",\"arguments\":");
+  hgl_text_put(out, ",\"arguments\":");
   put_json(out, json_object_get(call, "arguments"));
-  text_put(out, "}");
+  hgl_text_put(out, "}");
 }
 
 static void put_content(struct text *out, const json_t *message)
@@ -50,16 +50,16 @@ static void put_content(struct text *out, const json_t *message)
   const char *name = json_string_value(json_object_get(message, "name"));
   const json_t *calls = json_object_get(message, "tool_calls");
   if (name) {
-    text_put(out, "[");
-    text_put(out, name);
-    text_put(out, " answered]\n");
+    hgl_text_put(out, "[");
+    hgl_text_put(out, name);
+    hgl_text_put(out, " answered]\n");
   }
-  text_put(out, json_string_value(json_object_get(message, "content")));
+  hgl_text_put(out, json_string_value(json_object_get(message, "content")));
   size_t index;
   json_t *call;
   json_array_foreach(calls, index, call)
   {
-    if (out->size > 0) text_put(out, "\n");
+    if (out->size > 0) hgl_text_put(out, "\n");
     put_call(out, call);
   }
 }
@@ -68,20 +68,20 @@ static void put_tools(struct text *out, const json_t *tools)
 {
   size_t index;
   json_t *tool;
-  text_put(out, "You may call one of these tools. To call one, answer with nothing but\n"
-                "{\"call\":NAME,\"arguments\":{…}}\nand you are told what it answered.\n");
+  hgl_text_put(out, "You may call one of these tools. To call one, answer with nothing but\n"
+                    "{\"call\":NAME,\"arguments\":{…}}\nand you are told what it answered.\n");
   json_array_foreach(tools, index, tool)
   {
     const char *about = json_string_value(json_object_get(tool, "description"));
     const json_t *parameters = json_object_get(tool, "parameters");
-    text_put(out, "\n- ");
-    text_put(out, json_string_value(json_object_get(tool, "name")));
+    hgl_text_put(out, "\n- ");
+    hgl_text_put(out, json_string_value(json_object_get(tool, "name")));
     if (about) {
-      text_put(out, ": ");
-      text_put(out, about);
+      hgl_text_put(out, ": ");
+      hgl_text_put(out, about);
     }
     if (parameters) {
-      text_put(out, "\n  arguments: ");
+      hgl_text_put(out, "\n  arguments: ");
       put_json(out, parameters);
     }
   }
@@ -90,13 +90,13 @@ static void put_tools(struct text *out, const json_t *tools)
 static bool lines_add(struct lines *lines, const char *role, struct text *content)
 {
   bool good = !content->failed;
-  if (!content->data) text_put(content, "");
+  if (!content->data) hgl_text_put(content, "");
   if (good && content->data) {
     lines->contents[lines->count] = content->data;
     lines->items[lines->count] = (struct llama_chat_message){role, content->data};
     lines->count++;
   } else {
-    text_deinit(content);
+    hgl_text_deinit(content);
   }
   return good;
 }
@@ -111,7 +111,7 @@ static int32_t lines_make(struct lines *lines, const struct ask *ask, struct hag
   const json_t *first = json_array_get(ask->messages, 0);
   bool has_system = strcmp(json_string_value(json_object_get(first, "role")), "system") == 0;
   struct text content;
-  text_init(&content, TEMPLATE_MAX);
+  hgl_text_init(&content, TEMPLATE_MAX);
   if (good && ask->tools && !has_system) {
     put_tools(&content, ask->tools);
     good = lines_add(lines, "system", &content);
@@ -120,10 +120,10 @@ static int32_t lines_make(struct lines *lines, const struct ask *ask, struct hag
   json_array_foreach(ask->messages, index, message)
   {
     if (!good) break;
-    text_init(&content, TEMPLATE_MAX);
+    hgl_text_init(&content, TEMPLATE_MAX);
     put_content(&content, message);
     if (index == 0 && ask->tools && has_system) {
-      text_put(&content, "\n\n");
+      hgl_text_put(&content, "\n\n");
       put_tools(&content, ask->tools);
     }
     const char *role = json_string_value(json_object_get(message, "role"));
@@ -140,17 +140,17 @@ static void put_plain(struct text *out, const struct lines *lines)
 {
   for (size_t i = 0; i < lines->count; i++) {
     const char *role = lines->items[i].role;
-    text_put(out, *role == 's' ? "System: " : *role == 'u' ? "User: " : "Assistant: ");
-    text_put(out, lines->items[i].content);
-    text_put(out, "\n\n");
+    hgl_text_put(out, *role == 's' ? "System: " : *role == 'u' ? "User: " : "Assistant: ");
+    hgl_text_put(out, lines->items[i].content);
+    hgl_text_put(out, "\n\n");
   }
-  text_put(out, "Assistant:");
+  hgl_text_put(out, "Assistant:");
 }
 
 static int32_t render(const struct model *model, const struct lines *lines, struct text *out,
                       struct haggle_error *error)
 {
-  text_init(out, TEMPLATE_MAX);
+  hgl_text_init(out, TEMPLATE_MAX);
   if (model->format == CHAT_PLAIN) {
     put_plain(out, lines);
   } else {
@@ -165,7 +165,7 @@ static int32_t render(const struct model *model, const struct lines *lines, stru
       int32_t wanted = model->library->llama_chat_apply_template(model->template, lines->items,
                                                                  lines->count, true, buffer, size);
       if (wanted >= 0 && wanted <= size) {
-        text_add(out, buffer, (size_t)wanted);
+        hgl_text_add(out, buffer, (size_t)wanted);
         break;
       }
       out->failed = wanted < 0 || wanted > TEMPLATE_MAX || tries == 1;
@@ -175,7 +175,7 @@ static int32_t render(const struct model *model, const struct lines *lines, stru
     free(buffer);
   }
   if (!out->failed && out->data) return HAGGLE_OK;
-  text_deinit(out);
+  hgl_text_deinit(out);
   return hgl_engine_fail(error, HAGGLE_FAILED,
                          "the model's chat template does not take the messages");
 }
@@ -209,8 +209,8 @@ static int32_t tokens_apart(const struct model *model, struct lines *lines, stru
   bool good = marks.items && marks.contents;
   for (size_t i = 0; good && i < lines->count; i++) {
     struct text mark;
-    text_init(&mark, 64);
-    text_format(&mark, "\x02%08zu\x02", i);
+    hgl_text_init(&mark, 64);
+    hgl_text_format(&mark, "\x02%08zu\x02", i);
     good = lines_add(&marks, lines->items[i].role, &mark);
   }
   struct text prompt;
@@ -234,7 +234,7 @@ static int32_t tokens_apart(const struct model *model, struct lines *lines, stru
                                  model->length, tokens, error);
     at = mark + 10;
   }
-  text_deinit(&prompt);
+  hgl_text_deinit(&prompt);
   return status;
 }
 
@@ -263,7 +263,7 @@ int32_t chat_tokens(const struct model *model, struct ask *ask, struct tokens *t
     if (!status)
       status = vocabulary_tokenize(&model->vocabulary, prompt.data, prompt.size, true, true,
                                    model->length, tokens, error);
-    if (prompt.data) text_deinit(&prompt);
+    if (prompt.data) hgl_text_deinit(&prompt);
   }
   if (!status) drop_second_begin(model, tokens);
   if (model->format == CHAT_PLAIN && !ask->schema) {
@@ -307,12 +307,13 @@ void chat_init(struct model *model)
   model->template = "chatml";
   if (!own) return; /* nobody expects a template of a model that has none */
   struct text note;
-  text_init(&note, sizeof model->note - 1);
-  text_put(&note, model->note);
-  text_format(&note,
-              "%sits chat template is not one that llama.cpp knows, so chats are %s (the option "
-              "template= names another)",
-              note.size > 0 ? "; " : "", chatml ? "ChatML" : "plain lines");
+  hgl_text_init(&note, sizeof model->note - 1);
+  hgl_text_put(&note, model->note);
+  hgl_text_format(
+      &note,
+      "%sits chat template is not one that llama.cpp knows, so chats are %s (the option "
+      "template= names another)",
+      note.size > 0 ? "; " : "", chatml ? "ChatML" : "plain lines");
   if (!note.failed) strcpy(model->note, note.data);
-  text_deinit(&note);
+  hgl_text_deinit(&note);
 }

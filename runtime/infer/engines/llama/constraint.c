@@ -32,7 +32,7 @@ static bool is_text(const struct constraint *constraint, llama_token token)
   size_t size;
   const char *piece = vocabulary_piece(vocabulary, token, &size);
   for (size_t i = 0; i < size; i++)
-    if (piece[i] == '\0' || !utf8_feed(&utf8, (unsigned char)piece[i])) return false;
+    if (piece[i] == '\0' || !hgl_utf8_bytes_feed(&utf8, (unsigned char)piece[i])) return false;
   return true;
 }
 
@@ -96,5 +96,5 @@ void constraint_accept(struct constraint *constraint, llama_token token)
   constraint->vocabulary->library->llama_sampler_accept(constraint->grammar, token);
   size_t size;
   const char *piece = vocabulary_piece(constraint->vocabulary, token, &size);
-  for (size_t i = 0; i < size; i++) utf8_feed(&constraint->utf8, (unsigned char)piece[i]);
+  for (size_t i = 0; i < size; i++) hgl_utf8_bytes_feed(&constraint->utf8, (unsigned char)piece[i]);
 }

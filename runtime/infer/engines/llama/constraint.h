@@ -2,11 +2,11 @@
  *
  * Beside what the grammar says, only tokens with text of their own may follow, and only well-formed
  * UTF-8: llama.cpp's grammars take two bytes for a character that are none. */
-#ifndef HAGGLE_LLAMA_CONSTRAINT_H
-#define HAGGLE_LLAMA_CONSTRAINT_H
+#ifndef HGL_LLAMA_CONSTRAINT_H
+#define HGL_LLAMA_CONSTRAINT_H
 
 #include "sample.h"
-#include "text.h"
+#include "common/text.h"
 #include "vocabulary.h"
 
 struct constraint {

@@ -50,8 +50,8 @@ static int32_t put_vector(struct model *model, llama_seq_id id, struct text *out
                            "the model computes no numbers (is its file damaged?)");
   double scale = 1 / sqrt(sum);
   for (int32_t i = 0; i < size; i++)
-    text_format(out, "%s%.8g", i > 0 ? "," : "[", (double)vector[i] * scale);
-  text_put(out, "]");
+    hgl_text_format(out, "%s%.8g", i > 0 ? "," : "[", (double)vector[i] * scale);
+  hgl_text_put(out, "]");
   return HAGGLE_OK;
 }
 
@@ -66,7 +66,7 @@ static int32_t compute(struct model *model, uint32_t count, bool first, struct t
     return hgl_engine_fail(error, HAGGLE_FAILED, "llama.cpp could not compute it (%d): %.300s",
                            status, library_complaint());
   for (uint32_t i = 0; i < count && !status; i++) {
-    if (i > 0 || !first) text_put(out, ",");
+    if (i > 0 || !first) hgl_text_put(out, ",");
     status = put_vector(model, (llama_seq_id)i, out, error);
   }
   return status;
@@ -143,11 +143,11 @@ void embed(struct model *model, const struct haggle_batch *batch,
   struct haggle_error error = {.size = sizeof error};
   struct text out;
   uint64_t total = 0;
-  text_init(&out, 256 << 20);
-  text_put(&out, "{\"embeddings\":[");
+  hgl_text_init(&out, 256 << 20);
+  hgl_text_put(&out, "{\"embeddings\":[");
   int32_t status = embed_all(model, batch, request, ask->input, &out, &total, &error);
-  text_format(&out, "],\"usage\":{\"prompt\":%llu,\"reused\":0,\"completion\":0}}",
-              (unsigned long long)total);
+  hgl_text_format(&out, "],\"usage\":{\"prompt\":%llu,\"reused\":0,\"completion\":0}}",
+                  (unsigned long long)total);
   if (status == HAGGLE_CANCELLED) {
     hgl_engine_refuse_over(batch, request);
   } else if (status || out.failed) {
@@ -159,5 +159,5 @@ void embed(struct model *model, const struct haggle_batch *batch,
     model->tokens_in += total;
     batch->finish(batch->host, request, &result);
   }
-  text_deinit(&out);
+  hgl_text_deinit(&out);
 }

@@ -28,15 +28,18 @@ static void tell(int32_t level, const char *text, size_t size)
   if (host && host->log) host->log(host, level, text, size);
 }
 
-/* Lines may come in pieces, and end with a newline; dots of progress are no lines. */
+/* Dots of progress are no lines. The first complaint says what is wrong, those that follow only
+ * that something was. */
 static void on_log(enum ggml_log_level level, const char *text, void *data)
 {
   size_t size = strlen(text);
   while (size > 0 && isspace((unsigned char)text[size - 1])) size--;
   if (size < 2) return;
-  if (level == GGML_LOG_LEVEL_ERROR && size > 0) {
-    int length = size < sizeof complaint ? (int)size : (int)sizeof complaint - 1;
-    snprintf(complaint, sizeof complaint, "%.*s", length, text);
+  if (level == GGML_LOG_LEVEL_ERROR && !complaint[0]) {
+    /* "llama_model_load: error loading model: …" */
+    const char *words = strstr(text, ": ");
+    words = words && words < text + size ? words + 2 : text;
+    snprintf(complaint, sizeof complaint, "%.*s", (int)(text + size - words), words);
   }
   tell(HAGGLE_LOG_DEBUG, text, size);
 }
@@ -156,6 +159,19 @@ static int32_t bind(void *handle, struct library *library, struct haggle_error *
   return HAGGLE_OK;
 }
 
+/* Its own folder, and those that runtime/engines fetched for GPUs: …/llama-vulkan/lib beside
+ * …/llama/lib. A folder without backends loads none, and nobody says so. */
+static void load_backends(void)
+{
+  static const char *const beside[] = {"cuda", "vulkan"};
+  opened.ggml_backend_load_all_from_path(opened.folder);
+  for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%s/../../llama-%s/lib", opened.folder, beside[i]);
+    if (is_folder(folder)) opened.ggml_backend_load_all_from_path(folder);
+  }
+}
+
 static bool has_processor(const struct library *library)
 {
   for (size_t i = 0; i < library->ggml_backend_dev_count(); i++)
@@ -183,8 +199,7 @@ static int32_t open_first(const struct haggle_host *host, const char *wish,
   opened.ggml_set_abort_callback(on_abort);
   if (!hgl_engine_folder(*(void **)&opened.llama_decode, opened.folder, sizeof opened.folder))
     return hgl_engine_fail(error, HAGGLE_FAILED, "llama.cpp's own folder is not known");
-  /* On a folder without backends it loads none, and does not say so. */
-  opened.ggml_backend_load_all_from_path(opened.folder);
+  load_backends();
   opened.llama_backend_init();
   if (!has_processor(&opened))
     return hgl_engine_fail(
@@ -263,12 +278,29 @@ static ggml_backend_dev_t device_like(const struct library *library, const char 
   return NULL;
 }
 
-static bool lies_there(const struct library *library, const char *backend)
+/* The path of a backend's library, or false when it is not here. */
+static bool lies_there(const struct library *library, const char *backend, char *path, size_t size)
 {
-  char path[PATH_MAX];
   struct stat about;
-  snprintf(path, sizeof path, "%s/libggml-%s.so", library->folder, backend);
+  snprintf(path, size, "%s/libggml-%s.so", library->folder, backend);
+  if (stat(path, &about) == 0) return true;
+  snprintf(path, size, "%s/../../llama-%s/lib/libggml-%s.so", library->folder, backend, backend);
   return stat(path, &about) == 0;
+}
+
+/* Why a backend that lies there has no device: ggml itself does not say. */
+static void explain(const char *path, const char *backend, const char *wish, char *note,
+                    size_t size)
+{
+  void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  const char *why = handle ? NULL : dlerror();
+  if (handle) dlclose(handle);
+  if (why)
+    snprintf(note, size, "llama.cpp's %s backend cannot be loaded, so the CPU computes: %s",
+             backend, why);
+  else
+    snprintf(note, size, "llama.cpp's %s backend finds no device %s, so the CPU computes", backend,
+             strcmp(wish, "auto") == 0 ? backend : wish);
 }
 
 ggml_backend_dev_t library_device(const struct library *library, const char *wish, char *name,
@@ -286,10 +318,9 @@ ggml_backend_dev_t library_device(const struct library *library, const char *wis
       note[0] = '\0';
       return device;
     }
-    if (lies_there(library, backend))
-      snprintf(note, note_size,
-               "llama.cpp's %s backend finds no %s (a driver, or a device?), so the CPU computes",
-               backend, any ? "device" : wish);
+    char path[2 * PATH_MAX];
+    if (lies_there(library, backend, path, sizeof path))
+      explain(path, backend, wish, note, note_size);
     else if (!any)
       snprintf(note, note_size,
                "device=%s: llama.cpp's %s backend is not here (runtime/engines llama-%s), so the "

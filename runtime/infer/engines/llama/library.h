@@ -3,8 +3,8 @@
  * There is one llama.cpp in a process: its devices, its log and whether it is open are global
  * there. So it is opened once, by the first who needs it, and stays; a second model that names
  * another library is refused. */
-#ifndef HAGGLE_LLAMA_LIBRARY_H
-#define HAGGLE_LLAMA_LIBRARY_H
+#ifndef HGL_LLAMA_LIBRARY_H
+#define HGL_LLAMA_LIBRARY_H
 
 #include "infer/haggle_infer.h"
 
@@ -101,7 +101,7 @@ ggml_backend_dev_t library_device(const struct library *library, const char *wis
 void library_device_name(const struct library *library, ggml_backend_dev_t device, char *name,
                          size_t size);
 
-/* What llama.cpp complained of last on this thread, and forgets it. */
+/* What llama.cpp complained of on this thread since this was called before. */
 const char *library_complaint(void);
 
 #endif

@@ -168,6 +168,11 @@ static void size_up(struct model *model, const struct wishes *wishes)
 static int32_t check_sizes(const struct model *model, const struct wishes *wishes,
                            struct haggle_error *error)
 {
+  int32_t trained = model->library->llama_model_n_ctx_train(model->llama);
+  if (wishes->context > trained)
+    return hgl_engine_fail(error, HAGGLE_INVALID,
+                           "context=%" PRId64 ": the model was made for at most %d tokens",
+                           wishes->context, trained);
   if (model->cache < model->length)
     return hgl_engine_fail(error, HAGGLE_INVALID,
                            "cache=%u is less than one sequence's context of %u tokens (context=)",

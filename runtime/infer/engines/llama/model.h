@@ -15,8 +15,8 @@
  * A sequence is a place in the cache. It has tokens, of which the cache holds the first `held`;
  * when its request is over they stay, so that a later one that begins alike need not compute them.
  * Nothing but run touches sequences and contexts, and run is never called twice at once. */
-#ifndef HAGGLE_LLAMA_MODEL_H
-#define HAGGLE_LLAMA_MODEL_H
+#ifndef HGL_LLAMA_MODEL_H
+#define HGL_LLAMA_MODEL_H
 
 #include "constraint.h"
 #include "request.h"

@@ -1,9 +1,9 @@
 /* request.h: what a request asks for, read from its JSON (PLUGINS.md, "Language models"). */
-#ifndef HAGGLE_LLAMA_REQUEST_H
-#define HAGGLE_LLAMA_REQUEST_H
+#ifndef HGL_LLAMA_REQUEST_H
+#define HGL_LLAMA_REQUEST_H
 
 #include "sample.h"
-#include "text.h"
+#include "common/text.h"
 
 #include <jansson.h>
 

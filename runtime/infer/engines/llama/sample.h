@@ -1,6 +1,6 @@
 /* sample.h: which token comes next, given the scores (logits) of all. */
-#ifndef HAGGLE_LLAMA_SAMPLE_H
-#define HAGGLE_LLAMA_SAMPLE_H
+#ifndef HGL_LLAMA_SAMPLE_H
+#define HGL_LLAMA_SAMPLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

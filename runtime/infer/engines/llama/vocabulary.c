@@ -1,6 +1,6 @@
 #include "vocabulary.h"
 
-#include "text.h"
+#include "common/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -79,7 +79,7 @@ static bool add_piece(struct vocabulary *vocabulary, llama_token token, struct t
     size = vocabulary->library->llama_token_to_piece(vocabulary->vocab, token, piece, room, 0,
                                                      false);
   }
-  if (size > 0) text_add(bytes, piece, (size_t)size);
+  if (size > 0) hgl_text_add(bytes, piece, (size_t)size);
   if (piece != small) free(piece);
   if (size > 0 && (size_t)size > vocabulary->longest) vocabulary->longest = (size_t)size;
   return size >= 0 && !bytes->failed;
@@ -90,8 +90,8 @@ static int32_t read_all(struct vocabulary *vocabulary, struct haggle_error *erro
   const struct library *library = vocabulary->library;
   size_t count = (size_t)vocabulary->count;
   struct text bytes;
-  text_init(&bytes, UINT32_MAX - 1);
-  text_put(&bytes, "");
+  hgl_text_init(&bytes, UINT32_MAX - 1);
+  hgl_text_put(&bytes, "");
   vocabulary->flags = calloc(count, sizeof *vocabulary->flags);
   vocabulary->offsets = calloc(count + 1, sizeof *vocabulary->offsets);
   bool good = vocabulary->flags && vocabulary->offsets;

@@ -1,6 +1,6 @@
 /* vocabulary.h: the tokens of a model as bytes, and text as tokens. */
-#ifndef HAGGLE_LLAMA_VOCABULARY_H
-#define HAGGLE_LLAMA_VOCABULARY_H
+#ifndef HGL_LLAMA_VOCABULARY_H
+#define HGL_LLAMA_VOCABULARY_H
 
 #include "library.h"
 

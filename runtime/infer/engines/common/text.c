@@ -1,19 +1,19 @@
-#include "text.h"
+#include "common/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-void text_init(struct text *text, size_t max)
+void hgl_text_init(struct text *text, size_t max)
 {
   *text = (struct text){.max = max};
 }
 
-void text_deinit(struct text *text)
+void hgl_text_deinit(struct text *text)
 {
   free(text->data);
-  text_init(text, text->max);
+  hgl_text_init(text, text->max);
 }
 
 static bool grow(struct text *text, size_t more)
@@ -36,7 +36,7 @@ static bool grow(struct text *text, size_t more)
   return true;
 }
 
-void text_add(struct text *text, const char *data, size_t size)
+void hgl_text_add(struct text *text, const char *data, size_t size)
 {
   if (!grow(text, size)) return;
   if (size > 0) memcpy(text->data + text->size, data, size);
@@ -44,12 +44,12 @@ void text_add(struct text *text, const char *data, size_t size)
   text->data[text->size] = '\0';
 }
 
-void text_put(struct text *text, const char *words)
+void hgl_text_put(struct text *text, const char *words)
 {
-  text_add(text, words, strlen(words));
+  hgl_text_add(text, words, strlen(words));
 }
 
-void text_format(struct text *text, const char *format, ...)
+void hgl_text_format(struct text *text, const char *format, ...)
 {
   char line[512];
   va_list arguments;
@@ -60,10 +60,10 @@ void text_format(struct text *text, const char *format, ...)
     text->failed = true;
     return;
   }
-  text_add(text, line, (size_t)size);
+  hgl_text_add(text, line, (size_t)size);
 }
 
-void text_cut(struct text *text, size_t size)
+void hgl_text_cut(struct text *text, size_t size)
 {
   if (size >= text->size) return;
   text->size = size;
@@ -84,7 +84,7 @@ static bool begin_character(struct utf8 *utf8, unsigned char byte)
   return true;
 }
 
-bool utf8_feed(struct utf8 *utf8, unsigned char byte)
+bool hgl_utf8_bytes_feed(struct utf8 *utf8, unsigned char byte)
 {
   if (utf8->left == 0) return begin_character(utf8, byte);
   bool good = byte >= utf8->low && byte <= utf8->high;
@@ -92,13 +92,13 @@ bool utf8_feed(struct utf8 *utf8, unsigned char byte)
   return good;
 }
 
-size_t utf8_whole(const char *data, size_t size, bool *broken)
+size_t hgl_utf8_bytes_whole(const char *data, size_t size, bool *broken)
 {
   struct utf8 utf8 = {0};
   size_t whole = 0;
   if (broken) *broken = false;
   for (size_t at = 0; at < size; at++) {
-    if (!utf8_feed(&utf8, (unsigned char)data[at])) {
+    if (!hgl_utf8_bytes_feed(&utf8, (unsigned char)data[at])) {
       if (broken) *broken = true;
       break;
     }

@@ -1,5 +1,5 @@
 /* schema_number.c: ranges of numbers, digit by digit. */
-#include "schema_core.h"
+#include "common/schema_core.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -13,13 +13,13 @@ enum { DIGITS_MAX = 15 };
 
 static void put_digits(struct text *out, size_t count)
 {
-  if (count > 0) text_format(out, " [0-9]{%zu}", count);
+  if (count > 0) hgl_text_format(out, " [0-9]{%zu}", count);
 }
 
 /* One alternative more, in a list of them. */
 static void put_bar(struct text *out, size_t begin)
 {
-  if (out->size > begin) text_put(out, " | ");
+  if (out->size > begin) hgl_text_put(out, " | ");
 }
 
 /* Numbers from `low` to `high`, both of `count` digits. */
@@ -27,7 +27,7 @@ static void put_between(struct text *out, const char *low, const char *high, siz
 {
   if (count == 0) return;
   if (*low == *high) {
-    text_format(out, " \"%c\"", *low);
+    hgl_text_format(out, " \"%c\"", *low);
     put_between(out, low + 1, high + 1, count - 1);
     return;
   }
@@ -35,31 +35,31 @@ static void put_between(struct text *out, const char *low, const char *high, siz
   memset(lowest, '0', sizeof lowest);
   memset(highest, '9', sizeof highest);
   char first = *low, last = *high;
-  text_put(out, " (");
+  hgl_text_put(out, " (");
   size_t begin = out->size;
   if (memcmp(low + 1, lowest, count - 1) != 0) {
-    text_format(out, "\"%c\"", first++);
+    hgl_text_format(out, "\"%c\"", first++);
     put_between(out, low + 1, highest, count - 1);
   }
   bool whole = memcmp(high + 1, highest, count - 1) == 0;
   if (!whole) last--;
   if (first <= last) {
     put_bar(out, begin);
-    text_format(out, "[%c-%c]", first, last);
+    hgl_text_format(out, "[%c-%c]", first, last);
     put_digits(out, count - 1);
   }
   if (!whole) {
     put_bar(out, begin);
-    text_format(out, "\"%c\"", *high);
+    hgl_text_format(out, "\"%c\"", *high);
     put_between(out, lowest, high + 1, count - 1);
   }
-  text_put(out, ")");
+  hgl_text_put(out, ")");
 }
 
 /* Whole numbers from `low` (at least 0) to `high`, as one group. */
 static void put_range(struct text *out, int64_t low, int64_t high)
 {
-  text_put(out, "(");
+  hgl_text_put(out, "(");
   size_t begin = out->size;
   int64_t least = 0, most = 9; /* of so many digits */
   for (size_t count = 1; count <= DIGITS_MAX; count++) {
@@ -74,7 +74,7 @@ static void put_range(struct text *out, int64_t low, int64_t high)
     least = most + 1;
     most = most * 10 + 9;
   }
-  text_put(out, ")");
+  hgl_text_put(out, ")");
 }
 
 /* Numbers from `low` (at least 0) to `high`, after `sign`. */
@@ -84,20 +84,20 @@ static void put_side(struct text *out, size_t begin, const char *sign, int64_t l
   if (low > high) return;
   if (whole) {
     put_bar(out, begin);
-    text_put(out, sign);
+    hgl_text_put(out, sign);
     put_range(out, low, high);
     return;
   }
   if (low < high) {
     put_bar(out, begin);
-    text_put(out, sign);
+    hgl_text_put(out, sign);
     put_range(out, low, high - 1);
-    text_put(out, " (\".\" [0-9]{1,15})?");
+    hgl_text_put(out, " (\".\" [0-9]{1,15})?");
   }
   put_bar(out, begin);
-  text_put(out, sign);
+  hgl_text_put(out, sign);
   put_range(out, high, high);
-  text_put(out, " (\".\" \"0\"{1,15})?");
+  hgl_text_put(out, " (\".\" \"0\"{1,15})?");
 }
 
 /* `*limit` becomes the tighter of itself and the keyword's; `up`: the keyword is a lower bound. */
@@ -107,16 +107,16 @@ static int32_t bound(struct schema_converter *converter, const json_t *schema, c
   const json_t *value = json_object_get(schema, keyword);
   if (!value) return HAGGLE_OK;
   if (!json_is_number(value))
-    return schema_fail(converter, HAGGLE_INVALID, "%s is not a number", keyword);
+    return hgl_schema_fail(converter, HAGGLE_INVALID, "%s is not a number", keyword);
   bool exclusive = keyword[0] == 'e';
   double number = json_number_value(value);
   if (fabs(number) > (double)number_max)
-    return schema_fail(converter, HAGGLE_UNSUPPORTED, "%s has more than 15 digits", keyword);
+    return hgl_schema_fail(converter, HAGGLE_UNSUPPORTED, "%s has more than 15 digits", keyword);
   if (!whole && (exclusive || number != floor(number)))
-    return schema_fail(converter, HAGGLE_UNSUPPORTED,
-                       exclusive ? "%s is only supported for integers; use minimum and maximum"
-                                 : "%s of numbers is only supported when it is whole",
-                       keyword);
+    return hgl_schema_fail(converter, HAGGLE_UNSUPPORTED,
+                           exclusive ? "%s is only supported for integers; use minimum and maximum"
+                                     : "%s of numbers is only supported when it is whole",
+                           keyword);
   int64_t at = (int64_t)(up ? ceil(number) : floor(number));
   if (exclusive && (double)at == number) at += up ? 1 : -1;
   if (!*there || (up ? at > *limit : at < *limit)) *limit = at;
@@ -124,8 +124,8 @@ static int32_t bound(struct schema_converter *converter, const json_t *schema, c
   return HAGGLE_OK;
 }
 
-int32_t schema_number(struct schema_converter *converter, const json_t *schema, bool whole,
-                      struct text *out)
+int32_t hgl_schema_number(struct schema_converter *converter, const json_t *schema, bool whole,
+                          struct text *out)
 {
   int64_t low = -number_max, high = number_max;
   bool below = false, above = false;
@@ -136,11 +136,11 @@ int32_t schema_number(struct schema_converter *converter, const json_t *schema, 
       (status = bound(converter, schema, "exclusiveMaximum", false, whole, &high, &above)))
     return status;
   if (!below && !above) {
-    text_put(out, whole ? "integer" : "number");
+    hgl_text_put(out, whole ? "integer" : "number");
     return HAGGLE_OK;
   }
   if (low > high)
-    return schema_fail(converter, HAGGLE_INVALID, "no number lies between its bounds");
+    return hgl_schema_fail(converter, HAGGLE_INVALID, "no number lies between its bounds");
   size_t begin = out->size;
   put_side(out, begin, "", low > 0 ? low : 0, high, whole);
   /* Minus 0 is 0, and nobody writes it. */

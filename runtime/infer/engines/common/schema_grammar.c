@@ -1,4 +1,4 @@
-#include "schema_core.h"
+#include "common/schema_core.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -19,33 +19,33 @@ static const char common_rules[] =
 
 static int32_t convert(struct schema_converter *converter, const json_t *schema, unsigned rule);
 
-void grammar_init(struct grammar *grammar)
+void hgl_grammar_init(struct grammar *grammar)
 {
   *grammar = (struct grammar){0};
-  text_init(&grammar->rules, SCHEMA_GRAMMAR_MAX);
+  hgl_text_init(&grammar->rules, SCHEMA_GRAMMAR_MAX);
 }
 
-void grammar_deinit(struct grammar *grammar)
+void hgl_grammar_deinit(struct grammar *grammar)
 {
-  text_deinit(&grammar->rules);
+  hgl_text_deinit(&grammar->rules);
 }
 
-void grammar_literal(struct text *out, const char *data, size_t size)
+void hgl_grammar_literal(struct text *out, const char *data, size_t size)
 {
-  text_put(out, "\"");
+  hgl_text_put(out, "\"");
   for (size_t i = 0; i < size; i++) {
     char c = data[i];
     if (c == '"' || c == '\\')
-      text_format(out, "\\%c", c);
+      hgl_text_format(out, "\\%c", c);
     else if ((unsigned char)c < 0x20 || c == 0x7f)
-      text_format(out, "\\x%02X", (unsigned)c);
+      hgl_text_format(out, "\\x%02X", (unsigned)c);
     else
-      text_add(out, &c, 1);
+      hgl_text_add(out, &c, 1);
   }
-  text_put(out, "\"");
+  hgl_text_put(out, "\"");
 }
 
-int32_t schema_fail(struct schema_converter *converter, int32_t status, const char *format, ...)
+int32_t hgl_schema_fail(struct schema_converter *converter, int32_t status, const char *format, ...)
 {
   char words[320];
   va_list arguments;
@@ -130,13 +130,13 @@ static int type_named(struct schema_converter *converter, const json_t *name)
   const char *text = json_string_value(name);
   for (size_t i = 0; text && i < sizeof type_names / sizeof *type_names; i++)
     if (strcmp(type_names[i].name, text) == 0) return type_names[i].type;
-  schema_fail(
+  hgl_schema_fail(
       converter, HAGGLE_INVALID,
       "type is null, boolean, integer, number, string, array or object, or a list of these");
   return -1;
 }
 
-int schema_types(struct schema_converter *converter, const json_t *schema)
+int hgl_schema_types(struct schema_converter *converter, const json_t *schema)
 {
   const json_t *type = json_object_get(schema, "type"), *value;
   int types = 0;
@@ -160,7 +160,7 @@ int schema_types(struct schema_converter *converter, const json_t *schema)
   return types;
 }
 
-bool schema_value_is(const json_t *value, int types)
+bool hgl_schema_value_is(const json_t *value, int types)
 {
   switch (json_typeof(value)) {
   case JSON_NULL:
@@ -195,24 +195,24 @@ static int32_t keywords_check(struct schema_converter *converter, const json_t *
     /* The base of references, which are all within the schema here. */
     if (strcmp(name, "$id") == 0 && schema == converter->root) continue;
     if (!keyword)
-      return schema_fail(converter, HAGGLE_UNSUPPORTED, "the keyword '%.60s' is not supported",
-                         name);
+      return hgl_schema_fail(converter, HAGGLE_UNSUPPORTED, "the keyword '%.60s' is not supported",
+                             name);
     if (keyword->role == WHOLE) {
       if (*whole)
-        return schema_fail(converter, HAGGLE_UNSUPPORTED, "%s beside %s is not supported", name,
-                           *whole);
+        return hgl_schema_fail(converter, HAGGLE_UNSUPPORTED, "%s beside %s is not supported", name,
+                               *whole);
       *whole = keyword->name;
     } else if (keyword->role == PART) {
       part = keyword->name;
     }
   }
   bool lists = *whole && (strcmp(*whole, "enum") == 0 || strcmp(*whole, "const") == 0);
-  if (lists && part && (strcmp(part, "type") != 0 || schema_types(converter, schema) < 0))
-    return schema_fail(converter, HAGGLE_UNSUPPORTED, "%s beside %s is not supported", part,
-                       *whole);
+  if (lists && part && (strcmp(part, "type") != 0 || hgl_schema_types(converter, schema) < 0))
+    return hgl_schema_fail(converter, HAGGLE_UNSUPPORTED, "%s beside %s is not supported", part,
+                           *whole);
   if (*whole && part && !lists)
-    return schema_fail(converter, HAGGLE_UNSUPPORTED, "%s beside %s is not supported", part,
-                       *whole);
+    return hgl_schema_fail(converter, HAGGLE_UNSUPPORTED, "%s beside %s is not supported", part,
+                           *whole);
   return HAGGLE_OK;
 }
 
@@ -222,28 +222,28 @@ static int32_t keywords_check(struct schema_converter *converter, const json_t *
 static size_t place_enter(struct schema_converter *converter, const char *name)
 {
   size_t before = converter->place.size;
-  text_put(&converter->place, ".");
-  text_put(&converter->place, name);
+  hgl_text_put(&converter->place, ".");
+  hgl_text_put(&converter->place, name);
   return before;
 }
 
 static void place_leave(struct schema_converter *converter, size_t before)
 {
-  text_cut(&converter->place, before);
+  hgl_text_cut(&converter->place, before);
 }
 
 static int32_t rule_write(struct schema_converter *converter, unsigned rule, struct text *right)
 {
   struct text *rules = &converter->grammar->rules;
-  text_format(rules, "r%u ::= ", rule);
+  hgl_text_format(rules, "r%u ::= ", rule);
   if (right->failed) rules->failed = true;
-  if (right->data) text_add(rules, right->data, right->size);
-  text_put(rules, "\n");
-  text_deinit(right);
+  if (right->data) hgl_text_add(rules, right->data, right->size);
+  hgl_text_put(rules, "\n");
+  hgl_text_deinit(right);
   if (rules->failed)
-    return schema_fail(converter, HAGGLE_TOO_LARGE,
-                       "the schema is too large (its grammar exceeds %d KiB)",
-                       SCHEMA_GRAMMAR_MAX / 1024);
+    return hgl_schema_fail(converter, HAGGLE_TOO_LARGE,
+                           "the schema is too large (its grammar exceeds %d KiB)",
+                           SCHEMA_GRAMMAR_MAX / 1024);
   return HAGGLE_OK;
 }
 
@@ -290,18 +290,18 @@ static const json_t *pointed(const json_t *from, const char *name)
   return json_array_get(from, (size_t)atol(name));
 }
 
-const json_t *schema_resolve(struct schema_converter *converter, const char *pointer)
+const json_t *hgl_schema_resolve(struct schema_converter *converter, const char *pointer)
 {
   const json_t *at = converter->root;
   const char *rest = pointer + 1;
   char name[256];
   if (*pointer != '#' || (*rest && *rest != '/')) {
-    schema_fail(converter, HAGGLE_UNSUPPORTED,
-                "$ref '%.80s' is not supported: only what begins with #/ is", pointer);
+    hgl_schema_fail(converter, HAGGLE_UNSUPPORTED,
+                    "$ref '%.80s' is not supported: only what begins with #/ is", pointer);
     return NULL;
   }
   while (at && *rest) at = pointer_name(&rest, name, sizeof name) ? pointed(at, name) : NULL;
-  if (!at) schema_fail(converter, HAGGLE_INVALID, "$ref '%.80s' points to nothing", pointer);
+  if (!at) hgl_schema_fail(converter, HAGGLE_INVALID, "$ref '%.80s' points to nothing", pointer);
   return at;
 }
 
@@ -309,18 +309,18 @@ static int32_t convert_reference(struct schema_converter *converter, const json_
                                  struct text *out)
 {
   const char *pointer = json_string_value(json_object_get(schema, "$ref"));
-  if (!pointer) return schema_fail(converter, HAGGLE_INVALID, "$ref is not a text");
-  const json_t *target = schema_resolve(converter, pointer);
+  if (!pointer) return hgl_schema_fail(converter, HAGGLE_INVALID, "$ref is not a text");
+  const json_t *target = hgl_schema_resolve(converter, pointer);
   if (!target) return converter->error->status;
   struct schema_target *known = NULL;
   for (unsigned i = 0; i < converter->target_count; i++)
     if (converter->targets[i].schema == target) known = &converter->targets[i];
   if (known && known->open && known->level == converter->level)
-    return schema_fail(converter, HAGGLE_INVALID, "$ref '%.80s' leads back to itself", pointer);
+    return hgl_schema_fail(converter, HAGGLE_INVALID, "$ref '%.80s' leads back to itself", pointer);
   if (!known) {
     if (converter->target_count == SCHEMA_REFS_MAX)
-      return schema_fail(converter, HAGGLE_TOO_LARGE, "more than %d different $ref",
-                         SCHEMA_REFS_MAX);
+      return hgl_schema_fail(converter, HAGGLE_TOO_LARGE, "more than %d different $ref",
+                             SCHEMA_REFS_MAX);
     known = &converter->targets[converter->target_count++];
     *known = (struct schema_target){target, converter->grammar->rule_count++, converter->level,
                                     true};
@@ -328,7 +328,7 @@ static int32_t convert_reference(struct schema_converter *converter, const json_
     if (status) return status;
     known->open = false;
   }
-  text_format(out, "r%u", known->rule);
+  hgl_text_format(out, "r%u", known->rule);
   return HAGGLE_OK;
 }
 
@@ -338,9 +338,10 @@ static int32_t convert_alternatives(struct schema_converter *converter, const js
   const json_t *list = json_object_get(schema, keyword), *value;
   size_t index;
   if (!json_is_array(list) || json_array_size(list) == 0)
-    return schema_fail(converter, HAGGLE_INVALID, "%s is not a list of schemas", keyword);
+    return hgl_schema_fail(converter, HAGGLE_INVALID, "%s is not a list of schemas", keyword);
   if (strcmp(keyword, "allOf") == 0 && json_array_size(list) > 1)
-    return schema_fail(converter, HAGGLE_UNSUPPORTED, "allOf of several schemas is not supported");
+    return hgl_schema_fail(converter, HAGGLE_UNSUPPORTED,
+                           "allOf of several schemas is not supported");
   json_array_foreach(list, index, value)
   {
     char name[48];
@@ -348,16 +349,16 @@ static int32_t convert_alternatives(struct schema_converter *converter, const js
     snprintf(name, sizeof name, "%s[%zu]", keyword, index);
     int32_t status = convert_child(converter, value, name, false, &rule);
     if (status) return status;
-    text_format(out, "%sr%u", index > 0 ? " | " : "", rule);
+    hgl_text_format(out, "%sr%u", index > 0 ? " | " : "", rule);
   }
-  return strcmp(keyword, "oneOf") == 0 ? schema_disjoint(converter, list) : HAGGLE_OK;
+  return strcmp(keyword, "oneOf") == 0 ? hgl_schema_disjoint(converter, list) : HAGGLE_OK;
 }
 
 static int32_t put_value(struct schema_converter *converter, const json_t *value, struct text *out)
 {
   char *written = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-  if (!written) return schema_fail(converter, HAGGLE_NO_MEMORY, "no memory");
-  grammar_literal(out, written, strlen(written));
+  if (!written) return hgl_schema_fail(converter, HAGGLE_NO_MEMORY, "no memory");
+  hgl_grammar_literal(out, written, strlen(written));
   free(written);
   return HAGGLE_OK;
 }
@@ -365,19 +366,20 @@ static int32_t put_value(struct schema_converter *converter, const json_t *value
 static int32_t convert_values(struct schema_converter *converter, const json_t *schema,
                               struct text *out)
 {
-  int types = schema_types(converter, schema);
+  int types = hgl_schema_types(converter, schema);
   const json_t *single = json_object_get(schema, "const"), *list = json_object_get(schema, "enum");
   size_t count = single ? 1 : json_array_size(list), put = 0;
   if (!single && count == 0)
-    return schema_fail(converter, HAGGLE_INVALID, "enum is not a list of values");
+    return hgl_schema_fail(converter, HAGGLE_INVALID, "enum is not a list of values");
   for (size_t i = 0; i < count; i++) {
     const json_t *value = single ? single : json_array_get(list, i);
-    if (types > 0 && !schema_value_is(value, types)) continue;
-    if (put++ > 0) text_put(out, " | ");
+    if (types > 0 && !hgl_schema_value_is(value, types)) continue;
+    if (put++ > 0) hgl_text_put(out, " | ");
     int32_t status = put_value(converter, value, out);
     if (status) return status;
   }
-  if (put == 0) return schema_fail(converter, HAGGLE_INVALID, "none of its values is of its type");
+  if (put == 0)
+    return hgl_schema_fail(converter, HAGGLE_INVALID, "none of its values is of its type");
   return HAGGLE_OK;
 }
 
@@ -397,27 +399,29 @@ static int32_t counts(struct schema_converter *converter, const json_t *schema, 
     if (!value) continue;
     double number = json_number_value(value);
     if (!json_is_number(value) || number < 0 || number != (double)(long)number)
-      return schema_fail(converter, HAGGLE_INVALID, "%s is not a whole number from 0", names[i]);
+      return hgl_schema_fail(converter, HAGGLE_INVALID, "%s is not a whole number from 0",
+                             names[i]);
     if (number > SCHEMA_REPEAT_MAX)
-      return schema_fail(converter, HAGGLE_UNSUPPORTED, "%s above %d is not supported", names[i],
-                         SCHEMA_REPEAT_MAX);
+      return hgl_schema_fail(converter, HAGGLE_UNSUPPORTED, "%s above %d is not supported",
+                             names[i], SCHEMA_REPEAT_MAX);
     *limits[i] = (int)number;
   }
   if (*high >= 0 && *low > *high)
-    return schema_fail(converter, HAGGLE_INVALID, "%s exceeds %s", least, most);
+    return hgl_schema_fail(converter, HAGGLE_INVALID, "%s exceeds %s", least, most);
   converter->grammar->repeats += (unsigned)(*high > *low ? *high : *low);
   if (converter->grammar->repeats > SCHEMA_REPEATS_MAX)
-    return schema_fail(converter, HAGGLE_TOO_LARGE,
-                       "the lengths of all texts and lists together exceed %d", SCHEMA_REPEATS_MAX);
+    return hgl_schema_fail(converter, HAGGLE_TOO_LARGE,
+                           "the lengths of all texts and lists together exceed %d",
+                           SCHEMA_REPEATS_MAX);
   return HAGGLE_OK;
 }
 
 static void put_repeat(struct text *out, int low, int high)
 {
   if (high < 0)
-    text_format(out, "{%d,}", low);
+    hgl_text_format(out, "{%d,}", low);
   else
-    text_format(out, "{%d,%d}", low, high);
+    hgl_text_format(out, "{%d,%d}", low, high);
 }
 
 static int32_t convert_string(struct schema_converter *converter, const json_t *schema,
@@ -426,12 +430,12 @@ static int32_t convert_string(struct schema_converter *converter, const json_t *
   int low, high;
   int32_t status = counts(converter, schema, "minLength", "maxLength", &low, &high);
   if (status) return status;
-  text_put(out, "\"\\\"\"");
+  hgl_text_put(out, "\"\\\"\"");
   if (high != 0) {
-    text_put(out, " char");
+    hgl_text_put(out, " char");
     put_repeat(out, low, high);
   }
-  text_put(out, " \"\\\"\"");
+  hgl_text_put(out, " \"\\\"\"");
   return HAGGLE_OK;
 }
 
@@ -443,12 +447,12 @@ static int32_t convert_array(struct schema_converter *converter, const json_t *s
   if (status) return status;
   const json_t *unique = json_object_get(schema, "uniqueItems");
   if (unique && !json_is_false(unique))
-    return schema_fail(converter, HAGGLE_UNSUPPORTED, "uniqueItems is not supported");
+    return hgl_schema_fail(converter, HAGGLE_UNSUPPORTED, "uniqueItems is not supported");
   const json_t *items = json_object_get(schema, "items");
   if (json_is_false(items) && low > 0)
-    return schema_fail(converter, HAGGLE_INVALID, "minItems where items are forbidden");
+    return hgl_schema_fail(converter, HAGGLE_INVALID, "minItems where items are forbidden");
   if (high == 0 || json_is_false(items)) {
-    text_put(out, "\"[]\"");
+    hgl_text_put(out, "\"[]\"");
     return HAGGLE_OK;
   }
   char item[32] = "value";
@@ -459,13 +463,13 @@ static int32_t convert_array(struct schema_converter *converter, const json_t *s
   }
   /* A rule of its own, since llama.cpp counts what a repeated group is made of. */
   unsigned more = converter->grammar->rule_count++;
-  text_format(&converter->grammar->rules, "r%u ::= \",\" %s\n", more, item);
-  text_format(out, "\"[\" %s%s", low == 0 ? "(" : "", item);
+  hgl_text_format(&converter->grammar->rules, "r%u ::= \",\" %s\n", more, item);
+  hgl_text_format(out, "\"[\" %s%s", low == 0 ? "(" : "", item);
   if (high != 1) {
-    text_format(out, " r%u", more);
+    hgl_text_format(out, " r%u", more);
     put_repeat(out, low > 0 ? low - 1 : 0, high < 0 ? -1 : high - 1);
   }
-  text_put(out, low == 0 ? ")? \"]\"" : " \"]\"");
+  hgl_text_put(out, low == 0 ? ")? \"]\"" : " \"]\"");
   return HAGGLE_OK;
 }
 
@@ -493,13 +497,15 @@ static int32_t properties_read(struct schema_converter *converter, const json_t 
   json_array_foreach(required, index, value)
   {
     const char *wanted = json_string_value(value);
-    if (!wanted) return schema_fail(converter, HAGGLE_INVALID, "required is not a list of names");
+    if (!wanted)
+      return hgl_schema_fail(converter, HAGGLE_INVALID, "required is not a list of names");
     size_t at = 0;
     while (at < *count && strcmp(properties[at].name, wanted) != 0) at++;
     if (at == *count) {
       if (json_is_false(others))
-        return schema_fail(converter, HAGGLE_INVALID,
-                           "it requires '%.60s' and forbids what is not among properties", wanted);
+        return hgl_schema_fail(converter, HAGGLE_INVALID,
+                               "it requires '%.60s' and forbids what is not among properties",
+                               wanted);
       properties[(*count)++] = (struct property){.name = wanted, .schema = others};
     }
     properties[at].required = true;
@@ -513,18 +519,18 @@ static int32_t put_key(struct schema_converter *converter, const char *name, str
   char *written = text ? json_dumps(text, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
   json_decref(text);
   struct text key;
-  text_init(&key, SCHEMA_GRAMMAR_MAX);
+  hgl_text_init(&key, SCHEMA_GRAMMAR_MAX);
   if (written) {
-    text_put(&key, written);
-    text_put(&key, ":");
+    hgl_text_put(&key, written);
+    hgl_text_put(&key, ":");
   }
   free(written);
   if (!key.data || key.failed) {
-    text_deinit(&key);
-    return schema_fail(converter, HAGGLE_NO_MEMORY, "no memory");
+    hgl_text_deinit(&key);
+    return hgl_schema_fail(converter, HAGGLE_NO_MEMORY, "no memory");
   }
-  grammar_literal(out, key.data, key.size);
-  text_deinit(&key);
+  hgl_grammar_literal(out, key.data, key.size);
+  hgl_text_deinit(&key);
   return HAGGLE_OK;
 }
 
@@ -545,18 +551,18 @@ static int32_t properties_write(struct schema_converter *converter,
     begun = converter->grammar->rule_count++;
     fresh = converter->grammar->rule_count++;
     for (int first = 0; first < 2; first++) {
-      text_format(rules, "r%u ::= %s", first ? fresh : begun, first ? "" : "\",\" ");
+      hgl_text_format(rules, "r%u ::= %s", first ? fresh : begun, first ? "" : "\",\" ");
       int32_t status = put_key(converter, properties[i].name, rules);
       if (status) return status;
       if (properties[i].schema)
-        text_format(rules, " r%u%s", properties[i].rule, rest);
+        hgl_text_format(rules, " r%u%s", properties[i].rule, rest);
       else
-        text_format(rules, " value%s", rest);
-      if (!properties[i].required) text_format(rules, " | %s", first ? untouched : skipped);
-      text_put(rules, "\n");
+        hgl_text_format(rules, " value%s", rest);
+      if (!properties[i].required) hgl_text_format(rules, " | %s", first ? untouched : skipped);
+      hgl_text_put(rules, "\n");
     }
   }
-  text_format(out, "\"{\" r%u \"}\"", fresh);
+  hgl_text_format(out, "\"{\" r%u \"}\"", fresh);
   return HAGGLE_OK;
 }
 
@@ -581,18 +587,18 @@ static int32_t convert_map(struct schema_converter *converter, const json_t *oth
 {
   unsigned rule, more;
   if (!others || json_is_true(others)) {
-    text_put(out, "object");
+    hgl_text_put(out, "object");
     return HAGGLE_OK;
   }
   if (json_is_false(others)) {
-    text_put(out, "\"{}\"");
+    hgl_text_put(out, "\"{}\"");
     return HAGGLE_OK;
   }
   int32_t status = convert_child(converter, others, "additionalProperties", true, &rule);
   if (status) return status;
   more = converter->grammar->rule_count++;
-  text_format(&converter->grammar->rules, "r%u ::= string \":\" r%u\n", more, rule);
-  text_format(out, "\"{\" (r%u (\",\" r%u)*)? \"}\"", more, more);
+  hgl_text_format(&converter->grammar->rules, "r%u ::= string \":\" r%u\n", more, rule);
+  hgl_text_format(out, "\"{\" (r%u (\",\" r%u)*)? \"}\"", more, more);
   return HAGGLE_OK;
 }
 
@@ -603,18 +609,18 @@ static int32_t convert_object(struct schema_converter *converter, const json_t *
   const json_t *required = json_object_get(schema, "required");
   const json_t *others = json_object_get(schema, "additionalProperties");
   if (listed && !json_is_object(listed))
-    return schema_fail(converter, HAGGLE_INVALID, "properties is not an object");
+    return hgl_schema_fail(converter, HAGGLE_INVALID, "properties is not an object");
   if (required && !json_is_array(required))
-    return schema_fail(converter, HAGGLE_INVALID, "required is not a list of names");
+    return hgl_schema_fail(converter, HAGGLE_INVALID, "required is not a list of names");
   if (others && !json_is_boolean(others) && !json_is_object(others))
-    return schema_fail(converter, HAGGLE_INVALID, "additionalProperties is not a schema");
+    return hgl_schema_fail(converter, HAGGLE_INVALID, "additionalProperties is not a schema");
   size_t room = json_object_size(listed) + json_array_size(required);
   if (room == 0) return convert_map(converter, others, out);
   if (room > SCHEMA_PROPERTIES_MAX)
-    return schema_fail(converter, HAGGLE_TOO_LARGE, "more than %d properties",
-                       SCHEMA_PROPERTIES_MAX);
+    return hgl_schema_fail(converter, HAGGLE_TOO_LARGE, "more than %d properties",
+                           SCHEMA_PROPERTIES_MAX);
   struct property *properties = calloc(room, sizeof *properties);
-  if (!properties) return schema_fail(converter, HAGGLE_NO_MEMORY, "no memory");
+  if (!properties) return hgl_schema_fail(converter, HAGGLE_NO_MEMORY, "no memory");
   int32_t status = properties_convert(converter, schema, properties, out);
   free(properties);
   return status;
@@ -628,15 +634,15 @@ static int32_t convert_type(struct schema_converter *converter, const json_t *sc
 {
   switch (type) {
   case SCHEMA_NULL:
-    text_put(out, "\"null\"");
+    hgl_text_put(out, "\"null\"");
     return HAGGLE_OK;
   case SCHEMA_BOOLEAN:
-    text_put(out, "\"true\" | \"false\"");
+    hgl_text_put(out, "\"true\" | \"false\"");
     return HAGGLE_OK;
   case SCHEMA_INTEGER:
-    return schema_number(converter, schema, true, out);
+    return hgl_schema_number(converter, schema, true, out);
   case SCHEMA_NUMBER:
-    return schema_number(converter, schema, false, out);
+    return hgl_schema_number(converter, schema, false, out);
   case SCHEMA_STRING:
     return convert_string(converter, schema, out);
   case SCHEMA_ARRAY:
@@ -649,14 +655,14 @@ static int32_t convert_type(struct schema_converter *converter, const json_t *sc
 static int32_t convert_types(struct schema_converter *converter, const json_t *schema,
                              struct text *out)
 {
-  int types = schema_types(converter, schema);
+  int types = hgl_schema_types(converter, schema);
   if (types < 0) return converter->error->status;
-  if (types == 0) text_put(out, "value");
+  if (types == 0) hgl_text_put(out, "value");
   if (types & SCHEMA_NUMBER) types &= ~SCHEMA_INTEGER;
   size_t begin = out->size;
   for (int type = SCHEMA_NULL; type <= SCHEMA_OBJECT; type <<= 1) {
     if (!(types & type)) continue;
-    if (out->size > begin) text_put(out, " | ");
+    if (out->size > begin) hgl_text_put(out, " | ");
     int32_t status = convert_type(converter, schema, type, out);
     if (status) return status;
   }
@@ -668,12 +674,12 @@ static int32_t convert_body(struct schema_converter *converter, const json_t *sc
 {
   const char *whole;
   if (json_is_true(schema)) {
-    text_put(out, "value");
+    hgl_text_put(out, "value");
     return HAGGLE_OK;
   }
   if (json_is_false(schema))
-    return schema_fail(converter, HAGGLE_INVALID, "nothing satisfies false");
-  if (!json_is_object(schema)) return schema_fail(converter, HAGGLE_INVALID, "not a schema");
+    return hgl_schema_fail(converter, HAGGLE_INVALID, "nothing satisfies false");
+  if (!json_is_object(schema)) return hgl_schema_fail(converter, HAGGLE_INVALID, "not a schema");
   int32_t status = keywords_check(converter, schema, &whole);
   if (status) return status;
   if (!whole) return convert_types(converter, schema, out);
@@ -687,22 +693,22 @@ static int32_t convert_body(struct schema_converter *converter, const json_t *sc
 static int32_t convert(struct schema_converter *converter, const json_t *schema, unsigned rule)
 {
   if (converter->depth == SCHEMA_DEPTH_MAX)
-    return schema_fail(converter, HAGGLE_TOO_LARGE, "schemas lie more than %d deep in each other",
-                       SCHEMA_DEPTH_MAX);
+    return hgl_schema_fail(converter, HAGGLE_TOO_LARGE,
+                           "schemas lie more than %d deep in each other", SCHEMA_DEPTH_MAX);
   struct text right;
-  text_init(&right, SCHEMA_GRAMMAR_MAX);
+  hgl_text_init(&right, SCHEMA_GRAMMAR_MAX);
   converter->depth++;
   int32_t status = convert_body(converter, schema, &right);
   converter->depth--;
   if (status)
-    text_deinit(&right);
+    hgl_text_deinit(&right);
   else
     status = rule_write(converter, rule, &right);
   return status;
 }
 
-int32_t grammar_add_schema(struct grammar *grammar, const json_t *schema, const char *where,
-                           unsigned *rule, struct haggle_error *error)
+int32_t hgl_grammar_add_schema(struct grammar *grammar, const json_t *schema, const char *where,
+                               unsigned *rule, struct haggle_error *error)
 {
   struct schema_converter *converter = calloc(1, sizeof *converter);
   if (!converter)
@@ -710,19 +716,19 @@ int32_t grammar_add_schema(struct grammar *grammar, const json_t *schema, const 
   converter->grammar = grammar;
   converter->root = schema;
   converter->error = error;
-  text_init(&converter->place, 64 * 1024);
-  text_put(&converter->place, where);
+  hgl_text_init(&converter->place, 64 * 1024);
+  hgl_text_put(&converter->place, where);
   unsigned begin = grammar->rule_count++;
   int32_t status = convert(converter, schema, begin);
   if (!status) *rule = begin;
-  text_deinit(&converter->place);
+  hgl_text_deinit(&converter->place);
   free(converter);
   return status;
 }
 
-int32_t grammar_end(struct grammar *grammar, struct haggle_error *error)
+int32_t hgl_grammar_end(struct grammar *grammar, struct haggle_error *error)
 {
-  text_put(&grammar->rules, common_rules);
+  hgl_text_put(&grammar->rules, common_rules);
   if (!grammar->rules.failed) return HAGGLE_OK;
   return hgl_engine_fail(error, HAGGLE_TOO_LARGE,
                          "schema: it is too large (its grammar exceeds %d KiB)",

@@ -1,8 +1,8 @@
 /* schema_core.h: what the parts of the converter of schemas share. */
-#ifndef HAGGLE_LLAMA_SCHEMA_CORE_H
-#define HAGGLE_LLAMA_SCHEMA_CORE_H
+#ifndef HGL_ENGINE_SCHEMA_CORE_H
+#define HGL_ENGINE_SCHEMA_CORE_H
 
-#include "schema_grammar.h"
+#include "common/schema_grammar.h"
 
 #include <stdint.h>
 
@@ -28,11 +28,11 @@ struct schema_converter {
 };
 
 /* Fails with the place before the words. */
-int32_t schema_fail(struct schema_converter *converter, int32_t status, const char *format, ...)
+int32_t hgl_schema_fail(struct schema_converter *converter, int32_t status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* What a $ref of this text points to, or NULL with an error. */
-const json_t *schema_resolve(struct schema_converter *converter, const char *pointer);
+const json_t *hgl_schema_resolve(struct schema_converter *converter, const char *pointer);
 
 /* A schema without alternatives of its own. */
 enum schema_type {
@@ -47,14 +47,14 @@ enum schema_type {
 
 /* The types that `schema` names, or those that its keywords speak of; 0: any. Negative: an error.
  */
-int schema_types(struct schema_converter *converter, const json_t *schema);
-bool schema_value_is(const json_t *value, int types);
+int hgl_schema_types(struct schema_converter *converter, const json_t *schema);
+bool hgl_schema_value_is(const json_t *value, int types);
 
 /* Adds the alternatives for an integer or number within the bounds of `schema` to `out`. */
-int32_t schema_number(struct schema_converter *converter, const json_t *schema, bool whole,
-                      struct text *out);
+int32_t hgl_schema_number(struct schema_converter *converter, const json_t *schema, bool whole,
+                          struct text *out);
 
 /* Fails unless no value can satisfy two of these schemas. */
-int32_t schema_disjoint(struct schema_converter *converter, const json_t *schemas);
+int32_t hgl_schema_disjoint(struct schema_converter *converter, const json_t *schemas);
 
 #endif

@@ -1,6 +1,6 @@
 /* schema_overlap.c: whether two schemas can be satisfied by one value, as far as that is easily
  * seen: by their types, by the values that they list, or by a property that both require. */
-#include "schema_core.h"
+#include "common/schema_core.h"
 
 #include <string.h>
 
@@ -15,7 +15,7 @@ static const json_t *followed(struct schema_converter *converter, const json_t *
   for (unsigned hops = 0; hops < SCHEMA_DEPTH_MAX; hops++) {
     const char *pointer = json_string_value(json_object_get(schema, "$ref"));
     if (!pointer) return schema;
-    schema = schema_resolve(converter, pointer);
+    schema = hgl_schema_resolve(converter, pointer);
     if (!schema) return NULL;
   }
   return NULL;
@@ -50,8 +50,8 @@ static int types_of(struct schema_converter *converter, const json_t *schema)
   int types = 0;
   for (size_t i = 0; i < count; i++)
     for (int type = SCHEMA_NULL; type <= SCHEMA_OBJECT; type <<= 1)
-      if (schema_value_is(listed(schema, i, &count), type)) types |= type;
-  if (count == 0) types = schema_types(converter, schema);
+      if (hgl_schema_value_is(listed(schema, i, &count), type)) types |= type;
+  if (count == 0) types = hgl_schema_types(converter, schema);
   if (types & SCHEMA_INTEGER) types |= SCHEMA_NUMBER;
   return types;
 }
@@ -98,19 +98,20 @@ static bool are_disjoint(struct schema_converter *converter, const json_t *left,
   return lists_differ(left, right);
 }
 
-int32_t schema_disjoint(struct schema_converter *converter, const json_t *schemas)
+int32_t hgl_schema_disjoint(struct schema_converter *converter, const json_t *schemas)
 {
   size_t count = json_array_size(schemas);
   if (count > ALTERNATIVES_MAX)
-    return schema_fail(converter, HAGGLE_UNSUPPORTED, "oneOf of more than %d schemas",
-                       ALTERNATIVES_MAX);
+    return hgl_schema_fail(converter, HAGGLE_UNSUPPORTED, "oneOf of more than %d schemas",
+                           ALTERNATIVES_MAX);
   for (size_t i = 0; i < count; i++)
     for (size_t j = i + 1; j < count; j++)
       if (!are_disjoint(converter, json_array_get(schemas, i), json_array_get(schemas, j)))
-        return schema_fail(converter, HAGGLE_UNSUPPORTED,
-                           "oneOf is only supported when its schemas visibly exclude each other "
-                           "(%zu and %zu may not: by type, or by a required property with a const "
-                           "of its own); use anyOf",
-                           i, j);
+        return hgl_schema_fail(
+            converter, HAGGLE_UNSUPPORTED,
+            "oneOf is only supported when its schemas visibly exclude each other "
+            "(%zu and %zu may not: by type, or by a required property with a const "
+            "of its own); use anyOf",
+            i, j);
   return HAGGLE_OK;
 }

@@ -5,16 +5,16 @@
  * are: no spaces between tokens, properties in the order of the schema and no others beside them,
  * numbers of at most 15 digits. A keyword that this does not do is HAGGLE_UNSUPPORTED, and the
  * message names it and its place; only notes (title, description, …) are passed over. Which
- * keywords there are stands in ../../ENGINES.md.
+ * keywords there are stands in ENGINES.md.
  *
  * One thing no grammar can say: that an object whose properties are not listed has no key twice.
  *
  * Schemas come from strangers: depth, alternatives, repetitions and the size of the grammar are
  * bounded. */
-#ifndef HAGGLE_LLAMA_SCHEMA_GRAMMAR_H
-#define HAGGLE_LLAMA_SCHEMA_GRAMMAR_H
+#ifndef HGL_ENGINE_SCHEMA_GRAMMAR_H
+#define HGL_ENGINE_SCHEMA_GRAMMAR_H
 
-#include "text.h"
+#include "common/text.h"
 
 #include <jansson.h>
 
@@ -33,19 +33,19 @@ struct grammar {
   unsigned repeats;
 };
 
-void grammar_init(struct grammar *grammar);
-void grammar_deinit(struct grammar *grammar);
+void hgl_grammar_init(struct grammar *grammar);
+void hgl_grammar_deinit(struct grammar *grammar);
 
 /* Adds the rules of a schema; `*rule` is the number of the one to begin with (named r<number>).
  * `where` begins the places in messages ("schema"). */
-int32_t grammar_add_schema(struct grammar *grammar, const json_t *schema, const char *where,
-                           unsigned *rule, struct haggle_error *error);
+int32_t hgl_grammar_add_schema(struct grammar *grammar, const json_t *schema, const char *where,
+                               unsigned *rule, struct haggle_error *error);
 
 /* Adds the rules that all share (any JSON, strings, numbers), and looks whether all of it fitted.
  */
-int32_t grammar_end(struct grammar *grammar, struct haggle_error *error);
+int32_t hgl_grammar_end(struct grammar *grammar, struct haggle_error *error);
 
 /* As a literal between quotes. */
-void grammar_literal(struct text *out, const char *data, size_t size);
+void hgl_grammar_literal(struct text *out, const char *data, size_t size);
 
 #endif
