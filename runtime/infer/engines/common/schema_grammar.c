@@ -287,7 +287,7 @@ static const json_t *pointed(const json_t *from, const char *name)
 {
   if (json_is_object(from)) return json_object_get(from, name);
   if (!json_is_array(from) || !isdigit((unsigned char)*name) || strlen(name) > 6) return NULL;
-  return json_array_get(from, (size_t)atol(name));
+  return json_array_get(from, strtoul(name, NULL, 10));
 }
 
 const json_t *hgl_schema_resolve(struct schema_converter *converter, const char *pointer)

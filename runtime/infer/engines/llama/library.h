@@ -79,7 +79,7 @@
 
 /* Their functions, by their own names. */
 struct library {
-#define LIBRARY_FIELD(name) __typeof__(&name) name;
+#define LIBRARY_FIELD(name) __typeof__ (&(name))(name);
   LIBRARY_FUNCTIONS(LIBRARY_FIELD)
 #undef LIBRARY_FIELD
   char folder[4096]; /* where it lies, and its backends */

@@ -56,7 +56,7 @@ int32_t model_check_memory(uint64_t bytes, const char *what, struct haggle_error
   char line[160];
   uint64_t free_kib = 0;
   while (fgets(line, sizeof line, file))
-    if (sscanf(line, "MemAvailable: %" SCNu64, &free_kib) == 1) break;
+    if (strncmp(line, "MemAvailable:", 13) == 0) free_kib = strtoull(line + 13, NULL, 10);
   fclose(file);
   if (free_kib == 0 || bytes / 1024 <= free_kib) return HAGGLE_OK;
   return hgl_engine_fail(error, HAGGLE_NO_MEMORY,
