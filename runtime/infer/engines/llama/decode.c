@@ -113,7 +113,7 @@ static void unpark(struct model *model, bool any_ended)
 static int32_t compute(struct model *model)
 {
   for (;;) {
-    if (fill(model) == 0) return 0;
+    if (fill(model) == 0) return -1; /* an active sequence always has something to send */
     int32_t status = model->library->llama_decode(model->context, model->batch);
     if (status != 1) return status;
     if (!make_room(model)) return 1;
