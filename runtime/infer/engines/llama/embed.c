@@ -2,7 +2,7 @@
  * tokens'.
  *
  * A context of its own computes them, made when the first are wanted. A text is computed at once,
- * so it has at most as many tokens as a step (option batch=). */
+ * so it has at most as many tokens as a step (option step=). */
 #include "model.h"
 
 #include <math.h>
@@ -99,7 +99,7 @@ static int32_t tokens_of(struct model *model, const json_t *input, size_t index,
   if (tokens->count > model->batch_tokens)
     return hgl_engine_fail(error, HAGGLE_TOO_LARGE,
                            "input[%zu] has %zu tokens; an embedding is made of at most %u (option "
-                           "batch=)",
+                           "step=)",
                            index, tokens->count, model->batch_tokens);
   return HAGGLE_OK;
 }

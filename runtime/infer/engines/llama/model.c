@@ -11,7 +11,7 @@
 
 struct wishes {
   const char *device, *library, *template;
-  int64_t threads, context, parallel, cache, batch, gpu_layers, seed;
+  int64_t threads, context, parallel, cache, step, gpu_layers, seed;
 };
 
 static int32_t read_options(const struct haggle_source *source, struct wishes *wishes,
@@ -25,7 +25,7 @@ static int32_t read_options(const struct haggle_source *source, struct wishes *w
       {.name = "context", .number = &wishes->context, .least = 16, .most = CONTEXT_MAX},
       {.name = "parallel", .number = &wishes->parallel, .least = 1, .most = PARALLEL_MAX},
       {.name = "cache", .number = &wishes->cache, .least = 16, .most = CONTEXT_MAX},
-      {.name = "batch", .number = &wishes->batch, .least = PARALLEL_MAX, .most = 65536},
+      {.name = "step", .number = &wishes->step, .least = PARALLEL_MAX, .most = 65536},
       {.name = "gpu_layers", .number = &wishes->gpu_layers, .least = -1, .most = 100000},
       {.name = "seed", .number = &wishes->seed, .least = 0, .most = INT64_MAX},
       {.name = "template", .text = &wishes->template},
@@ -160,8 +160,8 @@ static void size_up(struct model *model, const struct wishes *wishes)
   uint64_t all = (uint64_t)model->length * model->parallel;
   uint32_t usual = model->length > CACHE_DEFAULT ? model->length : CACHE_DEFAULT;
   model->cache = wishes->cache > 0 ? (uint32_t)wishes->cache : all < usual ? (uint32_t)all : usual;
-  model->batch_tokens = wishes->batch > 0 ? (uint32_t)wishes->batch : BATCH_DEFAULT;
-  if (model->batch_tokens > model->cache && wishes->batch == 0)
+  model->batch_tokens = wishes->step > 0 ? (uint32_t)wishes->step : BATCH_DEFAULT;
+  if (model->batch_tokens > model->cache && wishes->step == 0)
     model->batch_tokens = model->cache > PARALLEL_MAX ? model->cache : PARALLEL_MAX;
 }
 
