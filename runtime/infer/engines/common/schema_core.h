@@ -34,6 +34,16 @@ int32_t hgl_schema_fail(struct schema_converter *converter, int32_t status, cons
 /* What a $ref of this text points to, or NULL with an error. */
 const json_t *hgl_schema_resolve(struct schema_converter *converter, const char *pointer);
 
+/* Enters a part of the schema in the place of messages, and leaves it again for what
+ * hgl_schema_enter gave; not after an error, whose place it is. */
+size_t hgl_schema_enter(struct schema_converter *converter, const char *name);
+void hgl_schema_leave(struct schema_converter *converter, size_t before);
+
+/* Writes the rule of a schema within this one, of the given name; `deeper`: within a bracket of its
+ * own. `*rule` is its number. */
+int32_t hgl_schema_child(struct schema_converter *converter, const json_t *schema, const char *name,
+                         bool deeper, unsigned *rule);
+
 /* A schema without alternatives of its own. */
 enum schema_type {
   SCHEMA_NULL = 1,
@@ -52,6 +62,10 @@ bool hgl_schema_value_is(const json_t *value, int types);
 
 /* Adds the alternatives for an integer or number within the bounds of `schema` to `out`. */
 int32_t hgl_schema_number(struct schema_converter *converter, const json_t *schema, bool whole,
+                          struct text *out);
+
+/* Adds what an object that satisfies `schema` looks like to `out`. */
+int32_t hgl_schema_object(struct schema_converter *converter, const json_t *schema,
                           struct text *out);
 
 /* Fails unless no value can satisfy two of these schemas. */
