@@ -74,27 +74,25 @@ static struct hgl_call describe(const struct agent *agent, struct hgl_bytes requ
                            .within_ms = within_ms};
 }
 
-static int check(const struct agent *agent, const struct hgl_vm_outside *outside,
-                 struct hgl_call_nature *nature, struct hgl_err *err)
+static int check(struct agent *agent, const struct hgl_vm_outside *outside, struct hgl_err *err)
 {
   const struct hgl_service *service = find_service(agent->host, outside->service);
   if (!service)
     return hgl_fail(err, HGL_INVALID, "host.call: there is no service '%.*s' on this host",
                     HGL_STR(outside->service));
   struct hgl_call call = describe(agent, outside->request, outside->within_ms);
-  *nature = (struct hgl_call_nature){0};
-  return service->check(service->user, &call, nature, err);
+  agent->call_nature = (struct hgl_call_nature){0};
+  return service->check(service->user, &call, &agent->call_nature, err);
 }
 
 int call_check(struct agent *agent, const struct hgl_vm_outside *outside, struct hgl_err *err)
 {
-  struct hgl_call_nature nature;
   if (agent->calls_open >= (size_t)agent->limits->calls)
     return hgl_fail(err, HGL_LIMIT, "%s waits for %zu calls already", agent->name,
                     agent->calls_open);
   int64_t now_ms = agent->host->mono_ms, rate = agent->limits->calls_per_second;
-  int status = check(agent, outside, &nature, err);
-  if (!status && !nature.eager && hgl_bucket_left(&agent->called, rate, now_ms) < 1)
+  int status = check(agent, outside, err);
+  if (!status && !agent->call_nature.eager && hgl_bucket_left(&agent->called, rate, now_ms) < 1)
     return hgl_fail(err, HGL_LIMIT, "%s makes more than %lld calls a second", agent->name,
                     (long long)rate);
   return status;
@@ -156,7 +154,6 @@ int call_open(struct agent_run *run, const struct hgl_vm_outside *outside, struc
 {
   struct agent *agent = run->agent;
   struct hgl_host *host = agent->host;
-  struct hgl_err ignored;
   run->asks = hgl_array(1, sizeof *run->asks);
   if (!run->asks) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   run->ask_count = run->asks_open = 1;
@@ -164,12 +161,11 @@ int call_open(struct agent_run *run, const struct hgl_vm_outside *outside, struc
   run->asks[0].deadline_ms = host->mono_ms + outside->within_ms;
   int status = create(run, outside->service, outside->request, err);
   if (status) return status;
-  struct hgl_call_nature *nature = &run->call->nature;
-  if (check(agent, outside, nature, &ignored)) *nature = (struct hgl_call_nature){0};
-  run->eager = nature->eager;
-  if (!nature->eager)
+  run->call->nature = agent->call_nature; /* call_check has just seen it */
+  run->eager = run->call->nature.eager;
+  if (!run->eager)
     hgl_bucket_take(&agent->called, agent->limits->calls_per_second, host->mono_ms, 1);
-  link_waiting(nature->eager ? &host->calls_eager : &host->calls_waiting, run->call, host->tick);
+  link_waiting(run->eager ? &host->calls_eager : &host->calls_waiting, run->call, host->tick);
   return run_wait_until(run, run->asks[0].deadline_ms, err);
 }
 

@@ -129,6 +129,27 @@ static void show_percentiles(const char *of, const json_t *percentiles)
            json_number_value(json_object_get(percentiles, "max")));
 }
 
+/* Of infer: a row for so many agents. */
+static void show_rows(const json_t *rows, const char *rate, const char *latency, const char *unit)
+{
+  size_t index;
+  json_t *row;
+  json_array_foreach(rows, index, row)
+  {
+    const json_t *others = json_object_get(row, "bystander_ms"),
+                 *per_batch = json_object_get(row, "calls_per_batch");
+    printf("         %5lld agents %10.0f %s",
+           (long long)json_integer_value(json_object_get(row, "agents")),
+           json_number_value(json_object_get(row, rate)), unit);
+    printf("  p50 %.3f ms", json_number_value(json_object_get(row, latency)));
+    if (json_object_get(row, "p99_ms"))
+      printf("  p99 %.3f ms", json_number_value(json_object_get(row, "p99_ms")));
+    if (per_batch) printf("  %.1f a batch", json_number_value(per_batch));
+    printf("  beside them p99 %.2f ms  on %s\n", json_number_value(json_object_get(others, "p99")),
+           json_string_value(json_object_get(row, "device")));
+  }
+}
+
 static void show(const json_t *result)
 {
   const json_t *ceilings = json_object_get(result, "ceilings");
@@ -144,6 +165,11 @@ static void show(const json_t *result)
          json_number_value(json_object_get(ceilings, "verifications_per_s")),
          json_number_value(json_object_get(ceilings, "signatures_per_s")),
          json_number_value(json_object_get(ceilings, "commits_per_s")));
+  show_rows(json_object_get(result, "agents"), "calls_per_s", "p50_ms", "calls/s");
+  show_rows(json_object_get(result, "language"), "tokens_per_s", "first_token_p50_ms",
+            "tokens/s, first token");
+  show_percentiles("an agent beside them when they rest, ms",
+                   json_object_get(result, "bystander_idle_ms"));
   const json_t *stored = json_object_get(result, "stored_bytes_per_message");
   if (stored)
     printf("         %lld bytes a message, %.0f stored for each by its sender\n",

@@ -10,7 +10,7 @@
 
 enum {
   AGENTS_MAX = 1000,
-  CALLS = 20, /* of one handler: its journal has room for more */
+  CALLS = 100, /* of one handler: its journal has room for more */
   WARM_UP_MS = 500,
   TIMEOUT_MS = 120000,
   BYSTANDER_EVERY_MS = 4,
@@ -20,9 +20,9 @@ enum {
 
 static const char decider[] =
     "local calls, tokens = agent.config.calls, agent.config.tokens\n"
-    "local features = {}\n"
-    "for i = 1, 18 do features[i] = math.sin(i) end\n"
     "agent.on('bench/1.0/decide', function(message)\n"
+    "  local features = {}\n"
+    "  for i = 1, 18 do features[i] = math.sin(i) end\n"
     "  for i = 1, calls do\n"
     "    local got, why = agent.infer(message.body.model, { features = features },\n"
     "      { within = '60s' })\n"

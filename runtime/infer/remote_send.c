@@ -208,35 +208,34 @@ static void answer_failed(const struct remote_exchange *exchange, const struct h
 
 struct refusal {
   long code; /* -1: the end; and a range */
-  int32_t status;
   const char *advice;
+  int32_t status;
   bool again;
 };
 
 static const struct refusal *refusal_of(long code)
 {
   static const struct refusal known[] = {
-      {400, HAGGLE_INVALID, "", false},
-      {401, HAGGLE_DENIED, "; the option key says where the key lies", false},
-      {402, HAGGLE_LIMIT, "; it wants to be paid", false},
-      {403, HAGGLE_DENIED, "; the option key says where the key lies", false},
-      {404, HAGGLE_NOT_FOUND,
-       "; the option model names a model there, and addresses mostly end with /v1", false},
-      {405, HAGGLE_NOT_FOUND, "; addresses mostly end with /v1", false},
-      {408, HAGGLE_UNREACHABLE, "", true},
-      {409, HAGGLE_UNREACHABLE, "", true},
-      {413, HAGGLE_TOO_LARGE, "", false},
-      {422, HAGGLE_INVALID, "", false},
-      {425, HAGGLE_UNREACHABLE, "", true},
-      {429, HAGGLE_LIMIT, "; the option rate keeps to a number of requests a minute", true},
-      {501, HAGGLE_UNSUPPORTED, "; it has no such endpoint", false},
+      {400, "", HAGGLE_INVALID, false},
+      {401, "; the option key says where the key lies", HAGGLE_DENIED, false},
+      {402, "; it wants to be paid", HAGGLE_LIMIT, false},
+      {403, "; the option key says where the key lies", HAGGLE_DENIED, false},
+      {404, "; the option model names a model there, and addresses mostly end with /v1",
+       HAGGLE_NOT_FOUND, false},
+      {405, "; addresses mostly end with /v1", HAGGLE_NOT_FOUND, false},
+      {408, "", HAGGLE_UNREACHABLE, true},
+      {409, "", HAGGLE_UNREACHABLE, true},
+      {413, "", HAGGLE_TOO_LARGE, false},
+      {422, "", HAGGLE_INVALID, false},
+      {425, "", HAGGLE_UNREACHABLE, true},
+      {429, "; the option rate keeps to a number of requests a minute", HAGGLE_LIMIT, true},
+      {501, "; it has no such endpoint", HAGGLE_UNSUPPORTED, false},
   };
-  static const struct refusal redirect = {0, HAGGLE_INVALID,
-                                          "; it redirects, which is not followed: give the address "
-                                          "that it redirects to",
-                                          false};
-  static const struct refusal busy = {0, HAGGLE_UNREACHABLE, "", true};
-  static const struct refusal other = {0, HAGGLE_FAILED, "", false};
+  static const struct refusal redirect = {
+      0, "; it redirects, which is not followed: give the address that it redirects to",
+      HAGGLE_INVALID, false};
+  static const struct refusal busy = {0, "", HAGGLE_UNREACHABLE, true};
+  static const struct refusal other = {0, "", HAGGLE_FAILED, false};
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (known[i].code == code) return &known[i];
   return code >= 300 && code < 400 ? &redirect : code >= 500 ? &busy : &other;

@@ -21,13 +21,14 @@ if [[ -t 1 ]]; then bold=$'\e[1m' red=$'\e[31m' plain=$'\e[0m'; fi
 # cmocka: "[  PASSED  ] 4 test(s)." and "[  FAILED  ] tests: 2 test(s), listed below:", a pair for
 # each group of tests. A program that crashed has not printed all of them and counts as one failure.
 count_cmocka() {
-  local log=$1 status=$2 good bad
-  read -r good bad < <(awk '
+  local log=$1 status=$2 good bad skipped
+  read -r good bad skipped < <(awk '
     match($0, /\[  PASSED  \] [0-9]+ test/) { good += substr($0, RSTART + 13) }
+    match($0, /\[  SKIPPED \] [0-9]+ test/) { skipped += substr($0, RSTART + 13) }
     /\[  FAILED  \]/ && match($0, /[0-9]+ test\(s\)/) { bad += substr($0, RSTART) }
-    END { print good + 0, bad + 0 }' "$log")
+    END { print good + 0, bad + 0, skipped + 0 }' "$log")
   if ((status != 0 && bad == 0)); then bad=1; fi
-  if ((status == 0 && good + bad == 0)); then bad=1; fi
+  if ((status == 0 && good + bad + skipped == 0)); then bad=1; fi
   echo "$good $bad"
 }
 

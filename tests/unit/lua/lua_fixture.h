@@ -16,17 +16,10 @@ struct lua_fixture {
   lua_State *L;
 };
 
-static inline void lua_fixture_open(struct lua_fixture *f)
+/* What may raise for want of memory. */
+static inline int lua_fixture_bind(lua_State *L)
 {
-  struct hgl_err err;
-  struct hgl_state_rows none = {0};
-  assert_ok(hgl_state_create(&f->handle, 1 << 20, &f->state, &err));
-  assert_ok(hgl_state_create(&none, 1 << 20, &f->cache, &err));
-  lua_State *L = f->L = luaL_newstate();
-  *(struct hgl_vm **)lua_getextraspace(L) = &f->vm;
-  luaL_openlibs(L);
-  /* Lua's own keep their state in an upvalue; the sandbox has others. */
-  assert_int_equal(luaL_dostring(L, "math.random, math.randomseed = nil, nil"), 0);
+  struct lua_fixture *f = lua_touserdata(L, 1);
   hgl_convert_open(L);
   hgl_bind_state_open(L);
   hgl_bind_tables_open(L);
@@ -42,6 +35,23 @@ static inline void lua_fixture_open(struct lua_fixture *f)
   lua_setglobal(L, "null");
   hgl_lua_push_bytes(L, hgl_bytes("\x00\xff", 2));
   lua_setglobal(L, "bytes");
+  return 0;
+}
+
+static inline void lua_fixture_open(struct lua_fixture *f)
+{
+  struct hgl_err err;
+  struct hgl_state_rows none = {0};
+  assert_ok(hgl_state_create(&f->handle, 1 << 20, &f->state, &err));
+  assert_ok(hgl_state_create(&none, 1 << 20, &f->cache, &err));
+  lua_State *L = f->L = luaL_newstate();
+  *(struct hgl_vm **)lua_getextraspace(L) = &f->vm;
+  luaL_openlibs(L);
+  /* Lua's own keep their state in an upvalue; the sandbox has others. */
+  assert_int_equal(luaL_dostring(L, "math.random, math.randomseed = nil, nil"), 0);
+  lua_pushcfunction(L, lua_fixture_bind);
+  lua_pushlightuserdata(L, f);
+  assert_int_equal(lua_pcall(L, 1, 0, 0), LUA_OK);
   hgl_state_begin(f->state);
   hgl_state_begin(f->cache);
 }
@@ -49,6 +59,7 @@ static inline void lua_fixture_open(struct lua_fixture *f)
 static inline void lua_fixture_close(struct lua_fixture *f)
 {
   lua_close(f->L);
+  hgl_bind_state_release_views(&f->vm);
   hgl_state_destroy(f->state);
   hgl_state_destroy(f->cache);
 }

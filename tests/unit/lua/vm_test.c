@@ -182,7 +182,7 @@ static void vm_refuses_to_send_or_keep_a_message(void **state)
 
 static void vm_completes_libraries_that_are_walked(void **state)
 {
-  assert_done(*state, "local n, seen = 0, {} for k in pairs(agent) do n = n + 1 end assert(n == 28)"
+  assert_done(*state, "local n, seen = 0, {} for k in pairs(agent) do n = n + 1 end assert(n == 29)"
                       "for k in next, log do seen[#seen + 1] = k end "
                       "assert(table.concat(seen, ' ') == 'debug error info warn')"
                       "n = 0 for k in pairs(_G) do n = n + 1 end assert(n > 25)");

@@ -48,7 +48,7 @@ static void one_line(char *text, int written, size_t size)
     text[length - 1] = 0;
 }
 
-int32_t hgl_engine_fail(struct haggle_error *error, int32_t status, const char *format, ...)
+void hgl_engine_set_error(struct haggle_error *error, int32_t status, const char *format, ...)
 {
   va_list arguments;
   va_start(arguments, format);
@@ -56,7 +56,6 @@ int32_t hgl_engine_fail(struct haggle_error *error, int32_t status, const char *
   va_end(arguments);
   one_line(error->message, written, sizeof error->message);
   error->status = status;
-  return status;
 }
 
 void hgl_engine_refuse(const struct haggle_batch *batch, const struct haggle_request *request,

@@ -18,8 +18,15 @@ enum { HGL_ENGINE_MESSAGE_MAX = sizeof((struct haggle_error *)0)->message };
 /* Fills an error and returns its status. Foreign libraries quote whatever stands in a file: control
  * characters become spaces and bytes that are no UTF-8 question marks, and a message that is too
  * long ends after a whole character with "…". */
-__attribute__((format(printf, 3, 4))) int32_t
-hgl_engine_fail(struct haggle_error *error, int32_t status, const char *format, ...);
+#define hgl_engine_fail(error, status, ...)                                                        \
+  (hgl_engine_set_error((error), (status), __VA_ARGS__), hgl_engine_failure(status))
+/* In the header, so that analysers see that a failure is not HAGGLE_OK. */
+static inline int32_t hgl_engine_failure(enum haggle_status status)
+{
+  return status == HAGGLE_OK ? HAGGLE_FAILED : (int32_t)status;
+}
+__attribute__((format(printf, 3, 4))) void
+hgl_engine_set_error(struct haggle_error *error, int32_t status, const char *format, ...);
 
 /* Finishes a request with an error. */
 __attribute__((format(printf, 4, 5))) void hgl_engine_refuse(const struct haggle_batch *batch,

@@ -1,6 +1,7 @@
 #include "model.h"
 #include "common/schema_grammar.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -147,6 +148,7 @@ static struct sequence *choose(struct model *model, const struct tokens *tokens)
     return donor;
   }
   struct sequence *sequence = oldest(model);
+  assert(sequence); /* requests are taken while there is an idle one */
   if (sequence == donor) {
     sequence_forget(model, sequence, best);
     return sequence;

@@ -7,6 +7,7 @@
  * is put in as text, so that it cannot end its turn and begin another's. */
 #include "model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -314,6 +315,6 @@ void chat_init(struct model *model)
       "%sits chat template is not one that llama.cpp knows, so chats are %s (the option "
       "template= names another)",
       note.size > 0 ? "; " : "", chatml ? "ChatML" : "plain lines");
-  if (!note.failed) strcpy(model->note, note.data);
+  if (!note.failed) snprintf(model->note, sizeof model->note, "%s", note.data);
   hgl_text_deinit(&note);
 }
