@@ -50,6 +50,12 @@ struct hgl_cbor_reader {
   const uint8_t *at, *end;
 };
 
+/* What is not read yet. */
+static inline struct hgl_bytes hgl_cbor_rest(const struct hgl_cbor_reader *in)
+{
+  return (struct hgl_bytes){in->at, (size_t)(in->end - in->at)};
+}
+
 static inline struct hgl_cbor_reader hgl_cbor_reader(struct hgl_bytes input)
 {
   return (struct hgl_cbor_reader){input.data, input.data + input.size};

@@ -17,10 +17,11 @@ static int read_request(struct hgl_bytes request, struct asked *out, struct hgl_
   struct hgl_cbor_reader in = hgl_cbor_reader(request);
   size_t count;
   if (hgl_cbor_get_list(&in, "request", 2, &count, err) ||
-      hgl_cbor_get_text(&in, "model", HGL_MODEL_NAME_SIZE_MAX, &out->name, err) ||
-      hgl_cbor_get_value(&in, "inputs", &out->input, err) || hgl_cbor_end(&in, "request", err))
+      hgl_cbor_get_text(&in, "model", HGL_MODEL_NAME_SIZE_MAX, &out->name, err))
     return hgl_fail(err, HGL_INVALID, "infer: the request is [model, inputs]: %.300s",
                     err->message);
+  out->input = hgl_cbor_rest(&in); /* a request is one value: the second of two is what is left */
+  if (count != 2) return hgl_fail(err, HGL_INVALID, "infer: the request is [model, inputs]");
   return 0;
 }
 

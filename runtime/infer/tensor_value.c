@@ -457,8 +457,10 @@ int hgl_tensors_find(const struct infer_spec *spec, struct hgl_bytes value,
     return hgl_fail(err, HGL_INVALID, "the inputs are no table of named inputs");
   for (size_t i = 0; i < head.count; i++) {
     struct hgl_bytes name, one;
-    if ((status = hgl_cbor_get_text(&in, "name", SIZE_MAX, &name, err)) ||
-        (status = hgl_cbor_get_value(&in, "input", &one, err)))
+    if ((status = hgl_cbor_get_text(&in, "name", SIZE_MAX, &name, err))) return status;
+    if (i + 1 == head.count)
+      one = hgl_cbor_rest(&in); /* saves a look through what is most of it */
+    else if ((status = hgl_cbor_get_value(&in, "input", &one, err)))
       return status;
     size_t index = 0;
     while (index < spec->input_count && !hgl_bytes_is(name, spec->inputs[index].name)) index++;
