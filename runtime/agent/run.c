@@ -234,13 +234,14 @@ void run_accept_stretch(struct agent *agent, struct agent_run *run)
   struct hgl_host *host = agent->host;
   struct hgl_err err;
   hgl_vm_accept(agent->vm);
+  bool defers = run && run->defers && stretch_does_nothing(host); /* with its locks still there */
   if (locks_accept(agent, run, &err)) host_fatal(host, &err);
   if (!agent->dirty && hgl_vm_dirty(agent->vm)) {
     agent->dirty = true;
     agent->next_dirty = host->dirty_agents;
     host->dirty_agents = agent;
   }
-  bool defers = run && run->defers && !agent->dirty && stretch_does_nothing(host);
+  defers = defers && !agent->dirty;
   bool changed = host->changed;
   if (stretch_accept(host, &err)) host_fatal(host, &err);
   if (defers) {

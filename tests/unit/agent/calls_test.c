@@ -9,8 +9,8 @@ struct fake {
   struct world *world;
   struct node *node;
   size_t started, cancelled;
-  uint64_t ticket; /* of the last one started */
-  struct hgl_id id;
+  uint64_t ticket;           /* of the last one started */
+  struct hgl_id id, ids[16]; /* of the last, of the first ones */
   bool repeated, repeatable, eager, fails;
   size_t begun; /* how often it was told that all have begun */
   char request[256];
@@ -38,6 +38,7 @@ static int fake_start(void *user, const struct hgl_call *call, uint64_t ticket, 
 {
   struct fake *fake = user;
   if (fake->fails) return hgl_fail(err, HGL_REFUSED, "not today");
+  if (fake->started < sizeof fake->ids / sizeof *fake->ids) fake->ids[fake->started] = call->id;
   fake->started++;
   fake->ticket = ticket;
   fake->id = call->id;
@@ -92,6 +93,10 @@ static const char caller[] =
     "  state.ended = sum\n"
     "  sum = sum + host.call('fake', { n = 4 }).answer\n"
     "  state.ended = sum\n"
+    "end)\n"
+    "agent.on('lock/1.0/now', function(message)\n"
+    "  agent.exclusive('till', function() host.call('fake', { n = 1 }) end)\n"
+    "  host.call('fake', { n = 2 })\n"
     "end)\n"
     "agent.on('raw/1.0/now', function(message)\n"
     "  local ok, why = pcall(host.call, message.body.service, message.body.request)\n"
@@ -501,6 +506,27 @@ static void what_eager_calls_decide_is_durable_with_the_first_consequence(void *
   world_deinit(&f.world);
 }
 
+/* Whoever has it next may be seen to have it. */
+static void a_lock_that_is_given_back_between_eager_calls_is_durably_so(void **state)
+{
+  struct fixture f;
+  set_up(&f, 26);
+  f.fake.eager = f.fake.repeatable = true;
+  world_say(f.node, "caller", "lock/1.0/now", NULL);
+  world_run(&f.world);
+  world_say(f.node, "caller", "lock/1.0/now", NULL);
+  world_run(&f.world);
+  assert_int_equal(f.fake.started, 1); /* the second one waits for the lock */
+  answer(&f, f.fake.ticket, "1");
+  assert_int_equal(f.fake.started, 3);
+  restart(&f);
+  world_run(&f.world);
+  assert_int_equal(f.fake.started, 5);
+  for (size_t i = 3; i < 5; i++) /* the first one is not within it again */
+    assert_false(hgl_id_equal(&f.fake.ids[i], &f.fake.ids[0]));
+  world_deinit(&f.world);
+}
+
 static void an_eager_call_that_cannot_begin_comes_back(void **state)
 {
   struct fixture f;
@@ -557,6 +583,7 @@ int main(void)
       cmocka_unit_test(an_eager_call_begins_with_its_tick_and_not_behind_the_commit),
       cmocka_unit_test(an_eager_call_that_a_crash_cut_off_is_made_again),
       cmocka_unit_test(what_eager_calls_decide_is_durable_with_the_first_consequence),
+      cmocka_unit_test(a_lock_that_is_given_back_between_eager_calls_is_durably_so),
       cmocka_unit_test(an_eager_call_that_cannot_begin_comes_back),
       cmocka_unit_test(eager_calls_are_not_counted_by_the_second),
       cmocka_unit_test(the_eager_call_of_an_agent_that_goes_is_cancelled),
