@@ -275,8 +275,10 @@ int runs_follow_views(struct agent *agent, struct hgl_err *err)
   if (moves == agent->moves) return 0;
   agent->moves = moves;
   hgl_buf_init(&row, ROW_SIZE_MAX);
-  for (struct agent_run *run = agent->runs; run && !status; run = run->next)
+  for (struct agent_run *run = agent->runs; run && !status; run = run->next) {
+    run->deferred = false; /* its rows would know other tables than its places */
     if (run->row && run->views) status = save_places(run, &row, err);
+  }
   hgl_buf_deinit(&row);
   return status;
 }

@@ -98,6 +98,17 @@ static const char caller[] =
     "  agent.exclusive('till', function() host.call('fake', { n = 1 }) end)\n"
     "  host.call('fake', { n = 2 })\n"
     "end)\n"
+    "agent.on('hold/1.0/now', function(message)\n"
+    "  local first = state.list[1]\n"
+    "  host.call('fake', { n = 1 })\n"
+    "  local x = first.x\n"
+    "  first = nil\n"
+    "  for i = 1, 100000 do local _ = { i } end\n" /* it is collected */
+    "  host.call('fake', { n = 2 })\n"
+    "  log.info('held ' .. x)\n"
+    "end)\n"
+    "agent.on('list/1.0/make', function(message) state.list = { { x = 7 } } end)\n"
+    "agent.on('list/1.0/move', function(message) table.insert(state.list, 1, { x = 0 }) end)\n"
     "agent.on('raw/1.0/now', function(message)\n"
     "  local ok, why = pcall(host.call, message.body.service, message.body.request)\n"
     "  log.info('raw ' .. tostring(ok) .. ' ' .. tostring(why))\n"
@@ -527,6 +538,26 @@ static void a_lock_that_is_given_back_between_eager_calls_is_durably_so(void **s
   world_deinit(&f.world);
 }
 
+static void tables_that_move_make_decisions_durable(void **state)
+{
+  struct fixture f;
+  set_up(&f, 27);
+  f.fake.eager = f.fake.repeatable = true;
+  world_say(f.node, "caller", "list/1.0/make", NULL);
+  world_run(&f.world);
+  world_say(f.node, "caller", "hold/1.0/now", NULL);
+  world_run(&f.world);
+  answer(&f, f.fake.ticket, "1");
+  world_say(f.node, "caller", "list/1.0/move", NULL);
+  world_run(&f.world);
+  restart(&f);
+  world_run(&f.world);
+  answer(&f, f.fake.ticket, "2");
+  if (f.fake.started == 4) answer(&f, f.fake.ticket, "2");
+  assert_true(world_logged(&f.world, "held 7"));
+  world_deinit(&f.world);
+}
+
 static void an_eager_call_that_cannot_begin_comes_back(void **state)
 {
   struct fixture f;
@@ -584,6 +615,7 @@ int main(void)
       cmocka_unit_test(an_eager_call_that_a_crash_cut_off_is_made_again),
       cmocka_unit_test(what_eager_calls_decide_is_durable_with_the_first_consequence),
       cmocka_unit_test(a_lock_that_is_given_back_between_eager_calls_is_durably_so),
+      cmocka_unit_test(tables_that_move_make_decisions_durable),
       cmocka_unit_test(an_eager_call_that_cannot_begin_comes_back),
       cmocka_unit_test(eager_calls_are_not_counted_by_the_second),
       cmocka_unit_test(the_eager_call_of_an_agent_that_goes_is_cancelled),
