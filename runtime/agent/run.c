@@ -11,6 +11,9 @@ enum {
   MAILS_PER_TURN = 64, /* then the next agent has its turn, */
   TURN_MS = 2,         /* or after this time */
   STEPS_MAX = 16384,   /* of one tick, however fast they are */
+  /* What a model took long for is not asked for again, nor is it kept in memory without end. */
+  DEFERRED_MS = 1000,
+  DEFERRED_RECORDS = 64,
 };
 
 void agent_ready(struct agent *agent)
@@ -207,6 +210,15 @@ static int begin_wait(struct agent_run *run, const struct hgl_vm_wait *wait, str
   }
 }
 
+/* An eager call has brought about the stretch that ends, and of those since the last row none did
+ * anything. */
+static bool may_defer(const struct agent_run *run)
+{
+  return run->eager && run->row && (run->deferred || !run->fresh_count) && !run->asks[0].saved &&
+         run->fresh_count < DEFERRED_RECORDS &&
+         run->agent->host->mono_ms - run->saved_ms < DEFERRED_MS;
+}
+
 /* The stretch that ends here becomes a record of the run. */
 static void suspend(struct agent_run *run, struct hgl_vm_run *vm_run,
                     const struct hgl_vm_wait *wait)
@@ -215,7 +227,7 @@ static void suspend(struct agent_run *run, struct hgl_vm_run *vm_run,
   struct hgl_host *host = agent->host;
   struct hgl_vm_views *views = NULL;
   struct hgl_err err;
-  bool defers = run->eager && run->row && (run->deferred || !run->fresh_count);
+  bool defers = may_defer(run);
   run->vm_run = vm_run;
   run->retrying = false;
   run->attempt = 1;

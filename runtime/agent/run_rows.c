@@ -258,6 +258,7 @@ int runs_persist(struct hgl_host *host, bool deferred, struct hgl_err *err)
     if (run->deferred && !deferred) continue;
     unlist(run);
     run->deferred = false;
+    run->saved_ms = host->mono_ms;
     if (!run->row) status = save_head(run, &row, err);
     if (!status) status = save_records(run, &row, err);
     if (!status) status = save_answers(run, &row, err);

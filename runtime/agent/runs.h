@@ -13,7 +13,9 @@
  * - What is in no row yet is in memory; a run that has such stands in host->unsaved_runs.
  * - A run whose stretches since its last row were brought about by eager calls (calls.h), and did
  *   nothing but make the next, is `deferred`: no commit is made for it, and its records follow with
- *   the first stretch that does something. A crash takes back decisions that nobody has seen. */
+ *   the first stretch that does something, that is the last of many, or that comes a second after
+ *   the last row, and when the agent's tables of state move. A crash takes back decisions that
+ *   nobody has seen. */
 #ifndef HGL_AGENT_RUNS_H
 #define HGL_AGENT_RUNS_H
 
@@ -106,10 +108,11 @@ struct agent_run {
   bool eager;                /* … and the last one was */
   bool defers;               /* its last stretch may be deferred, if it did nothing */
   bool deferred;
-  struct hgl_buf lock;       /* LOCK: the key */
-  uint64_t ticket;           /* LOCK: the order of those who wait */
-  bool granted;              /* LOCK */
-  struct held_locks *locks;  /* what it holds, or NULL */
+  int64_t saved_ms;         /* monotonic: when rows were last written of it */
+  struct hgl_buf lock;      /* LOCK: the key */
+  uint64_t ticket;          /* LOCK: the order of those who wait */
+  bool granted;             /* LOCK */
+  struct held_locks *locks; /* what it holds, or NULL */
 };
 
 enum { RUN_VALUES_SIZE_MAX = HGL_BODY_SIZE_MAX + 64 * 1024 }; /* what a handler is called with */

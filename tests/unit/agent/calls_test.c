@@ -517,6 +517,28 @@ static void what_eager_calls_decide_is_durable_with_the_first_consequence(void *
   world_deinit(&f.world);
 }
 
+/* What took long, or comes in numbers, is not asked for again. */
+static void decisions_are_deferred_for_a_second_at_most(void **state)
+{
+  struct fixture f;
+  set_up(&f, 25);
+  f.fake.eager = f.fake.repeatable = true;
+  world_say(f.node, "caller", "chain/1.0/now", NULL);
+  world_run(&f.world);
+  world_advance(&f.world, 1000);
+  size_t before = commits(&f);
+  answer(&f, f.fake.ticket, "1");
+  assert_int_equal(commits(&f), before + 1);
+  answer(&f, f.fake.ticket, "2");
+  assert_int_equal(commits(&f), before + 1);
+  assert_int_equal(f.fake.started, 3);
+  restart(&f);
+  world_run(&f.world);
+  assert_int_equal(f.fake.started, 4);
+  assert_true(hgl_id_equal(&f.fake.id, &f.fake.ids[1]));
+  world_deinit(&f.world);
+}
+
 /* Whoever has it next may be seen to have it. */
 static void a_lock_that_is_given_back_between_eager_calls_is_durably_so(void **state)
 {
@@ -614,6 +636,7 @@ int main(void)
       cmocka_unit_test(an_eager_call_begins_with_its_tick_and_not_behind_the_commit),
       cmocka_unit_test(an_eager_call_that_a_crash_cut_off_is_made_again),
       cmocka_unit_test(what_eager_calls_decide_is_durable_with_the_first_consequence),
+      cmocka_unit_test(decisions_are_deferred_for_a_second_at_most),
       cmocka_unit_test(a_lock_that_is_given_back_between_eager_calls_is_durably_so),
       cmocka_unit_test(tables_that_move_make_decisions_durable),
       cmocka_unit_test(an_eager_call_that_cannot_begin_comes_back),
