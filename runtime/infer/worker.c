@@ -74,6 +74,7 @@ static bool find_place(struct infer_worker *worker, size_t *place)
       !HGL_GROW(worker->running, worker->used, worker->capacity))
     return false;
   *place = worker->used++;
+  worker->running[*place] = NULL; /* who asked may have no use for it */
   return true;
 }
 

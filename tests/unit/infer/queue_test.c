@@ -298,6 +298,27 @@ static void an_engine_that_waits_is_woken_by_its_event(void **state)
   assert_false(later.done || cancelled.done);
 }
 
+static void a_call_that_is_late_when_it_is_taken_leaves_no_place(void **state)
+{
+  struct fixture f;
+  struct asked endless, late;
+  struct hgl_err err = {0};
+  set_up(&f);
+  struct hgl_infer_model *model = open_model(&f, "steps,gate");
+  test_engine_close_gate();
+  submit(&f, model, "anna", "{'task': 'complete', 'prompt': '~'}", &endless);
+  hgl_infer_flush(f.infer);
+  until(&f, test_engine_at_gate() == 1);
+  assert_ok(try_submit(&f, model, "bert", "{'task': 'complete', 'prompt': 'a'}", 1, &late, &err));
+  for (int i = 0; i < 5; i++) pause_a_moment();
+  test_engine_open_gate();
+  until(&f, late.done);
+  assert_int_equal(late.code, HGL_TIMEOUT);
+  hgl_infer_cancel(endless.call);
+  until(&f, number_of(&f, "queue", "running") == 0);
+  tear_down(&f);
+}
+
 static void several_threads_share_a_queue(void **state)
 {
   struct fixture f;
@@ -359,6 +380,7 @@ int main(void)
       cmocka_unit_test(language_models_answer_values),
       cmocka_unit_test(an_engine_that_goes_on_takes_what_comes_meanwhile),
       cmocka_unit_test(an_engine_that_waits_is_woken_by_its_event),
+      cmocka_unit_test(a_call_that_is_late_when_it_is_taken_leaves_no_place),
       cmocka_unit_test(several_threads_share_a_queue),
       cmocka_unit_test(what_one_thread_leaves_another_takes),
   };
