@@ -233,7 +233,7 @@ int hgl_infer_submit(struct hgl_infer_model *model, const struct hgl_infer_asked
     hgl_free(call);
     return status;
   }
-  if (!caller->open++) unlink_idle(model, caller);
+  if (!caller->open++ && is_idle(model, caller)) unlink_idle(model, caller);
   caller->calls++;
   model->open++;
   model->open_bytes += call->size;

@@ -1,4 +1,5 @@
 /* Calls of many agents become batches; what engines do wrong stays with them. */
+#include "infer/infer_core.h"
 #include "infer_fixture.h"
 
 static json_t *described(struct fixture *f)
@@ -319,6 +320,38 @@ static void a_call_that_is_late_when_it_is_taken_leaves_no_place(void **state)
   tear_down(&f);
 }
 
+static size_t count_idle(const struct hgl_infer_model *model)
+{
+  size_t count = 0;
+  for (const struct infer_caller *at = model->idle_oldest; at; at = at->younger) count++;
+  return count;
+}
+
+/* An engine that hangs, and more agents that give up than are remembered. */
+static void an_agent_that_was_forgotten_while_it_had_a_turn_calls_again(void **state)
+{
+  enum { AGENTS = 4097 };
+  struct fixture f;
+  struct asked first, asked;
+  set_up(&f);
+  struct hgl_infer_model *model = open_model(&f, "gate");
+  test_engine_close_gate();
+  submit(&f, model, "anna", "{'x': [1, 2, 3]}", &first);
+  hgl_infer_flush(f.infer);
+  until(&f, test_engine_at_gate() == 1);
+  for (int i = 0; i <= AGENTS; i++) {
+    char name[20];
+    snprintf(name, sizeof name, "agent-%d", i % AGENTS); /* the first one twice */
+    submit(&f, model, name, "{'x': [1, 2, 3]}", &asked);
+    hgl_infer_cancel(asked.call);
+  }
+  assert_int_equal(count_idle(model), AGENTS - 1);
+  assert_int_equal(model->idle_callers, AGENTS - 1);
+  test_engine_open_gate();
+  until(&f, first.done);
+  tear_down(&f);
+}
+
 static void several_threads_share_a_queue(void **state)
 {
   struct fixture f;
@@ -381,6 +414,7 @@ int main(void)
       cmocka_unit_test(an_engine_that_goes_on_takes_what_comes_meanwhile),
       cmocka_unit_test(an_engine_that_waits_is_woken_by_its_event),
       cmocka_unit_test(a_call_that_is_late_when_it_is_taken_leaves_no_place),
+      cmocka_unit_test(an_agent_that_was_forgotten_while_it_had_a_turn_calls_again),
       cmocka_unit_test(several_threads_share_a_queue),
       cmocka_unit_test(what_one_thread_leaves_another_takes),
   };
