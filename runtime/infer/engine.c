@@ -21,7 +21,6 @@ static void log_line(const struct haggle_host *host, int32_t level, const char *
                                                      offsetof(struct infer_engine, host));
   enum hgl_log_level levels[] = {HGL_LOG_WARN, HGL_LOG_WARN, HGL_LOG_INFO, HGL_LOG_DEBUG};
   enum hgl_log_level at = levels[level < 0 || level > 3 ? 0 : level];
-  if (at < engine->infer->config.log->least) return;
   infer_say(engine->infer, at, "%.80s: %.*s", engine->origin, (int)(size < 500 ? size : 500), text);
 }
 

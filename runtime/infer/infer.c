@@ -56,9 +56,15 @@ static void drop_over(struct hgl_infer *infer)
 void hgl_infer_destroy(struct hgl_infer *infer)
 {
   if (!infer) return;
+  pthread_mutex_lock(&infer->lock);
+  infer->config.wake = NULL;
+  pthread_mutex_unlock(&infer->lock);
   for (struct hgl_infer_model *model = infer->models; model; model = model->next)
     if (!infer_workers_stop(model)) infer->abandoned = true;
-  log_lines(infer);             /* what engines said last */
+  log_lines(infer); /* what engines said last */
+  pthread_mutex_lock(&infer->lock);
+  infer->config.log = NULL;
+  pthread_mutex_unlock(&infer->lock);
   if (infer->abandoned) return; /* its threads still use it, and the process is about to end */
   drop_over(infer);
   while (infer->models) {
@@ -112,7 +118,8 @@ bool hgl_infer_is_remote(const struct hgl_infer_model *model)
 
 /* From the threads ----------------------------------------------------------------------------- */
 
-static void wake(struct hgl_infer *infer)
+/* With the lock held: who is woken is there until hgl_infer_destroy has taken the wake away. */
+static void wake(const struct hgl_infer *infer)
 {
   if (infer->config.wake) infer->config.wake(infer->config.wake_user);
 }
@@ -122,17 +129,20 @@ void infer_say(struct hgl_infer *infer, enum hgl_log_level level, const char *fo
   va_list args;
   va_start(args, format);
   pthread_mutex_lock(&infer->lock);
-  bool first = !infer->line_count;
-  if (infer->line_count < INFER_LINES_MAX) {
+  bool heard = infer->config.log && level >= infer->config.log->least;
+  bool first = heard && !infer->line_count;
+  if (!heard) {
+    /* Nobody wants it, or is there any more. */
+  } else if (infer->line_count < INFER_LINES_MAX) {
     struct infer_line *line = &infer->lines[infer->line_count++];
     line->level = level;
     vsnprintf(line->text, sizeof line->text, format, args);
   } else {
     infer->lines_lost++;
   }
+  if (first) wake(infer);
   pthread_mutex_unlock(&infer->lock);
   va_end(args);
-  if (first) wake(infer);
 }
 
 void infer_hand_over(struct hgl_infer *infer, struct hgl_infer_call *first,
@@ -145,8 +155,8 @@ void infer_hand_over(struct hgl_infer *infer, struct hgl_infer_call *first,
   else
     infer->over_last->next = first;
   infer->over_last = last;
-  pthread_mutex_unlock(&infer->lock);
   if (none) wake(infer);
+  pthread_mutex_unlock(&infer->lock);
 }
 
 void hgl_infer_poll(struct hgl_infer *infer)

@@ -43,7 +43,7 @@ struct hgl_infer_config {
   const struct hgl_log *log;
   const struct hgl_infer_builtin *builtins; /* or NULL */
   const char *engines_folder;               /* of haggle-engine-NAME.so; or NULL */
-  void (*wake)(void *user);                 /* hgl_infer_poll has something to do; or NULL */
+  void (*wake)(void *user); /* hgl_infer_poll has something to do; calls nothing here; or NULL */
   void *wake_user;
 };
 

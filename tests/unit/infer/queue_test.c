@@ -397,6 +397,44 @@ static void what_one_thread_leaves_another_takes(void **state)
   tear_down(&f);
 }
 
+static _Atomic size_t wakes;
+
+static void count_wake(void *user)
+{
+  wakes++;
+}
+
+/* Whoever was woken is gone. It stays where it is: its thread and its model are left to themselves,
+ * so that no test may follow. */
+static void an_engine_that_comes_back_after_all_wakes_nobody(void **state)
+{
+  static struct fixture f;
+  struct hgl_err err = {0};
+  struct asked a;
+  set_up(&f);
+  hgl_infer_destroy(f.infer);
+  static const struct hgl_infer_builtin builtins[] = {{"test", test_engine}, {NULL, NULL}};
+  const struct hgl_infer_config config = {
+      .random = &f.random, .log = &f.log, .builtins = builtins, .wake = count_wake};
+  assert_ok(hgl_infer_create(&config, &f.infer, &err));
+  struct hgl_infer_model *model = open_model(&f, "gate");
+  test_engine_close_gate();
+  submit(&f, model, "anna", "{'x': [1, 2, 3]}", &a);
+  hgl_infer_flush(f.infer);
+  until(&f, test_engine_at_gate() == 1);
+  hgl_infer_destroy(f.infer);
+  assert_non_null(strstr(f.logged, "has not come back"));
+  size_t before = wakes;
+  test_engine_open_gate();
+  for (bool over = false; !over; pause_a_moment()) {
+    pthread_mutex_lock(&f.infer->lock);
+    over = f.infer->over_first != NULL;
+    pthread_mutex_unlock(&f.infer->lock);
+  }
+  assert_int_equal(wakes, before);
+  assert_false(a.done);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -417,6 +455,7 @@ int main(void)
       cmocka_unit_test(an_agent_that_was_forgotten_while_it_had_a_turn_calls_again),
       cmocka_unit_test(several_threads_share_a_queue),
       cmocka_unit_test(what_one_thread_leaves_another_takes),
+      cmocka_unit_test(an_engine_that_comes_back_after_all_wakes_nobody),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
