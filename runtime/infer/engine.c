@@ -13,15 +13,54 @@ static const struct {
   const char *ending, *engine;
 } endings[] = {{".safetensors", "dense"}, {".onnx", "onnx"}, {".gguf", "llama"}, {NULL, NULL}};
 
-/* What engines say --------------------------------------------------------------------------- */
+/* What engines say ---------------------------------------------------------------------------
+ *
+ * What an engine is given to speak with lives as long as its library, and that may be loaded, or be
+ * the program itself, longer than the models of a host are there. So it is never freed; what is not
+ * needed any more is given to the next engine. */
+
+struct engine_host {
+  struct haggle_host host; /* first: engines give it back to us */
+  const struct infer_engine *engine;
+  struct engine_host *next;
+};
+
+static pthread_mutex_t hosts_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct engine_host *hosts;
 
 static void log_line(const struct haggle_host *host, int32_t level, const char *text, size_t size)
 {
-  const struct infer_engine *engine = (const void *)((const char *)host -
-                                                     offsetof(struct infer_engine, host));
   enum hgl_log_level levels[] = {HGL_LOG_WARN, HGL_LOG_WARN, HGL_LOG_INFO, HGL_LOG_DEBUG};
   enum hgl_log_level at = levels[level < 0 || level > 3 ? 0 : level];
-  infer_say(engine->infer, at, "%.80s: %.*s", engine->origin, (int)(size < 500 ? size : 500), text);
+  pthread_mutex_lock(&hosts_lock);
+  const struct infer_engine *engine = ((const struct engine_host *)host)->engine;
+  if (engine)
+    infer_say(engine->infer, at, "%.80s: %.*s", engine->origin, (int)(size < 500 ? size : 500),
+              text);
+  pthread_mutex_unlock(&hosts_lock);
+}
+
+static struct haggle_host *host_for(const struct infer_engine *engine)
+{
+  pthread_mutex_lock(&hosts_lock);
+  struct engine_host *host = hosts;
+  while (host && host->engine) host = host->next;
+  if (!host && (host = hgl_alloc(sizeof *host))) {
+    *host = (struct engine_host){.host = {sizeof host->host, HAGGLE_INFER_VERSION, log_line},
+                                 .next = hosts};
+    hosts = host;
+  }
+  if (host) host->engine = engine;
+  pthread_mutex_unlock(&hosts_lock);
+  return host ? &host->host : NULL;
+}
+
+static void leave_host(struct haggle_host *host)
+{
+  if (!host) return;
+  pthread_mutex_lock(&hosts_lock);
+  ((struct engine_host *)host)->engine = NULL;
+  pthread_mutex_unlock(&hosts_lock);
 }
 
 /* Opening one ---------------------------------------------------------------------------------- */
@@ -47,6 +86,7 @@ static int check_engine(const struct haggle_engine *calls, struct hgl_err *err)
 static void close_engine(struct infer_engine *engine)
 {
   if (engine->library) dlclose(engine->library);
+  leave_host(engine->host);
   hgl_free(engine->path);
   hgl_free(engine->origin);
   hgl_free(engine);
@@ -72,7 +112,7 @@ static int load(struct infer_engine *engine, haggle_engine_function *function, s
 {
   int status = function ? 0 : open_library(engine->path, &engine->library, &function, err);
   if (status) return status;
-  engine->calls = function(HAGGLE_INFER_VERSION, &engine->host);
+  engine->calls = function(HAGGLE_INFER_VERSION, engine->host);
   return check_engine(engine->calls, err);
 }
 
@@ -91,10 +131,10 @@ static int open_engine(struct hgl_infer *infer, const char *origin, const char *
   struct infer_engine *engine = hgl_zalloc(sizeof *engine);
   if (!engine) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   engine->infer = infer;
-  engine->host = (struct haggle_host){sizeof engine->host, HAGGLE_INFER_VERSION, log_line};
   engine->own = own;
   engine->calls = &hgl_process_engine;
-  int status = copy(&engine->origin, origin) && (!path || copy(&engine->path, path))
+  int status = copy(&engine->origin, origin) && (!path || copy(&engine->path, path)) &&
+                       (engine->host = host_for(engine))
                    ? 0
                    : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   if (!status && !own) status = load(engine, function, err);

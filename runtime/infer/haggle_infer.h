@@ -5,8 +5,8 @@
  *   const struct haggle_engine *haggle_engine(uint32_t version, const struct haggle_host *host);
  *
  * `version` is the host's HAGGLE_INFER_VERSION. An engine that cannot serve it returns NULL; what
- * it returns lives as long as the library. The page for authors is runtime/infer/PLUGINS.md, and
- * the smallest engine that is whole tests/plugin/scale.c.
+ * it returns lives as long as the library. It may be called again, with another host. The page for
+ * authors is runtime/infer/PLUGINS.md, and the smallest engine that is whole tests/plugin/scale.c.
  *
  * Rules
  *   - Each struct begins with its size, set by the side that fills it. A field is there when it

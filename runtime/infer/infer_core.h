@@ -17,7 +17,7 @@
 
 struct infer_engine {
   struct infer_engine *next;
-  struct haggle_host host; /* what it was given */
+  struct haggle_host *host; /* what it was given */
   struct hgl_infer *infer;
   const struct haggle_engine *calls;
   void *library; /* NULL: it is built in */
@@ -134,7 +134,7 @@ struct hgl_infer_model {
   bool stopping;
   struct infer_stats stats;
   struct hgl_histogram told; /* nanoseconds from a call to its result; the loop's */
-  int64_t complained_ns; /* of garbage */
+  int64_t complained_ns;     /* of garbage */
 
   struct infer_worker *workers;
   size_t worker_count;

@@ -188,7 +188,7 @@ static int open_handle(struct hgl_infer_model *model, const struct opening *open
   const struct infer_engine *engine = model->engine;
   const struct hgl_process_config process = {.arguments = process_arguments,
                                              .engine = engine->path ? engine->path : engine->origin,
-                                             .host = &engine->host};
+                                             .host = engine->host};
   int32_t status = engine->own ? hgl_process_engine_open(&process, &source, &model->handle, &why)
                                : engine->calls->open(&source, &model->handle, &why);
   if (!status && model->handle) return 0;

@@ -158,6 +158,36 @@ static void a_library_is_loaded_and_shared(void **state)
   tear_down(&f);
 }
 
+static const struct haggle_host *given;
+
+static const struct haggle_engine *remember_host(uint32_t version, const struct haggle_host *host)
+{
+  given = host;
+  return test_engine(version, host);
+}
+
+/* What is part of the program, or loaded by others, too, is there longer than we are. */
+static void an_engine_may_speak_when_its_models_are_gone(void **state)
+{
+  static const struct hgl_infer_builtin builtins[] = {{"test", remember_host}, {NULL, NULL}};
+  struct fixture f;
+  struct hgl_err err = {0};
+  set_up(&f);
+  hgl_infer_destroy(f.infer);
+  const struct hgl_infer_config config = {.random = &f.random, .log = &f.log, .builtins = builtins};
+  for (int i = 0; i < 2; i++) {
+    assert_ok(hgl_infer_create(&config, &f.infer, &err));
+    open_model(&f, "good");
+    given->log(given, HAGGLE_LOG_WARNING, "hello", 5);
+    hgl_infer_poll(f.infer);
+    assert_non_null(strstr(f.logged, "test: hello"));
+    *f.logged = 0;
+    tear_down(&f);
+    given->log(given, HAGGLE_LOG_WARNING, "goodbye", 7);
+    assert_null(strstr(f.logged, "goodbye"));
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -168,6 +198,7 @@ int main(void)
       cmocka_unit_test(an_engine_that_cannot_be_had_is_named),
       cmocka_unit_test(an_engine_of_another_version_is_refused),
       cmocka_unit_test(a_library_is_loaded_and_shared),
+      cmocka_unit_test(an_engine_may_speak_when_its_models_are_gone),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
