@@ -249,7 +249,6 @@ static void refused(struct remote_exchange *exchange, struct remote_end *end)
   const struct refusal *refusal = refusal_of(exchange->code);
   int32_t status = refusal->status;
   remote_answer_error(hgl_buf_bytes(&exchange->refusal), words, sizeof words, kind, sizeof kind);
-  blot_out(&options->key, words);
   /* Of a key that is wrong, some repeat the beginning and the end. */
   if (status == HAGGLE_DENIED) *words = 0;
   if (status == HAGGLE_INVALID && strstr(kind, "context")) status = HAGGLE_TOO_LARGE;
@@ -263,7 +262,7 @@ static void refused(struct remote_exchange *exchange, struct remote_end *end)
   end->charged = exchange->code >= 500 && exchange->code != 503 && exchange->code != 501;
 }
 
-void remote_exchange_end(struct remote_exchange *exchange, CURLcode code, struct hgl_buf *out,
+static void end_exchange(struct remote_exchange *exchange, CURLcode code, struct hgl_buf *out,
                          struct remote_end *end)
 {
   struct hgl_err err = {0};
@@ -281,4 +280,11 @@ void remote_exchange_end(struct remote_exchange *exchange, CURLcode code, struct
     transport_failed(exchange, code, end);
   else if (remote_answer_end(&exchange->answer, exchange->question, out, &err) != 0)
     answer_failed(exchange, &err, end);
+}
+
+void remote_exchange_end(struct remote_exchange *exchange, CURLcode code, struct hgl_buf *out,
+                         struct remote_end *end)
+{
+  end_exchange(exchange, code, out, end);
+  blot_out(&exchange->remote->options.key, end->message);
 }

@@ -91,6 +91,8 @@ static const struct http_page pages[] = {
      NULL, 0, 0},
     {"/e401/chat/completions", HTTP_CLOSE,
      REFUSAL("401 No", "{\"error\":{\"message\":\"wrong key sk-abc...xyz\"}}"), NULL, 0, 0},
+    {"/tells/chat/completions", HTTP_CLOSE,
+     JSON("{\"error\":{\"message\":\"sk-abcdefgh is out of slots\"}}"), NULL, 0, 0},
     {"/e404/chat/completions", HTTP_CLOSE,
      REFUSAL("404 None", "{\"error\":\"model tea not found, key was sk-abcdefgh\"}"), NULL, 0, 0},
     {"/quota/chat/completions", HTTP_CLOSE,
@@ -467,6 +469,7 @@ static void what_a_server_refuses_says_why(void **state)
       {"long", HAGGLE_TOO_LARGE, "too long"},
       {"e401", HAGGLE_DENIED, "answers 401; the option key"},
       {"e404", HAGGLE_NOT_FOUND, "model tea not found, key was ***********"},
+      {"tells", HAGGLE_UNREACHABLE, "while it answered: *********** is out of slots"},
       {"quota", HAGGLE_LIMIT, "answers 429: pay"},
       {"moved", HAGGLE_INVALID, "it redirects, which is not followed"},
       {"filtered", HAGGLE_DENIED, "filter withholds"},
@@ -477,6 +480,7 @@ static void what_a_server_refuses_says_why(void **state)
   struct fixture *f = *state;
   setenv("HGL_TEST_KEY", "sk-abcdefgh", 1);
   set(f, "key", "env:HGL_TEST_KEY");
+  set(f, "retries", "0");
   for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
     open_path(f, refusals[i].path);
     ask(f, chat);
