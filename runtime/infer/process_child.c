@@ -385,7 +385,7 @@ static void answer_stats(void)
 {
   struct haggle_model_stats stats = {.size = sizeof stats};
   struct hgl_buf body;
-  child.engine->stats(child.model, &stats);
+  if (child.engine->stats) child.engine->stats(child.model, &stats);
   hgl_buf_init(&body, HGL_PROCESS_MESSAGE_SIZE_MAX);
   hgl_write_stats(&body, &stats);
   if (body.failed) out_of_memory();
