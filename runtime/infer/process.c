@@ -228,13 +228,14 @@ static bool wait_for(struct process *process, const bool *flag, bool wanted)
   return *flag == wanted;
 }
 
-/* What is not answered in time is the last that was told. */
+/* What is not answered in time is the last that was told; who did not answer is not waited for
+ * again, because the loop waits here. */
 static void stats(void *model, struct haggle_model_stats *out)
 {
   struct process *process = model;
   size_t size = out->size;
   pthread_mutex_lock(&process->lock);
-  if (process->state == PROCESS_RUNS) {
+  if (process->state == PROCESS_RUNS && !process->awaits_stats) {
     process->wants_stats = process->awaits_stats = true;
     wake(process);
     wait_for(process, &process->awaits_stats, false);

@@ -176,6 +176,7 @@ static void wait_longer(struct process *process, bool orderly)
 static void add_up(struct process *process)
 {
   pthread_mutex_lock(&process->lock);
+  process->wants_stats = process->awaits_stats = false;
   process->stats.host_memory = process->stats.device_memory = 0;
   process->stats_before = process->stats;
   pthread_mutex_unlock(&process->lock);

@@ -226,6 +226,7 @@ static void run(void *user, const struct haggle_batch *batch)
 static void stats(void *user, struct haggle_model_stats *out)
 {
   const struct model *model = user;
+  if (is(model, "hang-stats")) sleep_ms(1000000);
   out->host_memory = 11;
   out->rows = model->rows;
 }

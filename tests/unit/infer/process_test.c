@@ -254,6 +254,19 @@ static void an_engine_may_have_neither_devices_nor_statistics(void **state)
   assert_int_equal(hgl_process_pid(f->model), pid);
 }
 
+/* The loop asks. */
+static void statistics_that_do_not_come_are_waited_for_once(void **state)
+{
+  struct fixture *f = *state;
+  struct haggle_model_stats stats = {.size = sizeof stats};
+  assert_opens(try_open(f, "hang-stats", "100ms"));
+  int64_t began = hgl_mono_ns(&hgl_clock_system);
+  for (int i = 0; i < 20; i++) hgl_process_engine.stats(f->model, &stats);
+  assert_true(hgl_mono_ns(&hgl_clock_system) - began < INT64_C(5000000000));
+  ask(f, 3, NULL);
+  assert_good(&f->asked[0]);
+}
+
 static void what_the_engine_says_of_an_error_is_told(void **state)
 {
   struct fixture *f = *state;
@@ -596,6 +609,7 @@ int main(int argc, char **argv)
       TEST(an_engine_in_its_own_process_computes),
       TEST(its_devices_and_statistics_are_told),
       TEST(an_engine_may_have_neither_devices_nor_statistics),
+      TEST(statistics_that_do_not_come_are_waited_for_once),
       TEST(what_the_engine_says_of_an_error_is_told),
       TEST(an_engine_that_is_not_there_says_so),
       TEST(texts_come_and_go),
