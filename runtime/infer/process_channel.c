@@ -41,7 +41,7 @@ int hgl_channel_create(struct hgl_channel *channel, int *out_fd, int *out_memory
 {
   int ends[2];
   *channel = (struct hgl_channel){.fd = -1};
-  hgl_buf_init(&channel->body, HGL_PROCESS_MESSAGE_SIZE_MAX);
+  hgl_buf_init(&channel->body, HGL_PROCESS_ANSWER_SIZE_MAX);
   int memory = make_memory(err);
   if (memory < 0) return memory;
   int status = map(channel, memory, true, err);
@@ -128,7 +128,7 @@ int hgl_channel_next(struct hgl_channel *channel, struct hgl_err *err)
     if (got <= 0) return (int)got;
     channel->head_size += (size_t)got;
   }
-  if (channel->head.size > HGL_PROCESS_MESSAGE_SIZE_MAX)
+  if (channel->head.size > channel->body.size_max)
     return hgl_fail(err, HGL_TOO_LARGE, "a message of %llu bytes",
                     (unsigned long long)channel->head.size);
   while (channel->body.size < channel->head.size) {

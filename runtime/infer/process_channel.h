@@ -37,8 +37,9 @@ struct hgl_process_head {
 };
 
 enum {
-  HGL_PROCESS_MESSAGE_SIZE_MAX = 1 << 30,
-  HGL_PROCESS_SOCKET = 3, /* descriptors of the engine's process */
+  HGL_PROCESS_MESSAGE_SIZE_MAX = 1 << 30, /* to the engine's process */
+  HGL_PROCESS_ANSWER_SIZE_MAX = 64 << 20, /* to the host: no value holds so much */
+  HGL_PROCESS_SOCKET = 3,                 /* descriptors of the engine's process */
   HGL_PROCESS_MEMORY = 4,
 };
 

@@ -194,7 +194,7 @@ static void batch_finish(void *host, const struct haggle_request *request,
   pthread_mutex_unlock(&child.lock);
   if (!found) return; /* twice: the host would not hear of it either */
   struct hgl_buf body;
-  hgl_buf_init(&body, HGL_PROCESS_MESSAGE_SIZE_MAX);
+  hgl_buf_init(&body, HGL_PROCESS_ANSWER_SIZE_MAX);
   bool good = result->status == HAGGLE_OK;
   hgl_write_u64(&body, (uint64_t)result->status);
   hgl_write_bytes(&body, result->message, good ? 0 : result->message_size);
