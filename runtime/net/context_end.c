@@ -24,7 +24,8 @@ static void occupy_closed(struct hgl_bytes descriptors)
     if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
     int other = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (other < 0 || other == fd) continue;
-    dup3(other, fd, O_CLOEXEC);
+    int taken = fcntl(other, F_DUPFD_CLOEXEC, fd); /* never what another thread has opened by now */
+    if (taken >= 0 && taken != fd) close(taken);
     close(other);
   }
 }
