@@ -560,6 +560,26 @@ static void a_lock_that_is_given_back_between_eager_calls_is_durably_so(void **s
   world_deinit(&f.world);
 }
 
+/* Unlike a crash, it loses nothing. */
+static void an_agent_that_begins_again_keeps_what_was_deferred(void **state)
+{
+  struct fixture f;
+  struct hgl_err err;
+  set_up(&f, 28);
+  f.fake.eager = f.fake.repeatable = true;
+  world_say(f.node, "caller", "chain/1.0/now", NULL);
+  world_run(&f.world);
+  answer(&f, f.fake.ticket, "1");
+  assert_ok(hgl_host_restart_agent(f.node->host, "caller", hgl_bytes(NULL, 0), &err));
+  world_run(&f.world);
+  assert_int_equal(f.fake.cancelled, 1);
+  assert_int_equal(f.fake.started, 3);
+  assert_true(hgl_id_equal(&f.fake.ids[2], &f.fake.ids[1]));
+  for (int i = 2; i <= 4; i++) answer(&f, f.fake.ticket, i == 2 ? "2" : i == 3 ? "3" : "4");
+  assert_int_equal(world_number(f.node, "caller", "report/1.0/ask", "ended"), 10);
+  world_deinit(&f.world);
+}
+
 static void tables_that_move_make_decisions_durable(void **state)
 {
   struct fixture f;
@@ -638,6 +658,7 @@ int main(void)
       cmocka_unit_test(what_eager_calls_decide_is_durable_with_the_first_consequence),
       cmocka_unit_test(decisions_are_deferred_for_a_second_at_most),
       cmocka_unit_test(a_lock_that_is_given_back_between_eager_calls_is_durably_so),
+      cmocka_unit_test(an_agent_that_begins_again_keeps_what_was_deferred),
       cmocka_unit_test(tables_that_move_make_decisions_durable),
       cmocka_unit_test(an_eager_call_that_cannot_begin_comes_back),
       cmocka_unit_test(eager_calls_are_not_counted_by_the_second),
