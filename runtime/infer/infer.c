@@ -59,8 +59,11 @@ void hgl_infer_destroy(struct hgl_infer *infer)
   pthread_mutex_lock(&infer->lock);
   infer->config.wake = NULL;
   pthread_mutex_unlock(&infer->lock);
+  int64_t until = 0; /* for all of them together */
   for (struct hgl_infer_model *model = infer->models; model; model = model->next)
-    if (!infer_workers_stop(model)) infer->abandoned = true;
+    until = infer_workers_end(model);
+  for (struct hgl_infer_model *model = infer->models; model; model = model->next)
+    if (!infer_workers_ended(model, until)) infer->abandoned = true;
   log_lines(infer); /* what engines said last */
   pthread_mutex_lock(&infer->lock);
   infer->config.log = NULL;

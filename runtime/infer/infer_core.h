@@ -178,8 +178,10 @@ void infer_queue_drop(struct hgl_infer_model *model);
 
 /* worker.c */
 int infer_workers_start(struct hgl_infer_model *model, struct hgl_err *err) HGL_NODISCARD;
-/* False: one has not come back in time, and still uses the model. */
-bool infer_workers_stop(struct hgl_infer_model *model);
+/* Tells them to end; until when one may wait for that. */
+int64_t infer_workers_end(struct hgl_infer_model *model);
+/* False: one has not come back by then, and still uses the model. */
+bool infer_workers_ended(struct hgl_infer_model *model, int64_t until);
 /* With the lock held, after something was queued or cancelled. */
 void infer_events_update(struct hgl_infer_model *model);
 

@@ -247,7 +247,8 @@ int hgl_infer_open(struct hgl_infer *infer, const struct haggle_source *source, 
                hgl_random_u64(infer->config.random));
   int status = open_model(model, source, err);
   if (status) {
-    if (!infer_workers_stop(model)) return hgl_fail(err, HGL_INTERNAL, "a thread does not end");
+    if (!infer_workers_ended(model, infer_workers_end(model)))
+      return hgl_fail(err, HGL_INTERNAL, "a thread does not end");
     infer_model_destroy(model);
     hgl_infer_poll(infer); /* what the engine said on the way */
     return hgl_fail_in(err, "model %s", source->name);

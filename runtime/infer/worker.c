@@ -395,14 +395,20 @@ static void free_worker(struct infer_worker *worker)
   hgl_free(worker->running);
 }
 
-bool infer_workers_stop(struct hgl_infer_model *model)
+int64_t infer_workers_end(struct hgl_infer_model *model)
 {
-  int64_t until = infer_now_ns() + STOP_SECONDS * INT64_C(1000000000);
-  struct timespec at = {until / 1000000000, until % 1000000000};
   pthread_mutex_lock(&model->lock);
   model->stopping = true;
   pthread_cond_broadcast(&model->changed);
   infer_events_update(model);
+  pthread_mutex_unlock(&model->lock);
+  return infer_now_ns() + STOP_SECONDS * INT64_C(1000000000);
+}
+
+bool infer_workers_ended(struct hgl_infer_model *model, int64_t until)
+{
+  struct timespec at = {until / 1000000000, until % 1000000000};
+  pthread_mutex_lock(&model->lock);
   while (!all_ended(model) && infer_now_ns() < until)
     pthread_cond_timedwait(&model->changed, &model->lock, &at);
   bool ended = all_ended(model);

@@ -410,7 +410,7 @@ static void an_engine_that_comes_back_after_all_wakes_nobody(void **state)
 {
   static struct fixture f;
   struct hgl_err err = {0};
-  struct asked a;
+  struct asked a, b;
   set_up(&f);
   hgl_infer_destroy(f.infer);
   static const struct hgl_infer_builtin builtins[] = {{"test", test_engine}, {NULL, NULL}};
@@ -418,17 +418,22 @@ static void an_engine_that_comes_back_after_all_wakes_nobody(void **state)
       .random = &f.random, .log = &f.log, .builtins = builtins, .wake = count_wake};
   assert_ok(hgl_infer_create(&config, &f.infer, &err));
   struct hgl_infer_model *model = open_model(&f, "gate");
+  assert_ok(open_with(&f, "n", "gate", NULL, 0, &err));
   test_engine_close_gate();
   submit(&f, model, "anna", "{'x': [1, 2, 3]}", &a);
+  submit(&f, hgl_infer_find(f.infer, hgl_text("n")), "anna", "{'x': [1, 2, 3]}", &b);
   hgl_infer_flush(f.infer);
-  until(&f, test_engine_at_gate() == 1);
+  until(&f, test_engine_at_gate() == 2);
+  int64_t began = infer_now_ns();
   hgl_infer_destroy(f.infer);
-  assert_non_null(strstr(f.logged, "has not come back"));
+  assert_true(infer_now_ns() - began < INT64_C(9000000000)); /* once, however many hang */
+  assert_non_null(strstr(f.logged, "model m: its engine has not come back"));
+  assert_non_null(strstr(f.logged, "model n: its engine has not come back"));
   size_t before = wakes;
   test_engine_open_gate();
   for (bool over = false; !over; pause_a_moment()) {
     pthread_mutex_lock(&f.infer->lock);
-    over = f.infer->over_first != NULL;
+    over = f.infer->over_first && f.infer->over_first->next;
     pthread_mutex_unlock(&f.infer->lock);
   }
   assert_int_equal(wakes, before);
