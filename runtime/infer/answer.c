@@ -75,17 +75,17 @@ static void take_tensors(struct hgl_infer_call *call, const struct haggle_result
     infer_answer_failed(call, err.code, err.message);
 }
 
-/* It is looked at on the loop. */
 static void take_text(struct hgl_infer_call *call, const struct haggle_result *result)
 {
   struct hgl_err err;
-  if (!result->text || !result->text_size) {
-    hgl_fail(&err, HGL_MALFORMED, "no answer");
+  int status = result->text && result->text_size
+                   ? infer_text_answer(hgl_bytes(result->text, result->text_size), &call->result,
+                                       &err)
+                   : hgl_fail(&err, HGL_MALFORMED, "no answer");
+  if (status == -HGL_MALFORMED)
     fail_garbage(call, &err);
-    return;
-  }
-  hgl_buf_append(&call->result, result->text, result->text_size);
-  if (hgl_buf_check(&call->result, &err)) infer_answer_failed(call, err.code, err.message);
+  else if (status)
+    infer_answer_failed(call, err.code, err.message);
 }
 
 void infer_answer(struct hgl_infer_call *call, const struct haggle_result *result)

@@ -292,35 +292,14 @@ void hgl_infer_cancel(struct hgl_infer_call *call)
   if (queued) forget(call);
 }
 
-/* A language model's answer is JSON still: jansson's reader is the loop's. */
-static int value_of(struct hgl_infer_call *call, struct hgl_buf *out, struct hgl_bytes *value,
-                    struct hgl_err *err)
-{
-  if (call->code) {
-    hgl_fail(err, call->code, "%s", call->why ? call->why : hgl_code_meaning(call->code));
-    return hgl_err_status(call->code);
-  }
-  *value = hgl_buf_bytes(&call->result);
-  if (call->model->kind != HAGGLE_LANGUAGE) return 0;
-  int status = infer_text_answer(*value, out, err);
-  *value = hgl_buf_bytes(out);
-  if (status != -HGL_MALFORMED) return status;
-  infer_complain(call->model, err->message);
-  return hgl_fail(err, HGL_ENGINE_FAILED, "the engine of the model %s gave %.200s",
-                  call->model->name, err->message);
-}
-
 void infer_call_tell(struct hgl_infer_call *call)
 {
   if (!call->cancelled) {
-    struct hgl_bytes value = {0};
     struct hgl_err err = {0};
-    struct hgl_buf out;
-    hgl_buf_init(&out, HGL_BODY_SIZE_MAX);
-    int status = value_of(call, &out, &value, &err);
+    if (call->code)
+      hgl_fail(&err, call->code, "%s", call->why ? call->why : hgl_code_meaning(call->code));
     hgl_histogram_note(&call->model->told, infer_now_ns() - call->queued_ns);
-    call->done(call->user, call->ticket, value, status ? &err : NULL);
-    hgl_buf_deinit(&out);
+    call->done(call->user, call->ticket, hgl_buf_bytes(&call->result), call->code ? &err : NULL);
   }
   forget(call);
 }

@@ -256,6 +256,8 @@ static void language_models_answer_values(void **state)
     ask(&f, open_model(&f, broken[i]), "{'task': 'complete', 'prompt': 'well'}", &a);
     assert_int_equal(a.code, HGL_ENGINE_FAILED);
     assert_non_null(strstr(a.text, "no JSON"));
+    assert_int_equal(number_of(&f, NULL, "failed"), 1);
+    assert_int_equal(number_of(&f, NULL, "done"), 0);
     tear_down(&f);
   }
 }
