@@ -37,7 +37,8 @@ bool hgl_journal_on(const struct hgl_vm *vm)
 
 bool hgl_journal_source_waits(struct hgl_bytes source)
 {
-  static const char *const words[] = {"ask", "ask_all", "sleep", "exclusive", "call", "write", "infer"};
+  static const char *const words[] = {"ask",  "ask_all", "sleep", "exclusive",
+                                      "call", "write",   "infer"};
   const uint8_t *end = source.data + source.size;
   for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
     size_t size = strlen(words[i]);
