@@ -8,7 +8,7 @@
 struct fake {
   struct world *world;
   struct node *node;
-  size_t started, cancelled;
+  size_t checked, started, cancelled;
   uint64_t ticket;           /* of the last one started */
   struct hgl_id id, ids[16]; /* of the last, of the first ones */
   bool repeated, repeatable, eager, fails;
@@ -23,6 +23,7 @@ static int fake_check(void *user, const struct hgl_call *call, struct hgl_call_n
 {
   struct fake *fake = user;
   size_t folder_size;
+  fake->checked++;
   if (!hgl_grants_cover(call->grants, "use", hgl_text("it"), &folder_size))
     return hgl_fail(err, HGL_DENIED, "grant --allow %s:use=it", call->agent);
   if (call->request.size && call->request.data[0] == 0x61)
@@ -449,6 +450,7 @@ static void an_eager_call_begins_with_its_tick_and_not_behind_the_commit(void **
   uint64_t before = hgl_host_counts(f.node->host).commits;
   world_say(f.node, "caller", "go/1.0/now", "{\"x\":1}");
   hgl_host_tick(f.node->host);
+  assert_int_equal(f.fake.checked, 1); /* its inputs may be large */
   assert_int_equal(f.fake.started, 1);
   assert_int_equal(f.fake.begun, 1);
   assert_int_equal(f.fake.commits, before); /* the message itself is not durable yet */
