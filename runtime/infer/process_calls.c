@@ -51,6 +51,7 @@ static void put(struct process *process, const void *data, size_t size)
 {
   struct hgl_err err = {0};
   ssize_t done = 0;
+  process->said += size;
   if (process->outbox.size == 0) done = hgl_channel_put(&process->channel, data, size, &err);
   if (done < 0) broken(process, err.message);
   if (done < 0 || (size_t)done == size) return;
@@ -230,10 +231,17 @@ static void heard_take(struct process *process, struct process_run *run)
 {
   const struct haggle_batch *batch = run->batch;
   const struct haggle_request *request = NULL;
+  /* Or what it does not read would fill our memory. */
+  if (run->answered_at > process->said - (process->outbox.size - process->outbox_sent)) {
+    broken(process, "of a run that it asks again before it was answered");
+    return;
+  }
   if (HAGGLE_HAS(batch, take) && batch->take) request = batch->take(batch->host);
-  if (request && send_request(process, run, request)) return;
-  run->armed = !request && event_of(batch) >= 0;
-  process_say(process, HGL_PROCESS_NONE, run->number, !run->armed, hgl_bytes(NULL, 0));
+  if (!request || !send_request(process, run, request)) {
+    run->armed = !request && event_of(batch) >= 0;
+    process_say(process, HGL_PROCESS_NONE, run->number, !run->armed, hgl_bytes(NULL, 0));
+  }
+  run->answered_at = process->said;
 }
 
 static bool is_status(uint64_t status)

@@ -20,7 +20,8 @@ struct process_run {
   const struct haggle_batch *batch;
   uint32_t number;
   bool done;
-  bool armed; /* its event is waited for: all that it told was looked after */
+  bool armed;           /* its event is waited for: all that it told was looked after */
+  uint64_t answered_at; /* of all that was said, where the answer to its last TAKE ends */
 };
 
 /* A request that the engine has and has not finished. */
@@ -66,6 +67,7 @@ struct process {
   int64_t began_ns, looked_ns;
   struct hgl_buf outbox;
   size_t outbox_sent;
+  uint64_t said;       /* bytes in all, those in the outbox among them */
   struct hgl_buf body; /* of a request that is being sent */
   struct process_run *runs;
   uint32_t next_run;

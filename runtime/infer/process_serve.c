@@ -220,6 +220,7 @@ static void begin(struct process *process)
   process->end = (struct haggle_error){.size = sizeof process->end};
   process->began_ns = process_now();
   process->outbox_sent = 0;
+  process->said = 0;
   hgl_buf_clear(&process->outbox);
 }
 

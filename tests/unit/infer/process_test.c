@@ -8,11 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/seam.h"
 #include "infer/process.h"
+#include "infer/process_channel.h"
+#include "infer/process_wire.h"
 #include "support/check.h"
 
 enum { REQUESTS_MAX = 600, TEXT_SIZE = 600 };
@@ -252,6 +255,20 @@ static void an_engine_may_have_neither_devices_nor_statistics(void **state)
   ask(f, 3, NULL);
   assert_good(&f->asked[0]);
   assert_int_equal(hgl_process_pid(f->model), pid);
+}
+
+/* The engine's process is greedy(), below. */
+static void who_asks_for_requests_and_does_not_listen_is_ended(void **state)
+{
+  struct fixture *f = *state;
+  static const char *const arguments[] = {"greedy-process", NULL};
+  const struct hgl_process_config config = {
+      .arguments = arguments, .engine = ENGINE, .host = &f->host};
+  const struct haggle_source source = {sizeof source, "greedy", "nothing", NULL, 0};
+  assert_opens(hgl_process_engine_open(&config, &source, &f->model, &f->error));
+  ask(f, 1, "{}");
+  assert_int_equal(f->asked[0].status, HAGGLE_FAILED);
+  assert_says(f->asked[0].message, "asks again before it was answered");
 }
 
 /* The loop asks. */
@@ -587,6 +604,38 @@ static const struct haggle_engine *find(const char *engine, const struct haggle_
   return NULL;
 }
 
+static void say(struct hgl_channel *channel, uint32_t kind, uint32_t run, struct hgl_bytes body)
+{
+  const struct hgl_process_head head = {kind, run, 0, body.size};
+  struct hgl_err err = {0};
+  const struct hgl_bytes parts[] = {hgl_bytes(&head, sizeof head), body};
+  for (int i = 0; i < 2; i++)
+    for (size_t done = 0; done < parts[i].size;) {
+      ssize_t put = hgl_channel_put(channel, parts[i].data + done, parts[i].size - done, &err);
+      if (put < 0) _exit(1);
+      done += (size_t)put;
+    }
+}
+
+/* Opens a model, and from its first run on asks for more and hears nothing. */
+static int greedy(void)
+{
+  const struct haggle_model_info info = {
+      .size = sizeof info, .kind = HAGGLE_LANGUAGE, .parallel = 1, .tasks = HAGGLE_CHAT};
+  struct hgl_channel channel;
+  struct hgl_err err = {0};
+  struct hgl_buf body;
+  hgl_buf_init(&body, 4096);
+  hgl_write_u64(&body, HAGGLE_OK);
+  hgl_write_about(&body, &info);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (hgl_channel_adopt(&channel, HGL_PROCESS_SOCKET, HGL_PROCESS_MEMORY, &err)) return 1;
+  say(&channel, HGL_PROCESS_OPENED, 0, hgl_buf_bytes(&body));
+  while (channel.head.kind != HGL_PROCESS_RUN)
+    if (hgl_channel_next(&channel, &err) < 0) return 1;
+  for (uint32_t run = channel.head.run;;) say(&channel, HGL_PROCESS_TAKE, run, hgl_text(""));
+}
+
 /* Nothing of this program's is there but what is needed: descriptors and environment. */
 static int check_clean(void)
 {
@@ -602,6 +651,7 @@ int main(int argc, char **argv)
     int dirty = check_clean();
     return dirty ? dirty : hgl_process_child_main(find);
   }
+  if (argc > 1 && strcmp(argv[1], "greedy-process") == 0) return greedy();
   setenv("HGL_TEST_SECRET", "not for engines", 1);
   if (dup2(1, 150) < 0) return 1; /* one that is inherited unless it is closed */
   const struct CMUnitTest tests[] = {
@@ -609,6 +659,7 @@ int main(int argc, char **argv)
       TEST(an_engine_in_its_own_process_computes),
       TEST(its_devices_and_statistics_are_told),
       TEST(an_engine_may_have_neither_devices_nor_statistics),
+      TEST(who_asks_for_requests_and_does_not_listen_is_ended),
       TEST(statistics_that_do_not_come_are_waited_for_once),
       TEST(what_the_engine_says_of_an_error_is_told),
       TEST(an_engine_that_is_not_there_says_so),
