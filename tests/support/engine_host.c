@@ -15,18 +15,24 @@ static void on_log(const struct haggle_host *host, int32_t level, const char *te
   if (getenv("HAGGLE_TEST_VERBOSE")) fprintf(stderr, "# %.*s\n", (int)size, text);
 }
 
-bool engine_host_open(struct engine_host *host, const char *path)
+void engine_host_use(struct engine_host *host, haggle_engine_function *function)
 {
   *host = (struct engine_host){
       .host = {.size = sizeof host->host, .version = HAGGLE_INFER_VERSION, .log = on_log}};
-  host->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (!host->library) {
+  host->engine = function(HAGGLE_INFER_VERSION, &host->host);
+}
+
+bool engine_host_open(struct engine_host *host, const char *path)
+{
+  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (!library) {
     fprintf(stderr, "%s\n", dlerror());
     return false;
   }
-  haggle_engine_function *function = (haggle_engine_function *)dlsym(host->library,
-                                                                     HAGGLE_ENGINE_SYMBOL);
-  host->engine = function ? function(HAGGLE_INFER_VERSION, &host->host) : NULL;
+  haggle_engine_function *function = (haggle_engine_function *)dlsym(library, HAGGLE_ENGINE_SYMBOL);
+  if (!function) return false;
+  engine_host_use(host, function);
+  host->library = library;
   return host->engine != NULL;
 }
 
@@ -71,6 +77,7 @@ void engine_call_free(struct engine_call *call)
 struct running {
   struct engine_call *calls;
   size_t count, taken;
+  int finished;
 };
 
 static struct engine_call *call_of(struct running *running, const struct haggle_request *request)
@@ -81,8 +88,10 @@ static struct engine_call *call_of(struct running *running, const struct haggle_
 static void on_finish(void *host, const struct haggle_request *request,
                       const struct haggle_result *result)
 {
-  struct engine_call *call = call_of(host, request);
+  struct running *running = host;
+  struct engine_call *call = call_of(running, request);
   assert(call->status == -1);
+  call->place = ++running->finished;
   call->status = result->status;
   call->answer = result->status ? strndup(result->message, result->message_size)
                                 : strndup(result->text, result->text_size);
@@ -118,7 +127,7 @@ static int on_is_over(void *host, const struct haggle_request *request)
 void engine_run(struct engine_host *host, void *model, struct engine_call *calls, size_t count,
                 size_t at_once)
 {
-  struct running running = {calls, count, at_once};
+  struct running running = {calls, count, at_once, 0};
   const struct haggle_request **first = calloc(at_once, sizeof *first);
   assert(first);
   for (size_t i = 0; i < count; i++) {

@@ -18,6 +18,7 @@ struct engine_call {
   char *answer; /* or the message */
   char *pieces; /* what was streamed */
   int piece_count;
+  int place; /* among those that were finished: 1 is the first */
   struct haggle_request request;
 };
 
@@ -30,6 +31,9 @@ struct engine_host {
 
 /* The path of an engine's library; NULL when it is not there. */
 bool engine_host_open(struct engine_host *host, const char *path);
+
+/* The same of an engine that is part of the program. */
+void engine_host_use(struct engine_host *host, haggle_engine_function *function);
 
 /* `options`: "context=64,parallel=4", or NULL. */
 int engine_model_open(struct engine_host *host, const char *file, const char *options, void **model,

@@ -53,7 +53,7 @@ static int32_t fill(struct model *model)
     sequence->output = -1;
     if (sequence->state == SEQUENCE_WRITES) put(model, sequence, 1);
   }
-  uint32_t room = model->batch_tokens - writers;
+  uint32_t room = model->step_tokens - writers;
   if (writers > 0 && room > PROMPT_SHARE) room = PROMPT_SHARE;
   for (uint32_t i = 0; i < model->parallel && readers > 0; i++) {
     struct sequence *sequence = &model->sequences[i];
@@ -131,9 +131,10 @@ static void give_up(struct model *model, const struct haggle_batch *batch, int32
              model->cache);
   else
     snprintf(message, sizeof message, "llama.cpp could not compute it (%d): %.300s", status, why);
+  model->library->llama_memory_clear(model->library->llama_get_memory(model->context), false);
   for (uint32_t i = 0; i < model->parallel; i++) {
     struct sequence *sequence = &model->sequences[i];
-    sequence_forget(model, sequence, 0);
+    sequence->held = 0;
     if (is_active(sequence) && sequence->state != SEQUENCE_PARKED)
       answer_refuse(model, batch, sequence, status == 1 ? HAGGLE_NO_MEMORY : HAGGLE_FAILED,
                     message);
@@ -264,7 +265,10 @@ static void admit_those_waiting(struct model *model, const struct haggle_batch *
   while (count_in(model, SEQUENCE_IDLE) > 0) {
     const struct haggle_request *request = next_request(waiting, batch);
     if (!request) return;
+    uint32_t idle = count_in(model, SEQUENCE_IDLE);
     admit(model, batch, request);
+    /* Those that take no place, embeddings above all, could come without end. */
+    if (idle < model->parallel && count_in(model, SEQUENCE_IDLE) == idle) return;
   }
 }
 

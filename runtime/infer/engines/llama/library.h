@@ -56,6 +56,7 @@
   X(llama_model_n_head_kv)                                                                         \
   X(llama_model_n_layer)                                                                           \
   X(llama_model_size)                                                                              \
+  X(llama_n_batch)                                                                                 \
   X(llama_pooling_type)                                                                            \
   X(llama_sampler_accept)                                                                          \
   X(llama_sampler_apply)                                                                           \

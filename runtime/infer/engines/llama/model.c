@@ -216,6 +216,7 @@ static int32_t make_context(struct model *model, struct haggle_error *error)
     return hgl_engine_fail(error, HAGGLE_UNSUPPORTED,
                            "models of this architecture do not continue a text (they have an "
                            "encoder, or diffuse)");
+  model->step_tokens = library->llama_n_batch(model->context);
   /* Without a memory it looks at a whole text at once, as BERT does. */
   bool writes = library->llama_get_memory(model->context) != NULL;
   model->tasks = HAGGLE_EMBED | (writes ? HAGGLE_CHAT | HAGGLE_COMPLETE : 0);

@@ -76,7 +76,9 @@ struct model {
   enum chat_format format;
   const char *template;
   char *template_named; /* by the option */
-  uint32_t tasks, length, cache, parallel, batch_tokens, threads;
+  uint32_t tasks, length, cache, parallel, threads;
+  uint32_t batch_tokens; /* of an embedding, and room in the batch */
+  uint32_t step_tokens;  /* of a step of the sequences: no more than the cache takes */
   int32_t gpu_layers;
   uint64_t seed;
   bool seeded;
