@@ -35,7 +35,7 @@ enum onnx_file_type {
 
 struct onnx_bytes {
   size_t size;
-  uint8_t bytes[16384];
+  uint8_t bytes[1 << 20];
 };
 
 struct onnx_file {
