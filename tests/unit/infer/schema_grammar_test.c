@@ -198,6 +198,77 @@ static void what_is_too_large_is_said_to_be(void **state)
   free(whole);
 }
 
+/* Each of `levels` is any of `width` of the next, put as `form` has it. */
+static char *nested(int levels, int width, const char *form)
+{
+  struct text schema;
+  char next[200];
+  hgl_text_init(&schema, 1 << 20);
+  hgl_text_put(&schema, "{\"$ref\":\"#/$defs/d0\",\"$defs\":{");
+  for (int i = 0; i < levels; i++) {
+    hgl_text_format(&schema, "\"d%d\":{\"anyOf\":[", i);
+    for (int k = 0; k < width; k++) {
+      snprintf(next, sizeof next, form, i + 1, k + 2);
+      hgl_text_put(&schema, k > 0 ? "," : "");
+      hgl_text_put(&schema, next);
+    }
+    hgl_text_put(&schema, "]},");
+  }
+  hgl_text_format(&schema, "\"d%d\":{\"type\":\"boolean\"}}}", levels);
+  assert_false(schema.failed);
+  return schema.data;
+}
+
+/* llama.cpp would follow them all, and not come back. */
+static void alternatives_do_not_multiply_without_end(void **state)
+{
+  static const char *const forms[] = {
+      "{\"$ref\":\"#/$defs/d%d\",\"title\":\"%d\"}",
+      "{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/d%d\"},\"maxItems\":%d}",
+      "{\"properties\":{\"x\":{\"$ref\":\"#/$defs/d%d\"}},\"title\":\"%d\"}",
+  };
+  for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+    char *schema = nested(6, 4, forms[i]); /* 4^6 is the limit */
+    assert_rule(schema, " | r");
+    free(schema);
+    schema = nested(7, 4, forms[i]);
+    assert_refused(schema, HAGGLE_TOO_LARGE, "alternatives");
+    free(schema);
+  }
+}
+
+#define UNION(left, right)                                                                         \
+  "{\"$ref\":\"#/$defs/e\",\"$defs\":{\"e\":{\"anyOf\":[" left "," right "]}}}"
+#define SELF "{\"$ref\":\"#/$defs/e\"}"
+#define NODE(kind)                                                                                 \
+  "{\"properties\":{\"kind\":{\"const\":\"" kind "\"},\"of\":" SELF "},\"required\":[\"kind\"]}"
+#define LATE(kind)                                                                                 \
+  "{\"properties\":{\"of\":" SELF ",\"kind\":{\"const\":\"" kind "\"}},\"required\":[\"kind\"]}"
+
+/* They double with each bracket, as deep as the text goes. */
+static void alternatives_that_contain_themselves_begin_differently(void **state)
+{
+  assert_rule(UNION("{\"type\":\"null\"}", "{\"items\":" SELF "}"), " | r");
+  assert_rule(UNION("{\"properties\":{\"a\":" SELF "}}", "{\"items\":" SELF "}"), " | r");
+  assert_rule(UNION(NODE("a"), NODE("b")), " | r");
+  assert_rule("{\"anyOf\":[{\"type\":\"null\"}," SELF
+              "],\"$defs\":{\"e\":{\"anyOf\":[" NODE("a") "," NODE("b") "]}}}",
+              " | r");
+  static const char *const alike[] = {
+      UNION("{\"items\":" SELF ",\"maxItems\":2}", "{\"items\":" SELF ",\"maxItems\":3}"),
+      UNION("{\"items\":" SELF "}", "true"),
+      UNION(NODE("a"), NODE("a")),
+      UNION(LATE("a"), LATE("b")),
+      UNION("{\"properties\":{\"a\":" SELF "}}", "{\"additionalProperties\":" SELF "}"),
+      /* Around a corner, the second time through what is known already. */
+      "{\"$ref\":\"#/$defs/e\",\"$defs\":{\"e\":{\"properties\":{\"x\":{\"$ref\":\"#/$defs/f\"},"
+      "\"y\":{\"anyOf\":[{\"items\":{\"$ref\":\"#/$defs/f\"}},{\"type\":\"array\"}]}}},"
+      "\"f\":{\"items\":" SELF "}}}",
+  };
+  for (size_t i = 0; i < sizeof alike / sizeof *alike; i++)
+    assert_refused(alike[i], HAGGLE_UNSUPPORTED, "begin differently");
+}
+
 static void texts_in_grammars_are_quoted(void **state)
 {
   assert_rule("{\"const\":\"a\\\"\\\\\\n\"}", "r0 ::= \"\\\"a\\\\\\\"\\\\\\\\\\\\n\\\"\"");
@@ -223,6 +294,8 @@ int main(void)
       cmocka_unit_test(a_reference_may_recur_but_not_stand_for_itself),
       cmocka_unit_test(a_reference_is_converted_once),
       cmocka_unit_test(what_is_too_large_is_said_to_be),
+      cmocka_unit_test(alternatives_do_not_multiply_without_end),
+      cmocka_unit_test(alternatives_that_contain_themselves_begin_differently),
       cmocka_unit_test(texts_in_grammars_are_quoted),
       cmocka_unit_test(ranges_of_numbers_are_written_digit_by_digit),
   };

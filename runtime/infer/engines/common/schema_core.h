@@ -4,6 +4,7 @@
 
 #include "common/schema_grammar.h"
 
+#include <limits.h>
 #include <stdint.h>
 
 enum { SCHEMA_REFS_MAX = 256 };
@@ -12,8 +13,9 @@ enum { SCHEMA_REFS_MAX = 256 };
 struct schema_target {
   const json_t *schema;
   unsigned rule;
-  unsigned level; /* where its conversion goes on */
-  bool open;      /* it goes on */
+  unsigned level;          /* where its conversion goes on */
+  bool open;               /* it goes on */
+  unsigned ways, leads_to; /* as below */
 };
 
 struct schema_converter {
@@ -23,6 +25,9 @@ struct schema_converter {
   struct haggle_error *error;
   unsigned depth; /* of schemas in schemas */
   unsigned level; /* of objects and arrays: what lies deeper begins with a bracket */
+  /* Of what was converted: the most alternatives that text may still belong to at once, and the
+   * outermost target under way that it leads back to, or UINT_MAX. */
+  unsigned ways, leads_to;
   struct schema_target targets[SCHEMA_REFS_MAX];
   unsigned target_count;
 };
@@ -70,5 +75,8 @@ int32_t hgl_schema_object(struct schema_converter *converter, const json_t *sche
 
 /* Fails unless no value can satisfy two of these schemas. */
 int32_t hgl_schema_disjoint(struct schema_converter *converter, const json_t *schemas);
+
+/* Fails unless the first key or character tells arrays and objects of these schemas apart. */
+int32_t hgl_schema_begin_apart(struct schema_converter *converter, const json_t *schemas);
 
 #endif

@@ -1,6 +1,7 @@
 #include "common/schema_core.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -252,9 +253,11 @@ int32_t hgl_schema_child(struct schema_converter *converter, const json_t *schem
 {
   size_t before = hgl_schema_enter(converter, name);
   *rule = converter->grammar->rule_count++;
+  unsigned ways = converter->ways;
   converter->level += deeper;
   int32_t status = convert(converter, schema, *rule);
   converter->level -= deeper;
+  if (converter->ways < ways) converter->ways = ways; /* of those beside it, one is written */
   if (!status) hgl_schema_leave(converter, before);
   return status;
 }
@@ -304,6 +307,12 @@ const json_t *hgl_schema_resolve(struct schema_converter *converter, const char 
   return at;
 }
 
+static void lead_back(struct schema_converter *converter, const struct schema_target *target)
+{
+  unsigned to = target->open ? (unsigned)(target - converter->targets) : target->leads_to;
+  if (to < converter->leads_to && converter->targets[to].open) converter->leads_to = to;
+}
+
 static int32_t convert_reference(struct schema_converter *converter, const json_t *schema,
                                  struct text *out)
 {
@@ -321,14 +330,32 @@ static int32_t convert_reference(struct schema_converter *converter, const json_
       return hgl_schema_fail(converter, HAGGLE_TOO_LARGE, "more than %d different $ref",
                              SCHEMA_REFS_MAX);
     known = &converter->targets[converter->target_count++];
-    *known = (struct schema_target){target, converter->grammar->rule_count++, converter->level,
-                                    true};
+    *known = (struct schema_target){
+        target, converter->grammar->rule_count++, converter->level, true, 1, UINT_MAX};
+    unsigned leads_to = converter->leads_to;
+    converter->leads_to = UINT_MAX;
     int32_t status = convert(converter, target, known->rule);
     if (status) return status;
     known->open = false;
+    known->ways = converter->ways;
+    if (converter->leads_to < (unsigned)(known - converter->targets))
+      known->leads_to = converter->leads_to;
+    converter->leads_to = leads_to;
   }
+  converter->ways = known->ways;
+  lead_back(converter, known);
   hgl_text_format(out, "r%u", known->rule);
   return HAGGLE_OK;
+}
+
+/* llama.cpp follows each alternative that text may belong to, and reaches each on every way that
+ * leads to it; alternatives within alternatives multiply. */
+static int32_t ways_add(struct schema_converter *converter, unsigned *ways)
+{
+  *ways += converter->ways;
+  if (*ways <= SCHEMA_WAYS_MAX) return HAGGLE_OK;
+  return hgl_schema_fail(converter, HAGGLE_TOO_LARGE,
+                         "alternatives within alternatives: more than %d at once", SCHEMA_WAYS_MAX);
 }
 
 static int32_t convert_alternatives(struct schema_converter *converter, const json_t *schema,
@@ -341,15 +368,24 @@ static int32_t convert_alternatives(struct schema_converter *converter, const js
   if (strcmp(keyword, "allOf") == 0 && json_array_size(list) > 1)
     return hgl_schema_fail(converter, HAGGLE_UNSUPPORTED,
                            "allOf of several schemas is not supported");
+  unsigned ways = 0, leads_to = converter->leads_to;
+  int32_t status;
+  converter->leads_to = UINT_MAX;
   json_array_foreach(list, index, value)
   {
     char name[48];
     unsigned rule;
     snprintf(name, sizeof name, "%s[%zu]", keyword, index);
-    int32_t status = hgl_schema_child(converter, value, name, false, &rule);
-    if (status) return status;
+    converter->ways = 1;
+    if ((status = hgl_schema_child(converter, value, name, false, &rule))) return status;
     hgl_text_format(out, "%sr%u", index > 0 ? " | " : "", rule);
+    if ((status = ways_add(converter, &ways))) return status;
   }
+  /* Otherwise there were more of them with each bracket that opens. */
+  if (converter->leads_to != UINT_MAX && (status = hgl_schema_begin_apart(converter, list)))
+    return status;
+  if (leads_to < converter->leads_to) converter->leads_to = leads_to;
+  converter->ways = ways;
   return strcmp(keyword, "oneOf") == 0 ? hgl_schema_disjoint(converter, list) : HAGGLE_OK;
 }
 
@@ -377,6 +413,7 @@ static int32_t convert_values(struct schema_converter *converter, const json_t *
     int32_t status = put_value(converter, value, out);
     if (status) return status;
   }
+  converter->ways = (unsigned)put; /* bounded by the grammar's size */
   if (put == 0)
     return hgl_schema_fail(converter, HAGGLE_INVALID, "none of its values is of its type");
   return HAGGLE_OK;
@@ -397,7 +434,7 @@ static int32_t counts(struct schema_converter *converter, const json_t *schema, 
     const json_t *value = json_object_get(schema, names[i]);
     if (!value) continue;
     double number = json_number_value(value);
-    if (!json_is_number(value) || number < 0 || number != (double)(long)number)
+    if (!json_is_number(value) || number < 0 || number != floor(number))
       return hgl_schema_fail(converter, HAGGLE_INVALID, "%s is not a whole number from 0",
                              names[i]);
     if (number > SCHEMA_REPEAT_MAX)
@@ -544,6 +581,7 @@ static int32_t convert(struct schema_converter *converter, const json_t *schema,
   struct text right;
   hgl_text_init(&right, SCHEMA_GRAMMAR_MAX);
   converter->depth++;
+  converter->ways = 1;
   int32_t status = convert_body(converter, schema, &right);
   converter->depth--;
   if (status)
@@ -562,6 +600,7 @@ int32_t hgl_grammar_add_schema(struct grammar *grammar, const json_t *schema, co
   converter->grammar = grammar;
   converter->root = schema;
   converter->error = error;
+  converter->leads_to = UINT_MAX;
   hgl_text_init(&converter->place, 64 * 1024);
   hgl_text_put(&converter->place, where);
   unsigned begin = grammar->rule_count++;

@@ -98,6 +98,73 @@ static bool are_disjoint(struct schema_converter *converter, const json_t *left,
   return lists_differ(left, right);
 }
 
+/* The types of its values, of which there may be more than it has; -1: not easily seen. */
+static int begin_types(struct schema_converter *converter, const json_t *schema, unsigned *budget)
+{
+  static const char *const alternatives[] = {"anyOf", "oneOf", "allOf"};
+  if (*budget == 0) return -1;
+  --*budget;
+  schema = followed(converter, schema);
+  if (!schema || !json_is_object(schema)) return -1;
+  for (size_t i = 0; i < sizeof alternatives / sizeof *alternatives; i++) {
+    const json_t *list = json_object_get(schema, alternatives[i]), *value;
+    size_t index;
+    int types = 0;
+    if (!list) continue;
+    json_array_foreach(list, index, value)
+    {
+      int more = begin_types(converter, value, budget);
+      if (more < 0) return -1;
+      types |= more;
+    }
+    return types;
+  }
+  int types = types_of(converter, schema);
+  return types > 0 ? types : -1;
+}
+
+/* Whether both begin with the same key, and then with different values. */
+static bool first_differs(struct schema_converter *converter, const json_t *left,
+                          const json_t *right)
+{
+  json_t *mine = json_object_get(left, "properties"),
+         *theirs = json_object_get(right, "properties");
+  void *first = json_object_iter(mine), *other = json_object_iter(theirs);
+  if (!first || !other) return false;
+  const char *name = json_object_iter_key(first);
+  if (strcmp(name, json_object_iter_key(other)) != 0) return false;
+  const json_t *one = followed(converter, json_object_iter_value(first));
+  const json_t *two = followed(converter, json_object_iter_value(other));
+  return one && two && is_required(left, name) && is_required(right, name) &&
+         lists_differ(one, two);
+}
+
+static bool begin_apart(struct schema_converter *converter, const json_t *left, const json_t *right)
+{
+  unsigned budget = ALTERNATIVES_MAX;
+  int mine = begin_types(converter, left, &budget), theirs = begin_types(converter, right, &budget);
+  int common = mine & theirs & (SCHEMA_ARRAY | SCHEMA_OBJECT);
+  if (!common) return true;
+  left = followed(converter, left);
+  right = followed(converter, right);
+  return common == SCHEMA_OBJECT && mine > 0 && theirs > 0 && left && right &&
+         first_differs(converter, left, right);
+}
+
+int32_t hgl_schema_begin_apart(struct schema_converter *converter, const json_t *schemas)
+{
+  size_t count = json_array_size(schemas);
+  bool apart = count <= ALTERNATIVES_MAX;
+  for (size_t i = 0; i < count && apart; i++)
+    for (size_t j = i + 1; j < count && apart; j++)
+      apart = begin_apart(converter, json_array_get(schemas, i), json_array_get(schemas, j));
+  if (apart) return HAGGLE_OK;
+  return hgl_schema_fail(converter, HAGGLE_UNSUPPORTED,
+                         "alternatives that contain themselves are only supported when they begin "
+                         "differently: by type, or objects by a required first property with a "
+                         "const of its own");
+}
+
 int32_t hgl_schema_disjoint(struct schema_converter *converter, const json_t *schemas)
 {
   size_t count = json_array_size(schemas);
