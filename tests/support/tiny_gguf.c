@@ -178,6 +178,8 @@ static const char chatml[] = "{% for message in messages %}{{'<|im_start|>' + me
 
 static void say_vocabulary(struct writer *writer)
 {
+  struct token *last = &writer->tokens[writer->token_count - 1];
+  if (writer->model->same_tokens) *last = last[-1];
   bool bytes = writer->model->vocabulary == TINY_BYTES;
   uint32_t count = writer->token_count;
   say_text(writer, "tokenizer.ggml.model", bytes ? "gpt2" : "llama");

@@ -21,6 +21,7 @@ struct tiny_model {
   const char *architecture; /* instead of llama */
   const char *template;     /* instead of its own */
   int no_byte_tokens;       /* the vocabulary lacks some */
+  int same_tokens;          /* it has one twice */
 };
 
 /* 0, or -1 when the file cannot be written. */

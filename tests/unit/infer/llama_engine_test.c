@@ -642,7 +642,7 @@ static void cut_to(const char *from, const char *to, size_t size)
 
 static void a_file_that_is_no_model_is_refused(void **state)
 {
-  char cut[64], strange[64], lacking[64], text[64];
+  char cut[64], strange[64], lacking[64], doubled[64], text[64];
   snprintf(cut, sizeof cut, "%s/cut.gguf", folder);
   snprintf(text, sizeof text, "%s/text.gguf", folder);
   FILE *file = fopen(text, "w");
@@ -653,10 +653,13 @@ static void a_file_that_is_no_model_is_refused(void **state)
               (struct tiny_model){TINY_BYTES, .context = 64, .architecture = "strange"});
   write_model(lacking, "lacking.gguf",
               (struct tiny_model){TINY_PIECES, .context = 64, .no_byte_tokens = 1});
+  write_model(doubled, "doubled.gguf",
+              (struct tiny_model){TINY_BYTES, .context = 64, .same_tokens = 1});
   const struct {
     const char *file, *options, *words;
     int status;
   } cases[] = {
+      {doubled, NULL, "twice", HAGGLE_INVALID},
       {"/nowhere/at/all.gguf", NULL, "No such file", HAGGLE_NOT_FOUND},
       {"/tmp", NULL, "not a file", HAGGLE_INVALID},
       {text, NULL, "not a GGUF file", HAGGLE_INVALID},

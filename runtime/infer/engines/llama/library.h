@@ -8,6 +8,7 @@
 
 #include "infer/haggle_infer.h"
 
+#include <gguf.h>
 #include <llama.h>
 
 #include <stdbool.h>
@@ -21,6 +22,13 @@
   X(ggml_backend_dev_type)                                                                         \
   X(ggml_backend_load_all_from_path)                                                               \
   X(ggml_set_abort_callback)                                                                       \
+  X(gguf_find_key)                                                                                 \
+  X(gguf_free)                                                                                     \
+  X(gguf_get_arr_n)                                                                                \
+  X(gguf_get_arr_str)                                                                              \
+  X(gguf_get_arr_type)                                                                             \
+  X(gguf_get_kv_type)                                                                              \
+  X(gguf_init_from_file)                                                                           \
   X(llama_backend_init)                                                                            \
   X(llama_batch_free)                                                                              \
   X(llama_batch_init)                                                                              \

@@ -136,10 +136,9 @@ static int32_t load(struct model *model, const char *file, uint64_t size,
   params.n_gpu_layers = model->gpu ? model->gpu_layers : 0;
   params.split_mode = LLAMA_SPLIT_MODE_NONE;
   params.main_gpu = model->gpu ? 0 : -1;
-  if (!model->gpu) {
-    int32_t status = model_check_memory(size, "the model", error);
-    if (status) return status;
-  }
+  int32_t status = model->gpu ? HAGGLE_OK : model_check_memory(size, "the model", error);
+  if (!status) status = vocabulary_check_file(library, file, error);
+  if (status) return status;
   library_complaint();
   model->llama = library->llama_model_load_from_file(file, params);
   if (model->llama) return HAGGLE_OK;

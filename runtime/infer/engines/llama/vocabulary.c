@@ -5,6 +5,48 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int compare_texts(const void *left, const void *right)
+{
+  return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+/* A text that is there twice, or NULL; empty ones may be. */
+static const char *repeated(const char **texts, size_t count)
+{
+  qsort((void *)texts, count, sizeof *texts, compare_texts);
+  for (size_t i = 1; i < count; i++)
+    if (texts[i][0] && strcmp(texts[i - 1], texts[i]) == 0) return texts[i];
+  return NULL;
+}
+
+static int32_t check_texts(const struct library *library, const struct gguf_context *gguf,
+                           int64_t key, struct haggle_error *error)
+{
+  size_t count = library->gguf_get_arr_n(gguf, key);
+  const char **texts = calloc(count + 1, sizeof *texts);
+  if (!texts) return hgl_engine_fail(error, HAGGLE_NO_MEMORY, "no memory for %zu tokens", count);
+  for (size_t i = 0; i < count; i++) texts[i] = library->gguf_get_arr_str(gguf, key, i);
+  const char *text = repeated(texts, count);
+  free((void *)texts);
+  if (!text) return HAGGLE_OK;
+  return hgl_engine_fail(error, HAGGLE_INVALID, "its vocabulary has the token '%.60s' twice", text);
+}
+
+int32_t vocabulary_check_file(const struct library *library, const char *file,
+                              struct haggle_error *error)
+{
+  struct gguf_context *gguf = library->gguf_init_from_file(
+      file, (struct gguf_init_params){.no_alloc = true});
+  if (!gguf) return HAGGLE_OK; /* llama.cpp says why when it opens it */
+  int64_t key = library->gguf_find_key(gguf, "tokenizer.ggml.tokens");
+  int32_t status = HAGGLE_OK;
+  if (key >= 0 && library->gguf_get_kv_type(gguf, key) == GGUF_TYPE_ARRAY &&
+      library->gguf_get_arr_type(gguf, key) == GGUF_TYPE_STRING)
+    status = check_texts(library, gguf, key, error);
+  library->gguf_free(gguf);
+  return status;
+}
+
 /* A token that is to be added to every text has to be there: llama.cpp asserts it. */
 static bool has_what_it_adds(const struct library *library, const struct llama_vocab *vocab,
                              int32_t count)

@@ -20,6 +20,10 @@ struct vocabulary {
   size_t longest; /* text that one token may stand for; 0: any */
 };
 
+/* Looks through a file that is not open yet for what llama.cpp asserts of its vocabulary. */
+int32_t vocabulary_check_file(const struct library *library, const char *file,
+                              struct haggle_error *error);
+
 /* Looks through the vocabulary for what would make llama.cpp end the process later on. */
 int32_t vocabulary_init(struct vocabulary *vocabulary, const struct library *library,
                         const struct llama_model *model, struct haggle_error *error);
