@@ -49,6 +49,11 @@ int engine_model_open(struct engine_host *host, const char *file, const char *op
     *value = '\0';
     list[count++] = (struct haggle_option){word, value + 1};
   }
+  const char *device = getenv("HAGGLE_TEST_DEVICE");
+  if (device && (!options || !strstr(options, "device="))) {
+    assert(count < 16);
+    list[count++] = (struct haggle_option){"device", device};
+  }
   struct haggle_source source = {
       .size = sizeof source, .name = "tiny", .file = file, .options = list, .option_count = count};
   *error = (struct haggle_error){.size = sizeof *error};

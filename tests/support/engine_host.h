@@ -35,7 +35,8 @@ bool engine_host_open(struct engine_host *host, const char *path);
 /* The same of an engine that is part of the program. */
 void engine_host_use(struct engine_host *host, haggle_engine_function *function);
 
-/* `options`: "context=64,parallel=4", or NULL. */
+/* `options`: "context=64,parallel=4", or NULL. Without a device among them it is the one that the
+ * environment's HAGGLE_TEST_DEVICE names. */
 int engine_model_open(struct engine_host *host, const char *file, const char *options, void **model,
                       struct haggle_error *error);
 

@@ -144,7 +144,8 @@ static void what_begins_alike_is_not_computed_again(void **state)
   host.engine->stats(model, &stats);
   assert_true(stats.tokens_reused > (uint64_t)(reused[1] + reused[2]));
   assert_true(stats.tokens_in > stats.tokens_reused && stats.tokens_out >= 36);
-  assert_true(stats.busy_ns > 0 && stats.host_memory > 100000 && stats.device_memory == 0);
+  assert_true(stats.busy_ns > 0 && stats.host_memory + stats.device_memory > 100000);
+  assert_true(!stats.host_memory != !stats.device_memory);
   for (int i = 0; i < 3; i++) {
     free(texts[i]);
     engine_call_free(&calls[i]);
@@ -250,22 +251,21 @@ static void a_deadline_that_passes_meanwhile_ends_an_answer(void **state)
   host.engine->close(model);
 }
 
+/* Computed in the same way, with nothing taken over: rounding draws otherwise, too. */
 static void a_seed_repeats_an_answer(void **state)
 {
-  void *model = open_model(plain, NULL);
-  struct engine_call calls[3];
-  for (int i = 0; i < 3; i++)
-    calls[i] = engine_call("{\"task\":\"complete\",\"prompt\":\"the\",\"max_tokens\":30,"
-                           "\"temperature\":1.5,\"top_k\":0,\"top_p\":1,\"min_p\":0,\"seed\":%d}",
-                           i / 2);
-  for (int i = 0; i < 3; i++) engine_run(&host, model, &calls[i], 1, 1);
-  json_t *first = answer_of(&calls[0]), *other = answer_of(&calls[2]);
-  assert_text(&calls[1], text_of(first));
-  assert_string_not_equal(text_of(other), text_of(first));
-  json_decref(first);
-  json_decref(other);
-  for (int i = 0; i < 3; i++) engine_call_free(&calls[i]);
-  host.engine->close(model);
+  char *texts[3];
+  for (int i = 0; i < 3; i++) {
+    char request[200];
+    snprintf(request, sizeof request,
+             "{\"task\":\"complete\",\"prompt\":\"the\",\"max_tokens\":30,"
+             "\"temperature\":1.5,\"top_k\":0,\"top_p\":1,\"min_p\":0,\"seed\":%d}",
+             i / 2);
+    texts[i] = alone(plain, request);
+  }
+  assert_string_equal(texts[0], texts[1]);
+  assert_string_not_equal(texts[0], texts[2]);
+  for (int i = 0; i < 3; i++) free(texts[i]);
 }
 
 static int repeats(const char *text)
