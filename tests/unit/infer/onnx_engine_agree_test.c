@@ -162,7 +162,8 @@ static int put_inputs(struct writer *writer, const struct network *network)
     snprintf(name, sizeof name, "in%zu", i);
     snprintf(axes, sizeof axes, "n %zu", network->inputs[i]);
     onnx_file_input(&writer->file, name, ONNX_FLOAT, axes);
-    strcat(strcat(names, i ? " " : ""), name);
+    size_t used = strlen(names);
+    snprintf(names + used, sizeof names - used, "%s%s", i ? " " : "", name);
   }
   onnx_file_node_with(&writer->file, "Concat", names, "v0", "axis", 1);
   writer->count = 1;

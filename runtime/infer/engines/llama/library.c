@@ -186,12 +186,12 @@ static bool has_processor(const struct library *library)
 static int32_t open_first(const struct haggle_host *host, const char *wish,
                           struct haggle_error *error)
 {
-  void *handle;
+  void *handle = NULL;
   int32_t status = open_handle(wish, &handle, error);
   if (status) return status;
   status = bind(handle, &opened, error);
   if (status) {
-    dlclose(handle);
+    if (handle) dlclose(handle);
     return status;
   }
   log_host = host;

@@ -227,7 +227,7 @@ static int32_t make_context(struct model *model, struct haggle_error *error)
 static int32_t open_all(struct model *model, const struct haggle_source *source,
                         const struct wishes *wishes, struct haggle_error *error)
 {
-  uint64_t size;
+  uint64_t size = 0;
   int32_t status = check_file(source->file, &size, error);
   if (!status) status = load(model, source->file, size, error);
   if (!status) status = vocabulary_init(&model->vocabulary, model->library, model->llama, error);
