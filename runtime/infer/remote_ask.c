@@ -72,8 +72,9 @@ static int check_members(const struct asking *asking, const json_t *object, cons
 
 enum { PENDING_MAX = REMOTE_TOOLS_MAX };
 
-/* Calls of tools that the last assistant's message made: their answers name the tool, and servers
- * want to know the call. */
+/* Calls of tools that the last assistant's message made. Servers want to know which one is
+ * answered: what an answer without an id answers is the first of its tool that has no answer yet.
+ */
 struct pending {
   const json_t *calls;
   bool answered[PENDING_MAX];
@@ -120,32 +121,40 @@ static int put_calls(const struct asking *asking, const json_t *calls, struct pe
   return status;
 }
 
-static int put_call_id(const struct asking *asking, const json_t *name, struct pending *pending)
+static bool is_answer_to(const json_t *call, const json_t *message)
 {
-  if (!json_is_string(name)) return invalid(asking, "a tool's answer has the tool's name");
+  const char *member = json_object_get(message, "id") ? "id" : "name";
+  return hgl_bytes_equal(text_of(json_object_get(call, member)),
+                         text_of(json_object_get(message, member)));
+}
+
+static int put_call_id(const struct asking *asking, const json_t *message, struct pending *pending)
+{
+  const json_t *name = json_object_get(message, "name"), *id = json_object_get(message, "id");
+  if (!json_is_string(name) || (id && !json_is_string(id)))
+    return invalid(asking, "a tool's answer has the tool's name, and the id of its call, a text");
   for (size_t i = 0; i < json_array_size(pending->calls); i++) {
     const json_t *call = json_array_get(pending->calls, i);
-    if (pending->answered[i] ||
-        !hgl_bytes_equal(text_of(json_object_get(call, "name")), text_of(name)))
-      continue;
+    if (pending->answered[i] || !is_answer_to(call, message)) continue;
     pending->answered[i] = true;
     put_text(asking->out, "tool_call_id", text_of(json_object_get(call, "id")));
     return 0;
   }
   return invalid(asking, "a tool's answer to no call: %.60s was not called before",
-                 json_string_value(name));
+                 json_string_value(id ? id : name));
 }
 
 static int put_message(const struct asking *asking, const json_t *message, struct pending *pending)
 {
-  static const char *const known[] = {"role", "content", "name", "tool_calls", NULL};
+  static const char *const known[] = {"role", "content", "tool_calls", NULL};
+  static const char *const of_tools[] = {"role", "content", "name", "id", NULL};
   const json_t *role = json_object_get(message, "role");
   const json_t *content = json_object_get(message, "content");
   const json_t *calls = json_object_get(message, "tool_calls");
-  int status = check_members(asking, message, "a message", known);
-  if (status) return status;
   struct hgl_bytes word = text_of(role);
   bool assistant = hgl_bytes_is(word, "assistant"), tool = hgl_bytes_is(word, "tool");
+  int status = check_members(asking, message, "a message", tool ? of_tools : known);
+  if (status) return status;
   if (!assistant && !tool && !hgl_bytes_is(word, "system") && !hgl_bytes_is(word, "user"))
     return invalid(asking, "a message has a role: system, user, assistant or tool");
   if (!json_is_string(content) && !(assistant && calls && !content))
@@ -155,7 +164,7 @@ static int put_message(const struct asking *asking, const json_t *message, struc
   put_text(asking->out, "content", text_of(content));
   if (calls && !assistant) return invalid(asking, "tool_calls stand in an assistant's message");
   if (calls) status = put_calls(asking, calls, pending);
-  if (tool) status = put_call_id(asking, json_object_get(message, "name"), pending);
+  if (tool) status = put_call_id(asking, message, pending);
   hgl_buf_append_byte(asking->out, '}');
   return status;
 }

@@ -495,7 +495,8 @@ static void what_tools_answered_goes_into_the_prompt(void **state)
       "{\"task\":\"chat\",\"messages\":[{\"role\":\"user\",\"content\":\"look\"},"
       "{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"id\":\"call_1\","
       "\"name\":\"find\",\"arguments\":{\"what\":\"tea\"}}]},"
-      "{\"role\":\"tool\",\"name\":\"find\",\"content\":\"4 boxes\"}],\"max_tokens\":4}");
+      "{\"role\":\"tool\",\"id\":\"call_1\",\"name\":\"find\",\"content\":\"4 "
+      "boxes\"}],\"max_tokens\":4}");
   engine_run(&host, model, &call, 1, 1);
   json_decref(answer_of(&call));
   engine_call_free(&call);
@@ -554,7 +555,7 @@ static void each_wrong_request_is_told_what_is_wrong(void **state)
        HAGGLE_INVALID},
       {"{\"task\":\"complete\",\"prompt\":\"a\",\"top_p\":2}", "top_p", HAGGLE_INVALID},
       {"{\"task\":\"complete\",\"prompt\":\"a\",\"seed\":\"x\"}", "seed", HAGGLE_INVALID},
-      {"{\"task\":\"complete\",\"prompt\":\"a\",\"stop\":[\"\"]}", "stop[0]", HAGGLE_INVALID},
+      {"{\"task\":\"complete\",\"prompt\":\"a\",\"stop\":[\"\"]}", "stop[1]", HAGGLE_INVALID},
       {"{\"task\":\"complete\",\"prompt\":\"a\",\"stop\":[\"b\"],\"schema\":{}}", "stop",
        HAGGLE_INVALID},
       {"{\"task\":\"complete\",\"prompt\":\"a\",\"schema\":3}", "schema", HAGGLE_INVALID},
@@ -563,16 +564,21 @@ static void each_wrong_request_is_told_what_is_wrong(void **state)
        "schema.properties.b: the keyword 'pattern'", HAGGLE_UNSUPPORTED},
       {"{\"task\":\"chat\",\"messages\":[]}", "messages", HAGGLE_INVALID},
       {"{\"task\":\"chat\",\"messages\":[{\"role\":\"king\",\"content\":\"a\"}]}",
-       "messages[0].role", HAGGLE_INVALID},
-      {"{\"task\":\"chat\",\"messages\":[{\"role\":\"user\"}]}", "messages[0].content",
+       "messages[1].role", HAGGLE_INVALID},
+      {"{\"task\":\"chat\",\"messages\":[{\"role\":\"user\"}]}", "messages[1].content",
        HAGGLE_INVALID},
       {"{\"task\":\"chat\",\"messages\":[{\"role\":\"user\",\"content\":\"a\",\"x\":1}]}",
-       "messages[0].x", HAGGLE_INVALID},
+       "messages[1].x", HAGGLE_INVALID},
+      {"{\"task\":\"chat\",\"messages\":[{\"role\":\"tool\",\"name\":\"a\",\"content\":\"\",\"id\":"
+       "1}]}",
+       "messages[1].id: a text", HAGGLE_INVALID},
+      {"{\"task\":\"chat\",\"messages\":[{\"role\":\"tool\",\"id\":\"a\",\"content\":\"\"}]}",
+       "messages[1].name: it is missing", HAGGLE_INVALID},
       {"{\"task\":\"chat\",\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],"
        "\"tools\":[{\"name\":\"a\",\"parameters\":{\"not\":{}}}]}",
-       "tools[0].parameters: the keyword 'not'", HAGGLE_UNSUPPORTED},
+       "tools[1].parameters: the keyword 'not'", HAGGLE_UNSUPPORTED},
       {"{\"task\":\"embed\",\"input\":\"a\"}", "input", HAGGLE_INVALID},
-      {"{\"task\":\"embed\",\"input\":[\"a\",\"\"]}", "input[1]", HAGGLE_INVALID},
+      {"{\"task\":\"embed\",\"input\":[\"a\",\"\"]}", "input[2]", HAGGLE_INVALID},
   };
   void *model = open_model(plain, NULL);
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

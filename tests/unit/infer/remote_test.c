@@ -375,6 +375,14 @@ static void tools_go_both_ways(void **state)
   assert_sent(f,
               "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"price\",\"description\":"
               "\"of a thing\",\"parameters\":{\"type\":\"object\"}}}]");
+  ask(f,
+      "{\"task\":\"chat\",\"messages\":[{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":["
+      "{\"id\":\"x1\",\"name\":\"price\",\"arguments\":{}},"
+      "{\"id\":\"x2\",\"name\":\"price\",\"arguments\":{}}]},"
+      "{\"role\":\"tool\",\"id\":\"x2\",\"name\":\"price\",\"content\":\"5\"},"
+      "{\"role\":\"tool\",\"name\":\"price\",\"content\":\"4\"}]}");
+  assert_sent(f, "{\"role\":\"tool\",\"content\":\"5\",\"tool_call_id\":\"x2\"},"
+                 "{\"role\":\"tool\",\"content\":\"4\",\"tool_call_id\":\"x1\"}]");
   open_path(f, "badtools");
   ask(f, chat);
   assert_failure(f, HAGGLE_FAILED, "called the tool price with arguments that are no JSON object");
@@ -440,6 +448,16 @@ static void requests_that_are_wrong_never_leave(void **state)
        "unknown member \"mood\""},
       {"{\"task\":\"chat\",\"messages\":[{\"role\":\"tool\",\"content\":\"\",\"name\":\"x\"}]}",
        "x was not called before"},
+      {"{\"task\":\"chat\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\","
+       "\"name\":\"x\",\"arguments\":{}}]},{\"role\":\"tool\",\"content\":\"\",\"name\":\"x\","
+       "\"id\":"
+       "\"b\"}]}",
+       "messages[2]: a tool's answer to no call: b was not called"},
+      {"{\"task\":\"chat\",\"messages\":[{\"role\":\"tool\",\"content\":\"\",\"name\":\"x\",\"id\":"
+       "1}]}",
+       "the id of its call, a text"},
+      {"{\"task\":\"chat\",\"messages\":[{\"role\":\"user\",\"content\":\"\",\"id\":\"b\"}]}",
+       "unknown member \"id\""},
       {"{\"task\":\"complete\"}", "prompt is a text"},
       {"{\"task\":\"complete\",\"prompt\":\"\",\"heat\":1}", "unknown member \"heat\""},
       {"{\"task\":\"complete\",\"prompt\":\"\",\"temperature\":-1}", "temperature is a number"},

@@ -375,7 +375,7 @@ static int32_t convert_alternatives(struct schema_converter *converter, const js
   {
     char name[48];
     unsigned rule;
-    snprintf(name, sizeof name, "%s[%zu]", keyword, index);
+    snprintf(name, sizeof name, "%s[%zu]", keyword, index + 1);
     converter->ways = 1;
     if ((status = hgl_schema_child(converter, value, name, false, &rule))) return status;
     hgl_text_format(out, "%sr%u", index > 0 ? " | " : "", rule);

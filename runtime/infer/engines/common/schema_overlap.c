@@ -179,6 +179,6 @@ int32_t hgl_schema_disjoint(struct schema_converter *converter, const json_t *sc
             "oneOf is only supported when its schemas visibly exclude each other "
             "(%zu and %zu may not: by type, or by a required property with a const "
             "of its own); use anyOf",
-            i, j);
+            i + 1, j + 1);
   return HAGGLE_OK;
 }

@@ -41,7 +41,7 @@ static int32_t put_tool_rules(struct grammar *grammar, const json_t *tools, stru
     char where[48], rule_name[32] = "object";
     if (parameters) {
       unsigned rule;
-      snprintf(where, sizeof where, "tools[%zu].parameters", index);
+      snprintf(where, sizeof where, "tools[%zu].parameters", index + 1);
       int32_t status = hgl_grammar_add_schema(grammar, parameters, where, &rule, error);
       if (status) return status;
       snprintf(rule_name, sizeof rule_name, "r%u", rule);

@@ -95,12 +95,12 @@ static int32_t tokens_of(struct model *model, const json_t *input, size_t index,
                                        tokens, error);
   if (status) return status;
   if (tokens->count == 0)
-    return hgl_engine_fail(error, HAGGLE_INVALID, "input[%zu]: no token stands for it", index);
+    return hgl_engine_fail(error, HAGGLE_INVALID, "input[%zu]: no token stands for it", index + 1);
   if (tokens->count > model->batch_tokens)
     return hgl_engine_fail(error, HAGGLE_TOO_LARGE,
                            "input[%zu] has %zu tokens; an embedding is made of at most %u (option "
                            "step=)",
-                           index, tokens->count, model->batch_tokens);
+                           index + 1, tokens->count, model->batch_tokens);
   return HAGGLE_OK;
 }
 

@@ -55,7 +55,7 @@ static int32_t read_stops(struct ask *ask, const json_t *list, struct haggle_err
   {
     size_t size = json_string_length(value);
     if (!json_is_string(value) || size == 0 || size > STOP_SIZE_MAX)
-      return hgl_engine_fail(error, HAGGLE_INVALID, "stop[%zu]: a text of 1 to %d bytes", index,
+      return hgl_engine_fail(error, HAGGLE_INVALID, "stop[%zu]: a text of 1 to %d bytes", index + 1,
                              STOP_SIZE_MAX);
     ask->stops[ask->stop_count++] = (struct stop){json_string_value(value), size};
   }
@@ -73,7 +73,7 @@ static int32_t read_input(struct ask *ask, const json_t *list, struct haggle_err
                               json_string_length(value) ==
                                   0) return hgl_engine_fail(error, HAGGLE_INVALID,
                                                             "input[%zu]: a text that is not empty",
-                                                            index);
+                                                            index + 1);
   ask->input = list;
   return HAGGLE_OK;
 }
@@ -172,13 +172,14 @@ static int32_t read_member(struct ask *ask, enum member member, const char *name
 /* Messages and tools ----------------------------------------------------------------------------
  */
 
-/* The text of a member, or NULL with an error. */
+/* The text of a member, or NULL with an error. Places are counted from 1, as in the scripts that
+ * they come from. */
 static const char *text_of(const json_t *object, const char *place, size_t index,
                            const char *member, struct haggle_error *error)
 {
   const json_t *value = json_object_get(object, member);
   if (json_is_string(value)) return json_string_value(value);
-  hgl_engine_fail(error, HAGGLE_INVALID, "%s[%zu].%s: %s", place, index, member,
+  hgl_engine_fail(error, HAGGLE_INVALID, "%s[%zu].%s: %s", place, index + 1, member,
                   value ? "a text" : "it is missing");
   return NULL;
 }
@@ -194,7 +195,7 @@ static int32_t no_others(const json_t *object, const char *place, size_t index,
     while (known[i] && strcmp(known[i], name) != 0) i++;
     if (!known[i])
       return hgl_engine_fail(error, HAGGLE_INVALID, "%s[%zu].%.60s: there is no such member", place,
-                             index, name);
+                             index + 1, name);
   }
   return HAGGLE_OK;
 }
@@ -205,14 +206,14 @@ static int32_t check_calls(const json_t *calls, size_t message, struct haggle_er
   size_t index;
   json_t *call;
   if (!json_is_array(calls))
-    return hgl_engine_fail(error, HAGGLE_INVALID, "messages[%zu].tool_calls: a list", message);
+    return hgl_engine_fail(error, HAGGLE_INVALID, "messages[%zu].tool_calls: a list", message + 1);
   json_array_foreach(calls, index, call)
   {
     if (!json_is_object(call) || !json_is_object(json_object_get(call, "arguments")) ||
         !json_is_string(json_object_get(call, "name")))
       return hgl_engine_fail(error, HAGGLE_INVALID,
                              "messages[%zu].tool_calls[%zu]: an object with id, name and arguments",
-                             message, index);
+                             message + 1, index + 1);
     int32_t status = no_others(call, "tool_calls", index, known, error);
     if (status) return status;
   }
@@ -226,7 +227,7 @@ static int32_t check_message(const json_t *message, size_t index, struct haggle_
   static const char *const of_assistants[] = {"role", "content", "tool_calls", NULL};
   if (!json_is_object(message))
     return hgl_engine_fail(error, HAGGLE_INVALID, "messages[%zu]: an object with role and content",
-                           index);
+                           index + 1);
   const char *role = text_of(message, "messages", index, "role", error);
   if (!role || !text_of(message, "messages", index, "content", error)) return HAGGLE_INVALID;
   if (strcmp(role, "system") == 0 || strcmp(role, "user") == 0)
@@ -238,8 +239,11 @@ static int32_t check_message(const json_t *message, size_t index, struct haggle_
   }
   if (strcmp(role, "tool") != 0)
     return hgl_engine_fail(error, HAGGLE_INVALID,
-                           "messages[%zu].role: system, user, assistant or tool", index);
-  if (!text_of(message, "messages", index, "name", error)) return HAGGLE_INVALID;
+                           "messages[%zu].role: system, user, assistant or tool", index + 1);
+  bool has_id = json_object_get(message, "id") != NULL;
+  if (!text_of(message, "messages", index, "name", error) ||
+      (has_id && !text_of(message, "messages", index, "id", error)))
+    return HAGGLE_INVALID;
   return no_others(message, "messages", index, of_tools, error);
 }
 
@@ -268,18 +272,19 @@ static int32_t check_tools(const json_t *list, struct haggle_error *error)
   json_array_foreach(list, index, tool)
   {
     if (!json_is_object(tool))
-      return hgl_engine_fail(error, HAGGLE_INVALID, "tools[%zu]: an object with a name", index);
+      return hgl_engine_fail(error, HAGGLE_INVALID, "tools[%zu]: an object with a name", index + 1);
     const char *name = text_of(tool, "tools", index, "name", error);
     if (!name) return HAGGLE_INVALID;
     if (!*name || strlen(name) > 128)
       return hgl_engine_fail(error, HAGGLE_INVALID, "tools[%zu].name: a text of 1 to 128 bytes",
-                             index);
+                             index + 1);
     const json_t *about = json_object_get(tool, "description");
     if (about && !json_is_string(about))
-      return hgl_engine_fail(error, HAGGLE_INVALID, "tools[%zu].description: a text", index);
+      return hgl_engine_fail(error, HAGGLE_INVALID, "tools[%zu].description: a text", index + 1);
     const json_t *parameters = json_object_get(tool, "parameters");
     if (parameters && !json_is_object(parameters))
-      return hgl_engine_fail(error, HAGGLE_INVALID, "tools[%zu].parameters: a JSON schema", index);
+      return hgl_engine_fail(error, HAGGLE_INVALID, "tools[%zu].parameters: a JSON schema",
+                             index + 1);
     int32_t status = no_others(tool, "tools", index, known, error);
     if (status) return status;
   }
