@@ -19,7 +19,7 @@ local haggle = require "haggle"
 
 local schema = {}
 
-local DEPTH_MAX = 64
+local RULES_DEPTH_MAX, VALUE_DEPTH_MAX = 64, 128
 local ANNOTATIONS = {
   title = true, description = true, default = true, examples = true, format = true,
   deprecated = true, ["$schema"] = true, ["$id"] = true, ["$comment"] = true, ["$defs"] = true,
@@ -34,13 +34,19 @@ local KEYWORDS = {
 }
 local is -- is[keyword](value, rule, whole, at): nil, or what is wrong
 
+-- A table, or a view of one of `state`.
+local function is_table(value)
+  local kind = type(value)
+  return kind == "table" or kind == "userdata" and value ~= haggle.null and pcall(next, value)
+end
+
 -- An empty table is a list as well as an object.
 local function is_list(value)
-  return type(value) == "table" and (#value > 0 or next(value) == nil)
+  return is_table(value) and (#value > 0 or next(value) == nil)
 end
 
 local function is_object(value)
-  return type(value) == "table" and #value == 0
+  return is_table(value) and #value == 0
 end
 
 local function is_integer(value)
@@ -64,7 +70,7 @@ local function name_of(value)
   local kind = type(value)
   if kind == "string" then return "text" end
   if kind == "number" then return is_integer(value) and "an integer" or "a number" end
-  if kind == "table" then return #value > 0 and "a list" or "an object" end
+  if is_table(value) then return #value > 0 and "a list" or "an object" end
   return kind == "boolean" and "a boolean" or "a " .. kind
 end
 
@@ -74,7 +80,7 @@ local WORDS = {
 }
 
 local function equal(a, b)
-  if type(a) ~= "table" or type(b) ~= "table" then return a == b end
+  if not is_table(a) or not is_table(b) then return a == b end
   for key, value in pairs(a) do if not equal(value, b[key]) then return false end end
   for key in pairs(b) do if a[key] == nil then return false end end
   return true
@@ -101,13 +107,16 @@ local function resolve(whole, reference)
   return found
 end
 
--- What is wrong with the value, or nil.
+-- What is wrong with the value, or nil. Too many rules that lead to others for the same value are a
+-- mistake of the schema; how deep a value is, its author decides.
 local function judge(value, rules, whole, at)
   if rules == true then return nil end
   if rules == false then return wrong(at, "nothing is allowed here") end
   if type(rules) ~= "table" then error("schema: expected a table, got " .. type(rules), 0) end
   whole.depth = whole.depth + 1
-  if whole.depth > DEPTH_MAX then error("schema: nested deeper than " .. DEPTH_MAX, 0) end
+  if whole.depth > RULES_DEPTH_MAX then
+    error("schema: nested deeper than " .. RULES_DEPTH_MAX, 0)
+  end
   for keyword in pairs(rules) do
     if not ANNOTATIONS[keyword] and not is[keyword] then
       error(("schema: the keyword '%s' is not supported"):format(tostring(keyword)), 0)
@@ -121,6 +130,17 @@ local function judge(value, rules, whole, at)
     end
   end
   whole.depth = whole.depth - 1
+  return found
+end
+
+local function judge_part(value, rules, whole, at)
+  local depth = whole.depth
+  if whole.level == VALUE_DEPTH_MAX then
+    return wrong(at, "lies deeper than " .. VALUE_DEPTH_MAX .. " levels")
+  end
+  whole.level, whole.depth = whole.level + 1, 0
+  local found = judge(value, rules, whole, at)
+  whole.level, whole.depth = whole.level - 1, depth
   return found
 end
 
@@ -193,7 +213,7 @@ is = {
   properties = function(value, rule, whole, at)
     if not is_object(value) then return nil end
     for name, rules in pairs(rule) do
-      local found = value[name] ~= nil and judge(value[name], rules, whole, below(at, name))
+      local found = value[name] ~= nil and judge_part(value[name], rules, whole, below(at, name))
       if found then return found end
     end
   end,
@@ -203,7 +223,7 @@ is = {
     for name, one in pairs(value) do
       if known[name] == nil then
         if rule == false then return wrong(below(at, name), "is not a known member") end
-        local found = judge(one, rule, whole, below(at, name))
+        local found = judge_part(one, rule, whole, below(at, name))
         if found then return found end
       end
     end
@@ -213,14 +233,14 @@ is = {
   prefixItems = function(value, rule, whole, at)
     if not is_list(value) then return nil end
     for i, rules in ipairs(rule) do
-      local found = value[i] ~= nil and judge(value[i], rules, whole, below(at, i))
+      local found = value[i] ~= nil and judge_part(value[i], rules, whole, below(at, i))
       if found then return found end
     end
   end,
   items = function(value, rule, whole, at, rules)
     if not is_list(value) then return nil end
     for i = #(rules.prefixItems or {}) + 1, #value do
-      local found = judge(value[i], rule, whole, below(at, i))
+      local found = judge_part(value[i], rule, whole, below(at, i))
       if found then return found end
     end
   end,
@@ -264,7 +284,7 @@ is = {
 -- true; or nil and what is wrong, with its place ("items[2].price: expected an integer, got text").
 -- Raises for a schema that is none.
 function schema.check(value, rules)
-  local found = judge(value, rules, { root = rules, depth = 0 }, "")
+  local found = judge(value, rules, { root = rules, depth = 0, level = 0 }, "")
   if found then return nil, found end
   return true
 end

@@ -90,6 +90,15 @@ describe("haggle.schema", function()
     local loop = { ["$ref"] = "#" }
     expect(function() why(1, loop) end):raises "nested deeper"
   end)
+  it("judges values of any depth, whoever sent them", function()
+    local tree = { ["$ref"] = "#/$defs/node", ["$defs"] = { node = {
+      additionalProperties = { ["$ref"] = "#/$defs/node" } } } }
+    local value = {}
+    for _ = 1, 100 do value = { next = value } end
+    expect(why(value, tree)):equals "right"
+    for _ = 1, 100 do value = { next = value } end
+    expect(why(value, tree)):matches "^next%.next.* lies deeper than 128 levels$"
+  end)
   it("refuses schemas that it does not understand", function()
     expect(function() why(1, { pattern = "^a" }) end):raises "'pattern' is not supported"
     expect(function() why(1, { type = "int" }) end):raises [[no type "int"]]
@@ -98,5 +107,12 @@ describe("haggle.schema", function()
   it("works in the sandbox", function()
     expect(inside [[select(2, schema.check({ n = haggle.null }, { properties = {
       n = { type = "integer" } } }))]]):equals { "n: expected an integer, got null" }
+    expect(inside [[(function()
+      state.order = { items = { { n = 1 }, { n = "two" } } }
+      return select(2, schema.check(state.order, { type = "object", properties = { items = {
+        type = "array", items = { properties = { n = { type = "integer" } } } } } }))
+    end)()]]):equals { "items[2].n: expected an integer, got text" }
+    expect(inside [[select(2, schema.check(haggle.bytes "x", { type = "object" }))]])
+      :equals { "expected an object, got a userdata" }
   end)
 end)
