@@ -253,6 +253,16 @@ describe("haggle check", function()
     expect(texts.grant):matches "add %-%-allow a:infer=risk"
     expect((findings(source, "--allow infer=risk"))):equals {}
     expect((findings(source, "--allow 'infer=*'"))):equals {}
+    source = [[
+      local llm = require "haggle.llm"
+      agent.on_start(function()
+        llm.decide { model = "small", prompt = "Q", choices = { "a", "b" } }
+        llm.embed { model = "small", input = "x" }
+      end)]]
+    places, texts = findings(source, "--allow infer=other")
+    expect(#places):equals(2)
+    expect(texts.grant):matches "add %-%-allow a:infer=small"
+    expect((findings(source, "--allow infer=small"))):equals {}
   end)
 
   it("lets a script ask what it is granted, as a host would", function()

@@ -33,7 +33,7 @@ local llm = {}
 ---@field attempts integer
 ---@field usage haggle.llm.Usage
 
----A table that satisfies the schema, and what it took; or nil, why, code.
+---A table that satisfies the schema, and what it took; or nil, why, code. Suspends. Needs the grant `infer=options.model`.
 ---@async
 ---@param options haggle.llm.Decide
 ---@return any decision
@@ -79,7 +79,7 @@ function llm.decide(options) end
 ---@field usage haggle.llm.Usage
 ---@field cost number
 
----The answer; or nil, why, code, and what there is of it by then.
+---The answer; or nil, why, code, and what there is of it by then. Suspends. Needs the grant `infer=options.model`.
 ---@async
 ---@param options haggle.llm.Chat
 ---@return haggle.llm.Answer? answer
@@ -91,7 +91,7 @@ function llm.chat(options) end
 ---@class haggle.llm.Complete: haggle.llm.Sampling
 ---@field prompt string
 
----How a text goes on; or nil, why, code.
+---How a text goes on; or nil, why, code. Suspends. Needs the grant `infer=options.model`.
 ---@async
 ---@param options haggle.llm.Complete
 ---@return { text: string, finish: "stop"|"length", usage: haggle.llm.Usage }? answer
@@ -102,7 +102,7 @@ function llm.complete(options) end
 ---@class haggle.llm.Embed: haggle.llm.Sampling
 ---@field input string|string[]
 
----A vector of length 1 for a text, a list of them for a list; or nil, why, code.
+---A vector of length 1 for a text, a list of them for a list; or nil, why, code. Suspends. Needs the grant `infer=options.model`.
 ---@async
 ---@param options haggle.llm.Embed
 ---@return number[]|number[][]? vectors
