@@ -200,10 +200,15 @@ static int fail_unknown(const struct hgl_infer *infer, const char *name, struct 
     size += (size_t)snprintf(built_in + size, sizeof built_in - size, "%s%s", size ? ", " : "",
                              builtin->name);
   const char *folder = infer->config.engines_folder;
+  bool fetched = false; /* what runs files of a kind is either built in or built on request */
+  for (size_t i = 0; endings[i].ending; i++)
+    fetched = fetched || strcmp(endings[i].engine, name) == 0;
   return hgl_fail(err, HGL_NOT_FOUND,
                   "there is no engine \"%.60s\": built in are %s, and %.200s holds no "
-                  "haggle-engine-%.60s.so",
-                  name, built_in, folder ? folder : "no folder of engines", name);
+                  "haggle-engine-%.60s.so%s%s%s",
+                  name, built_in, folder ? folder : "no folder of engines", name,
+                  fetched ? " (runtime/engines " : "", fetched ? name : "",
+                  fetched ? ", then runtime/up --no-run, make it)" : "");
 }
 
 int infer_engine_find(struct hgl_infer *infer, const char *engine, const char *file, bool own,

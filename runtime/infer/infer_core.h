@@ -94,6 +94,7 @@ struct infer_options {
   int64_t wait_ns;
   size_t threads;
   bool own_process;
+  bool hang_given;
 };
 
 struct infer_stats {

@@ -75,6 +75,7 @@ static int read_option(const struct haggle_option *option, struct infer_options 
   if (strcmp(name, "threads_run") == 0) return read_count(value, THREADS_MAX, &out->threads, err);
   if (strcmp(name, "wait") == 0) return read_wait(value, &out->wait_ns, err);
   if (strcmp(name, "process") == 0) return read_process(value, &out->own_process, err);
+  if (strcmp(name, "hang") == 0) out->hang_given = true;
   *ours = false;
   return 0;
 }
@@ -102,6 +103,9 @@ static int read_options(struct hgl_infer_model *model, const struct haggle_sourc
       return hgl_fail_in(err, "%s", option->name);
     if (!ours) opening->options[opening->count++] = *option;
   }
+  if (model->options.hang_given && !model->options.own_process)
+    return hgl_fail(err, HGL_INVALID,
+                    "hang: it is of engines in a process of their own, process=own");
   return 0;
 }
 

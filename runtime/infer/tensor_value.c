@@ -436,8 +436,9 @@ static int fail_names(const struct infer_spec *spec, struct hgl_bytes unknown, c
   if (missing)
     return hgl_fail(err, HGL_INVALID, "input '%.60s' is missing; the model takes %s", missing,
                     names);
-  return hgl_fail(err, HGL_INVALID, "there is no input '%.*s'; the model takes %s",
-                  (int)(unknown.size < 60 ? unknown.size : 60), (const char *)unknown.data, names);
+  return hgl_fail(err, HGL_INVALID, "there is no input '%.*s'; the model takes %s%s",
+                  (int)(unknown.size < 60 ? unknown.size : 60), (const char *)unknown.data, names,
+                  hgl_bytes_is(unknown, "task") ? ", and is no language model" : "");
 }
 
 static size_t aligned(size_t size)

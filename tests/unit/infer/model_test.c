@@ -38,6 +38,7 @@ static void options_are_judged(void **state)
       {"wait", "1001ms", "wait: expected a time"},
       {"wait", "99999999999999999999us", "wait: expected a time"},
       {"process", "mine", "process: expected own or host"},
+      {"hang", "3s", "hang: it is of engines in a process of their own"},
       {"colour", "red", "unknown option colour"},
   };
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -99,7 +100,7 @@ static void an_engine_that_cannot_be_had_is_named(void **state)
     const char *file, *engine, *says;
   } wrong[] = {
       {"model.bin", NULL, "does not follow from its name"},
-      {"model.onnx", NULL, "there is no engine \"onnx\": built in are test"},
+      {"model.onnx", NULL, "haggle-engine-onnx.so (runtime/engines onnx, then"},
       {"https://example.org", NULL, "there is no engine \"remote\""},
       {"a", "mine", "there is no engine \"mine\""},
       {"a", "/nowhere/x.so", "engine /nowhere/x.so: there is no such file"},

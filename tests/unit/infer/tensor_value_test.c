@@ -154,6 +154,7 @@ static void what_does_not_fit_is_named(void **state)
   struct infer_spec spec = spec_of(HAGGLE_F32, true, 2, -1, 3);
   expect_error(&spec, "{}", "input 'x' is missing; the model takes x");
   expect_error(&spec, "{'y': 1}", "there is no input 'y'; the model takes x");
+  expect_error(&spec, "{'task': 'chat'}", "the model takes x, and is no language model");
   expect_error(&spec, "[1]", "no table of named inputs");
   expect_error(&spec, "{'x': [1, 2]}", "has the shape [2]; the model takes [any, 3], or one row");
   expect_error(&spec, "{'x': 1}", "has the shape []");
