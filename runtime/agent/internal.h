@@ -146,7 +146,7 @@ struct agent {
   size_t said_bytes;
   size_t calls_open;
   struct hgl_call_nature call_nature; /* of the call that is being made */
-  size_t http_count; /* requests that wait for an answer of its handlers */
+  size_t http_count;                  /* requests that wait for an answer of its handlers */
   struct hgl_bucket said, called, logged, logged_bytes; /* of this second */
   bool log_full;         /* the surplus of its log is left out, which has been said */
   uint64_t log_left_out; /* lines, since then; and in all: */

@@ -18,10 +18,10 @@ struct hgl_config {
   struct hgl_group_config *groups; /* node.groups, growing */
   struct hgl_node_model *models;   /* node.models, growing */
   size_t models_capacity;
-  struct hgl_log_config log;       /* its texts are borrowed, too */
-  json_t *log_agents;              /* log.agents */
-  json_t *tree;                    /* the host file */
-  json_t *kept;                    /* texts made on the way */
+  struct hgl_log_config log; /* its texts are borrowed, too */
+  json_t *log_agents;        /* log.agents */
+  json_t *tree;              /* the host file */
+  json_t *kept;              /* texts made on the way */
 };
 
 void hgl_config_init(struct hgl_config *config);
