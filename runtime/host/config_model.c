@@ -93,20 +93,32 @@ static int set_file(struct hgl_config *config, struct hgl_node_model *model, con
   return 0;
 }
 
+/* How much of an option's text stands before its path, relative to the folder; -1: it holds none.
+ */
+static int path_in(const char *key, const char *text)
+{
+  bool file = strncmp(text, "file:", 5) == 0; /* as of a secret */
+  bool path = strcmp(key, "library") == 0 || strcmp(key, "trust") == 0 ||
+              (strcmp(key, "engine") == 0 && strchr(text, '/'));
+  int before = file ? 5 : 0;
+  return (path || (file && strcmp(key, "key") == 0)) && text[before] != '/' ? before : -1;
+}
+
 /* Engines are given texts. */
 static int set_option(struct hgl_config *config, struct hgl_node_model *model, const char *key,
                       const json_t *value, const char *folder, struct hgl_err *err)
 {
   const char *text = json_string_value(value);
   if (text && strlen(text) != json_string_length(value)) text = NULL;
-  if (text && strcmp(key, "engine") == 0 && strchr(text, '/') && *text != '/')
-    text = hgl_config_keep(config, "%s%s", folder, text);
+  int before = text ? path_in(key, text) : -1;
+  if (before >= 0)
+    text = hgl_config_keep(config, "%.*s%s%s", before, text, folder, text + before);
   else if (json_is_integer(value))
     text = hgl_config_keep(config, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
   else if (json_is_real(value))
     text = hgl_config_keep(config, "%.17g", json_real_value(value));
   else if (json_is_boolean(value))
-    text = json_is_true(value) ? "true" : "false";
+    text = json_is_true(value) ? "on" : "off";
   else if (!text)
     return hgl_fail(err, HGL_INVALID, "expected a text, a number, true or false");
   if (!text) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");

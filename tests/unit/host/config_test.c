@@ -425,14 +425,19 @@ static void expect_model_b(const struct hgl_node_model *model)
 {
   static const struct haggle_option expected[] = {{"engine", "/tmp/./e.so"},
                                                   {"context", "4096"},
-                                                  {"spin", "true"},
+                                                  {"spin", "on"},
+                                                  {"key", "file:/tmp/my.key"},
+                                                  {"trust", "/tmp/ca.pem"},
+                                                  {"library", "/opt/libx.so"},
+                                                  {"join", "off"},
                                                   {"top", "0.5"},
                                                   {"batch", "8"}};
-  assert_int_equal(model->option_count, 5);
-  for (size_t i = 0; i < 5; i++) {
+  const size_t count = sizeof expected / sizeof *expected;
+  assert_int_equal(model->option_count, count);
+  for (size_t i = 0; i < count; i++) {
     size_t at = 0;
-    while (at < 5 && strcmp(model->options[at].name, expected[i].name) != 0) at++;
-    assert_true(at < 5);
+    while (at < count && strcmp(model->options[at].name, expected[i].name) != 0) at++;
+    assert_true(at < count);
     assert_string_equal(model->options[at].value, expected[i].value);
   }
 }
@@ -445,11 +450,13 @@ static void config_reads_models(void **state)
                                       "m x=f", "m2=f,x", "m3=f,=x", "m4=f,"};
   struct hgl_err err = {0};
   struct hgl_config config;
-  assert_ok(read_text(&config,
-                      "return { models = { a = 'x.onnx', c = 'std/p.safetensors',\n"
-                      "  b = { file = '/y.gguf', engine = './e.so', context = 4096, spin = true,\n"
-                      "    top = 0.5, batch = '8' }, d = 'https://example.org/v1' } }",
-                      &err));
+  assert_ok(read_text(
+      &config,
+      "return { models = { a = 'x.onnx', c = 'std/p.safetensors',\n"
+      "  b = { file = '/y.gguf', engine = './e.so', context = 4096, spin = true,\n"
+      "    key = 'file:my.key', trust = 'ca.pem', library = '/opt/libx.so', join = false,\n"
+      "    top = 0.5, batch = '8' }, d = 'https://example.org/v1' } }",
+      &err));
   assert_ok(hgl_config_model(&config, "e=z.onnx,engine=onnx,batch=4", &err));
   assert_int_equal(config.node.model_count, 5);
   for (size_t i = 0; i < 5; i++) {

@@ -301,7 +301,7 @@ static void rows_that_depend_on_each_other_are_not_joined(void **state)
   assert_int_equal(described(model).batched, 0);
   engine->close(model);
   mlp_write("mlp.onnx", "n");
-  model = opened("mlp.onnx", "device=cpu join=no");
+  model = opened("mlp.onnx", "device=cpu join=off");
   assert_int_equal(described(model).batched, 0);
   engine->close(model);
 }

@@ -47,7 +47,7 @@ static int32_t options_read(const struct haggle_source *source, struct options *
       {.name = "threads", .number = &out->threads, .least = 1, .most = ONNX_THREADS_MAX},
       {.name = "library", .text = &out->library},
       {.name = "optimise", .choice = &out->optimise, .choices = "none|basic|extended|all"},
-      {.name = "join", .choice = &out->join, .choices = "yes|no"},
+      {.name = "join", .choice = &out->join, .choices = "on|off"},
   };
   int32_t status = hgl_engine_options(source, known, sizeof known / sizeof *known, error);
   return status == HAGGLE_OK ? device_read(out, error) : status;
