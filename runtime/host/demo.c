@@ -316,16 +316,18 @@ const struct hgl_verb hgl_verb_demo = {
     .name = "demo",
     .usage = "[OPTION…]",
     .summary = "a live market: two hosts, sellers and buyers, deals as they close",
-    .help = "Starts two hosts as two processes on this machine, each with its own identity, data "
-            "folder "
-            "and\n"
-            "port. Sellers offer live readings of this machine, read from /proc when they are "
-            "delivered;\n"
-            "buyers find them in the directory and haggle over the price. Every line is a deal "
-            "that was\n"
-            "delivered. Ctrl-C stops both hosts; the next start goes on where this one stopped.\n"
-            "\n"
-            "  haggle demo\n"
-            "  haggle demo --seconds 10 --json",
+    .help =
+        "Starts two hosts as two processes on this machine, each with its own identity, data "
+        "folder "
+        "and\n"
+        "port. Sellers offer live readings of this machine, read from /proc when they are "
+        "delivered;\n"
+        "buyers find them in the directory and haggle over the price, by a trained policy. Every\n"
+        "line is a deal that was delivered. Ctrl-C stops both hosts; the next start goes on "
+        "where\n"
+        "this one stopped.\n"
+        "\n"
+        "  haggle demo\n"
+        "  haggle demo --seconds 10 --json",
     .main = demo_main,
 };

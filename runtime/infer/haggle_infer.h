@@ -130,9 +130,9 @@ struct haggle_option {
   const char *name, *value;
 };
 
-/* What to open. The host keeps these options to itself: batch, wait, queue, agent_queue, process,
- * threads_run. All others are the engine's; one that it does not know is HAGGLE_INVALID, and its
- * message names those that it does. */
+/* What to open. The host keeps these options to itself: engine, batch, wait, queue, agent_queue,
+ * threads_run, process, hang. All others are the engine's; one that it does not know is
+ * HAGGLE_INVALID, and its message names those that it does. */
 struct haggle_source {
   size_t size;
   const char *name; /* of the model, on this host */

@@ -14,6 +14,12 @@ block() {
     inside && plain && count == wanted' "$tree/README.md" | sed 's/  *#.*//'
 }
 
+# agent_of NAME: the agent that README.md shows as NAME/agent.lua.
+agent_of() {
+  mkdir "$1"
+  awk -v first="-- $1/agent.lua" '/^```$/ { on = 0 } $0 == first { on = 1 } on' "$tree/README.md" >"$1/agent.lua"
+}
+
 # do_line LINE: what a person types; `haggle run …&` becomes a host that is waited for.
 said=
 do_line() {
@@ -34,8 +40,7 @@ do_line() {
 expects() { if [[ $said == *"$1"* ]]; then pass; else fail "expected \"$1\" in: $said"; fi; }
 
 # A first agent
-mkdir hello
-awk '/^```lua$/ { on = 1; next } /^```$/ { on = 0 } on' "$tree/README.md" >hello/agent.lua
+agent_of hello
 says 'agent.on("greet/1.0/hello"' hello/agent.lua 'the README holds an agent'
 lines=$(grep -cv '^\(--.*\|\)$' hello/agent.lua)
 if ((lines <= 10)); then pass; else fail "a first agent of $lines lines"; fi
@@ -110,6 +115,30 @@ do_line "${two[5]}"
 expects 'delivered'
 stop "$host"
 stop "$seller"
+
+# Deciding with models: the policy, and a language model with random weights
+agent_of buyer
+mapfile -t models < <(block 'Deciding with models' 1 | sed -z 's/\\\n *//g')
+if ((${#models[@]} == 3)); then pass; else fail "the buyer's lines: ${models[*]}"; fi
+rm -rf .haggle
+do_line "${models[0]}"
+eventually 'delivered' deals
+do_line "${models[1]}"
+expects 'dense'
+do_line "${models[2]}"
+expects '"price"'
+if [[ $("$haggle" state buyer --json) == *'"fallback":0'* ]]; then pass; else fail 'the rule decided'; fi
+stop "$host"
+agent_of sorter
+mapfile -t models < <(block 'Deciding with models' 2)
+if ((${#models[@]} == 3)) && [[ ${models[0]} == 'runtime/engines llama '* ]]; then pass; else
+  fail "the sorter's lines: ${models[*]}"
+fi
+"$BUILD/tests/make_gguf" gemma.gguf
+do_line "${models[1]}"
+do_line "${models[2]}"
+expects 'mail/1.0/sorted  {"as":"'
+stop "$host"
 
 # the first host file of stdlib/README.md
 awk '/^-- host.lua$/ { on = 1 } /^```$/ && on { exit } on' "$tree/stdlib/README.md" |
