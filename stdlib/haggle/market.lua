@@ -307,6 +307,8 @@ local function on_bid(message)
   if message.id == message.thid then
     talk, why, code = open_sale(message)
     if not talk then return decline(message, why, code) end
+    -- A strategy that waits may raise afterwards, when what stands in `state` is committed.
+    agent.after(DEADLINE, side_of(talk).wait, message.thread)
   else
     talk = find(message, "haggling")
     if not talk then return too_late(message) end

@@ -432,6 +432,21 @@ describe("market", function()
     expect(world:dead()):is_empty()
   end)
 
+  it("forgets a buyer when its way to concede raises after it has waited", function()
+    local world = test.world()
+    world:agent { name = "seller", source = [[
+      local market = require "haggle.market"
+      market.sell { service = "data", asking = 10, floor = 6,
+        deliver = function() return {} end,
+        concede = function() agent.sleep "1s" error "no idea" end }]] }
+    local peer = world:peer("buyer", { protocols = { market.definition } })
+    peer:send("seller", "market/1.0/bid", bid(4))
+    world:advance "5s"
+    expect(world:dead "seller"):has_length(1)
+    world:advance "1m"
+    expect(world:state("seller")["haggle.market"]):has { open = 0, talks = {}, buyers = {} }
+    expect(world:timers "seller"):is_empty()
+  end)
   it("goes on after a restart in the middle of a negotiation and of a delivery", function()
     local world, buyer = shop { failures = 1 }
     buyer:send("seller", "market/1.0/bid", bid(4))
