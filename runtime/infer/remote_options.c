@@ -1,6 +1,8 @@
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/duration.h"
 #include "base/mem.h"
@@ -194,6 +196,15 @@ static int32_t unknown(const char *name, struct haggle_error *error)
                         nearest ? "?" : "");
 }
 
+/* libcurl reads it for each connection, so that one which is not there would fail them all. */
+static int32_t read_trust(const char *value, struct remote_options *out, struct haggle_error *error)
+{
+  if (access(value, R_OK) != 0)
+    return hgl_infer_fail(error, HAGGLE_NOT_FOUND, "option trust: %.200s: %s", value,
+                          strerror(errno));
+  return copy(&out->trust, value, error);
+}
+
 static int32_t read_option(const struct haggle_option *option, struct remote_options *out,
                            bool *plain_key, struct haggle_error *error)
 {
@@ -202,7 +213,7 @@ static int32_t read_option(const struct haggle_option *option, struct remote_opt
   if (IS("model")) return copy(&out->model, value, error);
   if (IS("key")) return read_key(value, &out->key, error);
   if (IS("plain_key")) return read_switch(name, value, plain_key, error);
-  if (IS("trust")) return copy(&out->trust, value, error);
+  if (IS("trust")) return read_trust(value, out, error);
   if (IS("proxy")) return copy(&out->proxy, value, error);
   if (IS("timeout")) return read_timeout(value, &out->timeout_ns, error);
   if (IS("retries")) return read_number(name, value, 0, 20, &out->retries, error);

@@ -676,6 +676,7 @@ static void a_file_that_is_no_model_is_refused(void **state)
       {plain, "device=gpu", "cuda", HAGGLE_INVALID},
       {plain, "context=513", "512", HAGGLE_INVALID},
       {plain, "context=100,cache=99", "cache", HAGGLE_INVALID},
+      {plain, "template=nope", "template=nope: llama.cpp has no", HAGGLE_INVALID},
       {plain, "library=/nowhere", "open already", HAGGLE_INVALID},
   };
   void *model = NULL;

@@ -698,6 +698,10 @@ static void options_that_are_wrong_say_so(void **state)
   assert_no_option(f, "budget", "5", "a budget needs prices");
   assert_no_option(f, "key", "sk-abcdefgh", "never the key itself");
   assert_null(strstr(f->error.message, "sk-a"));
+  f->option_count = 0;
+  set(f, "trust", "/nowhere/ca.pem");
+  assert_int_equal(try_open_url(f, "https://a.example/v1"), HAGGLE_NOT_FOUND);
+  assert_says(f->error.message, "option trust: /nowhere/ca.pem: No such file");
 }
 
 static void keys_are_read_as_secrets_are(void **state)

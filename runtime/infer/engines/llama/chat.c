@@ -297,16 +297,20 @@ static bool has_token(const struct model *model, const char *name)
   return one;
 }
 
-void chat_init(struct model *model)
+int32_t chat_init(struct model *model, struct haggle_error *error)
 {
   const char *own = model->library->llama_model_chat_template(model->llama, NULL);
   model->format = CHAT_TEMPLATE;
   model->template = model->template_named ? model->template_named : own;
-  if (model->template && applies(model, model->template)) return;
+  if (model->template && applies(model, model->template)) return HAGGLE_OK;
+  if (model->template_named)
+    return hgl_engine_fail(error, HAGGLE_INVALID,
+                           "template=%.64s: llama.cpp has no template of this name",
+                           model->template_named);
   bool chatml = has_token(model, "<|im_start|>");
   model->format = chatml ? CHAT_TEMPLATE : CHAT_PLAIN;
   model->template = "chatml";
-  if (!own) return; /* nobody expects a template of a model that has none */
+  if (!own) return HAGGLE_OK; /* nobody expects a template of a model that has none */
   struct text note;
   hgl_text_init(&note, sizeof model->note - 1);
   hgl_text_put(&note, model->note);
@@ -317,4 +321,5 @@ void chat_init(struct model *model)
       note.size > 0 ? "; " : "", chatml ? "ChatML" : "plain lines");
   if (!note.failed) snprintf(model->note, sizeof model->note, "%s", note.data);
   hgl_text_deinit(&note);
+  return HAGGLE_OK;
 }

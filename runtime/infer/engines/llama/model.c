@@ -238,7 +238,8 @@ static int32_t open_all(struct model *model, const struct haggle_source *source,
   if (!status) status = make_context(model, error);
   if (!status) status = make_room(model, error);
   if (status) return status;
-  if (model->tasks & HAGGLE_CHAT) chat_init(model);
+  if (model->tasks & HAGGLE_CHAT) status = chat_init(model, error);
+  if (status) return status;
   uint64_t bytes = model->library->llama_model_size(model->llama) + model->cache_bytes;
   if (model->gpu)
     model->device_memory = bytes;

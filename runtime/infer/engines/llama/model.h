@@ -104,7 +104,7 @@ int32_t model_check_memory(uint64_t bytes, const char *what, struct haggle_error
 
 /* chat.c */
 /* Finds out what the model's template is; may note what stands for it. */
-void chat_init(struct model *model);
+int32_t chat_init(struct model *model, struct haggle_error *error);
 /* The prompt of `ask`, a chat, as tokens; a format may add texts that end the answer. */
 int32_t chat_tokens(const struct model *model, struct ask *ask, struct tokens *tokens,
                     struct haggle_error *error);
