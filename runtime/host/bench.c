@@ -168,6 +168,11 @@ static void show(const json_t *result)
   show_rows(json_object_get(result, "agents"), "calls_per_s", "p50_ms", "calls/s");
   show_rows(json_object_get(result, "language"), "tokens_per_s", "first_token_p50_ms",
             "tokens/s, first token");
+  const json_t *speedup = json_object_get(result, "speedup");
+  if (speedup)
+    printf("         speedup: %.1f over one call at a time, %.1f over batches of one\n",
+           json_number_value(speedup),
+           json_number_value(json_object_get(result, "speedup_of_batches")));
   show_percentiles("an agent beside them when they rest, ms",
                    json_object_get(result, "bystander_idle_ms"));
   const json_t *stored = json_object_get(result, "stored_bytes_per_message");

@@ -5,17 +5,20 @@ not matter here."""
 
 import json
 import os
+import subprocess
 import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from hosts import HAGGLE_RELEASE, Checks  # noqa: E402
 
-NAMES = ("remote", "local", "latency", "start", "restart", "pause", "density", "wake", "replay")
+NAMES = ("remote", "local", "latency", "start", "restart", "pause", "density", "wake", "replay",
+         "infer")
 SMALL = ("--seconds", "1", "--entries", "2000", "--agents", "1500", "--json")
 
 with Checks() as check:
-    done = check.haggle("bench", *SMALL, timeout=220, binary=HAGGLE_RELEASE)
+    subprocess.run([os.path.join(os.environ["BUILD"], "tests/make_gguf"), "tiny.gguf"], check=True)
+    done = check.haggle("bench", *SMALL, "--gguf", "tiny.gguf", timeout=220, binary=HAGGLE_RELEASE)
     check.that(done.returncode == 0, "the benchmarks run", done.stderr[-1500:])
     results = {result["name"]: result for result in map(json.loads, done.stdout.splitlines())}
     check.that(tuple(results) == NAMES, "each gives one object, in the order of the help",
@@ -32,6 +35,17 @@ with Checks() as check:
                "density also says how many agents may be registered", density)
     wake = results.get("wake", {})
     check.that(wake.get("percentiles", {}).get("samples", 0) > 0, "wake has samples", wake)
+    infer = results.get("infer", {})
+    check.that([row["agents"] for row in infer.get("agents", [])] == [1, 10, 100, 1000, 1000]
+               and all(row["calls_per_s"] > 0 and row["p99_ms"] >= row["p50_ms"] > 0
+                       and row["bystander_ms"]["samples"] > 0 for row in infer["agents"]),
+               "infer has a row for each number of agents", infer)
+    check.that(infer.get("speedup", 0) > 1, "many at once are faster than one", infer)
+    check.that([row["agents"] for row in infer.get("language", [])] == [1, 4, 16]
+               and all(row["tokens_per_s"] > 0 for row in infer["language"]),
+               "and one for each number of those who ask a language model", infer)
+    shown = check.haggle("bench", "infer", "--seconds", "1", timeout=60, binary=HAGGLE_RELEASE)
+    check.says("over one call at a time, ", shown.stdout, "people are shown them, too")
     unknown = check.haggle("bench", "wkae", binary=HAGGLE_RELEASE)
     check.that(unknown.returncode == 2 and "no benchmark 'wkae'" in unknown.stderr,
                "an unknown one is named", unknown.stderr)
