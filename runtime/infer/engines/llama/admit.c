@@ -133,6 +133,7 @@ static struct sequence *oldest(struct model *model)
 /* A sequence for these tokens, which then holds as many of them as any did. */
 static struct sequence *choose(struct model *model, const struct tokens *tokens)
 {
+  assert(model->sequences);
   struct sequence *donor = NULL;
   uint32_t best = 0;
   for (uint32_t i = 0; model->reuses && i < model->parallel; i++) {
