@@ -334,6 +334,23 @@ static void what_takes_no_place_holds_nobody_up(void **state)
   watch_no_more();
 }
 
+static void many_embeddings_hold_nobody_up(void **state)
+{
+  char texts[64 * 4 + 1] = "";
+  watch("parallel=2,context=128");
+  for (size_t i = 0; i < 64; i++) memcpy(texts + 4 * i, i < 63 ? "\"a\"," : "\"a\" ", 4);
+  struct engine_call calls[2] = {nth(0, 10),
+                                 engine_call("{\"task\":\"embed\",\"input\":[%s]}", texts)};
+  embeds = true;
+  engine_run(&host, model, calls, 2, 2);
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(calls[i].status, HAGGLE_OK);
+    assert_int_equal(calls[i].place, i + 1);
+    engine_call_free(&calls[i]);
+  }
+  watch_no_more();
+}
+
 /* The difference that a fault would make. */
 static void one_other_token_makes_a_difference(void **state)
 {
@@ -380,6 +397,7 @@ int main(void)
       cmocka_unit_test(after_a_failed_step_nothing_of_it_is_left),
       cmocka_unit_test(one_may_be_cancelled_at_any_step),
       cmocka_unit_test(what_takes_no_place_holds_nobody_up),
+      cmocka_unit_test(many_embeddings_hold_nobody_up),
       cmocka_unit_test(one_other_token_makes_a_difference),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -215,6 +215,27 @@ static void advance(struct model *model, const struct haggle_batch *batch)
   unpark(model, count_in(model, SEQUENCE_IDLE) > before);
 }
 
+static void drop_active(struct model *model, const struct haggle_batch *batch)
+{
+  bool any = false;
+  for (uint32_t i = 0; i < model->parallel; i++) {
+    struct sequence *sequence = &model->sequences[i];
+    if (!is_active(sequence) || !hgl_engine_is_over(batch, sequence->request)) continue;
+    bool late = sequence->request->deadline_ns &&
+                hgl_engine_now_ns() >= sequence->request->deadline_ns;
+    answer_refuse(model, batch, sequence, late ? HAGGLE_TIMEOUT : HAGGLE_CANCELLED,
+                  late ? "its time is over" : "nobody waits for it any more");
+    any = true;
+  }
+  if (any) unpark(model, true);
+}
+
+void model_step_between(struct model *model, const struct haggle_batch *batch)
+{
+  drop_active(model, batch);
+  if (count_in(model, SEQUENCE_IDLE) < model->parallel) advance(model, batch);
+}
+
 /* The loop --------------------------------------------------------------------------------------
  */
 
@@ -234,8 +255,7 @@ static const struct haggle_request *next_request(struct waiting *waiting,
   return first;
 }
 
-static void drop_those_over(struct model *model, const struct haggle_batch *batch,
-                            struct waiting *waiting)
+static void drop_waiting(const struct haggle_batch *batch, struct waiting *waiting)
 {
   size_t kept = 0;
   for (size_t i = 0; i < waiting->count; i++) {
@@ -246,17 +266,6 @@ static void drop_those_over(struct model *model, const struct haggle_batch *batc
       waiting->items[kept++] = request;
   }
   waiting->count = kept;
-  bool any = false;
-  for (uint32_t i = 0; i < model->parallel; i++) {
-    struct sequence *sequence = &model->sequences[i];
-    if (!is_active(sequence) || !hgl_engine_is_over(batch, sequence->request)) continue;
-    bool late = sequence->request->deadline_ns &&
-                hgl_engine_now_ns() >= sequence->request->deadline_ns;
-    answer_refuse(model, batch, sequence, late ? HAGGLE_TIMEOUT : HAGGLE_CANCELLED,
-                  late ? "its time is over" : "nobody waits for it any more");
-    any = true;
-  }
-  if (any) unpark(model, true);
 }
 
 static void admit_those_waiting(struct model *model, const struct haggle_batch *batch,
@@ -268,7 +277,7 @@ static void admit_those_waiting(struct model *model, const struct haggle_batch *
     uint32_t idle = count_in(model, SEQUENCE_IDLE);
     admit(model, batch, request);
     /* Those that take no place, embeddings above all, could come without end. */
-    if (idle < model->parallel && count_in(model, SEQUENCE_IDLE) == idle) return;
+    if (idle < model->parallel && count_in(model, SEQUENCE_IDLE) >= idle) return;
   }
 }
 
@@ -283,7 +292,8 @@ void model_run(struct model *model, const struct haggle_batch *batch)
   }
   memcpy(waiting.items, batch->requests, batch->count * sizeof *waiting.items);
   for (;;) {
-    drop_those_over(model, batch, &waiting);
+    drop_active(model, batch);
+    drop_waiting(batch, &waiting);
     admit_those_waiting(model, batch, &waiting);
     if (count_in(model, SEQUENCE_IDLE) == model->parallel) break;
     advance(model, batch);

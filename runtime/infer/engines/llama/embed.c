@@ -123,10 +123,11 @@ static int32_t embed_all(struct model *model, const struct haggle_batch *batch,
     if (full) {
       if (hgl_engine_is_over(batch, request)) status = HAGGLE_CANCELLED;
       if (!status) status = compute(model, filled, first, out, error);
+      if (status) break;
       first = false;
       filled = 0;
+      model_step_between(model, batch);
       model->batch.n_tokens = 0;
-      if (status) break;
     }
     put(model, filled++, &tokens);
     *total += tokens.count;

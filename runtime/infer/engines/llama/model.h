@@ -118,6 +118,8 @@ void sequence_forget(struct model *model, struct sequence *sequence, uint32_t ke
 
 /* decode.c */
 void model_run(struct model *model, const struct haggle_batch *batch);
+/* A step of the sequences there are, amid what takes longer than one. Uses model->batch. */
+void model_step_between(struct model *model, const struct haggle_batch *batch);
 
 /* answer.c */
 /* Adds a token; true when the answer ends with it. */
