@@ -137,7 +137,7 @@ int agent_forget_lua(struct agent *agent, struct hgl_err *err)
 static bool rests(const struct agent *agent)
 {
   bool may_run = agent->host->complete && !agent->held && !agent->stopped;
-  bool waits = agent->is_ready || agent->mailbox.first || agent->runs_ready || agent->starting;
+  bool waits = agent->ready_in || agent->mailbox.first || agent->runs_ready || agent->starting;
   if (agent->dirty || (waits && may_run)) return false;
   for (const struct agent_run *run = agent->runs; run; run = run->next)
     if (run->unsaved_link) return false;

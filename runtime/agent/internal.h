@@ -98,13 +98,18 @@ struct timer {
 struct hold_pair; /* holds.c */
 struct wait;      /* waits.c */
 
+/* Agents that have something to do, in turn. */
+struct ready_agents {
+  struct agent *first, *last;
+};
+
 struct agent {
   struct hgl_host *host;
   struct child *child; /* what it was made from */
   size_t place;        /* in host->agents */
   struct agent *next_ready, *previous_ready;
-  bool is_ready;
-  const char *name; /* the child's */
+  struct ready_agents *ready_in; /* NULL: it is not */
+  const char *name;              /* the child's */
   uint64_t number;
   struct hgl_key key;
   bool has_key;     /* host->config.keys has its key; else it is delegated from elsewhere */
@@ -336,7 +341,7 @@ struct hgl_host {
   struct agent **agents;
   size_t agent_count, agent_capacity;
   uint64_t next_agent_number;
-  struct agent *ready_first, *ready_last;
+  struct ready_agents ready, deciding; /* deciding: a model has answered them, and nothing else */
   struct agent *dirty_agents;
   struct agent *awake_first, *awake_last; /* with a Lua state; the longest at rest comes first */
   size_t awake_count, lua_bytes;          /* of their Lua states */

@@ -11,31 +11,48 @@ enum {
   MAILS_PER_TURN = 64, /* then the next agent has its turn, */
   TURN_MS = 2,         /* or after this time */
   STEPS_MAX = 16384,   /* of one tick, however fast they are */
+  /* What those get of a tick at least that go on with what a model has said, and where others wait
+   * for the tick's commit; else half of what the others took. */
+  DECIDE_US = 1000,
+  DECIDE_BESIDE_US = 250,
   /* What a model took long for is not asked for again, nor is it kept in memory without end. */
   DEFERRED_MS = 1000,
   DEFERRED_RECORDS = 64,
 };
 
+static void list_ready(struct agent *agent, struct ready_agents *list)
+{
+  agent->ready_in = list;
+  agent->next_ready = NULL;
+  agent->previous_ready = list->last;
+  *(list->last ? &list->last->next_ready : &list->first) = agent;
+  list->last = agent;
+  host_request_tick(agent->host);
+}
+
 void agent_ready(struct agent *agent)
 {
-  struct hgl_host *host = agent->host;
-  if (agent->is_ready || agent->held) return;
-  agent->is_ready = true;
-  agent->next_ready = NULL;
-  agent->previous_ready = host->ready_last;
-  *(host->ready_last ? &host->ready_last->next_ready : &host->ready_first) = agent;
-  host->ready_last = agent;
-  host_request_tick(host);
+  struct ready_agents *list = &agent->host->ready;
+  if (agent->ready_in == list || agent->held) return;
+  agent_unready(agent);
+  list_ready(agent, list);
+}
+
+/* Those who ask models as fast as they answer are behind all others: as many as there are of them,
+ * nobody else notices. */
+static void agent_ready_to_decide(struct agent *agent)
+{
+  if (!agent->ready_in && !agent->held) list_ready(agent, &agent->host->deciding);
 }
 
 void agent_unready(struct agent *agent)
 {
-  struct hgl_host *host = agent->host;
+  struct ready_agents *list = agent->ready_in;
   struct agent *previous = agent->previous_ready, *next = agent->next_ready;
-  if (!agent->is_ready) return;
-  *(previous ? &previous->next_ready : &host->ready_first) = next;
-  *(next ? &next->previous_ready : &host->ready_last) = previous;
-  agent->is_ready = false;
+  if (!list) return;
+  *(previous ? &previous->next_ready : &list->first) = next;
+  *(next ? &next->previous_ready : &list->last) = previous;
+  agent->ready_in = NULL;
 }
 
 /* ---- runs ---- */
@@ -142,7 +159,10 @@ void run_wake(struct agent_run *run)
 {
   struct agent *agent = run->agent;
   hgl_heap_remove(&agent->host->mono_heap, &run->due);
-  agent_ready(agent);
+  if (run->eager)
+    agent_ready_to_decide(agent);
+  else
+    agent_ready(agent);
   if (run->ready) return;
   run->ready = true;
   run->next_ready = NULL;
@@ -528,25 +548,47 @@ void run_mail(struct agent *agent, struct mail *mail)
   if (agent->vm) agent_active(agent);
 }
 
-void run_agents(struct hgl_host *host)
+static bool waits_to_decide(const struct agent *agent)
 {
-  int64_t until = hgl_mono_ns(host->config.clock) + (int64_t)HGL_TICK_RUN_MS * 1000000;
+  return agent->runs_ready && agent->runs_ready->eager && !agent->mailbox.first;
+}
+
+/* The agents of a list, in turn, until then. */
+static void run_listed(struct hgl_host *host, struct ready_agents *list, int64_t until, int *steps)
+{
   struct agent *agent;
-  console_run(host);
-  for (int steps = 0; steps < STEPS_MAX && (agent = host->ready_first) && !host->failed;) {
+  while (*steps < STEPS_MAX && (agent = list->first) && !host->failed) {
     agent_unready(agent);
     bool more = true;
     int64_t now = hgl_mono_ns(host->config.clock), turn_until = now + (int64_t)TURN_MS * 1000000;
     for (int i = 0; more && i < MAILS_PER_TURN && now <= turn_until; i++) {
       if (!may_run(agent) || host->failed) break;
       more = step(agent);
-      steps++;
+      ++*steps;
       int64_t before = now;
       now = hgl_mono_ns(host->config.clock);
       trace_took(host, now - before);
     }
     if (agent->vm) agent_active(agent);
-    if (more && may_run(agent)) agent_ready(agent);
+    if (more && may_run(agent)) {
+      if (waits_to_decide(agent))
+        agent_ready_to_decide(agent);
+      else
+        agent_ready(agent);
+    }
     if (now > until) break;
   }
+}
+
+void run_agents(struct hgl_host *host)
+{
+  int64_t start = hgl_mono_ns(host->config.clock), now;
+  int steps = 0;
+  console_run(host);
+  run_listed(host, &host->ready, start + (int64_t)HGL_TICK_RUN_MS * 1000000, &steps);
+  if (!host->deciding.first) return;
+  now = hgl_mono_ns(host->config.clock);
+  int64_t least = (int64_t)(host->changed ? DECIDE_BESIDE_US : DECIDE_US) * 1000;
+  int64_t part = (now - start) / 2;
+  run_listed(host, &host->deciding, now + (part > least ? part : least), &steps);
 }

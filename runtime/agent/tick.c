@@ -209,7 +209,7 @@ void hgl_host_tick(struct hgl_host *host)
   reloads_tell(host);
   console_tell(host);
   operator_due(host);
-  if (host->ready_first) host_request_tick(host);
+  if (host->ready.first || host->deciding.first) host_request_tick(host);
 }
 
 int64_t hgl_host_deadline(const struct hgl_host *host)
@@ -244,6 +244,6 @@ int64_t hgl_host_deadline(const struct hgl_host *host)
 
 bool hgl_host_idle(const struct hgl_host *host)
 {
-  return !host->ready_first && !host->inbound_first && !host->changed &&
+  return !host->ready.first && !host->deciding.first && !host->inbound_first && !host->changed &&
          host->committed_tick + 1 == host->tick;
 }

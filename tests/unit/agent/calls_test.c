@@ -636,6 +636,29 @@ static void eager_calls_are_not_counted_by_the_second(void **state)
   world_deinit(&f.world);
 }
 
+/* However many ask models as fast as these answer, others do not wait for them. */
+static void who_goes_on_with_an_eager_answer_is_behind_all_others(void **state)
+{
+  struct fixture f;
+  set_up(&f, 27);
+  f.fake.eager = true;
+  world_say(f.node, "caller", "go/1.0/now", NULL);
+  world_run(&f.world);
+  hgl_host_call_done(f.node->host, f.fake.ticket,
+                     hgl_bytes("\xa1\x66"
+                               "answer\x63now",
+                               12),
+                     NULL);
+  world_say(f.node, "other", "raw/1.0/now", "{\"service\":\"none\",\"request\":1}");
+  world_run(&f.world);
+  const char *decided = strstr(f.world.logged, "outcome now");
+  const char *handled = strstr(f.world.logged, "raw false");
+  assert_non_null(decided);
+  assert_non_null(handled);
+  assert_true(handled < decided);
+  world_deinit(&f.world);
+}
+
 static void the_eager_call_of_an_agent_that_goes_is_cancelled(void **state)
 {
   struct fixture f;
@@ -664,6 +687,7 @@ int main(void)
       cmocka_unit_test(tables_that_move_make_decisions_durable),
       cmocka_unit_test(an_eager_call_that_cannot_begin_comes_back),
       cmocka_unit_test(eager_calls_are_not_counted_by_the_second),
+      cmocka_unit_test(who_goes_on_with_an_eager_answer_is_behind_all_others),
       cmocka_unit_test(the_eager_call_of_an_agent_that_goes_is_cancelled),
       cmocka_unit_test(a_call_begins_behind_its_commit_and_its_answer_resumes_the_handler),
       cmocka_unit_test(a_stretch_that_raises_calls_nobody),

@@ -600,11 +600,11 @@ static void assert_listed(const struct hgl_host *host, size_t children)
   assert_list(host->children, OF_HOST, children);
   assert_list(group->children, OF_GROUP, children - 1); /* all but the operator */
   for (size_t i = 0; i < host->agent_count; i++) assert_int_equal(host->agents[i]->place, i);
-  for (const struct agent *agent = host->ready_first; agent; agent = agent->next_ready) {
+  for (const struct agent *agent = host->ready.first; agent; agent = agent->next_ready) {
     assert_ptr_equal(agent->previous_ready, previous);
     previous = agent;
   }
-  assert_ptr_equal(host->ready_last, previous);
+  assert_ptr_equal(host->ready.last, previous);
 }
 
 static void agents_come_and_go_in_any_order(void **state)
