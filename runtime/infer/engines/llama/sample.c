@@ -81,19 +81,44 @@ static int32_t likeliest(const float *scores, int32_t count)
   return best;
 }
 
+/* Those that min_p leaves, best first: with a large vocabulary, few of many. */
+static int32_t above_least(const float *scores, int32_t count, float min_p, struct candidate *best)
+{
+  int32_t top = likeliest(scores, count), found = 0;
+  if (top < 0) return 0;
+  float least = scores[top] + logf(min_p) - 0.01F; /* the weights decide exactly, later */
+  for (int32_t token = 0; token < count; token++)
+    if (scores[token] >= least && isfinite(scores[token]))
+      best[found++] = (struct candidate){token, scores[token]};
+  qsort(best, (size_t)found, sizeof *best, compare);
+  return found;
+}
+
+/* The sum of the weights that top_p is a part of. */
+static double weigh(const struct sampling *sampling, const float *scores, int32_t count, float top)
+{
+  double all = 0;
+  for (int32_t token = 0; sampling->top_p < 1 && token < count; token++)
+    if (isfinite(scores[token])) all += (double)expf(scores[token] - top);
+  return all;
+}
+
 int32_t sample_draw(const float *scores, int32_t count, const struct sampling *sampling,
                     uint64_t *random, struct candidate *room)
 {
   if (sampling->temperature <= 0) return likeliest(scores, count);
-  int32_t wanted = sampling->top_k > 0 && sampling->top_k < count ? sampling->top_k : count;
-  int32_t found = sample_best(scores, count, wanted, room);
+  bool some = sampling->top_k > 0 && sampling->top_k < count;
+  int32_t found = !some && sampling->min_p > 0
+                      ? above_least(scores, count, sampling->min_p, room)
+                      : sample_best(scores, count, some ? sampling->top_k : count, room);
   if (found == 0) return -1;
 
   float top = room[0].score;
-  double all = 0, sum = 0;
-  for (int32_t i = 0; i < found; i++) all += exp((double)(room[i].score - top));
+  double all = some ? 0 : weigh(sampling, scores, count, top), sum = 0;
+  for (int32_t i = 0; some && i < found; i++) all += exp((double)(room[i].score - top));
   int32_t kept = 0;
-  while (kept < found && (kept == 0 || sum < (double)sampling->top_p * all)) {
+  while (kept < found &&
+         (kept == 0 || sampling->top_p >= 1 || sum < (double)sampling->top_p * all)) {
     double weight = exp((double)(room[kept].score - top));
     if (kept > 0 && weight < (double)sampling->min_p) break;
     sum += weight;
