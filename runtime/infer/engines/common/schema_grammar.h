@@ -24,7 +24,7 @@ enum {
   SCHEMA_REPEAT_MAX = 1000,        /* of maxLength, minItems and the like */
   SCHEMA_REPEATS_MAX = 8000,       /* of all of them together */
   SCHEMA_GRAMMAR_MAX = 128 * 1024, /* bytes */
-  SCHEMA_WAYS_MAX = 4096,          /* of anyOf within anyOf, open at once */
+  SCHEMA_WAYS_MAX = 1024,          /* of anyOf within anyOf, open at once */
 };
 
 /* A grammar under construction; other rules may be written around those of schemas. */
