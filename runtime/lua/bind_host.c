@@ -63,20 +63,26 @@ int hgl_bind_call_outside(lua_State *L, struct hgl_bytes service, int64_t within
   return hgl_run_suspend(L, hash, call_over);
 }
 
+int64_t hgl_bind_call_within(lua_State *L)
+{
+  static const char *const known[] = {"within", NULL};
+  int64_t within_ms = CALL_WITHIN_DEFAULT_MS;
+  hgl_bind_options(L, 3, known);
+  if (!lua_isnil(L, 3) && lua_getfield(L, 3, "within") != LUA_TNIL)
+    within_ms = hgl_bind_duration(L, -1, "within");
+  lua_settop(L, 3);
+  return within_ms;
+}
+
 /* host.call(service, request, { within = "30s" }) */
 static int host_call(lua_State *L)
 {
-  static const char *const known[] = {"within", NULL};
   hgl_bind_in_handler(L, "host.call");
   lua_settop(L, 3);
   struct hgl_bytes service = hgl_bind_text(L, 1);
   luaL_argcheck(L, service.size <= SERVICE_NAME_SIZE_MAX && hgl_utf8_valid(service), 1,
                 "not a service's name");
-  hgl_bind_options(L, 3, known);
-  int64_t within_ms = CALL_WITHIN_DEFAULT_MS;
-  if (!lua_isnil(L, 3) && lua_getfield(L, 3, "within") != LUA_TNIL)
-    within_ms = hgl_bind_duration(L, -1, "within");
-  lua_settop(L, 3);
+  int64_t within_ms = hgl_bind_call_within(L);
   hgl_run_check_suspendable(L, "host.call");
   struct hgl_buf *request = &hgl_vm_of(L)->scratch;
   hgl_buf_clear(request);

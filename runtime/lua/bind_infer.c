@@ -4,22 +4,17 @@
 
 #include "protocol/cbor.h"
 
-enum { INFER_WITHIN_DEFAULT_MS = 30000, MODEL_NAME_SIZE_MAX = 64 };
+enum { MODEL_NAME_SIZE_MAX = 64 };
 
 /* agent.infer(model, inputs, { within = "5s" }) */
 int hgl_bind_infer(lua_State *L)
 {
-  static const char *const known[] = {"within", NULL};
   hgl_bind_in_handler(L, "agent.infer");
   lua_settop(L, 3);
   struct hgl_bytes model = hgl_bind_text(L, 1);
   luaL_argcheck(L, model.size > 0 && model.size <= MODEL_NAME_SIZE_MAX && hgl_utf8_valid(model), 1,
                 "not a model's name");
-  hgl_bind_options(L, 3, known);
-  int64_t within_ms = INFER_WITHIN_DEFAULT_MS;
-  if (!lua_isnil(L, 3) && lua_getfield(L, 3, "within") != LUA_TNIL)
-    within_ms = hgl_bind_duration(L, -1, "within");
-  lua_settop(L, 3);
+  int64_t within_ms = hgl_bind_call_within(L);
   hgl_run_check_suspendable(L, "agent.infer");
   struct hgl_buf *request = &hgl_vm_of(L)->scratch;
   hgl_buf_clear(request);

@@ -246,7 +246,9 @@ int hgl_bind_exclusive(lua_State *L);
 int hgl_bind_continue(lua_State *L);
 /* bind_infer.c */
 int hgl_bind_infer(lua_State *L);
-/* bind_host.c: a call of this service, whose encoded request is in vm->scratch. */
+/* bind_host.c: what the options at 3, { within = "30s" } or nil, say. */
+int64_t hgl_bind_call_within(lua_State *L);
+/* A call of this service, whose encoded request is in vm->scratch. */
 int hgl_bind_call_outside(lua_State *L, struct hgl_bytes service, int64_t within_ms, uint32_t hash);
 /* bind_host.c: what is outside */
 int hgl_bind_host_push(lua_State *L);

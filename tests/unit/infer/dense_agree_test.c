@@ -1,34 +1,14 @@
 /* What networks compute: compared with double precision, and bit by bit between batches, threads
  * and kinds of processors. */
-#include "infer/dense_cpu.h"
+#include "support/dense_compare.h"
 
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-
-#include "support/check.h"
-#include "support/dense_network.h"
 
 /* Of 1 and the exact value. Sums of a hundred products, a few layers of them one after the other.
  */
 #define TOLERANCE 1e-4
 
 enum { NETWORKS = 300, ROWS_MAX = 1024 };
-
-static struct hgl_dense_net *read_network(const struct network *network)
-{
-  struct hgl_err err = {0};
-  struct hgl_safetensors *file = NULL;
-  struct hgl_dense_net *net = NULL;
-  size_t size;
-  uint8_t *bytes = network_file(network, &size);
-  assert_ok(hgl_safetensors_decode(hgl_bytes(bytes, size), &file, &err));
-  int status = hgl_dense_net_read(file, &net, &err);
-  hgl_safetensors_destroy(file);
-  free(bytes);
-  if (status) fail_msg("%s: %s", err.message, network->description);
-  return net;
-}
 
 struct outputs {
   float *all;
@@ -90,7 +70,7 @@ static void networks_of_all_layers_agree_with_double_precision(void **unused)
     struct outputs outputs;
     network_random(&network, seed);
     size_t rows = seed % 20 == 0 ? ROWS_MAX : 1 + seed * seed % 37;
-    struct hgl_dense_net *net = read_network(&network);
+    struct hgl_dense_net *net = network_read(&network);
     float *inputs = random_rows(net, rows, seed);
     for (unsigned k = 0; hgl_dense_kernels_at(k); k++) {
       outputs_make(&outputs, net, rows);
@@ -119,7 +99,7 @@ static void a_row_does_not_depend_on_its_batch(void **unused)
     struct network network;
     struct outputs whole, part;
     network_random(&network, seed);
-    struct hgl_dense_net *net = read_network(&network);
+    struct hgl_dense_net *net = network_read(&network);
     float *inputs = random_rows(net, 200, seed);
     for (unsigned k = 0; hgl_dense_kernels_at(k); k++) {
       outputs_make(&whole, net, 200);
@@ -150,7 +130,7 @@ static void processors_and_threads_give_the_same_bits(void **unused)
     struct network network;
     struct outputs expected, got;
     network_random(&network, seed);
-    struct hgl_dense_net *net = read_network(&network);
+    struct hgl_dense_net *net = network_read(&network);
     float *inputs = random_rows(net, ROWS_MAX, seed);
     outputs_make(&expected, net, ROWS_MAX);
     outputs_make(&got, net, ROWS_MAX);
@@ -175,7 +155,7 @@ static void threads_share_large_batches(void **unused)
   struct network network;
   struct outputs expected, got;
   network_plain(&network, widths, "tanh");
-  struct hgl_dense_net *net = read_network(&network);
+  struct hgl_dense_net *net = network_read(&network);
   float *inputs = random_rows(net, rows, 7);
   outputs_make(&expected, net, rows);
   outputs_make(&got, net, rows);
