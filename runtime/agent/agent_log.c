@@ -76,7 +76,7 @@ static void write_line(struct agent *agent, enum hgl_log_level level, struct hgl
     if (hgl_json_print(json, &line, &err)) hgl_buf_clear(&line);
   }
   hgl_log_agent(host->config.log, level, agent->name, text, hgl_buf_bytes(&line));
-  if (host->watcher) {
+  if (host->watchers) {
     json_t *event = json_pack("{s:s, s:s, s:s%}", "agent", agent->name, "level",
                               hgl_log_level_name(level), "text", (const char *)text.data,
                               text.size);

@@ -9,14 +9,14 @@
 
 void host_log(struct hgl_host *host, enum hgl_log_level level, const char *format, ...)
 {
-  if (level < host->config.log->least && !host->watcher) return;
+  if (level < host->config.log->least && !host->watchers) return;
   char text[2048];
   va_list args;
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
   hgl_log(host->config.log, level, "host", "%s", text);
-  if (!host->watcher || level <= HGL_LOG_DEBUG) return;
+  if (!host->watchers || level <= HGL_LOG_DEBUG) return;
   struct hgl_buf clean; /* it may hold words of a script */
   hgl_buf_init(&clean, 4 * sizeof text);
   put_clean(&clean, hgl_text(text));

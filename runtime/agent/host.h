@@ -98,11 +98,13 @@ struct hgl_host_secrets {
 };
 
 /* For `tail`, `demo`, the dashboard's feed and tests: what happened, as it happens. The JSON object
- * is borrowed for the call. Kinds: "log" "message" "deal" "agent" "peer" "dead" (field "kind"). */
+ * is borrowed for the call, and the same for all who watch. Kinds: "log" "message" "deal" "agent"
+ * "peer" "dead". */
 struct hgl_watcher {
   void (*event)(void *user, const char *kind, json_t *object);
   void *user;
-  bool messages; /* "message" events are wanted: there are many */
+  bool messages;            /* "message" events are wanted: there are many */
+  struct hgl_watcher *next; /* the host's */
 };
 
 struct hgl_host_config {
@@ -293,7 +295,10 @@ void hgl_host_address_verified(struct hgl_host *host, const struct hgl_key *peer
 
 /* ---- looking and commanding (control API) ---- */
 
-void hgl_host_watch(struct hgl_host *host, const struct hgl_watcher *watcher); /* NULL: none */
+/* It is told what happens until it is taken away; not twice. Borrowed until then, or until the host
+ * ends. Within its event a watcher may take away itself, and nobody else. */
+void hgl_host_watch(struct hgl_host *host, struct hgl_watcher *watcher);
+void hgl_host_unwatch(struct hgl_host *host, struct hgl_watcher *watcher); /* if it is there */
 /* Each gives a new reference. */
 int hgl_host_describe(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_list_agents(struct hgl_host *host, json_t **out, struct hgl_err *err) HGL_NODISCARD;

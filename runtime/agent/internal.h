@@ -445,7 +445,7 @@ struct hgl_host {
   size_t erasing_count, erasing_capacity;
 
   struct trace *trace; /* trace.h; or NULL */
-  const struct hgl_watcher *watcher;
+  struct hgl_watcher *watchers;
   struct hgl_host_counts counts;
 };
 

@@ -10,16 +10,22 @@ json_t *json_did(const struct hgl_key *key)
 
 void watch_event(struct hgl_host *host, const char *kind, json_t *object)
 {
-  if (host->watcher && object) {
+  bool message = strcmp(kind, "message") == 0;
+  if (host->watchers && object)
     json_object_set_new(object, "time_ms", json_integer(hgl_wall_ms(host->config.clock)));
-    host->watcher->event(host->watcher->user, kind, object);
+  for (struct hgl_watcher *watcher = object ? host->watchers : NULL, *next; watcher;
+       watcher = next) {
+    next = watcher->next; /* it may leave */
+    if (!message || watcher->messages) watcher->event(watcher->user, kind, object);
   }
   json_decref(object);
 }
 
 void watch_message(struct hgl_host *host, const struct message *message, const char *what)
 {
-  if (!host->watcher || !host->watcher->messages) return;
+  const struct hgl_watcher *watcher = host->watchers;
+  while (watcher && !watcher->messages) watcher = watcher->next;
+  if (!watcher) return;
   const struct hgl_envelope *envelope = &message->envelope;
   const struct agent *from = agent_by_key(host, &envelope->from);
   const struct agent *to = agent_by_key(host, &envelope->to);
@@ -32,7 +38,18 @@ void watch_message(struct hgl_host *host, const struct message *message, const c
   watch_event(host, "message", object);
 }
 
-void hgl_host_watch(struct hgl_host *host, const struct hgl_watcher *watcher)
+void hgl_host_watch(struct hgl_host *host, struct hgl_watcher *watcher)
 {
-  host->watcher = watcher;
+  struct hgl_watcher **at = &host->watchers;
+  while (*at && *at != watcher) at = &(*at)->next;
+  if (*at) return;
+  watcher->next = NULL;
+  *at = watcher;
+}
+
+void hgl_host_unwatch(struct hgl_host *host, struct hgl_watcher *watcher)
+{
+  struct hgl_watcher **at = &host->watchers;
+  while (*at && *at != watcher) at = &(*at)->next;
+  if (*at) *at = watcher->next;
 }

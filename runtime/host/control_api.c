@@ -1,11 +1,14 @@
 #include "host/control_api.h"
 
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "host/backup.h"
 #include "host/control_call.h"
 #include "host/control_chat.h"
 #include "host/control_tail.h"
 #include "host/paths.h"
+#include "net/control.h"
 #include "protocol/value.h"
 
 enum {
@@ -224,10 +227,10 @@ static int call_chat_hear(const struct hgl_control_call *call, struct hgl_err *e
 
 static int call_console(const struct hgl_control_call *call, struct hgl_err *err)
 {
-  long uid = hgl_control_client_uid(call->client);
   struct ask *ask = remember_ask(call, err);
   if (!ask) return -(int)err->code;
-  int status = hgl_control_console(call->host, call->request, uid, answer_came, ask, err);
+  int status = hgl_control_console(call->host, call->request, call->client->who, answer_came, ask,
+                                   err);
   if (status) forget_ask(ask);
   return status;
 }
@@ -412,9 +415,9 @@ static int dispatch(const struct hgl_control_call *call, struct hgl_err *err)
   return hgl_fail(err, HGL_INVALID, "there is no call \"%.40s\"", name);
 }
 
-static void line_came(void *user, struct hgl_control_client *client, struct hgl_bytes line)
+void hgl_control_api_asked(struct hgl_control_api *api, struct hgl_control_client *client,
+                           struct hgl_bytes line)
 {
-  struct hgl_control_api *api = user;
   struct hgl_err err = {0};
   json_t *request = NULL, *next = NULL;
   int status = hgl_json_parse(line, REQUEST_SIZE_MAX, &request, &err);
@@ -427,14 +430,55 @@ static void line_came(void *user, struct hgl_control_client *client, struct hgl_
   json_decref(request);
 }
 
-static void client_gone(void *user, struct hgl_control_client *client)
+void hgl_control_api_left(struct hgl_control_api *api, const struct hgl_control_client *client)
 {
-  struct hgl_control_api *api = user;
   for (struct ask *ask = api->asks; ask; ask = ask->next)
     if (ask->client == client) ask->client = NULL;
   hgl_chats_leave(&api->chats, api->host, client);
   if (api->backup_client == client) api->backup_client = NULL;
   hgl_tails_leave(&api->tails, client);
+}
+
+/* The control socket -------------------------------------------------------------------------- */
+
+static int conn_send(void *link, struct hgl_bytes text, struct hgl_err *err)
+{
+  return hgl_control_send(link, text, err);
+}
+
+static size_t conn_queued(void *link)
+{
+  return hgl_control_queued(link);
+}
+
+/* The socket is the operator's own: its file is open to nobody else. */
+static struct hgl_control_client *client_of(struct hgl_control_conn *conn)
+{
+  static const struct hgl_control_way way = {conn_send, conn_queued};
+  struct hgl_control_client *client = hgl_control_user(conn);
+  if (client || !(client = hgl_zalloc(sizeof *client))) return client;
+  client->way = &way;
+  client->link = conn;
+  client->role = HGL_ROLE_OPERATOR;
+  snprintf(client->who, sizeof client->who, "uid %ld", hgl_control_conn_uid(conn));
+  hgl_control_set_user(conn, client);
+  return client;
+}
+
+static void line_came(void *user, struct hgl_control_conn *conn, struct hgl_bytes line)
+{
+  struct hgl_control_client *client = client_of(conn);
+  if (client)
+    hgl_control_api_asked(user, client, line);
+  else
+    hgl_control_finish(conn); /* no memory for it: it may come again */
+}
+
+static void conn_closed(void *user, struct hgl_control_conn *conn)
+{
+  struct hgl_control_client *client = hgl_control_user(conn);
+  if (client) hgl_control_api_left(user, client);
+  hgl_free(client);
 }
 
 /* Life ---------------------------------------------------------------------------------------- */
@@ -443,7 +487,7 @@ int hgl_control_api_open(struct hgl_loop *loop, struct hgl_host *host, const cha
                          const struct hgl_control_actions *actions, struct hgl_control_api **out,
                          struct hgl_err *err)
 {
-  static const struct hgl_control_events events = {line_came, client_gone};
+  static const struct hgl_control_events events = {line_came, conn_closed};
   struct hgl_control_api *api = hgl_zalloc(sizeof *api);
   if (!api) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   api->host = host;
@@ -466,7 +510,7 @@ void hgl_control_api_close(struct hgl_control_api *api)
 {
   if (!api) return;
   end_backup(api);                   /* given up, if it is not done */
-  hgl_control_destroy(api->control); /* each client is gone: client_gone */
+  hgl_control_destroy(api->control); /* each client is gone: conn_closed */
   hgl_socket_path_close(&api->path);
 }
 

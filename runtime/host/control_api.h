@@ -1,10 +1,11 @@
-/* The control API: what the verbs (and later the dashboard) ask of a running host, over its control
- * socket. CONTROL.md documents every call. Loop thread. */
+/* The control API: what the verbs and the dashboard ask of a running host, over its control socket
+ * or, by whoever else brings their lines here, another way. CONTROL.md documents every call. Loop
+ * thread. */
 #ifndef HGL_HOST_CONTROL_API_H
 #define HGL_HOST_CONTROL_API_H
 
+#include "host/control_client.h"
 #include "host/node.h"
-#include "net/control.h"
 
 struct hgl_control_api;
 
@@ -29,6 +30,12 @@ int hgl_control_api_allow_backup(struct hgl_control_api *api, struct hgl_store *
 void hgl_control_api_allow_log(struct hgl_control_api *api, struct hgl_log_sink *sink);
 /* Lets clients see the models. */
 void hgl_control_api_allow_models(struct hgl_control_api *api, struct hgl_infer *infer);
+/* A request of a client that came another way than over the control socket, whose struct its way
+ * owns. It is answered through the client's way, now or later. */
+void hgl_control_api_asked(struct hgl_control_api *api, struct hgl_control_client *client,
+                           struct hgl_bytes request);
+/* Such a client is gone: nothing is sent to it any more. */
+void hgl_control_api_left(struct hgl_control_api *api, const struct hgl_control_client *client);
 /* Answers what other threads have finished. NULL is allowed. */
 void hgl_control_api_poll(struct hgl_control_api *api);
 /* Hangs up on everyone. Before the host is destroyed; the memory stays, because answers to an ask
@@ -45,7 +52,7 @@ int hgl_control_reload(struct hgl_host *host, const json_t *request,
 
 /* control_console.c: "console", which answers as hgl_host_console does; "complete"; "agent.state".
  */
-int hgl_control_console(struct hgl_host *host, const json_t *request, long uid,
+int hgl_control_console(struct hgl_host *host, const json_t *request, const char *who,
                         hgl_console_done done, void *user, struct hgl_err *err) HGL_NODISCARD;
 int hgl_control_complete(struct hgl_host *host, const json_t *request, json_t **result,
                          struct hgl_err *err) HGL_NODISCARD;

@@ -14,7 +14,7 @@ void hgl_control_tell(struct hgl_control_client *client, json_t *answer)
     hgl_buf_append_text(&line, "{\"ok\":false,\"error\":{\"code\":\"too_large\",\"message\":"
                                "\"the answer is longer than a line may be\"}}");
   }
-  if (line.size && hgl_control_send(client, hgl_buf_bytes(&line), NULL) != 0)
+  if (line.size && client->way->send(client->link, hgl_buf_bytes(&line), NULL) != 0)
     hgl_buf_clear(&line); /* it hung up, or does not read: the connection is gone */
   hgl_buf_deinit(&line);
   json_decref(answer);

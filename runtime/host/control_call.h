@@ -4,6 +4,7 @@
 #define HGL_HOST_CONTROL_CALL_H
 
 #include "host/control_api.h"
+#include "net/control.h"
 
 enum { HGL_CONTROL_LIST_MAX = 10000 }; /* items of one page */
 

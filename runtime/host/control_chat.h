@@ -6,7 +6,7 @@
 #include <jansson.h>
 
 #include "agent/host.h"
-#include "net/control.h"
+#include "host/control_client.h"
 
 struct hgl_chat;
 

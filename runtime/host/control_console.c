@@ -35,16 +35,14 @@ static int get_count(const json_t *request, const char *field, int64_t most, int
   return 0;
 }
 
-int hgl_control_console(struct hgl_host *host, const json_t *request, long uid,
+int hgl_control_console(struct hgl_host *host, const json_t *request, const char *who,
                         hgl_console_done done, void *user, struct hgl_err *err)
 {
   struct hgl_bytes line;
   const char *name;
-  char who[32];
   int status = hgl_request_text(request, "name", &name, err);
   if (!status) status = get_bytes(request, "line", HGL_CONSOLE_LINE_SIZE_MAX, &line, err);
   if (status) return status;
-  snprintf(who, sizeof who, "uid %ld", uid);
   return hgl_host_console(host, name, who, line, done, user, err);
 }
 

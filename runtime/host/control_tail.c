@@ -23,10 +23,14 @@ static bool wants_kind(const struct hgl_tail *tail, const char *kind)
 /* Messages are turned into JSON only while somebody looks at them. */
 static void watch(struct hgl_tails *tails)
 {
-  tails->watcher.messages = false;
+  bool messages = false;
   for (const struct hgl_tail *tail = tails->first; tail; tail = tail->next)
-    tails->watcher.messages |= wants_kind(tail, "message");
-  hgl_host_watch(tails->host, tails->first ? &tails->watcher : NULL);
+    messages |= wants_kind(tail, "message");
+  tails->watcher.messages = messages;
+  if (tails->first)
+    hgl_host_watch(tails->host, &tails->watcher);
+  else
+    hgl_host_unwatch(tails->host, &tails->watcher);
 }
 
 static void forget(struct hgl_tails *tails, struct hgl_tail *tail)

@@ -8,7 +8,7 @@ struct hgl_tail;
 
 struct hgl_tails {
   struct hgl_host *host;
-  struct hgl_watcher watcher; /* the host's, while there is a tail */
+  struct hgl_watcher watcher; /* at the host while there is a tail */
   struct hgl_tail *first;
 };
 

@@ -18,19 +18,20 @@ struct hgl_control {
   uv_pipe_t listener;
   struct hgl_control_events events;
   void *user;
-  struct hgl_control_client *clients;
-  int client_count;
+  struct hgl_control_conn *conns;
+  int conn_count;
   int open_handles;
   char path[sizeof((struct sockaddr_un *)0)->sun_path];
   char scratch[READ_SIZE];
 };
 
-struct hgl_control_client {
+struct hgl_control_conn {
   uv_pipe_t pipe;
   struct hgl_control *control;
-  struct hgl_control_client *next, **link;
+  struct hgl_control_conn *next, **link;
   struct hgl_buf input;
-  size_t queued;  /* bytes given to libuv and not written yet */
+  size_t queued; /* bytes given to libuv and not written yet */
+  void *user;
   bool known;     /* the user has seen a line of it */
   bool finishing; /* close once everything is written */
   bool closing;
@@ -42,113 +43,128 @@ struct write {
   char text[];
 };
 
-static void client_closed(uv_handle_t *handle)
+static void conn_closed(uv_handle_t *handle)
 {
-  struct hgl_control_client *client = handle->data;
-  client->control->open_handles--;
-  hgl_buf_deinit(&client->input);
-  hgl_free(client);
+  struct hgl_control_conn *conn = handle->data;
+  conn->control->open_handles--;
+  hgl_buf_deinit(&conn->input);
+  hgl_free(conn);
 }
 
-static void drop(struct hgl_control_client *client)
+static void drop(struct hgl_control_conn *conn)
 {
-  if (client->closing) return;
-  struct hgl_control *control = client->control;
-  client->closing = true;
-  *client->link = client->next;
-  if (client->next) client->next->link = client->link;
-  control->client_count--;
-  uv_close((uv_handle_t *)&client->pipe, client_closed);
-  if (client->known) control->events.closed(control->user, client);
+  if (conn->closing) return;
+  struct hgl_control *control = conn->control;
+  conn->closing = true;
+  *conn->link = conn->next;
+  if (conn->next) conn->next->link = conn->link;
+  control->conn_count--;
+  uv_close((uv_handle_t *)&conn->pipe, conn_closed);
+  if (conn->known) control->events.closed(control->user, conn);
 }
 
-static void hand_out_lines(struct hgl_control_client *client)
+static void hand_out_lines(struct hgl_control_conn *conn)
 {
-  struct hgl_control *control = client->control;
-  struct hgl_buf *input = &client->input;
+  struct hgl_control *control = conn->control;
+  struct hgl_buf *input = &conn->input;
   size_t start = 0;
-  while (!client->closing && !client->finishing) {
+  while (!conn->closing && !conn->finishing) {
     uint8_t *line = input->data + start;
     uint8_t *end = input->size > start ? memchr(line, '\n', input->size - start) : NULL;
     if (!end) break;
     start += (size_t)(end - line) + 1;
     if (end - line > HGL_CONTROL_LINE_SIZE_MAX) {
-      drop(client);
+      drop(conn);
       break;
     }
-    client->known = true;
-    control->events.line(control->user, client, hgl_bytes(line, (size_t)(end - line)));
+    conn->known = true;
+    control->events.line(control->user, conn, hgl_bytes(line, (size_t)(end - line)));
   }
   hgl_buf_remove_front(input, start);
 }
 
 static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
-  struct hgl_control_client *client = handle->data;
-  *out = uv_buf_init(client->control->scratch, READ_SIZE);
+  struct hgl_control_conn *conn = handle->data;
+  *out = uv_buf_init(conn->control->scratch, READ_SIZE);
 }
 
 static void data_came(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
 {
-  struct hgl_control_client *client = stream->data;
+  struct hgl_control_conn *conn = stream->data;
   if (size < 0) {
-    drop(client);
+    drop(conn);
     return;
   }
-  hgl_buf_append(&client->input, buf->base, (size_t)size);
-  if (!client->input.failed) hand_out_lines(client);
-  if (client->input.failed || client->input.size > HGL_CONTROL_LINE_SIZE_MAX) drop(client);
+  hgl_buf_append(&conn->input, buf->base, (size_t)size);
+  if (!conn->input.failed) hand_out_lines(conn);
+  if (conn->input.failed || conn->input.size > HGL_CONTROL_LINE_SIZE_MAX) drop(conn);
 }
 
-static void client_came(uv_stream_t *listener, int status)
+static void conn_came(uv_stream_t *listener, int status)
 {
   struct hgl_control *control = listener->data;
   if (status < 0) return;
-  struct hgl_control_client *client = hgl_zalloc(sizeof *client);
-  if (!client) return;
-  client->control = control;
-  client->pipe.data = client;
-  hgl_buf_init(&client->input, HGL_CONTROL_LINE_SIZE_MAX + READ_SIZE);
-  uv_pipe_init(hgl_loop_uv(control->loop), &client->pipe, 0);
+  struct hgl_control_conn *conn = hgl_zalloc(sizeof *conn);
+  if (!conn) return;
+  conn->control = control;
+  conn->pipe.data = conn;
+  hgl_buf_init(&conn->input, HGL_CONTROL_LINE_SIZE_MAX + READ_SIZE);
+  uv_pipe_init(hgl_loop_uv(control->loop), &conn->pipe, 0);
   control->open_handles++;
-  client->next = control->clients;
-  client->link = &control->clients;
-  if (client->next) client->next->link = &client->next;
-  control->clients = client;
-  control->client_count++;
-  if (uv_accept(listener, (uv_stream_t *)&client->pipe) < 0 ||
-      control->client_count > HGL_CONTROL_CLIENTS_MAX ||
-      uv_read_start((uv_stream_t *)&client->pipe, give_room, data_came) < 0)
-    drop(client);
+  conn->next = control->conns;
+  conn->link = &control->conns;
+  if (conn->next) conn->next->link = &conn->next;
+  control->conns = conn;
+  control->conn_count++;
+  if (uv_accept(listener, (uv_stream_t *)&conn->pipe) < 0 ||
+      control->conn_count > HGL_CONTROL_CLIENTS_MAX ||
+      uv_read_start((uv_stream_t *)&conn->pipe, give_room, data_came) < 0)
+    drop(conn);
 }
 
-long hgl_control_client_uid(const struct hgl_control_client *client)
+long hgl_control_conn_uid(const struct hgl_control_conn *conn)
 {
   struct ucred peer;
   socklen_t size = sizeof peer;
   uv_os_fd_t fd;
-  if (uv_fileno((const uv_handle_t *)&client->pipe, &fd) < 0 ||
+  if (uv_fileno((const uv_handle_t *)&conn->pipe, &fd) < 0 ||
       getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
     return -1;
   return (long)peer.uid;
 }
 
+void hgl_control_set_user(struct hgl_control_conn *conn, void *user)
+{
+  conn->user = user;
+}
+
+void *hgl_control_user(const struct hgl_control_conn *conn)
+{
+  return conn->user;
+}
+
+size_t hgl_control_queued(const struct hgl_control_conn *conn)
+{
+  return conn->queued;
+}
+
 static void written(uv_write_t *request, int status)
 {
   struct write *write = (struct write *)request;
-  struct hgl_control_client *client = request->data;
-  client->queued -= write->size;
+  struct hgl_control_conn *conn = request->data;
+  conn->queued -= write->size;
   hgl_free(write);
-  if (status < 0 || (client->finishing && client->queued == 0)) drop(client);
+  if (status < 0 || (conn->finishing && conn->queued == 0)) drop(conn);
 }
 
-int hgl_control_send(struct hgl_control_client *client, struct hgl_bytes line, struct hgl_err *err)
+int hgl_control_send(struct hgl_control_conn *conn, struct hgl_bytes line, struct hgl_err *err)
 {
-  if (client->closing || client->finishing)
+  if (conn->closing || conn->finishing)
     return hgl_fail(err, HGL_CLOSED, "the control client is gone");
   size_t size = line.size + 1;
-  if (client->queued + size > HGL_CONTROL_QUEUE_SIZE_MAX) {
-    drop(client);
+  if (conn->queued + size > HGL_CONTROL_QUEUE_SIZE_MAX) {
+    drop(conn);
     return hgl_fail(err, HGL_LIMIT, "the control client does not read");
   }
   struct write *write = hgl_alloc(sizeof *write + size);
@@ -156,21 +172,21 @@ int hgl_control_send(struct hgl_control_client *client, struct hgl_bytes line, s
   if (line.size) memcpy(write->text, line.data, line.size);
   write->text[line.size] = '\n';
   write->size = size;
-  write->request.data = client;
+  write->request.data = conn;
   uv_buf_t buf = uv_buf_init(write->text, (unsigned)size);
-  int status = uv_write(&write->request, (uv_stream_t *)&client->pipe, &buf, 1, written);
+  int status = uv_write(&write->request, (uv_stream_t *)&conn->pipe, &buf, 1, written);
   if (status < 0) {
     hgl_free(write);
     return hgl_uv_fail(err, status, "answering a control client");
   }
-  client->queued += size;
+  conn->queued += size;
   return 0;
 }
 
-void hgl_control_finish(struct hgl_control_client *client)
+void hgl_control_finish(struct hgl_control_conn *conn)
 {
-  client->finishing = true;
-  if (client->queued == 0) drop(client);
+  conn->finishing = true;
+  if (conn->queued == 0) drop(conn);
 }
 
 /* Whether somebody listens on this socket; a file left behind by a killed host does not count. */
@@ -190,7 +206,7 @@ static int listen_at(struct hgl_control *control, const char *path, struct hgl_e
   mode_t before = umask(0177);
   int status = uv_pipe_bind(&control->listener, path);
   umask(before);
-  if (status == 0) status = uv_listen((uv_stream_t *)&control->listener, BACKLOG, client_came);
+  if (status == 0) status = uv_listen((uv_stream_t *)&control->listener, BACKLOG, conn_came);
   if (status < 0) return hgl_fail(err, HGL_IO, "control socket %s: %s", path, uv_strerror(status));
   return 0;
 }
@@ -229,7 +245,7 @@ int hgl_control_create(struct hgl_loop *loop, const char *path,
 void hgl_control_destroy(struct hgl_control *control)
 {
   if (!control) return;
-  while (control->clients) drop(control->clients);
+  while (control->conns) drop(control->conns);
   uv_close((uv_handle_t *)&control->listener, listener_closed);
   while (control->open_handles > 0) uv_run(hgl_loop_uv(control->loop), UV_RUN_NOWAIT);
   if (control->path[0]) unlink(control->path);

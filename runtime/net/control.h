@@ -13,25 +13,30 @@ enum {
 };
 
 struct hgl_control;
-struct hgl_control_client;
+struct hgl_control_conn;
 
 struct hgl_control_events {
   /* One line without its newline, borrowed. Answer with hgl_control_send, now or later. */
-  void (*line)(void *user, struct hgl_control_client *client, struct hgl_bytes line);
-  /* The client is gone; forget the pointer. Called once per client that sent a line. */
-  void (*closed)(void *user, struct hgl_control_client *client);
+  void (*line)(void *user, struct hgl_control_conn *conn, struct hgl_bytes line);
+  /* It is gone; forget the pointer. Called once for each that sent a line. */
+  void (*closed)(void *user, struct hgl_control_conn *conn);
 };
 
 int hgl_control_create(struct hgl_loop *loop, const char *path,
                        const struct hgl_control_events *events, void *user,
                        struct hgl_control **out, struct hgl_err *err) HGL_NODISCARD;
 void hgl_control_destroy(struct hgl_control *control); /* removes the socket file */
-/* Adds the newline. HGL_CLOSED, HGL_LIMIT (and the client is dropped). */
-int hgl_control_send(struct hgl_control_client *client, struct hgl_bytes line,
+/* For the user of this module; NULL at first. */
+void hgl_control_set_user(struct hgl_control_conn *conn, void *user);
+void *hgl_control_user(const struct hgl_control_conn *conn);
+size_t
+hgl_control_queued(const struct hgl_control_conn *conn); /* bytes that it has not taken yet */
+/* Adds the newline. HGL_CLOSED, HGL_LIMIT (and the connection is dropped). */
+int hgl_control_send(struct hgl_control_conn *conn, struct hgl_bytes line,
                      struct hgl_err *err) HGL_NODISCARD;
 /* Whose process it is; -1: not known. */
-long hgl_control_client_uid(const struct hgl_control_client *client);
-void hgl_control_finish(struct hgl_control_client *client); /* closes once everything is written */
+long hgl_control_conn_uid(const struct hgl_control_conn *conn);
+void hgl_control_finish(struct hgl_control_conn *conn); /* closes once everything is written */
 
 /* The other end, blocking, for the command line. */
 struct hgl_control_caller;

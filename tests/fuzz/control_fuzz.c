@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "host/control_api.h"
+#include "net/control.h"
 #include "host/paths.h"
 #include "protocol/crypto.h"
 

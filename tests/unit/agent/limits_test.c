@@ -247,7 +247,7 @@ static void a_line_is_shown_cut_and_as_text_whatever_it_was(void **state)
                          "end)",
                          (struct hgl_agent_limits){0});
   struct seen seen = {0};
-  const struct hgl_watcher watcher = {.event = see, .user = &seen};
+  struct hgl_watcher watcher = {.event = see, .user = &seen};
   hgl_host_watch(a->host, &watcher);
   go(a, 1);
   assert_string_equal(seen.text, "a\xef\xbf\xbd\xef\xbf\xbdz");
@@ -265,7 +265,7 @@ static void a_line_is_shown_cut_and_as_text_whatever_it_was(void **state)
   json_array_foreach(agents, index, agent) whole += json_is_object(agent);
   assert_int_equal(whole, 3);
   json_decref(agents);
-  hgl_host_watch(a->host, NULL);
+  hgl_host_unwatch(a->host, &watcher);
   world_deinit(&world);
 }
 

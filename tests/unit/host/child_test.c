@@ -17,7 +17,7 @@ static char folder[64], data[96];
 
 /* The other process ------------------------------------------------------------------------- */
 
-static void answer(void *user, struct hgl_control_client *client, struct hgl_bytes line)
+static void answer(void *user, struct hgl_control_conn *client, struct hgl_bytes line)
 {
   struct hgl_err ignored;
   const char *text = "{\"ok\":false,\"error\":{\"code\":\"not_here\",\"message\":\"nobody\"}}";
@@ -27,7 +27,7 @@ static void answer(void *user, struct hgl_control_client *client, struct hgl_byt
   if (hgl_control_send(client, hgl_text(text), &ignored)) _exit(3);
 }
 
-static void gone(void *user, struct hgl_control_client *client) {}
+static void gone(void *user, struct hgl_control_conn *client) {}
 
 static void serve(const char *folder_path)
 {

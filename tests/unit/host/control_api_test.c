@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "host/control_api.h"
+#include "net/control.h"
 #include "host/paths.h"
 #include "protocol/value.h"
 

@@ -15,14 +15,14 @@ struct fixture {
   struct hgl_loop *loop;
   struct hgl_control *control;
   char folder[64], path[96];
-  struct hgl_control_client *client; /* the last that sent a line */
+  struct hgl_control_conn *client; /* the last that sent a line */
   int lines, closed;
   size_t last_size;
   bool finish;
 };
 
 /* Answers every line with the same line. */
-static void line(void *user, struct hgl_control_client *client, struct hgl_bytes text)
+static void line(void *user, struct hgl_control_conn *client, struct hgl_bytes text)
 {
   struct fixture *f = user;
   struct hgl_err err = {0};
@@ -33,7 +33,7 @@ static void line(void *user, struct hgl_control_client *client, struct hgl_bytes
   if (f->finish) hgl_control_finish(client);
 }
 
-static void closed(void *user, struct hgl_control_client *client)
+static void closed(void *user, struct hgl_control_conn *client)
 {
   struct fixture *f = user;
   f->closed++;
