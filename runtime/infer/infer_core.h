@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "base/map.h"
-#include "infer/histogram.h"
+#include "base/histogram.h"
 #include "infer/infer.h"
 #include "infer/tensor_value.h"
 

@@ -1,4 +1,4 @@
-#include "infer/histogram.h"
+#include "base/histogram.h"
 
 #include "support/check.h"
 
