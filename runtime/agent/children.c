@@ -244,6 +244,10 @@ static void unlist(struct child *child)
   list_remove(&host->children, child, OF_HOST);
   child_set_group(child, NULL);
   if (child->errand) list_remove(&host->errands, child, WITH_ERRAND);
+  if (child->standing == PARKED) {
+    list_remove(&host->parked, child, AS_PARKED);
+    host->parked_count--;
+  }
   hgl_map_remove(&host->children_by_name, hgl_text(child->name));
 }
 
@@ -275,6 +279,21 @@ static struct hgl_bytes standing_key(const struct child *child, char out[STANDIN
   return hgl_bytes(out, (size_t)size);
 }
 
+static void set_standing(struct child *child, enum standing standing)
+{
+  struct hgl_host *host = child->host;
+  if ((child->standing == PARKED) != (standing == PARKED)) {
+    if (standing == PARKED) {
+      list_add(&host->parked, child, AS_PARKED);
+      host->parked_count++;
+    } else {
+      list_remove(&host->parked, child, AS_PARKED);
+      host->parked_count--;
+    }
+  }
+  child->standing = standing;
+}
+
 /* [standing, reason] */
 int child_stand(struct child *child, enum standing standing, const char *reason,
                 struct hgl_err *err)
@@ -285,7 +304,7 @@ int child_stand(struct child *child, enum standing standing, const char *reason,
   if (reason && !copy) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   hgl_free(child->reason);
   child->reason = copy;
-  child->standing = standing;
+  set_standing(child, standing);
   host_request_tick(child->host);
   if (standing == RUNNING)
     return hgl_writeset_delete(writes, HGL_DB_META, standing_key(child, key), err);
@@ -318,7 +337,7 @@ static int load_standing(struct child *child, struct hgl_err *err)
              !(status = hgl_cbor_get_text(&in, "standing", 16, &standing, err)) &&
              !(status = hgl_cbor_get_text(&in, "reason", 4096, &reason, err))) {
     for (int i = PAUSED; i <= STOPPED; i++)
-      if (hgl_bytes_is(standing, standings[i])) child->standing = (enum standing)i;
+      if (hgl_bytes_is(standing, standings[i])) set_standing(child, (enum standing)i);
     if (reason.size) child->reason = hgl_strndup((const char *)reason.data, reason.size);
   }
   hgl_buf_deinit(&row);
@@ -407,6 +426,7 @@ static int begin(struct child *child, struct hgl_err *err)
   if (again) {
     carry_over(child->agent, agent);
     child->restarted++;
+    host->metering.meter.restarts++;
     status = drop_agent(child, err);
   }
   if (!status) status = agent_enlist(agent, err);

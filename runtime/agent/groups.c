@@ -60,6 +60,7 @@ static void group_destroy(struct hgl_host *host, struct group *group)
 {
   for (size_t i = 0; i < group->author_count; i++)
     account_discharge(host, &group->authors[i].key, group->authors[i].bytes);
+  host->metering.unacknowledged -= group->count;
   host->frames_bytes -= group->frame.size;
   hgl_buf_deinit(&group->frame);
   hgl_free(group->authors);
@@ -79,7 +80,7 @@ struct group *group_create(uint64_t row, uint64_t first, uint64_t count, size_t 
   return group;
 }
 
-void group_append(struct peer *peer, struct group *group)
+void group_append(struct hgl_host *host, struct peer *peer, struct group *group)
 {
   if (peer->groups_last)
     peer->groups_last->next = group;
@@ -88,6 +89,7 @@ void group_append(struct peer *peer, struct group *group)
   peer->groups_last = group;
   if (!peer->cursor) peer->cursor = group;
   peer->out_bytes += group->size;
+  host->metering.unacknowledged += group->count;
 }
 
 /* The group's batch frame, from memory or from its row. */
@@ -156,7 +158,7 @@ static int load_row(void *user, struct hgl_bytes key, struct hgl_bytes value, st
   struct group *group = group_create(hgl_get_be64(key.data), row.first, row.count, row.frame.size);
   if (!group) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   group->previous = row.previous;
-  group_append(peer, group);
+  group_append(host, peer, group);
   return group_load_authors(host, group, frame.batch.envelopes, err);
 }
 

@@ -28,7 +28,7 @@ struct group {
 };
 
 struct group *group_create(uint64_t row, uint64_t first, uint64_t count, size_t size);
-void group_append(struct peer *peer, struct group *group);
+void group_append(struct hgl_host *host, struct peer *peer, struct group *group);
 int group_add_authors(struct hgl_host *host, struct group *group, struct message *const *messages,
                       size_t count, struct hgl_err *err) HGL_NODISCARD;
 /* All its authors are there: what they said counts as theirs until the group is dropped. */

@@ -44,6 +44,7 @@ int inbox_take(struct hgl_host *host, struct peer *peer, struct hgl_bytes frame,
   struct inbound *inbound = hgl_alloc(sizeof *inbound + frame.size);
   if (!inbound) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   inbound->next = NULL;
+  inbound->arrived_ns = hgl_mono_ns(host->config.clock);
   inbound->size = frame.size;
   memcpy(inbound->frame, frame.data, frame.size);
   if (peer->inbound_last)
@@ -619,7 +620,9 @@ void inbox_process(struct hgl_host *host)
     struct hgl_err err;
     size_t count = 0;
     bool wait = false;
+    host->metering.arrived_ns = inbound->arrived_ns;
     int status = receive(host, peer, hgl_bytes(inbound->frame, inbound->size), &count, &wait, &err);
+    host->metering.arrived_ns = 0;
     if (wait && !status) continue;
     taken += count;
     pop(peer);

@@ -10,6 +10,7 @@
 #include "agent/journal_age.h"
 #include "agent/mails.h"
 #include "agent/manifest.h"
+#include "agent/metering.h"
 #include "agent/runs.h"
 #include "base/cron.h"
 #include "base/heap.h"
@@ -161,6 +162,7 @@ struct agent {
   struct agent *awake_next, *awake_previous;      /* in host->awake_first … while it has a VM */
   int64_t unwakeable_ms; /* monotonic: since when there is no memory to wake it; 0: there is */
   int64_t active_ms;     /* monotonic; when it last did something */
+  int64_t cpu_ns;        /* of its stretches */
   size_t lua_bytes;      /* of its VM, as far as the host's sum knows */
   bool is_awake;
   bool stopped;
@@ -304,6 +306,7 @@ struct peer {
 
 struct inbound {
   struct inbound *next;
+  int64_t arrived_ns; /* monotonic */
   size_t size;
   uint8_t frame[];
 };
@@ -319,6 +322,8 @@ struct tick_peer {
 struct tick_record {
   struct tick_record *next;
   uint64_t tick;
+  int64_t sealed_ns; /* monotonic */
+  struct arrivals ended;
   size_t count;
   struct tick_peer peers[];
 };
@@ -433,7 +438,9 @@ struct hgl_host {
   int64_t holds_due_ms;  /* monotonic; what is held back is looked at again */
   int64_t expiry_due_ms; /* Unix time; an unacknowledged message expires */
   bool failed;
-  struct children children, errands; /* supervise.h, as what follows; errands: WITH_ERRAND */
+  /* supervise.h, as what follows. In lists of their own: WITH_ERRAND, AS_PARKED */
+  struct children children, errands, parked;
+  size_t parked_count;
   uint64_t children_added;
   struct child *page_end; /* the last page of agents ended with it, or behind it; NULL: nowhere */
   struct hgl_map children_by_name, groups, scripts, limits;
@@ -444,6 +451,8 @@ struct hgl_host {
   uint64_t *erasing; /* numbers of agents */
   size_t erasing_count, erasing_capacity;
 
+  struct metering metering;
+  size_t linked_count; /* of the peers */
   struct trace *trace; /* trace.h; or NULL */
   struct hgl_watcher *watchers;
   struct hgl_host_counts counts;

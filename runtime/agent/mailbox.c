@@ -75,6 +75,7 @@ void mail_destroy(struct mail *mail)
 {
   if (!mail) return;
   unlist_new(mail);
+  meter_left(mail);
   if (mail->timer && mail->timer->cancelled) timer_destroy(mail->timer);
   if (mail->line) console_lost(mail->line);
   message_release(mail->message);
@@ -180,6 +181,7 @@ static void arrive(struct agent *agent, struct mail *mail)
 void mailbox_push_first(struct agent *agent, struct mail *mail)
 {
   mail->agent = agent;
+  meter_waits(agent->host, mail);
   mail_queue_push_front(&agent->mailbox, mail);
   arrive(agent, mail);
 }
@@ -192,6 +194,7 @@ void mailbox_push(struct agent *agent, struct mail *mail)
     return;
   }
   mail->agent = agent;
+  meter_waits(agent->host, mail);
   mail_queue_push(&agent->mailbox, mail);
   arrive(agent, mail);
 }
@@ -260,6 +263,7 @@ void mailbox_consume(struct agent *agent, struct mail *mail)
     mail->takes_place = false;
   }
   unlist_new(mail);
+  meter_left(mail);
   if (mail->row) {
     uint8_t key[16];
     struct hgl_err err;

@@ -39,9 +39,12 @@ struct mail {
   struct hgl_http_wait *http; /* HTTP: who waits for the answer; NULL: nobody */
   bool takes_place;           /* HTTP, until it is consumed: of so many bytes */
   size_t place_size;
-  int64_t from_version, to_version; /* UPGRADE */
-  int attempt;                      /* 1 for the first */
-  uint64_t row;                     /* in MAILBOX; 0: only in memory so far */
+  int64_t from_version, to_version;             /* UPGRADE */
+  int attempt;                                  /* 1 for the first */
+  uint64_t row;                                 /* in MAILBOX; 0: only in memory so far */
+  int64_t arrived_ns;                           /* MESSAGE: monotonic; see metering.h */
+  struct mail *waiting_next, *waiting_previous; /* MESSAGE, while it waits: of the host's */
+  bool waits;
 };
 
 struct mail_queue {

@@ -309,7 +309,7 @@ static int load_shelf(struct hgl_host *host, struct peer *peer, uint64_t first,
   group->previous = previous;
   hgl_buf_append_bytes(&group->frame, frame);
   host->frames_bytes += group->frame.size;
-  group_append(peer, group);
+  group_append(host, peer, group);
   return hgl_buf_check(&group->frame, err);
 }
 

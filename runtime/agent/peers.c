@@ -382,6 +382,7 @@ int hgl_host_link_up(struct hgl_host *host, void *link, const struct hgl_key *ke
   hgl_map_deinit(&peer->announced);
   hgl_map_init(&peer->announced, seed[0], seed[1]);
   inbox_drop(host, peer);
+  if (!peer->link) host->linked_count++;
   peer->link = link;
   peer->dialled = dialled;
   peer->active_ms = host->mono_ms;
@@ -396,6 +397,7 @@ void hgl_host_link_down(struct hgl_host *host, void *link, const struct hgl_key 
   struct peer *peer = hgl_map_get(&host->peers, hgl_key_bytes(key));
   if (!peer || peer->link != link) return;
   peer->link = NULL;
+  host->linked_count--;
   peer->ready = false;
   peer->active_ms = host->mono_ms;
   inbox_drop(host, peer);

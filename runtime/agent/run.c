@@ -106,7 +106,10 @@ static void clear(struct agent_run *run)
   hgl_free(run->fresh);
   run->fresh = NULL;
   run->fresh_count = run->fresh_capacity = 0;
-  if (run->stretches) run->agent->waiting_runs--;
+  if (run->stretches) {
+    run->agent->waiting_runs--;
+    run->agent->host->metering.runs--;
+  }
   run->stretches = 0;
   script_release(run->agent->host, run->script);
   run->script = NULL;
@@ -291,6 +294,7 @@ static void consume(struct agent *agent, struct mail *mail)
   struct hgl_host *host = agent->host;
   struct hgl_err err;
   mailbox_consume(agent, mail);
+  meter_ended(host, mail);
   agent->handled++;
   host->counts.handled++;
   if (mail->timer) timer_fired(agent, mail->timer);
@@ -567,6 +571,7 @@ static void run_listed(struct hgl_host *host, struct ready_agents *list, int64_t
       ++*steps;
       int64_t before = now;
       now = hgl_mono_ns(host->config.clock);
+      agent->cpu_ns += now - before;
       trace_took(host, now - before);
     }
     if (agent->vm) agent_active(agent);

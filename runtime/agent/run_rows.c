@@ -81,7 +81,10 @@ int run_add_record(struct agent_run *run, struct hgl_bytes events, struct hgl_er
   run->asks = NULL;
   run->ask_count = run->asks_open = 0;
   run->fresh[run->fresh_count++] = record;
-  if (!run->stretches++) run->agent->waiting_runs++;
+  if (!run->stretches++) {
+    run->agent->waiting_runs++;
+    run->agent->host->metering.runs++;
+  }
   run_unsaved(run);
   return 0;
 }
@@ -503,7 +506,10 @@ static int load_part(struct agent_run *run, struct hgl_bytes key, struct hgl_byt
   case PART_RECORD:
     if ((status = get_record(value, &record, &in, err))) return status;
     record_destroy(&record);
-    if (!run->saved) run->agent->waiting_runs++;
+    if (!run->saved) {
+      run->agent->waiting_runs++;
+      run->agent->host->metering.runs++;
+    }
     run->stretches = ++run->saved;
     return get_wait(run, &in, err);
   case PART_ANSWER:

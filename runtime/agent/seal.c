@@ -166,7 +166,7 @@ static int record_group(struct hgl_host *host, const struct seal *seal, size_t i
     } else {
       group->tick = host->tick;
       group->previous = previous;
-      group_append(peer, group);
+      group_append(host, peer, group);
       status = group_add_authors(host, group, sealed->messages, sealed->count, err);
       if (!status) status = group_charge(host, group, err);
       if (peer->out_bytes <= MEMORY_PEER_BYTES && host->frames_bytes <= MEMORY_BYTES) {
@@ -237,6 +237,8 @@ int outbox_seal(struct hgl_host *host, struct hgl_err *err)
   }
   if (!status && seal.count) status = build_tree(&seal, err);
   if (!status && seal.count) status = sign(host, &seal, &header, err);
+  for (size_t i = 0; i < seal.count; i++)
+    host->metering.meter.signed_messages += seal.groups[i].count;
   for (size_t i = 0; i < seal.count && !status; i++)
     status = record_group(host, &seal, i, hgl_buf_bytes(&header), err);
   for (size_t i = 0; i < seal.count && !status; i++)

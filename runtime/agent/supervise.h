@@ -42,8 +42,9 @@ enum standing { RUNNING, PAUSED, PARKED, STOPPED };
 enum errand { NO_ERRAND, RESTART, STOP, REMOVE, FORGET };
 
 /* The lists that a child can be in: all of a host and those of its group, in the order in which
- * they were added; those with an errand, in the order in which they were sent. */
-enum child_list { OF_HOST, OF_GROUP, WITH_ERRAND, CHILD_LISTS };
+ * they were added; those with an errand, in the order in which they were sent; those that are
+ * parked, in the order in which they became so. */
+enum child_list { OF_HOST, OF_GROUP, WITH_ERRAND, AS_PARKED, CHILD_LISTS };
 
 struct agent_group {
   enum hgl_strategy strategy;

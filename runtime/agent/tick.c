@@ -12,7 +12,8 @@ enum { UPKEEP_RUN_MS = 2, UPKEEP_AGENTS_MAX = 4096 }; /* of one tick */
 void tick_now(struct hgl_host *host)
 {
   host->now_ms = hgl_wall_ms(host->config.clock);
-  host->mono_ms = hgl_mono_ns(host->config.clock) / 1000000;
+  host->metering.tick_ns = hgl_mono_ns(host->config.clock);
+  host->mono_ms = host->metering.tick_ns / 1000000;
 }
 
 /* ---- 7 send ---- */
@@ -25,6 +26,7 @@ static void committed(void *user)
   if (!host->records_first) host->records_last = NULL;
   host->committed_tick = record->tick;
   host->counts.commits++;
+  meter_committed(host, &record->ended, record->sealed_ns);
   calls_begin(host, record->tick);
   http_committed(host, record->tick);
   if (record->tick >= host->advert_tick) hgl_directory_committed(host->directory);
@@ -92,6 +94,7 @@ static int seal_and_commit(struct hgl_host *host, struct hgl_err *err)
     hgl_free(record);
     return status;
   }
+  meter_sealed(host, &record->ended, &record->sealed_ns);
   if (host->records_last)
     host->records_last->next = record;
   else
