@@ -41,6 +41,7 @@ struct hgl_control_api {
   char *data;                       /* their data folder */
   struct hgl_log_sink *log_sink;    /* or NULL */
   struct hgl_infer *infer;          /* or NULL */
+  struct hgl_feed *feed;            /* or NULL */
   struct hgl_backup *backup;        /* under way, or NULL */
   struct hgl_control_client *backup_client; /* NULL: it has hung up */
   json_t *backup_tag;
@@ -345,6 +346,22 @@ void hgl_control_api_allow_models(struct hgl_control_api *api, struct hgl_infer 
   api->infer = infer;
 }
 
+static int call_subscribe(const struct hgl_control_call *call, json_t **result, struct hgl_err *err)
+{
+  return hgl_control_subscribe(call->api->feed, call->client, call->request, err);
+}
+
+static int call_unsubscribe(const struct hgl_control_call *call, json_t **result,
+                            struct hgl_err *err)
+{
+  return hgl_control_unsubscribe(call->client, call->request, err);
+}
+
+void hgl_control_api_allow_feed(struct hgl_control_api *api, struct hgl_feed *feed)
+{
+  api->feed = feed;
+}
+
 /* Calls --------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -359,6 +376,8 @@ static const struct {
     {"send", call_send, NULL},
     {"ask", NULL, call_ask},
     {"tail", call_tail, NULL},
+    {"subscribe", call_subscribe, NULL},
+    {"unsubscribe", call_unsubscribe, NULL},
     {"deals", hgl_call_deals, NULL},
     {"proofs", hgl_call_proofs, NULL},
     {"dead.list", hgl_call_dead_list, NULL},
@@ -437,6 +456,7 @@ void hgl_control_api_left(struct hgl_control_api *api, const struct hgl_control_
   hgl_chats_leave(&api->chats, api->host, client);
   if (api->backup_client == client) api->backup_client = NULL;
   hgl_tails_leave(&api->tails, client);
+  hgl_feed_leave(client->viewer);
 }
 
 /* The control socket -------------------------------------------------------------------------- */

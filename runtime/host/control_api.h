@@ -4,6 +4,7 @@
 #ifndef HGL_HOST_CONTROL_API_H
 #define HGL_HOST_CONTROL_API_H
 
+#include "dashboard/feed.h"
 #include "host/control_client.h"
 #include "host/node.h"
 
@@ -28,6 +29,8 @@ int hgl_control_api_allow_backup(struct hgl_control_api *api, struct hgl_store *
                                  struct hgl_err *err) HGL_NODISCARD;
 /* Lets clients see and change the levels of the log. NULL: nobody can. */
 void hgl_control_api_allow_log(struct hgl_control_api *api, struct hgl_log_sink *sink);
+/* Lets clients subscribe to what happens; outlives the API's clients. */
+void hgl_control_api_allow_feed(struct hgl_control_api *api, struct hgl_feed *feed);
 /* Lets clients see the models. */
 void hgl_control_api_allow_models(struct hgl_control_api *api, struct hgl_infer *infer);
 /* A request of a client that came another way than over the control socket, whose struct its way
@@ -64,6 +67,12 @@ int hgl_control_state(struct hgl_host *host, const json_t *request, json_t **res
 int hgl_control_change_agent(struct hgl_host *host, const struct hgl_control_actions *actions,
                              const json_t *request, struct hgl_buf *name,
                              struct hgl_err *err) HGL_NODISCARD;
+
+/* control_feed.c: "subscribe" and "unsubscribe". `feed` may be NULL: there is none. */
+int hgl_control_subscribe(struct hgl_feed *feed, struct hgl_control_client *client,
+                          const json_t *request, struct hgl_err *err) HGL_NODISCARD;
+int hgl_control_unsubscribe(struct hgl_control_client *client, const json_t *request,
+                            struct hgl_err *err) HGL_NODISCARD;
 
 /* control_log.c: the call "log". */
 int hgl_control_log(struct hgl_log_sink *sink, const json_t *request, json_t **result,

@@ -6,6 +6,8 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
+struct hgl_feed_viewer;
+
 enum hgl_role {
   HGL_ROLE_NONE,     /* has not shown who it is */
   HGL_ROLE_VIEWER,   /* may look */
@@ -26,6 +28,7 @@ struct hgl_control_client {
   const struct hgl_control_way *way;
   void *link;
   enum hgl_role role;
+  struct hgl_feed_viewer *viewer; /* the API's; NULL: it subscribes to nothing yet */
   char who[HGL_CONTROL_WHO_SIZE]; /* for the log: "uid 1000", "127.0.0.1 (web)" */
 };
 

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "host/file.h"
 #include "host/paths.h"
+#include "host/usage.h"
 #include "host/web.h"
 #include "net/tls.h"
 #include "protocol/address.h"
@@ -218,7 +219,9 @@ static void tick(void *user)
   hgl_infer_poll(node->infer);
   hgl_host_tick(node->host);
   if (node->failed) return;
-  int64_t deadline = hgl_host_deadline(node->host);
+  hgl_feed_turn(node->feed);
+  int64_t deadline = hgl_host_deadline(node->host), feed_due = hgl_feed_deadline(node->feed);
+  if (feed_due < deadline) deadline = feed_due;
   int64_t beat = hgl_notify_beat(node->notify, hgl_mono_ns(&hgl_clock_system));
   if (beat < deadline) deadline = beat;
   if (node->stopping) {
@@ -514,6 +517,17 @@ static int restart(void *user, const char *name, struct hgl_err *err)
   return hgl_node_restart_agent(user, name, err);
 }
 
+static int open_feed(struct hgl_node *node, const struct hgl_node_config *config,
+                     struct hgl_err *err)
+{
+  const struct hgl_feed_config feed = {.host = node->host,
+                                       .clock = &hgl_clock_system,
+                                       .usage = hgl_usage_of_process,
+                                       .wake = request_tick,
+                                       .user = node};
+  return hgl_feed_create(&feed, &node->feed, err);
+}
+
 static int open_control(struct hgl_node *node, const struct hgl_node_config *config,
                         struct hgl_err *err)
 {
@@ -524,6 +538,7 @@ static int open_control(struct hgl_node *node, const struct hgl_node_config *con
   if (status) return status;
   hgl_control_api_allow_log(node->control, config->log_sink);
   hgl_control_api_allow_models(node->control, node->infer);
+  hgl_control_api_allow_feed(node->control, node->feed);
   return hgl_control_api_allow_backup(node->control, node->store, config->data, hgl_loop_wake,
                                       node->loop, err);
 }
@@ -540,8 +555,9 @@ int hgl_node_create(const struct hgl_node_config *config, struct hgl_node **out,
 {
   static int (*const steps[])(struct hgl_node *, const struct hgl_node_config *,
                               struct hgl_err *) = {
-      open_store, open_keys,           hgl_node_open_models, open_net,     open_services,
-      open_host,  hgl_node_add_agents, open_links,           open_control, open_watch,
+      open_store,    open_keys,    hgl_node_open_models, open_net,
+      open_services, open_host,    hgl_node_add_agents,  open_links,
+      open_feed,     open_control, open_watch,
   };
   struct hgl_node *node = hgl_zalloc(sizeof *node);
   if (!node) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
@@ -569,6 +585,7 @@ void hgl_node_destroy(struct hgl_node *node)
 {
   if (!node) return;
   hgl_control_api_close(node->control);
+  hgl_feed_destroy(node->feed);
   if (node->host) {
     struct hgl_host *host = node->host;
     node->host = NULL; /* what the net still says is for nobody */

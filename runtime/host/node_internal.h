@@ -36,6 +36,7 @@ struct hgl_node {
   struct hgl_infer *infer;
   struct hgl_services *services;
   struct hgl_host *host;
+  struct hgl_feed *feed;
   struct hgl_control_api *control;
   struct hgl_script_watch *watch;   /* or NULL */
   struct hgl_http_guard http_guard; /* against who guesses tokens */

@@ -1,0 +1,75 @@
+/* What topics are written with: arguments, and the text of events. */
+#include "dashboard/topic.h"
+
+#include "protocol/value.h"
+
+int hgl_ask_text(const struct hgl_topic_ask *ask, const char *name, const char **out,
+                 struct hgl_err *err)
+{
+  const json_t *value = json_object_get(ask->arguments, name);
+  const char *text = json_string_value(value);
+  if (!text || strlen(text) != json_string_length(value))
+    return hgl_fail(err, HGL_INVALID, "\"%s\" must be a text", name);
+  *out = text;
+  return 0;
+}
+
+int hgl_ask_text_if_any(const struct hgl_topic_ask *ask, const char *name, const char **out,
+                        struct hgl_err *err)
+{
+  *out = NULL;
+  return json_object_get(ask->arguments, name) ? hgl_ask_text(ask, name, out, err) : 0;
+}
+
+int hgl_ask_integer(const struct hgl_topic_ask *ask, const char *name, int64_t least, int64_t most,
+                    int64_t otherwise, int64_t *out, struct hgl_err *err)
+{
+  const json_t *value = json_object_get(ask->arguments, name);
+  int64_t number = value ? json_integer_value(value) : otherwise;
+  if ((value && !json_is_integer(value)) || number < least || number > most)
+    return hgl_fail(err, HGL_INVALID, "\"%s\" must be an integer from %lld to %lld", name,
+                    (long long)least, (long long)most);
+  *out = number;
+  return 0;
+}
+
+int hgl_ask_flag(const struct hgl_topic_ask *ask, const char *name, bool *out, struct hgl_err *err)
+{
+  const json_t *value = json_object_get(ask->arguments, name);
+  if (value && !json_is_boolean(value))
+    return hgl_fail(err, HGL_INVALID, "\"%s\" must be true or false", name);
+  *out = json_is_true(value);
+  return 0;
+}
+
+struct hgl_buf *hgl_event_begin(struct hgl_event *event, const char *name)
+{
+  event->fields++;
+  hgl_buf_append_byte(&event->text, ',');
+  hgl_json_put_text(hgl_text(name), &event->text);
+  hgl_buf_append_byte(&event->text, ':');
+  return &event->text;
+}
+
+static void put(struct hgl_event *event, const char *name, const json_t *value)
+{
+  struct hgl_err err = {0};
+  if (!value) hgl_fail(&err, HGL_NO_MEMORY, "out of memory");
+  if (value) (void)!hgl_json_print(value, hgl_event_begin(event, name), &err);
+  if (err.code && !event->text.failed) event->text.failed = err.code;
+}
+
+void hgl_event_put(struct hgl_event *event, const char *name, json_t *value)
+{
+  put(event, name, value);
+  json_decref(value);
+}
+
+void hgl_event_put_all(struct hgl_event *event, json_t *object)
+{
+  const char *name;
+  json_t *value;
+  if (!object) put(event, "", NULL);
+  json_object_foreach(object, name, value) put(event, name, value);
+  json_decref(object);
+}
