@@ -1,0 +1,20 @@
+// Everything that views are made of.
+export { AgentLink, Did, didHue, Dot, Id } from "./names";
+export { Ago, Bytes, Duration, Money, now, Num, Time } from "./time";
+export { Badge, Performative, Status } from "./badge";
+export { Chart, type Series } from "./chart";
+export { Code } from "./code";
+export { confirm } from "./dialog";
+export { Copy, copyText, download } from "./copy";
+export { dark } from "./theme";
+export { Empty, Facts, Panel, ViewHead } from "./panel";
+export { Failure, Loading } from "./failure";
+export { Json } from "./json";
+export { performativeTone, stateTone, tokenColor, type StateTone, type Tone } from "./tones";
+export { Search, Select } from "./input";
+export { Sparkline, Stat } from "./spark";
+export { Table, type Column, type Sorting } from "./table";
+export { Tabs, type Tab } from "./tabs";
+export { Text, visible } from "./text";
+export { toast } from "./toast";
+export * from "./format";

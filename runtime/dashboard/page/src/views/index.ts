@@ -1,0 +1,37 @@
+// The table of views: all that the shell knows of them.
+//
+// A view is a file here with a default export, a component that is given `params` (what stood for the :names of its
+// path, decoded) and `query` (of the address; `setQuery` of route.ts changes it in place). It subscribes with
+// useTopic and asks with call (feed/connection.ts), is built of what ui/index.ts has, and brings its own style
+// sheet. It stays while only the query changes, and is mounted anew with other params (those that its `key` names).
+// Its root is <div class="stack"> with a ViewHead, unless it wants the whole room: then its entry says `full`.
+import type { ComponentType } from "preact";
+import Overview from "./overview";
+
+export interface ViewProps {
+  params: Record<string, string>;
+  query: URLSearchParams;
+}
+
+export interface View {
+  /** "agents/:name/:tab?": parts are compared one by one, the first view that fits is shown. */
+  path: string;
+  component: ComponentType<ViewProps>;
+  /** Of the page, while it is shown; names in it are what the path has. */
+  title(params: Record<string, string>): string;
+  /** Its place in the navigation, and the letter that follows `g` to go there. */
+  nav?: { label: string; key: string; icon: string };
+  /** What makes it another: its params by default. */
+  key?(params: Record<string, string>): string;
+  /** The view fills what the shell leaves, without margins, and does not scroll with the page. */
+  full?: boolean;
+}
+
+export const views: View[] = [
+  {
+    path: "",
+    component: Overview,
+    title: () => "Overview",
+    nav: { label: "Overview", key: "o", icon: "M2 13h3V8H2zM6.5 13h3V3h-3zM11 13h3V6h-3z" },
+  },
+];
