@@ -90,10 +90,10 @@ void dead_letter(struct agent *agent, struct mail *mail, enum hgl_code code, con
   struct hgl_buf encoded, row;
   struct hgl_err err;
   uint8_t key[8];
-  trace_dead(agent, mail, code, why);
   hgl_buf_init(&encoded, HGL_EVIDENCE_SIZE_MAX + 8192);
   hgl_buf_init(&row, HGL_EVIDENCE_SIZE_MAX + 16384);
   uint64_t number = host_row(host);
+  trace_dead(agent, mail, code, why, number);
   int status = mail_encode(host, mail, &encoded, &err);
   hgl_cbor_put_list(&row, 7);
   hgl_cbor_put_literal(&row, agent->name);

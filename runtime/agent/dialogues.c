@@ -1,5 +1,5 @@
 /* The dialogues of an agent: for each thread of a declared protocol, where it stands. */
-#include "agent/internal.h"
+#include "agent/trace.h"
 
 #define IDLE_MAX_MS (INT64_C(7) * 24 * 3600 * 1000) /* of one without a deadline */
 
@@ -181,8 +181,14 @@ int dialogues_expire(struct agent *agent, struct hgl_err *err)
       if (due_ms ? due_ms < until_ms : dialogue->active_ms + IDLE_MAX_MS < agent->host->now_ms)
         memcpy(late[count++], slot->key, sizeof *late);
     }
-    for (size_t i = 0; i < count && !status; i++)
+    for (size_t i = 0; i < count && !status; i++) {
+      struct hgl_key peer;
+      struct hgl_id thid;
+      memcpy(peer.bytes, late[i], HGL_KEY_SIZE);
+      memcpy(thid.bytes, late[i] + HGL_KEY_SIZE, HGL_ID_SIZE);
+      trace_expired(agent, &peer, &thid);
       status = set(agent, hgl_bytes(late[i], sizeof *late), NULL, err);
+    }
   } while (!status && count == 64);
   return status;
 }

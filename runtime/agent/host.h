@@ -372,6 +372,12 @@ int hgl_host_protocols(struct hgl_host *host, const char *name, json_t **out,
  * and what belongs to it (CONTROL.md). HGL_NOT_FOUND. */
 int hgl_host_trace(struct hgl_host *host, const char *name, uint64_t after, size_t limit,
                    json_t **out, struct hgl_err *err) HGL_NODISCARD;
+/* One message, said or heard by this host, by its id: {"envelope", "raw", "evidence", …}, as
+ * CONTROL.md has it. `from`: the sender's name or did, or NULL: ids are chosen by senders, so two
+ * messages may share one; then the latest is shown. HGL_NOT_FOUND; HGL_LIMIT: not among the latest
+ * of the journal, and nothing knows its place. */
+int hgl_host_message(struct hgl_host *host, const char *id, const char *from, json_t **out,
+                     struct hgl_err *err) HGL_NODISCARD;
 /* Of an agent's stored row: the number that its other rows begin with. HGL_MALFORMED. */
 int hgl_agent_row_number(struct hgl_bytes row, uint64_t *out, struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_dead_resend(struct hgl_host *host, uint64_t row, struct hgl_err *err) HGL_NODISCARD;

@@ -2,6 +2,7 @@
  * mailbox or is durably refused. Cheap checks come before signatures. The acknowledgement leaves
  * after the commit. */
 #include "agent/journal.h"
+#include "agent/trace.h"
 
 #include <assert.h>
 
@@ -465,6 +466,15 @@ static int route_envelope(struct hgl_host *host, struct peer *peer, struct messa
   return mailbox_deliver(agent, message, err);
 }
 
+/* In the trace of the agent that it came for. A full mailbox is the sender's to tell: it says the
+ * same again and again. */
+static void tell_refused(struct hgl_host *host, struct message *message, const struct hgl_err *why)
+{
+  struct agent *agent = agent_by_key(host, &message->envelope.to);
+  if (agent && why->code != HGL_MAILBOX_FULL)
+    trace_refused(agent, message, why->code, why->message);
+}
+
 /* Each envelope is delivered or becomes an exception; only want of memory stops the whole. */
 static int route_batch(struct hgl_host *host, struct peer *peer,
                        const struct hgl_frame_batch *frame, const struct hgl_header *header,
@@ -483,6 +493,7 @@ static int route_batch(struct hgl_host *host, struct peer *peer,
       message_set_batch(message, batch, i);
       outcome = route_envelope(host, peer, message, number, header->time_ms, &why);
     }
+    if (outcome && message) tell_refused(host, message, &why);
     message_release(message);
     if (outcome == -HGL_NO_MEMORY) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
     if (!outcome) continue;
@@ -526,10 +537,9 @@ static void begin_incarnation(struct hgl_host *host, struct peer *peer,
 static int accept_batch(struct hgl_host *host, struct peer *peer, struct hgl_bytes bytes,
                         const struct hgl_frame_batch *frame, const struct hgl_header *header,
                         const struct hgl_group_leaf *leaf, const struct hgl_hash *leaf_hash,
-                        bool newer, struct hgl_err *err)
+                        uint64_t row, bool newer, struct hgl_err *err)
 {
-  uint64_t row;
-  int status = journal_add(host, JOURNAL_HEARD, peer, leaf->first_number, leaf->count, bytes, &row,
+  int status = journal_add(host, JOURNAL_HEARD, peer, leaf->first_number, leaf->count, bytes, row,
                            err);
   if (status) return status;
   if (newer) begin_incarnation(host, peer, header);
@@ -602,9 +612,11 @@ static int receive(struct hgl_host *host, struct peer *peer, struct hgl_bytes by
   status = check_paths(content, &header, &leaf, leaves, &leaf_hash, err);
   if (!status) status = learn_delegations(host, peer, content->delegations, err);
   if (!status) status = batch_create(content, header.time_ms, leaves, &batch, err);
+  if (!status) batch->row = host_row(host);
   if (!status) status = route_batch(host, peer, content, &header, &leaf, batch, err);
   if (!status)
-    status = accept_batch(host, peer, bytes, content, &header, &leaf, &leaf_hash, newer, err);
+    status = accept_batch(host, peer, bytes, content, &header, &leaf, &leaf_hash, batch->row, newer,
+                          err);
   if (status == -HGL_NO_MEMORY) host_fatal(host, err); /* half routed: begin again from the store */
   batch_release(batch);
   hgl_free(leaves);

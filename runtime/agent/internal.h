@@ -35,6 +35,7 @@ struct batch {
   struct hgl_bytes header, group_leaf;
   struct hgl_path group_path;
   int64_t time_ms; /* of the header */
+  uint64_t row;    /* in JOURNAL; 0: not known, or none yet */
   size_t count;
   struct hgl_hash *leaves; /* of the envelopes, in order */
   struct hgl_hash *tree;   /* over them, made when the first path is wanted; NULL until then */
@@ -49,6 +50,7 @@ struct message {
   uint32_t index;               /* in the batch */
   struct hgl_buf evidence;      /* read back from a row; empty otherwise */
   bool asked;                   /* an ask of ours: its own timeout tells when it expires */
+  uint64_t said, heard;         /* events of the trace that want its place in the journal, or 0 */
 };
 
 int batch_create(const struct hgl_frame_batch *frame, int64_t time_ms,

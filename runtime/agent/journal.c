@@ -11,16 +11,12 @@ enum {
   SAID_PREFIX_SIZE = PREFIX_SIZE + 8,
   SAID_CHAINED = 3,     /* as JOURNAL_SAID, which older rows have, with `previous` in the prefix */
   TRIM_ROWS_MAX = 1024, /* by one tick */
-  /* For a header that a peer holds against us. */
-  SEARCH_SAID_MAX = 4096,
-  SEARCH_ROWS_MAX = 16384,
-  SEARCH_BYTES_MAX = 32 << 20,
 };
 
 enum { DONE = 1, MORE }; /* why trimming stops */
 
 int journal_add(struct hgl_host *host, uint8_t direction, struct peer *peer, uint64_t first,
-                uint64_t count, struct hgl_bytes frame, uint64_t *row, struct hgl_err *err)
+                uint64_t count, struct hgl_bytes frame, uint64_t row, struct hgl_err *err)
 {
   struct hgl_buf value;
   uint8_t key[8], numbers[24];
@@ -34,14 +30,12 @@ int journal_add(struct hgl_host *host, uint8_t direction, struct peer *peer, uin
   hgl_buf_append(&value, numbers, said ? 24 : 16);
   hgl_buf_append_bytes(&value, frame);
   int status = hgl_buf_check(&value, err);
-  uint64_t number = host_row(host);
   if (!status)
-    status = hgl_writeset_put_new(host_writes(host), HGL_DB_JOURNAL, row_key(number, key),
+    status = hgl_writeset_put_new(host_writes(host), HGL_DB_JOURNAL, row_key(row, key),
                                   hgl_buf_bytes(&value), err);
   if (!status) {
     host->journal_bytes += (int64_t)value.size;
-    *row = number;
-    if (said) peer->out_last_row = number;
+    if (said) peer->out_last_row = row;
   }
   hgl_buf_deinit(&value);
   return status;
@@ -126,113 +120,4 @@ int journal_release(struct hgl_host *host, uint64_t row, size_t frame_size, stru
   if (!row || row >= host->journal_first_row) return 0;
   host->journal_bytes -= (int64_t)(SAID_PREFIX_SIZE + frame_size);
   return hgl_writeset_delete(host_writes(host), HGL_DB_JOURNAL, row_key(row, key), err);
-}
-
-/* ---- finding ---- */
-
-struct header_search {
-  struct hgl_bytes header;
-  int64_t time_ms;
-  size_t visited, said, bytes;
-  bool found;
-};
-
-static int match_header(void *user, struct hgl_bytes key, struct hgl_bytes value,
-                        struct hgl_err *err)
-{
-  struct header_search *search = user;
-  struct journal_row row;
-  struct hgl_frame frame;
-  struct hgl_header header;
-  search->bytes += value.size;
-  if (++search->visited > SEARCH_ROWS_MAX || search->said > SEARCH_SAID_MAX ||
-      search->bytes > SEARCH_BYTES_MAX)
-    return hgl_fail(err, HGL_LIMIT, "not among the latest %zu rows", search->visited);
-  int status = journal_decode(value, &row, err);
-  if (status || row.direction != JOURNAL_SAID) return status;
-  search->said++;
-  if ((status = hgl_frame_decode(row.frame, &frame, err)) ||
-      (status = hgl_header_decode(frame.batch.header, &header, err)))
-    return status;
-  search->found = hgl_bytes_equal(frame.batch.header, search->header);
-  return search->found || header.time_ms < search->time_ms;
-}
-
-int journal_has_header(struct hgl_host *host, struct hgl_bytes header, int64_t time_ms, bool *found,
-                       struct hgl_err *err)
-{
-  struct header_search search = {.header = header, .time_ms = time_ms};
-  int status = hgl_store_scan(host->config.store, HGL_DB_JOURNAL, hgl_bytes(NULL, 0),
-                              hgl_bytes(NULL, 0), true, match_header, &search, err);
-  if (status < 0) return status;
-  *found = search.found;
-  return 0;
-}
-
-struct search {
-  struct hgl_host *host;
-  const struct hgl_id *id;
-  struct hgl_buf *evidence;
-  size_t bytes, bytes_max; /* looked through; 0: no limit */
-};
-
-/* 1: found. Only the envelope that matches is decoded; its key 1 comes first, right behind the
- * head. */
-static int search_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
-{
-  struct search *search = user;
-  struct journal_row row;
-  struct hgl_frame frame;
-  struct hgl_frame_envelope item;
-  int status = journal_decode(value, &row, err);
-  if (status) return status;
-  if (search->bytes_max && search->bytes >= search->bytes_max)
-    return hgl_fail(err, HGL_LIMIT, "not among the latest %zu MiB of what was said and heard",
-                    search->bytes_max >> 20);
-  search->bytes += value.size;
-  if (!memmem(row.frame.data, row.frame.size, search->id->bytes, HGL_ID_SIZE)) return 0;
-  if ((status = hgl_frame_decode(row.frame, &frame, err))) return status;
-  struct hgl_run run = frame.batch.envelopes;
-  struct hgl_header header;
-  if ((status = hgl_header_decode(frame.batch.header, &header, err))) return status;
-  struct hgl_hash *leaves = hgl_array(run.count, sizeof *leaves);
-  if (!leaves) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  struct message *message = NULL;
-  uint32_t index = 0;
-  for (uint32_t i = 0; !status && hgl_run_take_envelope(&run, &item); i++) {
-    if (item.expired) {
-      leaves[i] = item.leaf;
-      continue;
-    }
-    struct hgl_envelope envelope;
-    hgl_merkle_leaf(item.bytes, &leaves[i]);
-    if (!message && memmem(item.bytes.data, item.bytes.size, search->id->bytes, HGL_ID_SIZE) &&
-        hgl_envelope_decode(item.bytes, &envelope, err) == 0 &&
-        hgl_id_equal(&envelope.id, search->id)) {
-      status = message_copy(item.bytes, &message, err);
-      index = i;
-    }
-  }
-  struct batch *batch;
-  if (!status && message &&
-      !(status = batch_create(&frame.batch, header.time_ms, leaves, &batch, err))) {
-    message_set_batch(message, batch, index);
-    batch_release(batch);
-    status = message_evidence(search->host, message, search->evidence, err);
-    if (!status) status = 1;
-  }
-  message_release(message);
-  hgl_free(leaves);
-  return status;
-}
-
-int journal_find(struct hgl_host *host, const struct hgl_id *id, size_t bytes_max,
-                 struct hgl_buf *evidence, struct hgl_err *err)
-{
-  struct search search = {host, id, evidence, 0, bytes_max};
-  int status = hgl_store_scan(host->config.store, HGL_DB_JOURNAL, hgl_bytes(NULL, 0),
-                              hgl_bytes(NULL, 0), true, search_row, &search, err);
-  if (status > 0) return 0;
-  if (status < 0) return status;
-  return hgl_fail(err, HGL_NOT_FOUND, "no message with this id is in the journal");
 }

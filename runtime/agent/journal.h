@@ -5,8 +5,9 @@
 #include "agent/internal.h"
 
 enum { JOURNAL_SAID = 1, JOURNAL_HEARD = 2 };
+/* `row`: a number of host_row, higher than those of all groups before it. */
 int journal_add(struct hgl_host *host, uint8_t direction, struct peer *peer, uint64_t first,
-                uint64_t count, struct hgl_bytes frame, uint64_t *row,
+                uint64_t count, struct hgl_bytes frame, uint64_t row,
                 struct hgl_err *err) HGL_NODISCARD;
 /* One row as it stands in the store; slices into it. */
 struct journal_row {
@@ -27,6 +28,32 @@ int journal_release(struct hgl_host *host, uint64_t row, size_t frame_size,
  * and heard. */
 int journal_has_header(struct hgl_host *host, struct hgl_bytes header, int64_t time_ms, bool *found,
                        struct hgl_err *err) HGL_NODISCARD;
+
+/* ---- journal_find.c ---- */
+
+/* A message as it was found; slices into the row. */
+struct journal_message {
+  const struct journal_row *row;
+  uint64_t number; /* of the row */
+  const struct hgl_frame_batch *batch;
+  struct hgl_bytes bytes;
+  struct hgl_envelope envelope;
+  uint32_t index; /* in the group */
+};
+/* Everything is good for the call. JOURNAL_ANOTHER: it is not the one, another is looked for. */
+enum { JOURNAL_ANOTHER = 1 };
+typedef int (*journal_visit)(void *user, const struct journal_message *message,
+                             struct hgl_err *err);
+/* The message at this place, if it has this id. HGL_NOT_FOUND: the row was trimmed, or holds its
+ * hash only. */
+int journal_visit_at(struct hgl_host *host, uint64_t row, uint32_t index, const struct hgl_id *id,
+                     journal_visit visit, void *user, struct hgl_err *err) HGL_NODISCARD;
+/* The newest with this id. HGL_NOT_FOUND; HGL_LIMIT as journal_find. */
+int journal_visit_id(struct hgl_host *host, const struct hgl_id *id, size_t bytes_max,
+                     journal_visit visit, void *user, struct hgl_err *err) HGL_NODISCARD;
+/* Appends its evidence. HGL_NO_DELEGATION. */
+int journal_evidence(struct hgl_host *host, const struct journal_message *message,
+                     struct hgl_buf *out, struct hgl_err *err) HGL_NODISCARD;
 /* The message with this id, newest first; evidence is appended. HGL_NOT_FOUND; HGL_LIMIT: not among
  * the latest `bytes_max` bytes of rows (0: all are looked through). */
 int journal_find(struct hgl_host *host, const struct hgl_id *id, size_t bytes_max,

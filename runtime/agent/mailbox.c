@@ -215,6 +215,7 @@ int mailbox_undelivered(struct agent *agent, struct message *message, enum hgl_c
                         const char *why, struct hgl_err *err)
 {
   const struct hgl_envelope *envelope = &message->envelope;
+  trace_undelivered(agent, message, code, why);
   if (run_fail_ask(agent, &envelope->thid, code, why)) return 0;
   if (!manifest_has(agent->manifest, HGL_VM_ON_UNDELIVERED, hgl_bytes(NULL, 0))) {
     host_log(agent->host, HGL_LOG_WARN, "%s: %.*s was not delivered: %s (%s)", agent->name,
@@ -421,6 +422,9 @@ void route_local(struct hgl_host *host, struct message *message)
   if (!status && run_answer(to, message)) return;
   if (!status) status = mailbox_deliver(to, message, &err);
   if (!status) return;
+  to = agent_by_key(host, &message->envelope.to);
+  if (to && err.code != HGL_MAILBOX_FULL)
+    trace_refused(to, message, err.code, err.message);
   struct agent *from = agent_by_key(host, &message->envelope.from);
   if (from && mailbox_undelivered(from, message, err.code, err.message, &err))
     host_fatal(host, &err);

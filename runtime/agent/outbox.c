@@ -2,6 +2,7 @@
  * acknowledged. */
 #include "agent/groups.h"
 #include "agent/holds.h"
+#include "agent/trace.h"
 
 enum {
   SEND_WINDOW_BYTES = 8 << 20,   /* handed to the transport at once */
@@ -180,6 +181,7 @@ static void refuse_message(struct hgl_host *host, struct peer *peer, struct mess
   struct hgl_err err;
   struct agent *author = agent_by_key(host, &message->envelope.from);
   int status = 0;
+  if (code == HGL_MAILBOX_FULL && author) trace_held(author, message);
   if (code == HGL_MAILBOX_FULL)
     status = hold_back(host, peer, message, &err);
   else if (author)

@@ -187,6 +187,9 @@ void run_asks_due(struct agent_run *run)
     if (ask->done) continue;
     if (ask->deadline_ms <= host->mono_ms) {
       ask->code = HGL_TIMEOUT;
+      if (run->waits != HGL_VM_WAIT_CALL)
+        trace_timeout(run->agent, &ask->thid, &ask->peer,
+                      run->mail->message ? &run->mail->message->envelope.thid : NULL);
       call_forget(run);
       run_close_ask(run, ask);
     } else if (ask->deadline_ms < next) {

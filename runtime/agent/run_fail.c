@@ -206,6 +206,7 @@ void run_park(struct agent_run *run, const char *why)
   remember(&run->why, why);
   remember(&run->raise, NULL);
   run->parked = true;
+  trace_parked(run->agent, run->mail, why);
   console_parked(run->mail, why);
   run->retrying = false;
   host_log(run->agent->host, HGL_LOG_ERROR,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "agent/page.h"
+#include "agent/show.h"
 
 static struct agent_run *find(struct hgl_host *host, uint64_t row)
 {
@@ -59,7 +60,7 @@ static const char *kind_of(const struct agent_run *run)
   return names[run->mail->kind];
 }
 
-static json_t *describe(const struct agent_run *run)
+json_t *run_show(const struct agent_run *run)
 {
   const struct message *message = run->mail->message;
   json_t *object = json_pack(
@@ -116,7 +117,7 @@ int page_of_runs(struct hgl_host *host, const struct hgl_page *page, json_t **ou
   if (!status)
     status = collect(host, after.size ? hgl_get_be64(after.data) : 0, &runs, &count, err);
   for (size_t i = 0; i < count && !status && !page_full(&paging); i++)
-    status = page_add(&paging, describe(runs[i]), row_key(runs[i]->row, place), err);
+    status = page_add(&paging, run_show(runs[i]), row_key(runs[i]->row, place), err);
   hgl_free((void *)runs);
   return page_end(&paging, status, out, err);
 }
@@ -142,7 +143,7 @@ int hgl_host_show_run(struct hgl_host *host, uint64_t row, json_t **out, struct 
   struct agent_run *run;
   int status = need(host, row, &run, err);
   if (status) return status;
-  *out = describe(run);
+  *out = run_show(run);
   return *out ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
 }
 

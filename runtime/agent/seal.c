@@ -2,6 +2,7 @@
 #include "agent/groups.h"
 #include "agent/holds.h"
 #include "agent/journal.h"
+#include "agent/trace.h"
 #include "agent/waits.h"
 
 /* Of unacknowledged frames kept in memory; what exceeds it is read back from its row. */
@@ -139,7 +140,7 @@ static int record_group(struct hgl_host *host, const struct seal *seal, size_t i
   struct peer *peer = sealed->peer;
   struct hgl_buf envelopes, encoded;
   struct batch *batch = NULL;
-  uint64_t row, previous = peer->out_last_row;
+  uint64_t row = host_row(host), previous = peer->out_last_row;
   hgl_buf_init(&envelopes, HGL_FRAME_SIZE_MAX);
   hgl_buf_init(&encoded, HGL_FRAME_SIZE_MAX);
   for (size_t i = 0; i < sealed->count; i++)
@@ -154,11 +155,13 @@ static int record_group(struct hgl_host *host, const struct seal *seal, size_t i
   if (!status) status = hgl_frame_encode(&frame, &encoded, err);
   if (!status)
     status = journal_add(host, JOURNAL_SAID, peer, sealed->leaf.first_number, sealed->count,
-                         hgl_buf_bytes(&encoded), &row, err);
+                         hgl_buf_bytes(&encoded), row, err);
   if (!status)
     status = batch_create(&frame.batch, host->header_time_ms, sealed->leaves, &batch, err);
-  for (size_t i = 0; !status && i < sealed->count; i++)
+  for (size_t i = 0; !status && i < sealed->count; i++) {
     message_set_batch(sealed->messages[i], batch, (uint32_t)i);
+    trace_sealed(host, sealed->messages[i], row);
+  }
   if (!status && peer != host->self) {
     struct group *group = group_create(row, sealed->leaf.first_number, sealed->count, encoded.size);
     if (!group) {

@@ -1,7 +1,5 @@
 #include "agent/trace.h"
 
-#include <stdio.h>
-
 enum { EVENTS_DEFAULT = 8192, EVENTS_MAX = 1 << 20 };
 
 int trace_create(int64_t events, struct trace **out, struct hgl_err *err)
@@ -32,19 +30,10 @@ static struct trace_event *add(struct agent *agent, enum trace_what what)
   if (!trace || !agent->script) return NULL;
   struct trace_event *event = &trace->events[trace->count % trace->capacity];
   *event = (struct trace_event){.time_ms = agent->host->now_ms,
-                                .agent = agent->number,
+                                .agent = agent->key,
                                 .order = ++trace->count,
                                 .what = (uint8_t)what};
   return event;
-}
-
-/* A type or a name; what is too long is cut at a character's border. */
-static void put_name(char *out, size_t size, struct hgl_bytes text)
-{
-  size_t length = text.size < size - 1 ? text.size : size - 1;
-  if (length) memcpy(out, text.data, length);
-  while (length < text.size && length > 0 && (text.data[length] & 0xc0) == 0x80) length--;
-  out[length] = 0;
 }
 
 static void put_thread(struct trace_event *event, const struct hgl_envelope *envelope,
@@ -58,20 +47,109 @@ static void put_thread(struct trace_event *event, const struct hgl_envelope *env
   if (envelope->has_pthid) event->pthid = envelope->pthid;
 }
 
-void trace_heard(struct agent *agent, const struct message *message)
+static struct trace_event *add_message(struct agent *agent, enum trace_what what,
+                                       const struct message *message, const struct hgl_key *peer)
 {
-  struct trace_event *event = add(agent, TRACE_HEARD);
-  if (!event) return;
-  put_thread(event, &message->envelope, &message->envelope.from);
-  put_name(event->name, sizeof event->name, message->envelope.type);
+  struct trace_event *event = add(agent, what);
+  if (!event) return NULL;
+  put_thread(event, &message->envelope, peer);
+  trace_put_text(event->name, sizeof event->name, message->envelope.type);
+  event->size = (uint32_t)message->bytes.size;
+  return event;
 }
 
-void trace_said(struct agent *agent, const struct message *message)
+/* Of what another host said the place is known at once; of what is said here, when it is sealed. */
+static void put_place(struct trace_event *event, const struct message *message, uint64_t *later)
 {
-  struct trace_event *event = add(agent, TRACE_SAID);
+  if (!message->batch) {
+    *later = event->order;
+    return;
+  }
+  event->row = message->batch->row;
+  event->index = message->index;
+}
+
+void trace_heard(struct agent *agent, struct message *message)
+{
+  struct trace_event *event = add_message(agent, TRACE_HEARD, message, &message->envelope.from);
   if (!event) return;
-  put_thread(event, &message->envelope, &message->envelope.to);
-  put_name(event->name, sizeof event->name, message->envelope.type);
+  put_place(event, message, &message->heard);
+  trace_read_body(event, &message->envelope);
+}
+
+void trace_said(struct agent *agent, struct message *message)
+{
+  struct trace_event *event = add_message(agent, TRACE_SAID, message, &message->envelope.to);
+  if (!event) return;
+  put_place(event, message, &message->said);
+  trace_read_body(event, &message->envelope);
+}
+
+static void seal(struct trace *trace, uint64_t order, const struct message *message, uint64_t row)
+{
+  struct trace_event *event = order ? &trace->events[(order - 1) % trace->capacity] : NULL;
+  if (!event || event->order != order) return;
+  event->row = row;
+  event->index = message->index;
+}
+
+void trace_sealed(struct hgl_host *host, const struct message *message, uint64_t row)
+{
+  if (!host->trace) return;
+  seal(host->trace, message->said, message, row);
+  seal(host->trace, message->heard, message, row);
+}
+
+void trace_undelivered(struct agent *agent, const struct message *message, enum hgl_code code,
+                       const char *why)
+{
+  struct trace_event *event = add_message(agent, TRACE_UNDELIVERED, message,
+                                          &message->envelope.to);
+  if (!event) return;
+  event->code = (uint16_t)code;
+  trace_put_text(event->note, sizeof event->note, hgl_text(why));
+}
+
+void trace_refused(struct agent *agent, struct message *message, enum hgl_code code,
+                   const char *why)
+{
+  struct trace_event *event = add_message(agent, TRACE_REFUSED, message, &message->envelope.from);
+  if (!event) return;
+  put_place(event, message, &message->heard);
+  event->code = (uint16_t)code;
+  trace_put_text(event->note, sizeof event->note, hgl_text(why));
+}
+
+/* It gets another place when it is said again. */
+void trace_held(struct agent *agent, struct message *message)
+{
+  struct trace_event *event = add_message(agent, TRACE_HELD, message, &message->envelope.to);
+  if (!event) return;
+  event->code = HGL_MAILBOX_FULL;
+  message->said = event->order;
+}
+
+static void put_bare_thread(struct trace_event *event, const struct hgl_id *thid,
+                            const struct hgl_key *peer, const struct hgl_id *parent)
+{
+  event->has_thread = true;
+  event->id = event->thid = *thid;
+  event->peer = *peer;
+  event->has_pthid = parent != NULL;
+  if (parent) event->pthid = *parent;
+}
+
+void trace_timeout(struct agent *agent, const struct hgl_id *thid, const struct hgl_key *peer,
+                   const struct hgl_id *parent)
+{
+  struct trace_event *event = add(agent, TRACE_TIMEOUT);
+  if (event) put_bare_thread(event, thid, peer, parent);
+}
+
+void trace_expired(struct agent *agent, const struct hgl_key *peer, const struct hgl_id *thid)
+{
+  struct trace_event *event = add(agent, TRACE_EXPIRED);
+  if (event) put_bare_thread(event, thid, peer, NULL);
 }
 
 static void put_subject(struct trace_event *event, const struct mail *mail)
@@ -79,12 +157,12 @@ static void put_subject(struct trace_event *event, const struct mail *mail)
   const struct hgl_envelope *envelope = mail->message ? &mail->message->envelope : NULL;
   char subject[MAIL_SUBJECT_SIZE];
   if (mail->kind == MAIL_MESSAGE && envelope) {
-    put_name(event->name, sizeof event->name, envelope->type);
+    trace_put_text(event->name, sizeof event->name, envelope->type);
     put_thread(event, envelope, &envelope->from);
     return;
   }
   mail_subject(mail, subject);
-  put_name(event->name, sizeof event->name, hgl_text(subject));
+  trace_put_text(event->name, sizeof event->name, hgl_text(subject));
   if (envelope) put_thread(event, envelope, &envelope->to);
 }
 
@@ -118,7 +196,7 @@ void trace_raised(struct hgl_host *host, const char *why)
   struct trace_event *event = add_stretch(host);
   if (!event) return;
   event->end = TRACE_RAISED;
-  put_name(event->note, sizeof event->note, hgl_text(why));
+  trace_put_text(event->note, sizeof event->note, hgl_text(why));
 }
 
 void trace_timer(struct agent *agent, const struct timer_change *change)
@@ -128,17 +206,27 @@ void trace_timer(struct agent *agent, const struct timer_change *change)
   if (!event) return;
   const struct mail *mail = agent->host->stretch.mail;
   if (mail) put_subject(event, mail); /* the thread in which it was set */
-  put_name(event->name, sizeof event->name, hgl_bytes(change->id, change->name_size));
+  trace_put_text(event->name, sizeof event->name, hgl_bytes(change->id, change->name_size));
   event->due_ms = change->due_ms;
 }
 
-void trace_dead(struct agent *agent, const struct mail *mail, enum hgl_code code, const char *why)
+void trace_dead(struct agent *agent, const struct mail *mail, enum hgl_code code, const char *why,
+                uint64_t row)
 {
   struct trace_event *event = add(agent, TRACE_DEAD);
   if (!event) return;
   put_subject(event, mail);
   event->code = (uint16_t)code;
-  put_name(event->note, sizeof event->note, hgl_text(why));
+  event->row = row;
+  trace_put_text(event->note, sizeof event->note, hgl_text(why));
+}
+
+void trace_parked(struct agent *agent, const struct mail *mail, const char *why)
+{
+  struct trace_event *event = add(agent, TRACE_PARKED);
+  if (!event) return;
+  put_subject(event, mail);
+  trace_put_text(event->note, sizeof event->note, hgl_text(why));
 }
 
 void trace_took(struct hgl_host *host, int64_t ns)
@@ -149,84 +237,4 @@ void trace_took(struct hgl_host *host, int64_t ns)
   int64_t us = ns / 1000;
   if (event->order == trace->stretch) event->took_us = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
   trace->stretch = 0;
-}
-
-/* ---- reading ---- */
-
-static json_t *id_text(const struct hgl_id *id)
-{
-  char text[2 * HGL_ID_SIZE + 1];
-  hgl_id_format(id, text);
-  return json_string(text);
-}
-
-static int set_thread(struct hgl_host *host, const struct trace_event *event, json_t *out)
-{
-  const struct agent *here = agent_by_key(host, &event->peer);
-  int status = json_object_set_new(out, "thread", id_text(&event->thid)) |
-               json_object_set_new(out, "message", id_text(&event->id)) |
-               json_object_set_new(out, "peer", json_did(&event->peer));
-  if (here) status |= json_object_set_new(out, "peer_name", json_string(here->name));
-  if (event->has_pthid) status |= json_object_set_new(out, "parent", id_text(&event->pthid));
-  return status;
-}
-
-static int set_stretch(const struct trace_event *event, json_t *out)
-{
-  static const char *const ends[] = {"done", "waits", "raised"};
-  static const char *const waits[] = {"ask", "ask_all", "sleep", "exclusive", "call"};
-  int status = json_object_set_new(out, "end", json_string(ends[event->end])) |
-               json_object_set_new(out, "attempt", json_integer(event->attempt)) |
-               json_object_set_new(out, "number", json_integer(event->number)) |
-               json_object_set_new(out, "said", json_integer(event->said)) |
-               json_object_set_new(out, "timers", json_integer(event->timers)) |
-               json_object_set_new(out, "took_us", json_integer(event->took_us));
-  if (event->end == TRACE_WAITS && event->waits < sizeof waits / sizeof *waits)
-    status |= json_object_set_new(out, "for", json_string(waits[event->waits]));
-  if (event->end == TRACE_RAISED)
-    status |= json_object_set_new(out, "why", json_words(hgl_text(event->note)));
-  return status;
-}
-
-static json_t *show(struct hgl_host *host, const struct trace_event *event)
-{
-  static const char *const what[] = {"heard", "said", "stretch", "timer", "dead"};
-  json_t *out = json_pack("{s:I, s:I, s:s, s:o}", "order", (json_int_t)event->order, "time_ms",
-                          (json_int_t)event->time_ms, "what", what[event->what], "name",
-                          json_words(hgl_text(event->name)));
-  if (!out) return NULL;
-  int status = event->has_thread ? set_thread(host, event, out) : 0;
-  if (event->what == TRACE_STRETCH) status |= set_stretch(event, out);
-  if (event->what == TRACE_TIMER)
-    status |= json_object_set_new(out, "due_ms", json_integer(event->due_ms));
-  if (event->what == TRACE_DEAD)
-    status |= json_object_set_new(out, "code", json_string(hgl_code_name(event->code))) |
-              json_object_set_new(out, "why", json_words(hgl_text(event->note)));
-  if (!status) return out;
-  json_decref(out);
-  return NULL;
-}
-
-int hgl_host_trace(struct hgl_host *host, const char *name, uint64_t after, size_t limit,
-                   json_t **out, struct hgl_err *err)
-{
-  const struct trace *trace = host->trace;
-  const struct agent *agent = agent_by_name(host, hgl_text(name));
-  if (!agent) return hgl_fail(err, HGL_NOT_FOUND, "there is no agent %.80s here", name);
-  if (!trace) return hgl_fail(err, HGL_NOT_FOUND, "this host keeps no trace");
-  uint64_t oldest = trace->count > trace->capacity ? trace->count - trace->capacity : 0;
-  uint64_t at = trace->count;
-  json_t *list = json_array();
-  bool whole = list != NULL;
-  if (after > oldest) oldest = after;
-  for (; whole && at > oldest && json_array_size(list) < limit; at--) {
-    const struct trace_event *event = &trace->events[(at - 1) % trace->capacity];
-    if (event->agent == agent->number) whole = json_array_append_new(list, show(host, event)) == 0;
-  }
-  if (!whole) {
-    json_decref(list);
-    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  }
-  *out = list;
-  return 0;
 }

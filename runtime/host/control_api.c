@@ -385,6 +385,7 @@ static const struct {
     {"dead.resend", hgl_call_dead_resend, NULL},
     {"dead.drop", hgl_call_dead_drop, NULL},
     {"export", hgl_call_export, NULL},
+    {"message", hgl_call_message, NULL},
     {"agent.pause", NULL, call_agent},
     {"agent.resume", NULL, call_agent},
     {"agent.stop", NULL, call_agent},

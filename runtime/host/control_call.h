@@ -44,4 +44,8 @@ hgl_call_fn hgl_call_dead_list, hgl_call_dead_show, hgl_call_dead_resend, hgl_ca
 hgl_call_fn hgl_call_runs_list, hgl_call_runs_show;
 hgl_call_fn hgl_call_run; /* runs.retry, runs.finish and runs.drop */
 
+/* ---- control_story.c ---- */
+
+hgl_call_fn hgl_call_message;
+
 #endif

@@ -84,6 +84,22 @@ static void put_due(const json_t *event, struct hgl_buf *out)
   put_time(in_ms * 1000, out);
 }
 
+static const struct {
+  const char *what, *label, *peer; /* what stands before the name, and before the peer's */
+} labels[] = {
+    {"heard", "←", " from "},
+    {"said", "→", " to "},
+    {"timer", "timer", NULL},
+    {"dead", "dead letter:", NULL},
+    {"undelivered", "not delivered:", " to "},
+    {"refused", "not let in:", " from "},
+    {"held", "held back:", " to "},
+    {"timeout", "no answer in time", " from "},
+    {"expired", "the dialogue's deadline has passed", NULL},
+    {"parked", "parked:", NULL},
+    {"", "", NULL}, /* of a newer host */
+};
+
 /* What happened, without its time. */
 static void put_event(const json_t *event, struct hgl_buf *out)
 {
@@ -92,27 +108,29 @@ static void put_event(const json_t *event, struct hgl_buf *out)
     put_stretch(event, out);
     return;
   }
-  bool heard = strcmp(what, "heard") == 0, said = strcmp(what, "said") == 0;
-  hgl_buf_append_text(out, heard                        ? "← "
-                           : said                       ? "→ "
-                           : strcmp(what, "timer") == 0 ? "timer "
-                                                        : "dead letter: ");
+  size_t i = 0;
+  while (i + 1 < sizeof labels / sizeof *labels && strcmp(labels[i].what, what) != 0) i++;
+  hgl_buf_append_text(out, labels[i].label);
+  if (*text_of(event, "name")) hgl_buf_append_byte(out, ' ');
   hgl_escape(hgl_text(text_of(event, "name")), out);
-  if (heard || said) {
-    hgl_buf_append_text(out, heard ? " from " : " to ");
+  if (labels[i].peer) {
+    hgl_buf_append_text(out, labels[i].peer);
     put_peer(event, out);
-  } else if (strcmp(what, "timer") == 0) {
-    put_due(event, out);
-  } else {
-    hgl_buf_printf(out, " (%s): ", text_of(event, "code"));
+  }
+  if (strcmp(what, "timer") == 0) put_due(event, out);
+  if (*text_of(event, "code")) hgl_buf_printf(out, " (%s)", text_of(event, "code"));
+  if (*text_of(event, "why")) {
+    hgl_buf_append_text(out, ": ");
     hgl_escape(hgl_text(text_of(event, "why")), out);
   }
 }
 
 static bool is_bad(const json_t *event)
 {
-  return strcmp(text_of(event, "end"), "raised") == 0 ||
-         strcmp(text_of(event, "what"), "dead") == 0;
+  const char *what = text_of(event, "what");
+  return strcmp(text_of(event, "end"), "raised") == 0 || strcmp(what, "dead") == 0 ||
+         strcmp(what, "undelivered") == 0 || strcmp(what, "refused") == 0 ||
+         strcmp(what, "timeout") == 0 || strcmp(what, "parked") == 0;
 }
 
 static void print_line(const json_t *event, int depth, const char *colour, struct hgl_buf *line)

@@ -1,0 +1,182 @@
+/* Finding in the journal: one message by its place or its id, a header of ours. */
+#include "agent/journal.h"
+
+enum {
+  /* For a header that a peer holds against us. */
+  SEARCH_SAID_MAX = 4096,
+  SEARCH_ROWS_MAX = 16384,
+  SEARCH_BYTES_MAX = 32 << 20,
+};
+
+struct header_search {
+  struct hgl_bytes header;
+  int64_t time_ms;
+  size_t visited, said, bytes;
+  bool found;
+};
+
+static int match_header(void *user, struct hgl_bytes key, struct hgl_bytes value,
+                        struct hgl_err *err)
+{
+  struct header_search *search = user;
+  struct journal_row row;
+  struct hgl_frame frame;
+  struct hgl_header header;
+  search->bytes += value.size;
+  if (++search->visited > SEARCH_ROWS_MAX || search->said > SEARCH_SAID_MAX ||
+      search->bytes > SEARCH_BYTES_MAX)
+    return hgl_fail(err, HGL_LIMIT, "not among the latest %zu rows", search->visited);
+  int status = journal_decode(value, &row, err);
+  if (status || row.direction != JOURNAL_SAID) return status;
+  search->said++;
+  if ((status = hgl_frame_decode(row.frame, &frame, err)) ||
+      (status = hgl_header_decode(frame.batch.header, &header, err)))
+    return status;
+  search->found = hgl_bytes_equal(frame.batch.header, search->header);
+  return search->found || header.time_ms < search->time_ms;
+}
+
+int journal_has_header(struct hgl_host *host, struct hgl_bytes header, int64_t time_ms, bool *found,
+                       struct hgl_err *err)
+{
+  struct header_search search = {.header = header, .time_ms = time_ms};
+  int status = hgl_store_scan(host->config.store, HGL_DB_JOURNAL, hgl_bytes(NULL, 0),
+                              hgl_bytes(NULL, 0), true, match_header, &search, err);
+  if (status < 0) return status;
+  *found = search.found;
+  return 0;
+}
+
+/* ---- messages ---- */
+
+struct search {
+  const struct hgl_id *id;
+  size_t bytes, bytes_max; /* looked through; 0: no limit */
+  uint64_t number;         /* of the row */
+  uint32_t index;          /* where it has to be; UINT32_MAX: anywhere */
+  journal_visit visit;
+  void *user;
+};
+
+/* The envelope's key 1, its id, comes first, right behind the head: so whatever does not hold it is
+ * passed over undecoded. */
+static bool is_of(struct hgl_bytes envelope, const struct hgl_id *id,
+                  struct journal_message *message)
+{
+  struct hgl_err ignored;
+  return memmem(envelope.data, envelope.size, id->bytes, HGL_ID_SIZE) &&
+         hgl_envelope_decode(envelope, &message->envelope, &ignored) == 0 &&
+         hgl_id_equal(&message->envelope.id, id);
+}
+
+/* 1: found and visited. */
+static int search_frame(struct search *search, const struct journal_row *row, struct hgl_err *err)
+{
+  struct journal_message message = {.row = row, .number = search->number};
+  struct hgl_frame frame;
+  struct hgl_frame_envelope item;
+  int status = hgl_frame_decode(row->frame, &frame, err);
+  if (status) return status;
+  message.batch = &frame.batch;
+  struct hgl_run run = frame.batch.envelopes;
+  for (uint32_t i = 0; hgl_run_take_envelope(&run, &item); i++) {
+    if (item.expired || (search->index != UINT32_MAX && i != search->index) ||
+        !is_of(item.bytes, search->id, &message))
+      continue;
+    message.bytes = item.bytes;
+    message.index = i;
+    status = search->visit(search->user, &message, err);
+    if (status != JOURNAL_ANOTHER) return status ? status : 1;
+  }
+  return 0;
+}
+
+static int search_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
+{
+  struct search *search = user;
+  struct journal_row row;
+  int status = journal_decode(value, &row, err);
+  if (status) return status;
+  if (search->bytes_max && search->bytes >= search->bytes_max)
+    return hgl_fail(err, HGL_LIMIT, "not among the latest %zu MiB of what was said and heard",
+                    search->bytes_max >> 20);
+  search->bytes += value.size;
+  search->number = hgl_get_be64(key.data);
+  bool direct = search->index != UINT32_MAX;
+  if (!direct && !memmem(row.frame.data, row.frame.size, search->id->bytes, HGL_ID_SIZE)) return 0;
+  return search_frame(search, &row, err);
+}
+
+int journal_visit_at(struct hgl_host *host, uint64_t row, uint32_t index, const struct hgl_id *id,
+                     journal_visit visit, void *user, struct hgl_err *err)
+{
+  struct search search = {.id = id, .index = index, .visit = visit, .user = user};
+  uint8_t key[8];
+  int status = hgl_store_scan(host->config.store, HGL_DB_JOURNAL, row_key(row, key),
+                              hgl_bytes(NULL, 0), false, search_row, &search, err);
+  if (status) return status < 0 ? status : 0;
+  return hgl_fail(err, HGL_NOT_FOUND, "it is in the journal no more");
+}
+
+int journal_visit_id(struct hgl_host *host, const struct hgl_id *id, size_t bytes_max,
+                     journal_visit visit, void *user, struct hgl_err *err)
+{
+  struct search search = {
+      .id = id, .index = UINT32_MAX, .bytes_max = bytes_max, .visit = visit, .user = user};
+  int status = hgl_store_scan(host->config.store, HGL_DB_JOURNAL, hgl_bytes(NULL, 0),
+                              hgl_bytes(NULL, 0), true, search_row, &search, err);
+  if (status) return status < 0 ? status : 0;
+  return hgl_fail(err, HGL_NOT_FOUND, "no message with this id is in the journal");
+}
+
+static void get_leaves(struct hgl_run run, struct hgl_hash *leaves)
+{
+  struct hgl_frame_envelope item;
+  for (size_t i = 0; hgl_run_take_envelope(&run, &item); i++) {
+    if (item.expired)
+      leaves[i] = item.leaf;
+    else
+      hgl_merkle_leaf(item.bytes, &leaves[i]);
+  }
+}
+
+int journal_evidence(struct hgl_host *host, const struct journal_message *found,
+                     struct hgl_buf *out, struct hgl_err *err)
+{
+  struct hgl_header header;
+  struct message *message = NULL;
+  struct batch *batch = NULL;
+  int status = hgl_header_decode(found->batch->header, &header, err);
+  if (status) return status;
+  struct hgl_hash *leaves = hgl_array(found->batch->envelopes.count, sizeof *leaves);
+  if (!leaves) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  get_leaves(found->batch->envelopes, leaves);
+  status = message_copy(found->bytes, &message, err);
+  if (!status) status = batch_create(found->batch, header.time_ms, leaves, &batch, err);
+  if (!status) {
+    message_set_batch(message, batch, found->index);
+    status = message_evidence(host, message, out, err);
+  }
+  batch_release(batch);
+  message_release(message);
+  hgl_free(leaves);
+  return status;
+}
+
+struct finding {
+  struct hgl_host *host;
+  struct hgl_buf *evidence;
+};
+
+static int put_evidence(void *user, const struct journal_message *message, struct hgl_err *err)
+{
+  struct finding *finding = user;
+  return journal_evidence(finding->host, message, finding->evidence, err);
+}
+
+int journal_find(struct hgl_host *host, const struct hgl_id *id, size_t bytes_max,
+                 struct hgl_buf *evidence, struct hgl_err *err)
+{
+  struct finding finding = {host, evidence};
+  return journal_visit_id(host, id, bytes_max, put_evidence, &finding, err);
+}
