@@ -244,7 +244,7 @@ static int find_body(struct hgl_web_head *out, bool old, struct hgl_err *why)
   return 0;
 }
 
-static bool lists(const struct hgl_web_request *request, const char *name, const char *word)
+bool hgl_web_lists(const struct hgl_web_request *request, const char *name, const char *word)
 {
   for (size_t i = 0; i < request->header_count; i++) {
     struct hgl_bytes list = request->headers[i].value;
@@ -260,11 +260,11 @@ static int find_connection(struct hgl_web_head *out, bool old, struct hgl_err *w
   struct hgl_bytes value;
   size_t hosts = count_headers(&out->request, "host", &value);
   if (hosts > 1 || (!hosts && !old)) return refuse(why, BAD_REQUEST, "not one Host");
-  out->keep_alive = !lists(&out->request, "connection", "close") &&
-                    (!old || lists(&out->request, "connection", "keep-alive"));
+  out->keep_alive = !hgl_web_lists(&out->request, "connection", "close") &&
+                    (!old || hgl_web_lists(&out->request, "connection", "keep-alive"));
   out->upgrades = !old && hgl_bytes_is(out->request.method, "GET") &&
-                  lists(&out->request, "connection", "upgrade") &&
-                  lists(&out->request, "upgrade", "websocket");
+                  hgl_web_lists(&out->request, "connection", "upgrade") &&
+                  hgl_web_lists(&out->request, "upgrade", "websocket");
   if (!old && count_headers(&out->request, "expect", &value)) {
     if (!is_same(value, "100-continue"))
       return refuse(why, EXPECTATION_FAILED, "an expectation that is not known here");
@@ -378,7 +378,9 @@ const char *hgl_web_reason(int status)
       {414, "URI Too Long"},
       {415, "Unsupported Media Type"},
       {417, "Expectation Failed"},
+      {421, "Misdirected Request"},
       {422, "Unprocessable Content"},
+      {426, "Upgrade Required"},
       {428, "Precondition Required"},
       {429, "Too Many Requests"},
       {431, "Request Header Fields Too Large"},

@@ -61,6 +61,8 @@ int hgl_web_target_parse(uint8_t *text, size_t size, struct hgl_web_head *out, s
 /* The one header of this name (lower case); false: there is none, or there are several. */
 bool hgl_web_header(const struct hgl_web_request *request, const char *name,
                     struct hgl_bytes *value);
+/* Whether one of the headers of this name (lower case) lists the word, of whatever case. */
+bool hgl_web_lists(const struct hgl_web_request *request, const char *name, const char *word);
 /* Whether a Host names the machine itself: "localhost:7001", "127.0.0.1", "[::1]". Only a resolver
  * that was told so leads another name there. */
 bool hgl_web_host_is_loopback(struct hgl_bytes host);

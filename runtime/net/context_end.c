@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "net/link.h"
+#include "net/web_socket_core.h"
 
 enum { ROUNDS_MAX = 1000 };
 
@@ -41,7 +42,12 @@ void hgl_net_end_context(struct hgl_net *net)
     next = session->next;
     hgl_session_end_now(session);
   }
-  for (int i = 0; i < ROUNDS_MAX && net->sessions; i++) uv_run(net->uv, UV_RUN_NOWAIT);
+  for (struct hgl_web_socket *socket = net->web_sockets, *next; socket; socket = next) {
+    next = socket->next;
+    hgl_web_socket_end_now(socket);
+  }
+  for (int i = 0; i < ROUNDS_MAX && (net->sessions || net->web_sockets); i++)
+    uv_run(net->uv, UV_RUN_NOWAIT);
   hgl_buf_init(&descriptors, SIZE_MAX);
   uv_walk(net->uv, collect_descriptor, &descriptors);
   lws_context_destroy(net->context);

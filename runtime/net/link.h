@@ -1,4 +1,4 @@
-/* What net.c, session.c and dial.c share: the structures behind net/net.h. */
+/* What the files of links share: the structures behind net/net.h. */
 #ifndef HGL_NET_LINK_H
 #define HGL_NET_LINK_H
 
@@ -91,7 +91,8 @@ struct hgl_net {
   char *trust;                  /* or NULL */
   uv_loop_t *uv;
   struct lws_context *context; /* set to NULL by libwebsockets once it is all gone */
-  struct lws_vhost *vhost;     /* takes what comes in, dials ws */
+  struct lws_vhost *vhost;     /* takes links that come in, dials ws */
+  struct lws_vhost *web_vhost; /* takes WebSockets that are no links */
   struct lws_vhost *certified_vhost, *uncertified_vhost; /* dial wss; NULL until that happens */
   bool destroying;
   int open_handles; /* of ours on the loop */
@@ -100,13 +101,15 @@ struct hgl_net {
   int64_t accept_again_ns;        /* accepting rests until then; INT64_MAX: it does not rest */
   int handshakes;                 /* inbound, not yet authenticated, not giving way */
   struct ssl_ctx_st *tls;         /* of the listener; NULL: in the clear */
-  struct hgl_session *adopting;   /* while libwebsockets takes its connection over */
+  void *adopting;                 /* while libwebsockets takes its connection over */
   bool adopting_reported;         /* … and has said something of it */
   struct hgl_web_conn *web_conns; /* see web_conn.h */
   int web_count, web_requests;    /* connections that speak HTTP; requests that they have made */
   size_t web_bytes;               /* of the bodies of these */
   size_t web_answer_bytes;        /* of answers that have not been taken yet */
-  size_t queued;                  /* bytes towards all peers */
+  struct hgl_web_socket *web_sockets; /* see web_socket_core.h */
+  size_t web_sockets_queued;          /* bytes towards all of them */
+  size_t queued;                      /* bytes towards all peers */
   int up_count;
   struct hgl_session *sessions; /* all, in any stage */
   struct hgl_map by_peer;       /* the live ones */
@@ -124,7 +127,16 @@ static inline int64_t hgl_net_now(const struct hgl_net *net)
 }
 /* Something is due then. */
 void hgl_net_schedule(struct hgl_net *net, int64_t due_ns);
-/* Ends all sessions, and libwebsockets' context with them; the loop turns meanwhile. */
+/* Lets libwebsockets have a connection that was accepted, with what was read of it; the socket is
+ * its own, whatever comes of it. It may report on the connection, even its end, from within this.
+ * NULL: it is closed, or is going to be. One that it closes at once it gives no pointer to; but
+ * having reported on it (*reported), it will report its end. */
+struct lws *hgl_net_adopt(struct hgl_net *net, struct lws_vhost *vhost, int fd,
+                          struct hgl_bytes read, void *owner, bool *reported);
+/* Whose connection libwebsockets reports on, or NULL. */
+void *hgl_net_owner(struct lws *wsi);
+/* Ends all sessions and WebSockets, and libwebsockets' context with them; the loop turns
+ * meanwhile. */
 void hgl_net_end_context(struct hgl_net *net);
 /* The one to dial wss with, made when first asked for: every authority of the system is read for
  * `certified`, which costs tens of milliseconds. HGL_INVALID. */

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "net/address.h"
 #include "net/web_conn.h"
+#include "net/web_socket_core.h"
 #include "protocol/did.h"
 
 enum {
@@ -62,6 +63,10 @@ static void look_at_time(uv_timer_t *timer)
     after = conn->next;
     if (conn->due_ns <= now) hgl_web_conn_due(conn);
   }
+  for (struct hgl_web_socket *socket = net->web_sockets, *after; socket; socket = after) {
+    after = socket->next;
+    if (socket->due_ns <= now) hgl_web_socket_due(socket);
+  }
   if (net->accept_again_ns <= now) {
     net->accept_again_ns = INT64_MAX;
     uv_poll_start(&net->listen_poll, UV_READABLE, connection_came);
@@ -73,6 +78,8 @@ static void look_at_time(uv_timer_t *timer)
     if (dial->due_ns < next) next = dial->due_ns;
   for (struct hgl_web_conn *conn = net->web_conns; conn; conn = conn->next)
     if (conn->due_ns < next) next = conn->due_ns;
+  for (struct hgl_web_socket *socket = net->web_sockets; socket; socket = socket->next)
+    if (socket->due_ns < next) next = socket->due_ns;
   hgl_net_schedule(net, next);
 }
 
@@ -112,13 +119,24 @@ static int message_came(struct lws *wsi, struct hgl_session *session, const void
   return hgl_session_received(session, hgl_bytes(data, size), ends);
 }
 
-/* Of a connection that is being taken over it is not set yet; and libwebsockets clears it once. */
-static struct hgl_session *session_of(struct lws *wsi)
+struct lws *hgl_net_adopt(struct hgl_net *net, struct lws_vhost *vhost, int fd,
+                          struct hgl_bytes read, void *owner, bool *reported)
 {
-  struct hgl_session *session = lws_get_opaque_user_data(wsi);
-  struct lws_vhost *vhost = session ? NULL : lws_get_vhost(wsi);
+  net->adopting = owner;
+  struct lws *wsi = lws_adopt_socket_vhost_readbuf(vhost, fd, (const char *)read.data, read.size);
+  *reported = net->adopting_reported;
+  net->adopting = NULL;
+  net->adopting_reported = false;
+  return wsi;
+}
+
+/* Of a connection that is being taken over it is not set yet; and libwebsockets clears it once. */
+void *hgl_net_owner(struct lws *wsi)
+{
+  void *owner = lws_get_opaque_user_data(wsi);
+  struct lws_vhost *vhost = owner ? NULL : lws_get_vhost(wsi);
   struct hgl_net *net = vhost ? lws_get_vhost_user(vhost) : NULL;
-  if (!net || !net->adopting) return session;
+  if (!net || !net->adopting) return owner;
   net->adopting_reported = true;
   lws_set_opaque_user_data(wsi, net->adopting);
   return net->adopting;
@@ -127,7 +145,7 @@ static struct hgl_session *session_of(struct lws *wsi)
 static int link_callback(struct lws *wsi, enum lws_callback_reasons reason, void *unused,
                          void *data, size_t size)
 {
-  struct hgl_session *session = session_of(wsi);
+  struct hgl_session *session = hgl_net_owner(wsi);
   if (!session) return reason == LWS_CALLBACK_HTTP ? answer_http(wsi) : 0;
   int status = 0;
   switch (reason) {
@@ -332,13 +350,17 @@ static struct lws_context_creation_info vhost_info(const char *name)
   };
 }
 
-/* For links that come in, and for dialling without TLS. */
-static int create_vhost(struct hgl_net *net, struct hgl_err *err)
+/* For links that come in, and for dialling without TLS; and for other WebSockets. */
+static int create_vhosts(struct hgl_net *net, struct hgl_err *err)
 {
   struct lws_context_creation_info info = vhost_info("plain");
   info.user = net;
   net->vhost = lws_create_vhost(net->context, &info);
-  return net->vhost ? 0 : hgl_fail(err, HGL_IO, "libwebsockets did not start");
+  info = vhost_info(HGL_WEB_SOCKET_VHOST);
+  info.user = net;
+  info.protocols = hgl_web_socket_protocols;
+  if (net->vhost) net->web_vhost = lws_create_vhost(net->context, &info);
+  return net->web_vhost ? 0 : hgl_fail(err, HGL_IO, "libwebsockets did not start");
 }
 
 /* TLS ends here, not in libwebsockets (web.h). */
@@ -391,7 +413,7 @@ int hgl_net_create(const struct hgl_net_config *config, struct hgl_net **out, st
   if (status == 0 && config->listen_address) status = start_listening(net, err);
   if (status == 0) status = create_tls(net, err);
   if (status == 0) status = create_context(net, err);
-  if (status == 0) status = create_vhost(net, err);
+  if (status == 0) status = create_vhosts(net, err);
   if (status != 0) {
     hgl_net_destroy(net);
     return status;
@@ -418,6 +440,7 @@ void hgl_net_destroy(struct hgl_net *net)
   hgl_net_end_context(net);
   while (net->sessions) hgl_session_ended(net->sessions);
   while (net->web_conns) hgl_web_conn_drop(net->web_conns);
+  while (net->web_sockets) hgl_web_socket_ended(net->web_sockets);
   while (net->open_handles > 0) uv_run(net->uv, UV_RUN_ONCE);
   if (net->listen_fd >= 0) close(net->listen_fd);
   hgl_stream_context_destroy(net->tls);

@@ -7,12 +7,14 @@
 #include "base/mem.h"
 #include "net/address.h"
 #include "net/web_conn.h"
+#include "net/web_socket_core.h"
 
 enum {
   READ_SIZE = 16 * 1024,
   READS_PER_TURN = 8,
   IN_SIZE_MAX = 64 * 1024, /* then reading rests: later requests of a connection, or a body */
   OUT_SIZE_MAX = HGL_WEB_BODY_SIZE_MAX * 2,
+  KEY_TEXT_SIZE = 24,
 };
 #define MS ((int64_t)1000000)
 
@@ -54,68 +56,6 @@ static void forget_request(struct hgl_web_conn *conn)
   hgl_free(request);
 }
 
-static int requests_of(const struct hgl_net *net, uint64_t origin)
-{
-  int count = 0;
-  for (const struct hgl_web_conn *conn = net->web_conns; conn; conn = conn->next)
-    count += conn->under_way && conn->origin == origin;
-  return count;
-}
-
-/* The one that is idle for longest, of the same origin if there is one. */
-static struct hgl_web_conn *oldest_idle(const struct hgl_net *net, uint64_t origin)
-{
-  struct hgl_web_conn *any = NULL, *same = NULL;
-  for (struct hgl_web_conn *conn = net->web_conns; conn; conn = conn->next) {
-    if (!conn->counted || conn->stage != HGL_WEB_HEAD || conn->in.size || conn->out.size) continue;
-    if (!any || conn->due_ns < any->due_ns) any = conn;
-    if (conn->origin == origin && (!same || conn->due_ns < same->due_ns)) same = conn;
-  }
-  return same ? same : any;
-}
-
-/* Of whoever has the most requests under way, the one that has been sending its body for longest:
- * who is slow gives way. NULL: all of them are being answered. */
-static struct hgl_web_conn *slowest_body(const struct hgl_net *net)
-{
-  struct hgl_web_conn *chosen = NULL;
-  int most = 0;
-  for (struct hgl_web_conn *conn = net->web_conns; conn; conn = conn->next) {
-    if (conn->stage != HGL_WEB_BODY) continue;
-    int count = requests_of(net, conn->origin);
-    if (count < most || (chosen && count == most && conn->began_ns > chosen->began_ns)) continue;
-    most = count;
-    chosen = conn;
-  }
-  return chosen;
-}
-
-static int connections_of(const struct hgl_net *net, uint64_t origin)
-{
-  int count = 0;
-  for (const struct hgl_web_conn *conn = net->web_conns; conn; conn = conn->next)
-    count += conn->counted && conn->origin == origin;
-  return count;
-}
-
-/* Of whoever has the most connections, the one that has taken longest for its head, its body or its
- * answer, but for `spared`. NULL: all others are being answered by the user. */
-static struct hgl_web_conn *slowest(const struct hgl_net *net, bool answers,
-                                    const struct hgl_web_conn *spared)
-{
-  struct hgl_web_conn *chosen = NULL;
-  int most = 0;
-  for (struct hgl_web_conn *conn = net->web_conns; conn; conn = conn->next) {
-    if (!conn->counted || conn == spared || conn->stage == HGL_WEB_ASKED) continue;
-    if (answers && conn->stage != HGL_WEB_ANSWERING) continue;
-    int count = connections_of(net, conn->origin);
-    if (count < most || (chosen && count == most && conn->began_ns > chosen->began_ns)) continue;
-    most = count;
-    chosen = conn;
-  }
-  return chosen;
-}
-
 /* Ending -------------------------------------------------------------------------------------- */
 
 static void handle_closed(uv_handle_t *handle)
@@ -138,6 +78,7 @@ void hgl_web_conn_drop(struct hgl_web_conn *conn)
   if (request && conn->stage == HGL_WEB_ASKED && net->config.web.gone)
     net->config.web.gone(net->config.user, &request->asked);
   forget_request(conn);
+  if (conn->socket) hgl_web_socket_ended(conn->socket);
   net->web_answer_bytes -= conn->out_counted;
   uv_close((uv_handle_t *)&conn->poll, handle_closed);
   if (conn->inner >= 0) {
@@ -239,8 +180,72 @@ void hgl_web_answer(struct hgl_web_asked *asked, const struct hgl_web_answer *an
   hgl_web_conn_watch(conn, UV_READABLE | UV_WRITABLE);
   struct hgl_net *net = conn->net;
   struct hgl_web_conn *slow;
-  while (net->web_answer_bytes > HGL_WEB_ANSWERS_SIZE_MAX && (slow = slowest(net, true, conn)))
+  while (net->web_answer_bytes > HGL_WEB_ANSWERS_SIZE_MAX &&
+         (slow = hgl_web_slowest(net, true, conn)))
     hgl_web_conn_drop(slow);
+}
+
+/* WebSockets ---------------------------------------------------------------------------------- */
+
+static int check_upgrade(const struct hgl_web_asked *asked, struct hgl_bytes *key,
+                         struct hgl_err *err)
+{
+  struct hgl_bytes version;
+  if (!asked->upgrade) return hgl_fail(err, HGL_INVALID, "a WebSocket is spoken here");
+  if (!hgl_web_header(&asked->request, "sec-websocket-version", &version) ||
+      !hgl_bytes_is(version, "13"))
+    return hgl_fail(err, HGL_INVALID, "the WebSocket's version is 13");
+  if (!hgl_web_lists(&asked->request, "sec-websocket-protocol", HGL_WEB_SOCKET_PROTOCOL))
+    return hgl_fail(err, HGL_INVALID, "the WebSocket's subprotocol is " HGL_WEB_SOCKET_PROTOCOL);
+  if (!hgl_web_header(&asked->request, "sec-websocket-key", key) || key->size != KEY_TEXT_SIZE)
+    return hgl_fail(err, HGL_INVALID, "the WebSocket has no key of 16 bytes");
+  return 0;
+}
+
+/* libwebsockets gets a head of ours: it would see less room for it than we have, decode its path
+ * anew, and choose among its vhosts by the Host. */
+static int put_head(struct hgl_web_conn *conn, struct hgl_bytes key, struct hgl_err *err)
+{
+  struct hgl_buf in;
+  hgl_buf_init(&in, IN_SIZE_MAX + READ_SIZE + 1024);
+  hgl_buf_printf(&in,
+                 "GET / HTTP/1.1\r\nHost: " HGL_WEB_SOCKET_VHOST "\r\nUpgrade: websocket\r\n"
+                 "Connection: Upgrade\r\nSec-WebSocket-Version: "
+                 "13\r\nSec-WebSocket-Protocol: " HGL_WEB_SOCKET_PROTOCOL
+                 "\r\nSec-WebSocket-Key: %.*s\r\n\r\n",
+                 HGL_STR(key));
+  hgl_buf_append_bytes(&in, hgl_buf_bytes(&conn->in));
+  int status = hgl_buf_check(&in, err);
+  if (status) {
+    hgl_buf_deinit(&in);
+    return status;
+  }
+  hgl_buf_deinit(&conn->in);
+  conn->in = in;
+  return 0;
+}
+
+int hgl_web_accept(struct hgl_web_asked *asked, const struct hgl_web_socket_events *events,
+                   void *user, struct hgl_web_socket **out, struct hgl_err *err)
+{
+  struct hgl_web_conn *conn = ((struct hgl_web_under_way *)asked)->conn;
+  struct hgl_bytes key;
+  int status = check_upgrade(asked, &key, err);
+  if (status) return status;
+  struct hgl_web_socket *socket = hgl_web_socket_create(conn, events, user, err);
+  if (!socket) return -(int)err->code;
+  if ((status = put_head(conn, key, err)) != 0) {
+    hgl_web_socket_destroy(socket);
+    return status;
+  }
+  conn->socket = socket;
+  conn->stage = HGL_WEB_ACCEPTED;
+  conn->net->web_count -= conn->counted; /* its place is of another kind */
+  conn->counted = false;
+  forget_request(conn);
+  hgl_web_conn_watch(conn, UV_READABLE | UV_WRITABLE);
+  *out = socket;
+  return 0;
 }
 
 /* Requests ------------------------------------------------------------------------------------ */
@@ -257,6 +262,7 @@ static void ask(struct hgl_web_conn *conn)
   request->asked.address = conn->address;
   request->asked.origin = conn->origin;
   request->asked.secure = conn->stream.ssl != NULL;
+  request->asked.upgrade = request->head.upgrades;
   if (net->config.web.asked && !net->destroying) {
     net->config.web.asked(net->config.user, &request->asked);
     return;
@@ -278,9 +284,9 @@ static void begin_body(struct hgl_web_conn *conn)
 static bool has_room(struct hgl_web_conn *conn)
 {
   struct hgl_net *net = conn->net;
-  if (requests_of(net, conn->origin) >= HGL_WEB_REQUESTS_PER_ORIGIN_MAX) return false;
+  if (hgl_web_requests_of(net, conn->origin) >= HGL_WEB_REQUESTS_PER_ORIGIN_MAX) return false;
   if (net->web_requests < HGL_WEB_REQUESTS_MAX) return true;
-  struct hgl_web_conn *slow = slowest_body(net);
+  struct hgl_web_conn *slow = hgl_web_slowest_body(net);
   if (!slow) return false;
   refuse(slow, 503, "limit", "too many requests are under way, and this one is slow");
   hgl_web_conn_watch(slow, UV_READABLE | UV_WRITABLE);
@@ -298,8 +304,8 @@ static bool leave_session(struct hgl_web_conn *conn)
   hgl_session_forget(session);
   conn->stage = HGL_WEB_HEAD;
   bool full = net->web_count >= HGL_WEB_CONNECTIONS_MAX;
-  struct hgl_web_conn *other = full ? oldest_idle(net, conn->origin) : NULL;
-  if (full && !other) other = slowest(net, false, NULL);
+  struct hgl_web_conn *other = full ? hgl_web_oldest_idle(net, conn->origin) : NULL;
+  if (full && !other) other = hgl_web_slowest(net, false, NULL);
   if (other) hgl_web_conn_drop(other);
   conn->counted = true;
   net->web_count++;
@@ -350,7 +356,8 @@ static void read_head(struct hgl_web_conn *conn, size_t size)
   int status = hgl_buf_check(&request->text, &why)
                    ? 503
                    : hgl_web_head_parse(request->text.data, size, &request->head, &why);
-  bool links = !status && request->head.upgrades && conn->session;
+  bool links = !status && request->head.upgrades && conn->session &&
+               hgl_web_lists(&request->head.request, "sec-websocket-protocol", HGL_SUBPROTOCOL);
   if (status || links) {
     hgl_buf_deinit(&request->text);
     hgl_free(request);
@@ -506,6 +513,9 @@ static void go_on(struct hgl_web_conn *conn)
       break;
     case HGL_WEB_ENDING:
       if (conn->read_ended) conn->doomed = true;
+      break;
+    case HGL_WEB_ACCEPTED:
+      hgl_web_socket_hand_over(conn);
       break;
     default:
       break;

@@ -1,6 +1,7 @@
 /* HTTP/1.1 on a host's port, beside the links of other hosts. Whoever connects is first a stranger
  * who has one of the places for handshakes; what it says first tells what it is. An upgrade to a
- * WebSocket goes to libwebsockets, as a link; everything else is answered here. Loop thread only.
+ * WebSocket of links goes to libwebsockets; everything else is a request, and answered here. Loop
+ * thread only.
  *
  * No place is held for long by whoever is slow: a head has to be whole within
  * HGL_NET_HANDSHAKE_TIMEOUT_MS, a body within HGL_WEB_BODY_TIMEOUT_MS, and an answer has to be
@@ -32,6 +33,7 @@ struct hgl_web_asked {
   const char *address;            /* of the client, as text; good likewise */
   uint64_t origin;                /* the same for all addresses that it is likely to have */
   bool secure;                    /* asked through TLS */
+  bool upgrade;                   /* to a WebSocket: it may be accepted (net/web_socket.h) */
   void *user;                     /* for the user of this module */
 };
 

@@ -1,5 +1,5 @@
-/* A connection that turned out to be a link: libwebsockets takes it over with what has been read.
- * Of TLS it gets one end of a pair of sockets, and we carry what comes out of the other. */
+/* A connection that turned out to be a WebSocket: libwebsockets takes it over with what has been
+ * read. Of TLS it gets one end of a pair of sockets, and we carry what comes out of the other. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -15,18 +15,12 @@ enum {
 
 /* Handing over -------------------------------------------------------------------------------- */
 
-/* libwebsockets may report on the connection, even its end, from within this. One that it closes at
- * once it gives no pointer to; but having reported on it, it will report its end. */
 static void adopt(struct hgl_session *session, int fd, struct hgl_bytes read)
 {
   struct hgl_net *net = session->net;
+  bool reported;
   session->connecting = true;
-  net->adopting = session;
-  struct lws *wsi = lws_adopt_socket_vhost_readbuf(net->vhost, fd, (const char *)read.data,
-                                                   read.size); /* closes it on failure */
-  bool reported = net->adopting_reported;
-  net->adopting = NULL;
-  net->adopting_reported = false;
+  struct lws *wsi = hgl_net_adopt(net, net->vhost, fd, read, session, &reported);
   session->connecting = false;
   if (wsi && !session->lost) {
     session->wsi = wsi;
@@ -37,23 +31,6 @@ static void adopt(struct hgl_session *session, int fd, struct hgl_bytes read)
   if (session->why.code == HGL_OK)
     hgl_fail(&session->why, HGL_IO, "the connection could not be taken over");
   hgl_session_ended(session);
-}
-
-static struct hgl_session *leave(struct hgl_web_conn *conn)
-{
-  struct hgl_session *session = conn->session;
-  conn->session = NULL;
-  session->opening = NULL;
-  return session;
-}
-
-static void hand_over_socket(struct hgl_web_conn *conn)
-{
-  int fd = conn->stream.fd;
-  hgl_web_conn_watch(conn, 0); /* before others watch the same socket */
-  conn->stream.fd = -1;
-  conn->doomed = true;
-  adopt(leave(conn), fd, hgl_buf_bytes(&conn->in));
 }
 
 static void inner_came(uv_poll_t *poll, int status, int events)
@@ -78,25 +55,38 @@ static bool open_pair(struct hgl_web_conn *conn, int *theirs)
   return true;
 }
 
+int hgl_web_release(struct hgl_web_conn *conn, int *fd, struct hgl_buf *read, struct hgl_err *err)
+{
+  if (conn->stream.ssl && !open_pair(conn, fd)) {
+    conn->doomed = true;
+    return hgl_fail(err, HGL_IO, "no pair of sockets: %s", strerror(errno));
+  }
+  *read = conn->in;
+  hgl_buf_init(&conn->in, TUNNEL_SIZE_MAX + PIECE_SIZE);
+  if (conn->stream.ssl) {
+    conn->stage = HGL_WEB_TUNNEL;
+    conn->due_ns = INT64_MAX;
+    return 0;
+  }
+  hgl_web_conn_watch(conn, 0); /* before others watch the same socket */
+  *fd = conn->stream.fd;
+  conn->stream.fd = -1;
+  conn->doomed = true;
+  return 0;
+}
+
 void hgl_web_hand_over(struct hgl_web_conn *conn)
 {
-  int theirs;
-  if (!conn->stream.ssl) {
-    hand_over_socket(conn);
-    return;
-  }
-  if (!open_pair(conn, &theirs)) {
-    struct hgl_session *session = leave(conn);
-    conn->doomed = true;
-    hgl_fail(&session->why, HGL_IO, "no pair of sockets: %s", strerror(errno));
+  struct hgl_session *session = conn->session;
+  struct hgl_buf read;
+  int fd;
+  conn->session = NULL;
+  session->opening = NULL;
+  if (hgl_web_release(conn, &fd, &read, &session->why)) {
     hgl_session_ended(session);
     return;
   }
-  struct hgl_buf read = conn->in;
-  hgl_buf_init(&conn->in, TUNNEL_SIZE_MAX + PIECE_SIZE);
-  conn->stage = HGL_WEB_TUNNEL;
-  conn->due_ns = INT64_MAX;
-  adopt(leave(conn), theirs, hgl_buf_bytes(&read));
+  adopt(session, fd, hgl_buf_bytes(&read));
   hgl_buf_deinit(&read);
 }
 

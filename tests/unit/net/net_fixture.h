@@ -218,6 +218,34 @@ static inline void upgrade(int fd, const char *protocol)
                       protocol ? "\r\n" : "");
   raw_send(fd, text, (size_t)size);
 }
+
+/* One masked WebSocket frame; `first`: its first byte. */
+static inline void raw_frame_of(int fd, uint8_t first, const void *data, size_t size)
+{
+  uint8_t frame[14] = {first, (uint8_t)(0x80 | size)};
+  size_t head = 6;
+  if (size > 125) {
+    frame[1] = 0x80 | 126;
+    frame[2] = (uint8_t)(size >> 8);
+    frame[3] = (uint8_t)size;
+    head = 8;
+  }
+  if (size > 0xffff) {
+    memset(frame, 0, sizeof frame);
+    frame[0] = first;
+    frame[1] = 0x80 | 127;
+    for (int i = 0; i < 4; i++) frame[6 + i] = (uint8_t)(size >> (24 - 8 * i));
+    head = 14;
+  }
+  raw_send(fd, frame, head); /* the mask is zero */
+  if (size) raw_send(fd, data, size);
+}
+
+static inline void raw_frame(int fd, uint8_t opcode, const void *data, size_t size)
+{
+  raw_frame_of(fd, (uint8_t)(0x80 | opcode), data, size);
+}
+
 /* A listener of the test's own; `port` is where. */
 static inline int raw_listen(int *port)
 {

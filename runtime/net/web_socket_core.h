@@ -1,0 +1,52 @@
+/* What net.c and the files web*.c share of the WebSockets behind net/web_socket.h. */
+#ifndef HGL_NET_WEB_SOCKET_CORE_H
+#define HGL_NET_WEB_SOCKET_CORE_H
+
+#include "net/link.h"
+#include "net/web_socket.h"
+
+#define HGL_WEB_SOCKET_VHOST "web"
+
+enum { HGL_WEB_SOCKET_WHY_SIZE = 124 }; /* a close frame has room for 123 bytes of it */
+
+struct hgl_web_text; /* one that is queued */
+
+struct hgl_web_socket {
+  struct hgl_net *net;
+  struct hgl_web_socket *next, **link; /* in net->web_sockets, the newest first */
+  struct hgl_web_conn *conn;           /* until libwebsockets has taken it over */
+  struct lws *wsi;                     /* NULL before it is open and once it is gone */
+  const struct hgl_web_socket_events *events;
+  void *user;
+  uint64_t origin;
+  char address[64];
+  bool stranger;
+  bool adopting; /* inside libwebsockets' call: not to be freed */
+  bool lost;     /* ended inside that call */
+  bool closing;
+  bool said_close;
+  bool deaf;     /* reading rests */
+  bool draining; /* has been sent something since it last drained */
+  struct hgl_buf in;
+  struct hgl_web_text *first, **last;
+  size_t queued;  /* bytes that libwebsockets has not got yet */
+  int64_t due_ns; /* a stranger's time, of taking something, or of closing; INT64_MAX: never */
+  enum hgl_web_socket_status status;
+  char why[HGL_WEB_SOCKET_WHY_SIZE];
+};
+
+extern const struct lws_protocols hgl_web_socket_protocols[];
+
+/* NULL: no memory. */
+struct hgl_web_socket *hgl_web_socket_create(struct hgl_web_conn *conn,
+                                             const struct hgl_web_socket_events *events, void *user,
+                                             struct hgl_err *err);
+/* Nobody hears of it. */
+void hgl_web_socket_destroy(struct hgl_web_socket *socket);
+/* The connection is gone, and now the socket too. */
+void hgl_web_socket_ended(struct hgl_web_socket *socket);
+/* Without waiting for anything. Not from within its own callbacks. */
+void hgl_web_socket_end_now(struct hgl_web_socket *socket);
+void hgl_web_socket_due(struct hgl_web_socket *socket);
+
+#endif
