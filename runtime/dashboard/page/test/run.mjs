@@ -1,4 +1,4 @@
-// Runs the tests of the page's parts that need no browser: each test/*.test.ts is bundled, since Node 18 reads no
+// Runs the tests of the page's parts that need no browser: each *.test.ts in here is bundled, since Node 18 reads no
 // TypeScript, and handed to node's own runner. Those that need a browser are beside the host's tests.
 //
 //   node test/run.mjs [NAME…]
@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const wanted = process.argv.slice(2);
-const names = readdirSync(here)
+const names = readdirSync(here, { recursive: true })
   .filter((name) => name.endsWith(".test.ts") || name.endsWith(".test.tsx"))
   .filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
 const folder = mkdtempSync(path.join(tmpdir(), "page-tests-"));
@@ -32,7 +32,7 @@ try {
     logLevel: "warning",
     define: { "process.env.PAGE_FOLDER": JSON.stringify(path.dirname(here)) },
   });
-  const files = readdirSync(folder)
+  const files = readdirSync(folder, { recursive: true })
     .filter((name) => name.endsWith(".mjs"))
     .map((name) => path.join(folder, name));
   status =
