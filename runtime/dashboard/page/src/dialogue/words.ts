@@ -1,0 +1,122 @@
+// What a dialogue says, in a few words: of a message, of what happened between, of why it failed.
+import type { Dialogue, DialogueMessage, Json, Millis, TraceEvent } from "../feed/types";
+import type { Said, Side } from "../proof/definition";
+import { formatDuration, formatNumber } from "../ui/format";
+
+/** Fields that say most, in this order; then whatever else is a scalar. */
+const FIRST = ["price", "service", "amount", "total", "why", "reason", "text"];
+const SHOWN = 3;
+const TEXT_MAX = 48;
+
+/** "price 93 · telemetry.cpu": the scalars of a body. */
+export function summary(body: Json): string {
+  if (body === null) return "";
+  if (typeof body !== "object") return scalar(body);
+  if (Array.isArray(body)) return body.length === 1 ? "1 item" : `${body.length} items`;
+  const rank = (key: string): number => {
+    const at = FIRST.indexOf(key);
+    return at < 0 ? FIRST.length : at;
+  };
+  const keys = Object.keys(body).filter((key) => isScalar(body[key]));
+  keys.sort((a, b) => rank(a) - rank(b));
+  const words = keys.slice(0, SHOWN).map((key) => word(key, body[key] as Json));
+  const left = Object.keys(body).length - words.length;
+  return [...words, ...(left > 0 && words.length < SHOWN ? [`${left} more`] : [])].join(" · ");
+}
+
+function isScalar(value: Json | undefined): boolean {
+  return typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+}
+
+function word(key: string, value: Json): string {
+  return key === "service" || key === "text" ? scalar(value) : `${key} ${scalar(value)}`;
+}
+
+function scalar(value: Json): string {
+  if (typeof value === "number") return formatNumber(value);
+  const text = String(value);
+  return text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}…` : text;
+}
+
+export function isBad(event: TraceEvent): boolean {
+  return event.what === "dead" || event.end === "raised";
+}
+
+/** What an agent did between the messages. */
+export function eventWords(event: TraceEvent): string {
+  switch (event.what) {
+    case "stretch":
+      return stretchWords(event);
+    case "timer": {
+      const left = (event.due_ms ?? 0) - event.time_ms;
+      return `timer ${event.name}, due ${left > 0 ? `in ${formatDuration(left)}` : "now"}`;
+    }
+    case "dead":
+      return `dead letter (${event.code ?? "?"}): ${event.why ?? ""}`;
+    default:
+      return `${event.what === "heard" ? "heard" : "said"} ${event.name}`;
+  }
+}
+
+function stretchWords(event: TraceEvent): string {
+  const parts = [(event.number ?? 1) > 1 ? "went on" : "ran"];
+  if (event.took_us) parts.push(formatDuration(event.took_us / 1000));
+  const attempt = event.attempt ?? 1;
+  if (attempt > 1 || event.end === "raised") parts.push(`attempt ${attempt}`);
+  if (event.end === "waits") parts.push(`waits for ${event.for ?? "?"}`);
+  if (event.timers) parts.push(event.timers === 1 ? "1 timer" : `${event.timers} timers`);
+  if (event.end === "raised") parts.push(`raised: ${event.why ?? ""}`);
+  return parts.join(", ");
+}
+
+/** Why it failed, in one sentence; the host's own words come first. */
+export function failure(dialogue: Dialogue, events: readonly TraceEvent[]): string | undefined {
+  if (dialogue.why) return dialogue.why;
+  if (dialogue.state !== "failed") return undefined;
+  const bad = events.filter(isBad).at(-1);
+  return bad ? `${bad.name}: ${eventWords(bad)}` : "The host does not remember why.";
+}
+
+// Sides -------------------------------------------------------------------------------------------
+
+export interface Party {
+  did?: string;
+  name?: string;
+  /** An agent of the host that tells of the dialogue. */
+  here: boolean;
+}
+
+export interface Parties {
+  /** Who opened the dialogue, as far as its messages are remembered. */
+  opener: Party;
+  other: Party;
+  /** The side of the agent from whose memory it is told. */
+  ours: Side;
+}
+
+export function partiesOf(dialogue: Dialogue, messages: readonly DialogueMessage[]): Parties {
+  const [first] = messages;
+  const ours = first && (first.direction === "said" ? first.from : first.to);
+  const we: Party = { name: dialogue.agent, here: true, ...(ours !== undefined && { did: ours }) };
+  const peer: Party = { did: dialogue.peer, here: false };
+  if (dialogue.peer_name !== undefined)
+    Object.assign(peer, { name: dialogue.peer_name, here: true });
+  return first?.direction === "heard"
+    ? { opener: peer, other: we, ours: "other" }
+    : { opener: we, other: peer, ours: "opener" };
+}
+
+/** An agent may talk to itself: who said it is told by the direction, not by the key. */
+export function sideOf(message: DialogueMessage, ours: Side): Side {
+  if (message.direction === "said") return ours;
+  return ours === "opener" ? "other" : "opener";
+}
+
+export function saidBy(messages: readonly DialogueMessage[], ours: Side): Said[] {
+  return messages.map((message) => ({ type: message.type, side: sideOf(message, ours) }));
+}
+
+/** How long it took, or has been open. */
+export function spanOf(dialogue: Dialogue, now_ms: Millis): number {
+  return (dialogue.state === "open" ? now_ms : dialogue.last_ms) - dialogue.opened_ms;
+}
