@@ -19,6 +19,11 @@ struct agent *agent_by_key(struct hgl_host *host, const struct hgl_key *key)
   return hgl_table_get(&host->agents_by_key, key->bytes);
 }
 
+struct agent *agent_by_number(const struct hgl_host *host, uint64_t number)
+{
+  return hgl_table_get(&host->agents_by_number, &number);
+}
+
 struct agent *agent_by_name(const struct hgl_host *host, struct hgl_bytes name)
 {
   const struct child *child = child_by_name(host, name);
@@ -412,8 +417,10 @@ int agent_enlist(struct agent *agent, struct hgl_err *err)
   if (!HGL_GROW(host->agents, host->agent_count, host->agent_capacity))
     return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   int status = hgl_table_reserve(&host->agents_by_key, err);
+  if (!status) status = hgl_table_reserve(&host->agents_by_number, err);
   if (status) return status;
   hgl_table_put(&host->agents_by_key, agent);
+  hgl_table_put(&host->agents_by_number, agent);
   agent->place = host->agent_count;
   host->agents[host->agent_count++] = agent;
   return 0;
@@ -425,6 +432,7 @@ void agent_unlist(struct agent *agent)
   struct hgl_host *host = agent->host;
   agent_unready(agent);
   hgl_table_remove(&host->agents_by_key, agent->key.bytes);
+  hgl_table_remove(&host->agents_by_number, &agent->number);
   struct agent *last = host->agents[--host->agent_count];
   host->agents[agent->place] = last;
   last->place = agent->place;

@@ -1,6 +1,7 @@
 /* What agents are made of, and how one is made anew, ended or removed while the host runs. That a
  * restart of an agent goes through the same steps as a restart of the host is what makes it safe:
  * what is not in its rows is not carried over. */
+#include "agent/look.h"
 #include "agent/supervise.h"
 
 #include <assert.h>
@@ -241,6 +242,8 @@ static void unlist(struct child *child)
 {
   struct hgl_host *host = child->host;
   if (host->page_end == child) host->page_end = child->in[OF_HOST].previous;
+  for (struct hgl_agent_walk *walk = host->walks; walk; walk = walk->next)
+    if (walk->at == child) walk->at = child->in[OF_HOST].next;
   list_remove(&host->children, child, OF_HOST);
   child_set_group(child, NULL);
   if (child->errand) list_remove(&host->errands, child, WITH_ERRAND);

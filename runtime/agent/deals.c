@@ -138,34 +138,6 @@ static int put_row(struct agent *agent, struct hgl_bytes id, struct hgl_bytes de
   return status;
 }
 
-int deal_put(struct agent *agent, struct hgl_bytes deal, struct hgl_err *err)
-{
-  struct stretch *stretch = &agent->host->stretch;
-  struct hgl_bytes id, state;
-  json_t *json = NULL;
-  int status;
-  if (deal.size > DEAL_SIZE_MAX)
-    return hgl_fail(err, HGL_INVALID, "a deal record of more than %d bytes", DEAL_SIZE_MAX);
-  if ((status = text_field(deal, "id", DEAL_ID_SIZE_MAX, &id, err)) ||
-      (status = text_field(deal, "status", HGL_NAME_SIZE_MAX, &state, err)) ||
-      (status = put_row(agent, id, deal, err)) || (status = hgl_value_to_json(deal, &json, err)))
-    return status;
-  json_object_set_new(json, "agent", json_string(agent->name));
-  if (!stretch->deals) stretch->deals = json_array();
-  return json_array_append_new(stretch->deals, json) ? hgl_fail(err, HGL_NO_MEMORY, "out of memory")
-                                                     : 0;
-}
-
-/* ---- listing ---- */
-
-static struct agent *agent_of(struct hgl_host *host, struct hgl_bytes key)
-{
-  uint64_t number = hgl_get_be64(key.data);
-  for (size_t i = 0; i < host->agent_count; i++)
-    if (host->agents[i]->number == number) return host->agents[i];
-  return NULL;
-}
-
 /* An agent of this host is told by its name. */
 static void tell_with_whom(struct hgl_host *host, json_t *deal)
 {
@@ -182,10 +154,31 @@ static void tell_with_whom(struct hgl_host *host, json_t *deal)
     json_object_set(deal, "with", counterparty);
 }
 
+int deal_put(struct agent *agent, struct hgl_bytes deal, struct hgl_err *err)
+{
+  struct stretch *stretch = &agent->host->stretch;
+  struct hgl_bytes id, state;
+  json_t *json = NULL;
+  int status;
+  if (deal.size > DEAL_SIZE_MAX)
+    return hgl_fail(err, HGL_INVALID, "a deal record of more than %d bytes", DEAL_SIZE_MAX);
+  if ((status = text_field(deal, "id", DEAL_ID_SIZE_MAX, &id, err)) ||
+      (status = text_field(deal, "status", HGL_NAME_SIZE_MAX, &state, err)) ||
+      (status = put_row(agent, id, deal, err)) || (status = hgl_value_to_json(deal, &json, err)))
+    return status;
+  json_object_set_new(json, "agent", json_string(agent->name));
+  tell_with_whom(agent->host, json);
+  if (!stretch->deals) stretch->deals = json_array();
+  return json_array_append_new(stretch->deals, json) ? hgl_fail(err, HGL_NO_MEMORY, "out of memory")
+                                                     : 0;
+}
+
+/* ---- listing ---- */
+
 static int describe_deal(struct hgl_host *host, struct hgl_bytes key, struct hgl_bytes row,
                          json_t **out, struct hgl_err *err)
 {
-  const struct agent *agent = agent_of(host, key);
+  const struct agent *agent = agent_by_number(host, hgl_get_be64(key.data));
   struct hgl_bytes record;
   int64_t time_ms;
   int status = decode(row, &time_ms, &record, err);
@@ -292,7 +285,7 @@ static int match_deal(void *user, struct hgl_bytes key, struct hgl_bytes value, 
     return 1;
   }
   search->number = number;
-  search->agent = agent_of(visit->host, key);
+  search->agent = agent_by_number(visit->host, number);
   return take_deal(search, id, value, err);
 }
 

@@ -195,6 +195,9 @@ int hgl_host_create(const struct hgl_host_config *config, struct hgl_host **out,
     hgl_map_init(maps[i], hgl_random_u64(config->random), hgl_random_u64(config->random));
   hgl_table_init(&host->agents_by_key, offsetof(struct agent, key), HGL_KEY_SIZE,
                  hgl_random_u64(config->random), hgl_random_u64(config->random));
+  hgl_table_init(&host->agents_by_number, offsetof(struct agent, number),
+                 sizeof((struct agent *)0)->number, hgl_random_u64(config->random),
+                 hgl_random_u64(config->random));
   hgl_heap_init(&host->wall_heap);
   hgl_heap_init(&host->mono_heap);
   hgl_heap_init(&host->restarts);
@@ -244,6 +247,7 @@ void hgl_host_destroy(struct hgl_host *host)
   hgl_map_deinit(&host->manifests);
   zones_deinit(host);
   hgl_table_deinit(&host->agents_by_key);
+  hgl_table_deinit(&host->agents_by_number);
   hgl_map_deinit(&host->kept_scripts);
   hgl_map_deinit(&host->peers);
   hgl_map_deinit(&host->calls);

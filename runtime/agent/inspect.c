@@ -61,7 +61,7 @@ int hgl_host_describe(struct hgl_host *host, json_t **out, struct hgl_err *err)
   return give(json, out, err);
 }
 
-static const char *status_of(const struct child *child)
+const char *child_status(const struct child *child)
 {
   static const char *const standings[] = {"running", "paused", "parked", "stopped"};
   const struct agent *agent = child->agent;
@@ -81,6 +81,14 @@ static json_t *describe_routes(const struct routes *routes)
   return whole_or_none(names, whole);
 }
 
+/* Unix time; 0: not since the host started. */
+static int64_t last_active_ms(const struct agent *agent)
+{
+  const struct hgl_clock *clock = agent->host->config.clock;
+  int64_t ago_ms = hgl_mono_ns(clock) / 1000000 - agent->active_ms;
+  return agent->active_ms ? hgl_wall_ms(clock) - ago_ms : 0;
+}
+
 static json_t *describe_agent(const struct agent *agent)
 {
   json_t *protocols = json_array();
@@ -90,17 +98,18 @@ static json_t *describe_agent(const struct agent *agent)
     whole &= json_array_append_new(protocols,
                                    json_stringn((const char *)slot->key, slot->key_size)) == 0;
   protocols = whole_or_none(protocols, whole);
-  return json_pack(
-      "{s:o, s:s?, s:I, s:o, s:o, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:s?, s:s?}", "did",
-      json_did(&agent->key), "about", agent->manifest->about, "version",
-      (json_int_t)agent->manifest->version, "protocols", protocols, "routes",
-      describe_routes(&agent->manifest->routes), "mailbox", (json_int_t)agent->mailbox.count,
-      "runs", (json_int_t)agent->run_count, "timers", (json_int_t)agent->timers.count, "asleep",
-      agent->script && !agent->vm, "memory_bytes",
-      (json_int_t)(agent->vm ? hgl_vm_memory(agent->vm) : 0), "handled", (json_int_t)agent->handled,
-      "sent", (json_int_t)agent->sent, "raised", (json_int_t)agent->raised, "log_left_out",
-      (json_int_t)agent->log_left_out_total, "last_error", agent->last_error, "last_raise",
-      agent->last_raise);
+  return json_pack("{s:o, s:s?, s:I, s:o, s:o, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:s?, "
+                   "s:s?, s:f, s:I}",
+                   "did", json_did(&agent->key), "about", agent->manifest->about, "version",
+                   (json_int_t)agent->manifest->version, "protocols", protocols, "routes",
+                   describe_routes(&agent->manifest->routes), "mailbox",
+                   (json_int_t)agent->mailbox.count, "runs", (json_int_t)agent->run_count, "timers",
+                   (json_int_t)agent->timers.count, "asleep", agent->script && !agent->vm,
+                   "memory_bytes", (json_int_t)(agent->vm ? hgl_vm_memory(agent->vm) : 0),
+                   "handled", (json_int_t)agent->handled, "sent", (json_int_t)agent->sent, "raised",
+                   (json_int_t)agent->raised, "log_left_out", (json_int_t)agent->log_left_out_total,
+                   "last_error", agent->last_error, "last_raise", agent->last_raise, "cpu_ms",
+                   (double)agent->cpu_ns / 1e6, "last_ms", (json_int_t)last_active_ms(agent));
 }
 
 /* NULL: its key cannot be read. */
@@ -125,11 +134,11 @@ json_t *describe_child(const struct child *child)
   bool waits = child->due.index && child->standing == RUNNING;
   int64_t left_ms = child->due.due - hgl_mono_ns(child->host->config.clock) / 1000000;
   bool has_reason = child->reason && (waits || child->standing != RUNNING);
-  json_t *object = json_pack("{s:s, s:s, s:o, s:I, s:o*, s:s*}", "name", child->name, "status",
-                             status_of(child), "script", json_words(hgl_text(child->script_path)),
-                             "restarts", (json_int_t)child->restarted, "reason",
-                             has_reason ? json_words(hgl_text(child->reason)) : NULL, "group",
-                             child->group ? child->group->name : NULL);
+  json_t *object = json_pack(
+      "{s:s, s:s, s:o, s:I, s:o*, s:s*}", "name", child->name, "status", child_status(child),
+      "script", json_words(hgl_text(child->script_path)), "restarts", (json_int_t)child->restarted,
+      "reason", has_reason ? json_words(hgl_text(child->reason)) : NULL, "group",
+      child->group ? child->group->name : NULL);
   json_t *rest = child->agent ? describe_agent(child->agent)
                               : json_pack("{s:o*}", "did", did_of_stopped(child));
   bool whole = object && rest && json_object_update(object, rest) == 0;
@@ -175,7 +184,7 @@ int hgl_host_list_agents(struct hgl_host *host, json_t **out, struct hgl_err *er
   return page_of_agents(host, NULL, out, err);
 }
 
-static json_t *describe_peer(struct hgl_host *host, const struct peer *peer)
+json_t *describe_peer(struct hgl_host *host, const struct peer *peer)
 {
   return json_pack(
       "{s:s, s:b, s:b, s:b, s:b, s:s?, s:s?, s:I, s:I, s:I, s:I, s:I, s:I}", "did", peer->did,

@@ -344,7 +344,7 @@ struct hgl_host {
   char did[HGL_DID_TEXT_SIZE];
   int64_t now_ms, mono_ms; /* taken at the beginning of the tick */
 
-  struct hgl_table agents_by_key; /* by name: children_by_name */
+  struct hgl_table agents_by_key, agents_by_number; /* by name: children_by_name */
   struct agent **agents;
   size_t agent_count, agent_capacity;
   uint64_t next_agent_number;
@@ -453,10 +453,12 @@ struct hgl_host {
   uint64_t *erasing; /* numbers of agents */
   size_t erasing_count, erasing_capacity;
 
+  struct hgl_agent_walk *walks;
   struct metering metering;
   size_t linked_count; /* of the peers */
   struct trace *trace; /* trace.h; or NULL */
   struct hgl_watcher *watchers;
+  struct hgl_message_watcher *message_watchers; /* look.h */
   struct hgl_host_counts counts;
 };
 
@@ -476,6 +478,7 @@ json_t *json_did(const struct hgl_key *key);
 
 /* agent.c */
 struct agent *agent_by_key(struct hgl_host *host, const struct hgl_key *key);
+struct agent *agent_by_number(const struct hgl_host *host, uint64_t number);
 struct agent *agent_by_name(const struct hgl_host *host, struct hgl_bytes name);
 int agent_store_row(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 /* Under which its rows stand. HGL_NOT_FOUND: nothing is stored of one of this name. */

@@ -185,6 +185,8 @@ int erase_some(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD;
 void erase_deinit(struct hgl_host *host);
 
 /* inspect.c */
+const char *child_status(const struct child *child); /* "running", "paused"… */
 json_t *describe_child(const struct child *child);
+json_t *describe_peer(struct hgl_host *host, const struct peer *peer);
 
 #endif

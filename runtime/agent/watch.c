@@ -1,5 +1,6 @@
 /* What happened, as it happens, as JSON: for tail, the demo and the dashboard's feed. */
 #include "agent/internal.h"
+#include "agent/look.h"
 
 json_t *json_did(const struct hgl_key *key)
 {
@@ -24,18 +25,31 @@ void watch_event(struct hgl_host *host, const char *kind, json_t *object)
 void watch_message(struct hgl_host *host, const struct message *message, const char *what)
 {
   const struct hgl_watcher *watcher = host->watchers;
+  if (!watcher && !host->message_watchers) return;
+  const struct hgl_seen seen = {&message->envelope, what, message->bytes.size};
+  for (struct hgl_message_watcher *at = host->message_watchers; at; at = at->next)
+    at->seen(at->user, &seen);
   while (watcher && !watcher->messages) watcher = watcher->next;
-  if (!watcher) return;
-  const struct hgl_envelope *envelope = &message->envelope;
-  const struct agent *from = agent_by_key(host, &envelope->from);
-  const struct agent *to = agent_by_key(host, &envelope->to);
+  struct hgl_err ignored;
   json_t *object = NULL;
-  struct hgl_err err;
-  if (hgl_envelope_to_json(envelope, &object, &err)) return;
-  json_object_set_new(object, "what", json_string(what));
-  if (from) json_object_set_new(object, "from_name", json_string(from->name));
-  if (to) json_object_set_new(object, "to_name", json_string(to->name));
-  watch_event(host, "message", object);
+  if (watcher && !hgl_host_show_message(host, &seen, &object, &ignored))
+    watch_event(host, "message", object);
+}
+
+void hgl_host_watch_messages(struct hgl_host *host, struct hgl_message_watcher *watcher)
+{
+  watcher->next = host->message_watchers;
+  watcher->link = &host->message_watchers;
+  if (watcher->next) watcher->next->link = &watcher->next;
+  host->message_watchers = watcher;
+}
+
+void hgl_host_unwatch_messages(struct hgl_message_watcher *watcher)
+{
+  if (!watcher->link) return;
+  *watcher->link = watcher->next;
+  if (watcher->next) watcher->next->link = watcher->link;
+  watcher->link = NULL;
 }
 
 void hgl_host_watch(struct hgl_host *host, struct hgl_watcher *watcher)
