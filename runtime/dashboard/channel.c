@@ -153,7 +153,7 @@ void channel_remove(struct channel *channel, struct subscription *subscription)
 static bool can_take(const struct subscription *subscription)
 {
   const struct hgl_feed_viewer *viewer = subscription->viewer;
-  return !viewer->gone && viewer->way->queued(viewer->link) == 0;
+  return !viewer->gone && viewer->keeps_up && viewer->way->queued(viewer->link) < TURN_BYTES_MAX;
 }
 
 /* What is the same for all comes after what is each viewer's own. */
@@ -294,6 +294,8 @@ void channels_turn(struct hgl_feed *feed)
   int64_t start_ns = now_of(feed), now_ns = start_ns;
   struct channel *channel;
   if (start_ns < feed->rest_until_ns) return;
+  for (struct hgl_feed_viewer *viewer = feed->viewers; viewer; viewer = viewer->next)
+    viewer->keeps_up = !viewer->gone && viewer->way->queued(viewer->link) == 0;
   while (now_ns < start_ns + TURN_NS && (channel = next_due(feed, now_ns))) {
     move_last(feed, channel);
     step(channel, start_ns + TURN_NS);

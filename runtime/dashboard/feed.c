@@ -186,10 +186,20 @@ void hgl_feed_destroy(struct hgl_feed *feed)
   hgl_free(feed);
 }
 
+/* Once a second, whether anybody looks or not. */
+static void look(struct hgl_feed *feed)
+{
+  const struct sample *sample = samples_take(&feed->samples);
+  if (!sample) return;
+  alarms_begin(&feed->alarms, sample->time_ms);
+  alarms_look(&feed->alarms, feed->config.host, &sample->now);
+  alarms_end(&feed->alarms);
+}
+
 void hgl_feed_turn(struct hgl_feed *feed)
 {
   feed->turning = true;
-  samples_take(&feed->samples);
+  look(feed);
   channels_turn(feed);
   feed->turning = false;
   remove_gone(feed);

@@ -3,12 +3,14 @@
 #define HGL_DASHBOARD_FEED_CORE_H
 
 #include "base/mem.h"
+#include "dashboard/alarms.h"
 #include "dashboard/samples.h"
 #include "dashboard/topic.h"
 
 enum {
   TOPICS_MAX = 32,
   TURN_NS = 2000000, /* of one turn's work; then a pause, */
+  TURN_BYTES_MAX = 1 << 20, /* to one viewer; the event that exceeds them is the last */
   PAUSE_TIMES = 32,  /* so many times as long as the work was: it takes 3 % of the loop */
 };
 
@@ -30,6 +32,7 @@ struct hgl_feed_viewer {
   void *link;
   struct subscription *subscriptions;
   size_t count;
+  bool keeps_up; /* had taken everything when this turn began */
   bool gone; /* in the midst of a turn: it goes with that */
 };
 
@@ -46,6 +49,7 @@ struct hgl_feed {
   struct known_topic topics[TOPICS_MAX];
   size_t topic_count;
   struct samples samples;
+  struct alarms alarms;
   int64_t rest_until_ns; /* no turn of the channels before this */
   bool turning;          /* viewers that leave meanwhile go when it is over */
 };

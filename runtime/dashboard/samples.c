@@ -83,12 +83,12 @@ static void put_counts(struct sample *out, const struct hgl_host_counts *now,
   out->signature_messages = mean(signed_messages, out->signatures);
 }
 
-void samples_take(struct samples *samples)
+const struct sample *samples_take(struct samples *samples)
 {
   const struct hgl_feed_config *config = &samples->config;
   const struct hgl_meter *meter = hgl_host_meter(config->host);
   int64_t now_ns = hgl_mono_ns(config->clock);
-  if (now_ns < samples->due_ns) return;
+  if (now_ns < samples->due_ns) return NULL;
   struct hgl_host_counts counts = hgl_host_counts(config->host);
   struct hgl_feed_usage usage = usage_of(samples);
   struct sample *out = &samples->ring[samples->count % SAMPLES_KEPT];
@@ -106,6 +106,7 @@ void samples_take(struct samples *samples)
   samples->count++;
   samples->due_ns += EVERY_NS;
   if (samples->due_ns <= now_ns) samples->due_ns = now_ns + EVERY_NS;
+  return out;
 }
 
 /* Numbers that people look at: three digits behind the point are enough, and short. */

@@ -35,7 +35,8 @@ struct samples {
 int samples_init(struct samples *samples, const struct hgl_feed_config *config,
                  struct hgl_err *err) HGL_NODISCARD;
 void samples_deinit(struct samples *samples);
-void samples_take(struct samples *samples);              /* if one is due */
+/* If one is due: it, else NULL. */
+const struct sample *samples_take(struct samples *samples);
 int64_t samples_deadline(const struct samples *samples); /* monotonic ns */
 /* The one of this number, from 0 on; NULL: it is not kept any more, or not taken yet. */
 const struct sample *samples_at(const struct samples *samples, uint64_t number);

@@ -1,6 +1,9 @@
 /* What topics are written with: arguments, and the text of events. */
 #include "dashboard/topic.h"
 
+#include "agent/look.h"
+#include "base/mem.h"
+#include "protocol/did.h"
 #include "protocol/value.h"
 
 int hgl_ask_text(const struct hgl_topic_ask *ask, const char *name, const char **out,
@@ -19,6 +22,34 @@ int hgl_ask_text_if_any(const struct hgl_topic_ask *ask, const char *name, const
 {
   *out = NULL;
   return json_object_get(ask->arguments, name) ? hgl_ask_text(ask, name, out, err) : 0;
+}
+
+int hgl_ask_copy(const struct hgl_topic_ask *ask, const char *name, size_t size_max, char **out,
+                 struct hgl_err *err)
+{
+  const char *text;
+  int status = hgl_ask_text_if_any(ask, name, &text, err);
+  if (status || !text || !*text) return status;
+  if (strlen(text) > size_max)
+    return hgl_fail(err, HGL_INVALID, "\"%s\" has more than %zu bytes", name, size_max);
+  *out = hgl_strndup(text, strlen(text));
+  return *out ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+}
+
+int hgl_ask_agent(const struct hgl_topic_ask *ask, const char *name, struct hgl_key *out, bool *has,
+                  struct hgl_err *err)
+{
+  struct hgl_agent_figures figures;
+  struct hgl_err ignored;
+  const char *text;
+  int status = hgl_ask_text_if_any(ask, name, &text, err);
+  if (status || !text) return status;
+  *has = true;
+  if (hgl_did_decode(hgl_text(text), out, &ignored) == 0) return 0;
+  if (!hgl_host_agent_figures(ask->host, text, &figures) || !figures.has_key)
+    return hgl_fail(err, HGL_NOT_FOUND, "there is no agent %.80s here that runs", text);
+  *out = figures.key;
+  return 0;
 }
 
 int hgl_ask_integer(const struct hgl_topic_ask *ask, const char *name, int64_t least, int64_t most,

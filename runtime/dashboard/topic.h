@@ -26,6 +26,12 @@ int hgl_ask_text(const struct hgl_topic_ask *ask, const char *name, const char *
 /* Absent: NULL. */
 int hgl_ask_text_if_any(const struct hgl_topic_ask *ask, const char *name, const char **out,
                         struct hgl_err *err) HGL_NODISCARD;
+/* A copy, for hgl_free. Absent or empty: NULL. */
+int hgl_ask_copy(const struct hgl_topic_ask *ask, const char *name, size_t size_max, char **out,
+                 struct hgl_err *err) HGL_NODISCARD;
+/* An agent of this host by its name, or any by its did; *has: it is given. HGL_NOT_FOUND. */
+int hgl_ask_agent(const struct hgl_topic_ask *ask, const char *name, struct hgl_key *out, bool *has,
+                  struct hgl_err *err) HGL_NODISCARD;
 /* Absent: `otherwise`. */
 int hgl_ask_integer(const struct hgl_topic_ask *ask, const char *name, int64_t least, int64_t most,
                     int64_t otherwise, int64_t *out, struct hgl_err *err) HGL_NODISCARD;

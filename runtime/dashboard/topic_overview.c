@@ -41,6 +41,7 @@ static int put(struct overview *overview, uint64_t first, struct hgl_event *even
   int status = hgl_host_describe(overview->host, &totals, err);
   if (status) return status;
   hgl_event_put(event, "samples", samples_from(samples, first > kept ? first : kept));
+  hgl_event_put(event, "alarms", alarms_json(&overview->feed->alarms));
   hgl_event_put(event, "totals", totals);
   overview->told = samples->count;
   return 0;

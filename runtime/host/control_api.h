@@ -4,7 +4,7 @@
 #ifndef HGL_HOST_CONTROL_API_H
 #define HGL_HOST_CONTROL_API_H
 
-#include "dashboard/feed.h"
+#include "dashboard/topic.h"
 #include "host/control_client.h"
 #include "host/node.h"
 
@@ -73,6 +73,9 @@ int hgl_control_subscribe(struct hgl_feed *feed, struct hgl_control_client *clie
                           const json_t *request, struct hgl_err *err) HGL_NODISCARD;
 int hgl_control_unsubscribe(struct hgl_control_client *client, const json_t *request,
                             struct hgl_err *err) HGL_NODISCARD;
+
+/* feed_models.c: a topic of the feed; `user` is the struct hgl_infer, or NULL. */
+extern const struct hgl_topic hgl_topic_models;
 
 /* control_log.c: the call "log". */
 int hgl_control_log(struct hgl_log_sink *sink, const json_t *request, json_t **result,

@@ -19,6 +19,7 @@
 
 struct hgl_log_sink {
   struct hgl_log log; /* log.least: the least of all levels */
+  struct hgl_log_ring *ring;
   const struct hgl_clock *clock;
   enum hgl_log_format format; /* never the default */
   bool prefixed;              /* standard error leads to the journal */
@@ -198,6 +199,13 @@ static void write_entry(struct hgl_log_sink *sink, struct hgl_log_entry *entry)
 {
   struct hgl_err err = {0};
   entry->unix_ms = hgl_wall_ms(sink->clock);
+  const struct hgl_log_ring_line line = {.time_ms = entry->unix_ms,
+                                         .level = entry->level,
+                                         .agent = entry->agent,
+                                         .who = entry->who,
+                                         .text = entry->text,
+                                         .fields = entry->fields};
+  hgl_log_ring_add(sink->ring, &line);
   if (sink->lost && !write_lost(sink, entry->unix_ms))
     sink->lost++;
   else if (write_line(sink, entry, &err))
@@ -278,7 +286,8 @@ int hgl_log_sink_create(const struct hgl_log_config *config, struct hgl_log_sink
   sink->clock = config->clock;
   sink->journal = -1;
   init_levels(&sink->levels);
-  int status = hgl_log_sink_set_all(sink, config->level, config->agents, err);
+  int status = hgl_log_ring_create(&sink->ring, err);
+  if (!status) status = hgl_log_sink_set_all(sink, config->level, config->agents, err);
   if (!status) status = open_output(sink, config, err);
   if (status)
     hgl_log_sink_destroy(sink);
@@ -290,10 +299,16 @@ int hgl_log_sink_create(const struct hgl_log_config *config, struct hgl_log_sink
 void hgl_log_sink_destroy(struct hgl_log_sink *sink)
 {
   if (!sink) return;
+  hgl_log_ring_destroy(sink->ring);
   hgl_log_file_close(sink->file);
   if (sink->journal >= 0) close(sink->journal);
   hgl_map_deinit(&sink->levels);
   hgl_free(sink);
+}
+
+const struct hgl_log_ring *hgl_log_sink_ring(const struct hgl_log_sink *sink)
+{
+  return sink->ring;
 }
 
 const struct hgl_log *hgl_log_sink_log(const struct hgl_log_sink *sink)

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/seam.h"
+#include "dashboard/log_ring.h"
 
 enum hgl_log_format {
   HGL_LOG_FORMAT_DEFAULT, /* the journal where standard error leads there, else text */
@@ -43,6 +44,8 @@ int hgl_log_sink_create(const struct hgl_log_config *config, struct hgl_log_sink
 void hgl_log_sink_destroy(struct hgl_log_sink *sink); /* NULL is allowed */
 /* For whoever logs; good until the sink is destroyed. */
 const struct hgl_log *hgl_log_sink_log(const struct hgl_log_sink *sink);
+/* Its latest lines, wherever they went; good until the sink is destroyed. */
+const struct hgl_log_ring *hgl_log_sink_ring(const struct hgl_log_sink *sink);
 /* After somebody has moved the file away. */
 int hgl_log_sink_reopen(struct hgl_log_sink *sink, struct hgl_err *err) HGL_NODISCARD;
 

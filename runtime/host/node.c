@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "dashboard/topics.h"
 #include "host/file.h"
 #include "host/paths.h"
 #include "host/usage.h"
@@ -525,7 +526,12 @@ static int open_feed(struct hgl_node *node, const struct hgl_node_config *config
                                        .usage = hgl_usage_of_process,
                                        .wake = request_tick,
                                        .user = node};
-  return hgl_feed_create(&feed, &node->feed, err);
+  int status = hgl_feed_create(&feed, &node->feed, err);
+  if (status == 0) status = hgl_feed_add_topic(node->feed, &hgl_topic_models, node->infer, err);
+  if (status == 0 && config->log_sink)
+    status = hgl_feed_add_topic(node->feed, &hgl_topic_logs,
+                                (void *)hgl_log_sink_ring(config->log_sink), err);
+  return status;
 }
 
 static int open_control(struct hgl_node *node, const struct hgl_node_config *config,
