@@ -229,11 +229,9 @@ void hgl_host_recent_messages(struct hgl_host *host,
   uint64_t at = trace->count > trace->capacity ? trace->count - trace->capacity : 0;
   for (; at < trace->count; at++) {
     const struct trace_event *event = &trace->events[at % trace->capacity];
-    const struct agent *agent = agent_by_number(host, event->agent);
-    if (!agent) continue;
     if (event->what == TRACE_SAID)
-      passed(user, event->time_ms, &agent->key, &event->peer, event->name);
+      passed(user, event->time_ms, &event->agent, &event->peer, event->name);
     else if (event->what == TRACE_HEARD && !agent_by_key(host, &event->peer))
-      passed(user, event->time_ms, &event->peer, &agent->key, event->name);
+      passed(user, event->time_ms, &event->peer, &event->agent, event->name);
   }
 }
