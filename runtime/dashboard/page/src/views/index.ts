@@ -6,6 +6,7 @@
 // sheet. It stays while only the query changes, and is mounted anew with other params (those that its `key` names).
 // Its root is <div class="stack"> with a ViewHead, unless it wants the whole room: then its entry says `full`.
 import type { ComponentType } from "preact";
+import Network from "./network";
 import Overview from "./overview";
 
 export interface ViewProps {
@@ -33,5 +34,16 @@ export const views: View[] = [
     component: Overview,
     title: () => "Overview",
     nav: { label: "Overview", key: "o", icon: "M2 13h3V8H2zM6.5 13h3V3h-3zM11 13h3V6h-3z" },
+  },
+  {
+    path: "network",
+    component: Network,
+    title: () => "Network",
+    nav: {
+      label: "Network",
+      key: "n",
+      icon: "M8 5.5v3M6.5 10l-2 1.5M9.5 10l2 1.5M6.5 4a1.5 1.5 0 1 0 3 0 1.5 1.5 0 1 0-3 0M6.5 9.5a1.5 1.5 0 1 0 3 0 1.5 1.5 0 1 0-3 0M2 12.5a1.3 1.3 0 1 0 2.6 0 1.3 1.3 0 1 0-2.6 0M11.4 12.5a1.3 1.3 0 1 0 2.6 0 1.3 1.3 0 1 0-2.6 0",
+    },
+    full: true,
   },
 ];

@@ -1,0 +1,166 @@
+// What happens, in sentences: the picture beside them shows that there is traffic, these say what it is about.
+import type { Deal } from "../feed/types";
+import { formatNumber } from "../ui/format";
+import { to } from "../route";
+import { shapeOf, SHAPE_WORDS } from "./sprites";
+import type { Applied, Link, Node, Said } from "./model";
+
+/** A piece of a sentence; `name`: it is foreign text. */
+export interface Piece {
+  text: string;
+  name?: boolean;
+  href?: string;
+}
+
+export interface News {
+  key: string;
+  time: number;
+  tone: "good" | "bad" | "wait" | "idle" | "refuse";
+  pieces: Piece[];
+  /** How often the same has happened since it was first told. */
+  times: number;
+}
+
+export const NEWS_MAX = 60;
+const SAME_WITHIN_MS = 15_000;
+
+export type NameOf = (did: string) => string;
+
+/** Both sides of a deal may be here: their records have one id, and the buyer's tells it. */
+export function dealNews(deal: Deal, nameOf: NameOf): News {
+  const buys = deal.role === "buyer";
+  const agent = agentPiece(deal.agent);
+  const other = { text: nameOf(deal.counterparty) || deal.with, name: true };
+  const service = { text: deal.service, name: true, href: to.deal(deal.id) };
+  const pieces: Piece[] = [];
+  let tone: News["tone"] = "idle";
+  const price = `for ${formatNumber(deal.price)}`;
+  switch (deal.status) {
+    case "delivered": {
+      const rounds =
+        typeof deal.rounds === "number" ? `, after ${times(deal.rounds, "round")}` : "";
+      pieces.push(agent, say(buys ? "bought" : "sold"), service);
+      pieces.push(say(buys ? "from" : "to"), other, say(price + rounds));
+      tone = "good";
+      break;
+    }
+    case "agreed":
+      pieces.push(agent, say("and"), other, say("agreed on"), service, say(price));
+      break;
+    case "breached":
+      pieces.push(say("Breach:"), agent, say("and"), other, say("over"), service, say(price));
+      if (typeof deal.why === "string") pieces.push({ text: `– ${deal.why}`, name: true });
+      tone = "bad";
+      break;
+    default:
+      pieces.push(agent, say("and"), other, say("over"), service, say(`: ${deal.status}`));
+  }
+  return { key: `deal ${deal.id}`, time: deal.time_ms, tone, pieces, times: 1 };
+}
+
+export function refusalNews({ tie, count, performative }: Said, time: number): News {
+  const href = dialoguesOf(tie.from, tie.to);
+  const what: Piece = { text: performative, name: true };
+  if (href) what.href = href;
+  const pieces = [nodePiece(tie.from), say("to"), nodePiece(tie.to), say(":"), what];
+  const key = `refusal ${tie.from.key} ${tie.to.key} ${performative}`;
+  return { key, time, tone: "refuse", pieces, times: count };
+}
+
+/** Of many at once. */
+export function refusalsNews(refused: readonly Said[], time: number): News {
+  const by = new Map<Node, number>();
+  let sum = 0;
+  for (const { tie, count } of refused) {
+    by.set(tie.from, (by.get(tie.from) ?? 0) + count);
+    sum += count;
+  }
+  const [most] = [...by].sort((a, b) => b[1] - a[1])[0]!;
+  const pieces = [
+    say(`${times(sum, "refusal")} by ${times(by.size, "agent")}, most by`),
+    nodePiece(most),
+  ];
+  return { key: "refusals", time, tone: "refuse", pieces, times: 1 };
+}
+
+/** Agents and hosts that come and go, fail, sleep no news: those that sleep and wake do it all the time. */
+export function turnNews(
+  { node, before, after }: Applied["turned"][number],
+  time: number,
+): News | undefined {
+  const quiet = new Set(["running", "asleep"]);
+  if (before !== null && after !== null && quiet.has(before) && quiet.has(after)) return undefined;
+  const key = `turn ${node.key} ${after}`;
+  const what = node.kind === "host" ? "Host" : "Agent";
+  if (after === null) {
+    return {
+      key,
+      time,
+      tone: "idle",
+      pieces: [say(what), nodePiece(node), say("is gone")],
+      times: 1,
+    };
+  }
+  if (before === null) {
+    return {
+      key,
+      time,
+      tone: "idle",
+      pieces: [say(what), nodePiece(node), say("has come")],
+      times: 1,
+    };
+  }
+  const shape = shapeOf(after, node.here);
+  const tone = shape === "failed" ? "bad" : shape === "running" ? "good" : "wait";
+  const words = shape === "running" ? "runs again" : `is ${SHAPE_WORDS[shape].split(":")[0]}`;
+  return { key, time, tone, pieces: [nodePiece(node), say(words)], times: 1 };
+}
+
+export function linkNews(link: Link, time: number): News {
+  const words = link.up ? "are linked" : "have lost their link";
+  return {
+    key: `link ${link.a.key} ${link.b.key} ${link.up}`,
+    time,
+    tone: link.up ? "good" : "bad",
+    pieces: [say("Hosts"), nodePiece(link.a), say("and"), nodePiece(link.b), say(words)],
+    times: 1,
+  };
+}
+
+/** The newest first; what is said again within a while is counted, what goes on takes the place of its past. */
+export function withNews(news: readonly News[], fresh: readonly News[]): News[] {
+  let list = [...news];
+  for (const one of fresh) {
+    const same = list.find((other) => other.key === one.key);
+    if (same) list = list.filter((other) => other !== same);
+    const repeated =
+      same && one.key.startsWith("refusal ") && one.time - same.time < SAME_WITHIN_MS;
+    list.push(repeated ? { ...one, times: same.times + one.times } : one);
+  }
+  return list.sort((a, b) => b.time - a.time).slice(0, NEWS_MAX);
+}
+
+export function times(count: number, what: string): string {
+  return `${formatNumber(count)} ${what}${count === 1 ? "" : "s"}`;
+}
+
+/** Where the conversations of two can be seen: with an agent of this host. */
+export function dialoguesOf(a: Node, b: Node): string | undefined {
+  const [mine, other] = a.here && a.kind === "agent" ? [a, b] : [b, a];
+  if (!mine.here || mine.kind !== "agent") return undefined;
+  return to.dialogues({ agent: mine.name, peer: other.here ? other.name : other.did });
+}
+
+function agentPiece(name: string): Piece {
+  return { text: name, name: true, href: to.agent(name) };
+}
+
+function nodePiece(node: Node): Piece {
+  const text = node.name || node.did;
+  if (node.kind === "agent" && node.here) return { text, name: true, href: to.agent(node.name) };
+  return { text, name: true };
+}
+
+function say(text: string): Piece {
+  return { text };
+}
