@@ -253,11 +253,11 @@ static int open_words(void)
   return fd;
 }
 
-static int64_t now_s(void)
+static int64_t now_ms(void)
 {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec;
+  return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
 static uint64_t hash_name(const char *name, uint64_t seed)
@@ -271,7 +271,7 @@ struct sweep {
   uint64_t seed;
   bool every; /* request, alone */
   size_t points_max;
-  int64_t until_s; /* monotonic; 0: no bound */
+  int64_t until_ms; /* monotonic; 0: no bound */
 };
 
 static bool sweep_test(const struct sweep *sweep, const struct CMUnitTest *test)
@@ -281,7 +281,7 @@ static bool sweep_test(const struct sweep *sweep, const struct CMUnitTest *test)
   size_t count, done = 0, noticed = 0;
   memset(places, 0, sizeof *places);
   places->chance = hash_name(test->name, sweep->seed);
-  int64_t began_s = now_s();
+  int64_t began_ms = now_ms();
   int status = run_once(test, 0, -1, words, HANGS_AFTER_S);
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
     printf("%s: takes too long to be run again and again\n", test->name);
@@ -293,7 +293,7 @@ static bool sweep_test(const struct sweep *sweep, const struct CMUnitTest *test)
     close(words);
     return true;
   }
-  unsigned hangs_after_s = HANGS_AFTER_S + 10 * (unsigned)(now_s() - began_s);
+  unsigned hangs_after_s = HANGS_AFTER_S + (unsigned)(now_ms() - began_ms) / 100;
   bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
   if (!good) show(words);
   struct point *points = choose_points(&count, places->chance, sweep->every);
@@ -302,7 +302,7 @@ static bool sweep_test(const struct sweep *sweep, const struct CMUnitTest *test)
     printf("%s: sweeps itself\n", test->name);
     wanted = 0;
   }
-  for (; good && done < wanted && !(sweep->until_s && now_s() >= sweep->until_s); done++) {
+  for (; good && done < wanted && !(sweep->until_ms && now_ms() >= sweep->until_ms); done++) {
     if (ftruncate(words, 0)) exit(2);
     lseek(words, 0, SEEK_SET);
     status = run_once(test, points[done].request, points[done].mode, words, hangs_after_s);
@@ -340,19 +340,19 @@ int __wrap__cmocka_run_group_tests(const char *name, const struct CMUnitTest *te
     sweep.every = true, rest += 6;
   else if (*rest == ':')
     sweep.points_max = strtoull(rest + 1, &rest, 10);
-  if (*rest == ':') sweep.until_s = strtoll(rest + 1, NULL, 10);
-  if (sweep.until_s) sweep.until_s += now_s();
+  if (*rest == ':') sweep.until_ms = strtoll(rest + 1, NULL, 10);
+  if (sweep.until_ms) sweep.until_ms += now_ms();
   void *warm[2];
   backtrace(warm, 2); /* loads what it needs */
   places = mmap(NULL, sizeof *places, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (places == MAP_FAILED) return 2;
   int good = 0, bad = 0;
   if (setup && setup(&group_state)) return 2;
-  size_t first = sweep.until_s && count ? hash_name(name, sweep.seed) % count : 0;
+  size_t first = sweep.until_ms && count ? hash_name(name, sweep.seed) % count : 0;
   for (size_t i = 0; i < count; i++) {
     const struct CMUnitTest *test = &tests[(first + i) % count];
     if (only && strcmp(only, test->name) != 0) continue;
-    if (sweep.until_s && now_s() >= sweep.until_s) break;
+    if (sweep.until_ms && now_ms() >= sweep.until_ms) break;
     *(sweep_test(&sweep, test) ? &good : &bad) += 1;
   }
   if (teardown && teardown(&group_state)) bad++;
