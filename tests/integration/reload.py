@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # timeout: 240
+# waits
 """Agents that run on with changed scripts: by the verb, by --watch, over kill -9 at any time; the
 console through a terminal and a pipe; what is shown of state and of raises."""
 
@@ -107,6 +108,7 @@ def killed_in_the_middle(check):
     rng = random.Random(seed)
     write("counter.lua", COUNTER.format(version=1))
     b = check.host("b", ["counter.lua"])
+    b.body("counter", "counter/1.0/ask")  # answered when the agent of version 1 is durable
     for version in range(2, 12):
         write("counter.lua", COUNTER.format(version=version))
         control = Control("b")
