@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # timeout: 170
+# waits
 """A data folder that is used twice, copied, put back, cut short, overwritten with garbage, or of a
 newer program: said clearly, never a crash, never a word taken back."""
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # timeout: 150
+# waits
 """The disk of a host fills up while messages flow. The host holds, says so and does not end; when
 there is room again everything goes on, and nothing that was acknowledged is lost. Needs to mount a
 small tmpfs: skipped where that is not permitted."""

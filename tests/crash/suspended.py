@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # timeout: 300
+# waits
 """Two hosts whose handlers ask each other and sleep are killed at random moments. In the end each
 handler has come to its end exactly once, each of its steps has taken effect once on either side, and
 what it held in its variables agreed at every step with what it had written down."""

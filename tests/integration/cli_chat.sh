@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# waits
 # haggle chat and haggle trace against a real host.
 # shellcheck source=tests/support/cli.sh
 . "$(dirname "$0")/../support/cli.sh"

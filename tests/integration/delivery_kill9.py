@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # timeout: 180
+# waits
 """Two hosts exchange numbered messages while one or the other is killed at random moments. In the
 end each message has taken effect exactly once and in order, at the peer and at an agent beside it,
 and each answer has come back exactly once."""

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # timeout: 120
+# waits
 """haggle demo: deals are closed, a second start goes on where the first stopped, Ctrl-C leaves
 nothing behind."""
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # timeout: 240
+# waits
 """The pages of agents/ say how each is run: these commands are run as they stand there, but for ports,
 data folders and how long people wait, and what the page promises happens: a deal, a vote, an alert."""
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # timeout: 240
+# waits
 """The host files of agents/hosts run as they stand there, but for addresses: a laptop, a server with fifty
 agents, and two hosts behind nginx that find each other and close deals through it, also after nginx has
 been reloaded."""

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # timeout: 170
+# waits
 """Strangers and slow peers: wrong subprotocols, garbage, half-open connections by the hundred, a
 peer that stops reading. Others go on, memory stays bounded, and what was held arrives."""
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # timeout: 180
+# waits
 """Models of a host, run by the tests' own engine: what agents are told, kill -9 before and behind a
 decision, a host that stops while one runs, and models that do not open."""
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# waits
 """Agents that answer HTTP on the port of a real host: routes, tokens, bodies, TLS, slow and hostile
 clients beside peers that link, and kill -9 while a request is being handled."""
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# waits
 """A host as a service: what it tells the service manager, what SIGHUP takes over of its host file, and
 its log as JSON, by levels, rotated and opened again."""
 

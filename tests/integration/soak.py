@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # timeout: 120
-# alone
+# waits
 """Half a minute of steady traffic: neither memory nor descriptors grow; idle, a host does next to
 nothing."""
 

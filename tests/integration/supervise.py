@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # timeout: 240
+# waits
 """Agents of a running host: restarted, parked, paused, stopped, added and removed by the verbs, over
 kill -9; and hosts that stop: drained on SIGTERM, at once when the grace time ends or on a second."""
 
