@@ -39,6 +39,7 @@ struct hgl_control_api {
   struct hgl_tails tails;
   struct hgl_backup_config backups; /* what they have in common; without a store: none are made */
   char *data;                       /* their data folder */
+  struct hgl_control_gate gate;     /* zeroed: nobody comes but over the control socket */
   struct hgl_log_sink *log_sink;    /* or NULL */
   struct hgl_infer *infer;          /* or NULL */
   struct hgl_feed *feed;            /* or NULL */
@@ -362,58 +363,83 @@ void hgl_control_api_allow_feed(struct hgl_control_api *api, struct hgl_feed *fe
   api->feed = feed;
 }
 
+static int call_hello(const struct hgl_control_call *call, json_t **result, struct hgl_err *err)
+{
+  return hgl_control_hello(&call->api->gate, call->client, call->request, result, err);
+}
+
+static int call_dashboard(const struct hgl_control_call *call, json_t **result, struct hgl_err *err)
+{
+  return hgl_control_dashboard(&call->api->gate, call->request, result, err);
+}
+
+void hgl_control_api_set_gate(struct hgl_control_api *api, const struct hgl_control_gate *gate)
+{
+  api->gate = *gate;
+}
+
 /* Calls --------------------------------------------------------------------------------------- */
 
 static const struct {
   const char *name;
   int (*now)(const struct hgl_control_call *call, json_t **result, struct hgl_err *err);
   int (*later)(const struct hgl_control_call *call, struct hgl_err *err); /* answers by itself */
+  enum hgl_role role; /* the least that may call it; what an operator does is logged */
 } calls[] = {
-    {"describe", call_describe, NULL},
-    {"agents", hgl_call_agents, NULL},
-    {"peers", hgl_call_peers, NULL},
-    {"find", hgl_call_find, NULL},
-    {"send", call_send, NULL},
-    {"ask", NULL, call_ask},
-    {"tail", call_tail, NULL},
-    {"subscribe", call_subscribe, NULL},
-    {"unsubscribe", call_unsubscribe, NULL},
-    {"deals", hgl_call_deals, NULL},
-    {"proofs", hgl_call_proofs, NULL},
-    {"dead.list", hgl_call_dead_list, NULL},
-    {"dead.show", hgl_call_dead_show, NULL},
-    {"dead.resend", hgl_call_dead_resend, NULL},
-    {"dead.drop", hgl_call_dead_drop, NULL},
-    {"export", hgl_call_export, NULL},
-    {"message", hgl_call_message, NULL},
-    {"agent.pause", NULL, call_agent},
-    {"agent.resume", NULL, call_agent},
-    {"agent.stop", NULL, call_agent},
-    {"agent.restart", NULL, call_agent},
-    {"agent.remove", NULL, call_agent},
-    {"agent.add", NULL, call_agent},
-    {"agent.reload", NULL, call_reload},
-    {"agent.state", call_state, NULL},
-    {"trace", call_trace, NULL},
-    {"agent.protocols", call_protocols, NULL},
-    {"chat.open", call_chat_open, NULL},
-    {"chat.say", call_chat_say, NULL},
-    {"chat.hear", NULL, call_chat_hear},
-    {"chat.end", call_chat_end, NULL},
-    {"console", NULL, call_console},
-    {"console.stop", call_console_stop, NULL},
-    {"complete", call_complete, NULL},
-    {"log", call_log, NULL},
-    {"models", call_models, NULL},
-    {"backup", NULL, call_backup},
-    {"stop", call_stop, NULL},
-    {"runs.list", hgl_call_runs_list, NULL},
-    {"runs.show", hgl_call_runs_show, NULL},
-    {"runs.retry", hgl_call_run, NULL},
-    {"runs.finish", hgl_call_run, NULL},
-    {"runs.drop", hgl_call_run, NULL},
+    {"hello", call_hello, NULL, HGL_ROLE_NONE},
+    {"dashboard", call_dashboard, NULL, HGL_ROLE_OWNER},
+    {"describe", call_describe, NULL, HGL_ROLE_VIEWER},
+    {"agents", hgl_call_agents, NULL, HGL_ROLE_VIEWER},
+    {"peers", hgl_call_peers, NULL, HGL_ROLE_VIEWER},
+    {"find", hgl_call_find, NULL, HGL_ROLE_VIEWER},
+    {"send", call_send, NULL, HGL_ROLE_OPERATOR},
+    {"ask", NULL, call_ask, HGL_ROLE_OPERATOR},
+    {"tail", call_tail, NULL, HGL_ROLE_OWNER},
+    {"subscribe", call_subscribe, NULL, HGL_ROLE_VIEWER},
+    {"unsubscribe", call_unsubscribe, NULL, HGL_ROLE_VIEWER},
+    {"deals", hgl_call_deals, NULL, HGL_ROLE_VIEWER},
+    {"proofs", hgl_call_proofs, NULL, HGL_ROLE_VIEWER},
+    {"dead.list", hgl_call_dead_list, NULL, HGL_ROLE_VIEWER},
+    {"dead.show", hgl_call_dead_show, NULL, HGL_ROLE_VIEWER},
+    {"dead.resend", hgl_call_dead_resend, NULL, HGL_ROLE_OPERATOR},
+    {"dead.drop", hgl_call_dead_drop, NULL, HGL_ROLE_OPERATOR},
+    {"export", hgl_call_export, NULL, HGL_ROLE_VIEWER},
+    {"message", hgl_call_message, NULL, HGL_ROLE_VIEWER},
+    {"agent.pause", NULL, call_agent, HGL_ROLE_OPERATOR},
+    {"agent.resume", NULL, call_agent, HGL_ROLE_OPERATOR},
+    {"agent.stop", NULL, call_agent, HGL_ROLE_OPERATOR},
+    {"agent.restart", NULL, call_agent, HGL_ROLE_OPERATOR},
+    {"agent.remove", NULL, call_agent, HGL_ROLE_OPERATOR},
+    {"agent.add", NULL, call_agent, HGL_ROLE_OWNER},
+    {"agent.reload", NULL, call_reload, HGL_ROLE_OPERATOR},
+    {"agent.state", call_state, NULL, HGL_ROLE_VIEWER},
+    {"trace", call_trace, NULL, HGL_ROLE_VIEWER},
+    {"agent.protocols", call_protocols, NULL, HGL_ROLE_VIEWER},
+    {"chat.open", call_chat_open, NULL, HGL_ROLE_OPERATOR},
+    {"chat.say", call_chat_say, NULL, HGL_ROLE_OPERATOR},
+    {"chat.hear", NULL, call_chat_hear, HGL_ROLE_OPERATOR},
+    {"chat.end", call_chat_end, NULL, HGL_ROLE_OPERATOR},
+    {"console", NULL, call_console, HGL_ROLE_OPERATOR},
+    {"console.stop", call_console_stop, NULL, HGL_ROLE_OPERATOR},
+    {"complete", call_complete, NULL, HGL_ROLE_VIEWER},
+    {"log", call_log, NULL, HGL_ROLE_OPERATOR},
+    {"models", call_models, NULL, HGL_ROLE_VIEWER},
+    {"backup", NULL, call_backup, HGL_ROLE_OWNER},
+    {"stop", call_stop, NULL, HGL_ROLE_OWNER},
+    {"runs.list", hgl_call_runs_list, NULL, HGL_ROLE_VIEWER},
+    {"runs.show", hgl_call_runs_show, NULL, HGL_ROLE_VIEWER},
+    {"runs.retry", hgl_call_run, NULL, HGL_ROLE_OPERATOR},
+    {"runs.finish", hgl_call_run, NULL, HGL_ROLE_OPERATOR},
+    {"runs.drop", hgl_call_run, NULL, HGL_ROLE_OPERATOR},
 };
 enum { CALL_COUNT = sizeof calls / sizeof *calls };
+
+const char *hgl_control_api_call(size_t index, enum hgl_role *least)
+{
+  if (index >= CALL_COUNT) return NULL;
+  *least = calls[index].role;
+  return calls[index].name;
+}
 
 static int dispatch(const struct hgl_control_call *call, struct hgl_err *err)
 {
@@ -423,6 +449,11 @@ static int dispatch(const struct hgl_control_call *call, struct hgl_err *err)
   if (status) return status;
   for (size_t i = 0; i < CALL_COUNT; i++) {
     if (strcmp(calls[i].name, name) != 0) continue;
+    bool greets = calls[i].now == call_hello;
+    if (!greets && (status = hgl_control_may(call->client, name, calls[i].role, err)) != 0)
+      return status;
+    if (calls[i].role == HGL_ROLE_OPERATOR)
+      hgl_control_note(&call->api->gate, call->client, call->request);
     if (calls[i].later) return calls[i].later(call, err);
     status = calls[i].now(call, &result, err);
     if (status == 0)
@@ -480,7 +511,7 @@ static struct hgl_control_client *client_of(struct hgl_control_conn *conn)
   if (client || !(client = hgl_zalloc(sizeof *client))) return client;
   client->way = &way;
   client->link = conn;
-  client->role = HGL_ROLE_OPERATOR;
+  client->role = HGL_ROLE_OWNER;
   snprintf(client->who, sizeof client->who, "uid %ld", hgl_control_conn_uid(conn));
   hgl_control_set_user(conn, client);
   return client;

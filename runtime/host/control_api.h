@@ -6,6 +6,7 @@
 
 #include "dashboard/topic.h"
 #include "host/control_client.h"
+#include "host/control_gate.h"
 #include "host/node.h"
 
 struct hgl_control_api;
@@ -31,6 +32,11 @@ int hgl_control_api_allow_backup(struct hgl_control_api *api, struct hgl_store *
 void hgl_control_api_allow_log(struct hgl_control_api *api, struct hgl_log_sink *sink);
 /* Lets clients subscribe to what happens; outlives the API's clients. */
 void hgl_control_api_allow_feed(struct hgl_control_api *api, struct hgl_feed *feed);
+/* Lets clients come another way than over the control socket. What the gate points to outlives the
+ * API. */
+void hgl_control_api_set_gate(struct hgl_control_api *api, const struct hgl_control_gate *gate);
+/* The calls that there are, and the least role that may call each. NULL: no more. */
+const char *hgl_control_api_call(size_t index, enum hgl_role *least);
 /* Lets clients see the models. */
 void hgl_control_api_allow_models(struct hgl_control_api *api, struct hgl_infer *infer);
 /* A request of a client that came another way than over the control socket, whose struct its way

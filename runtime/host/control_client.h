@@ -12,6 +12,7 @@ enum hgl_role {
   HGL_ROLE_NONE,     /* has not shown who it is */
   HGL_ROLE_VIEWER,   /* may look */
   HGL_ROLE_OPERATOR, /* may act, too */
+  HGL_ROLE_OWNER,    /* on the control socket: whoever may read the host's keys may all */
 };
 
 /* How a client is reached; `link` is the way's own. */

@@ -11,11 +11,9 @@
 
 /* Files ---------------------------------------------------------------------------------------- */
 
-static int find_path(const char *data, const char *agent, char out[PATH_MAX], struct hgl_err *err)
+static int find_path(const char *data, const char *name, char out[PATH_MAX], struct hgl_err *err)
 {
   struct stat info;
-  int status = hgl_agent_name_check(hgl_text(agent), err);
-  if (status) return status;
   if (stat(data, &info) != 0)
     return hgl_fail(err, HGL_NOT_FOUND, "there is no data folder %s: start a host in it first",
                     data);
@@ -24,7 +22,7 @@ static int find_path(const char *data, const char *agent, char out[PATH_MAX], st
     return hgl_fail(err, HGL_INVALID, "the path of the data folder is too long");
   if (mkdir(out, 0700) != 0 && errno != EEXIST)
     return hgl_fail(err, HGL_IO, "%s: %s", out, strerror(errno));
-  snprintf(out + size, PATH_MAX - (size_t)size, "/%s", agent);
+  snprintf(out + size, PATH_MAX - (size_t)size, "/%s", name);
   return 0;
 }
 
@@ -49,7 +47,8 @@ static int make(const char *path, bool replace, const struct hgl_random *random,
   return status == -HGL_EXISTS ? 0 : status; /* another process was quicker */
 }
 
-static int read_token(const char *path, struct hgl_buf *out, struct hgl_err *err)
+static int read_token(const char *path, const char *renewal, struct hgl_buf *out,
+                      struct hgl_err *err)
 {
   size_t before = out->size;
   if (!hgl_buf_reserve(out, HGL_TOKEN_TEXT_SIZE + 2))
@@ -58,23 +57,46 @@ static int read_token(const char *path, struct hgl_buf *out, struct hgl_err *err
   if (status == -HGL_NOT_FOUND) return status;
   if (!status && out->size > before && out->data[out->size - 1] == '\n') out->size--;
   if (status == -HGL_TOO_LARGE || (!status && out->size - before != HGL_TOKEN_TEXT_SIZE))
-    return hgl_fail(err, HGL_CORRUPT,
-                    "%s holds no token: make a new one with `haggle agent token NAME --renew`",
-                    path);
+    return hgl_fail(err, HGL_CORRUPT, "%s holds no token: make a new one with `%s`", path, renewal);
   return status;
+}
+
+static int get_token(const char *data, const char *name, const char *renewal, bool renew,
+                     const struct hgl_random *random, struct hgl_buf *out, struct hgl_err *err)
+{
+  char path[PATH_MAX];
+  int status = find_path(data, name, path, err);
+  if (!status && renew) status = make(path, true, random, err);
+  if (status) return status;
+  status = read_token(path, renewal, out, err);
+  if (status != -HGL_NOT_FOUND) return status;
+  status = make(path, false, random, err);
+  return status ? status : read_token(path, renewal, out, err);
 }
 
 int hgl_http_token(const char *data, const char *agent, bool renew, const struct hgl_random *random,
                    struct hgl_buf *out, struct hgl_err *err)
 {
-  char path[PATH_MAX];
-  int status = find_path(data, agent, path, err);
-  if (!status && renew) status = make(path, true, random, err);
-  if (status) return status;
-  status = read_token(path, out, err);
-  if (status != -HGL_NOT_FOUND) return status;
-  status = make(path, false, random, err);
-  return status ? status : read_token(path, out, err);
+  int status = hgl_agent_name_check(hgl_text(agent), err);
+  return status
+             ? status
+             : get_token(data, agent, "haggle agent token NAME --renew", renew, random, out, err);
+}
+
+const char *hgl_role_name(enum hgl_role role)
+{
+  static const char *const names[] = {"none", "viewer", "operator", "owner"};
+  return names[role];
+}
+
+int hgl_role_token(const char *data, enum hgl_role role, bool renew,
+                   const struct hgl_random *random, struct hgl_buf *out, struct hgl_err *err)
+{
+  bool operates = role == HGL_ROLE_OPERATOR;
+  return get_token(data, operates ? "@operator" : "@viewer",
+                   operates ? "haggle dashboard --renew operator"
+                            : "haggle dashboard --renew viewer",
+                   renew, random, out, err);
 }
 
 /* Checking ------------------------------------------------------------------------------------- */
@@ -121,21 +143,49 @@ static int count_wrong(struct hgl_http_guard *guard, struct hgl_bytes token, uin
   return hgl_fail(err, HGL_DENIED, "a wrong token");
 }
 
+static void forget(struct hgl_buf *token)
+{
+  if (token->data) hgl_wipe(token->data, token->size);
+  hgl_buf_deinit(token);
+}
+
+/* A file that others may read proves nothing: that is no fault of whoever shows a token. */
+static int is_ours(int status, struct hgl_err *err)
+{
+  char text[HGL_ERR_MESSAGE_SIZE];
+  if (status != -HGL_DENIED) return status;
+  memcpy(text, err->message, sizeof text);
+  return hgl_fail(err, HGL_IO, "%s", text);
+}
+
 int hgl_http_token_check(struct hgl_http_guard *guard, const char *data, const char *agent,
                          struct hgl_bytes token, uint64_t origin, int64_t now_ms,
                          const struct hgl_random *random, struct hgl_err *err)
 {
   struct hgl_buf right;
   hgl_buf_init(&right, HGL_TOKEN_TEXT_SIZE + 2);
-  int status = hgl_http_token(data, agent, false, random, &right, err);
-  if (status == -HGL_DENIED) { /* a file that others may read proves nothing */
-    char text[HGL_ERR_MESSAGE_SIZE];
-    memcpy(text, err->message, sizeof text);
-    status = hgl_fail(err, HGL_IO, "%s", text);
-  }
+  int status = is_ours(hgl_http_token(data, agent, false, random, &right, err), err);
   if (!status && !is_same(hgl_buf_bytes(&right), token))
     status = count_wrong(guard, token, origin, now_ms, err);
-  if (right.data) hgl_wipe(right.data, right.size);
-  hgl_buf_deinit(&right);
+  forget(&right);
   return status;
+}
+
+int hgl_role_token_check(struct hgl_http_guard *guard, const char *data, struct hgl_bytes token,
+                         uint64_t origin, int64_t now_ms, const struct hgl_random *random,
+                         enum hgl_role *role, struct hgl_err *err)
+{
+  enum hgl_role found = HGL_ROLE_NONE;
+  int status = 0;
+  for (enum hgl_role of = HGL_ROLE_VIEWER; !status && of <= HGL_ROLE_OPERATOR; of++) {
+    struct hgl_buf right;
+    hgl_buf_init(&right, HGL_TOKEN_TEXT_SIZE + 2);
+    status = is_ours(hgl_role_token(data, of, false, random, &right, err), err);
+    if (!status && is_same(hgl_buf_bytes(&right), token)) found = of;
+    forget(&right);
+  }
+  if (status) return status;
+  if (found == HGL_ROLE_NONE) return count_wrong(guard, token, origin, now_ms, err);
+  *role = found;
+  return 0;
 }

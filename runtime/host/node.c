@@ -115,7 +115,7 @@ static void dial_failed(void *user, const struct hgl_key *peer, const char *url,
 
 static void http_asked(void *user, struct hgl_web_asked *asked)
 {
-  hgl_web_asked(((struct hgl_node *)user)->host, asked);
+  hgl_web_asked(&((struct hgl_node *)user)->site, asked);
 }
 
 static void http_gone(void *user, struct hgl_web_asked *asked)
@@ -422,7 +422,7 @@ static int open_net(struct hgl_node *node, const struct hgl_node_config *config,
                     config->listen_port, config->listen_address);
   if (status) return status;
   if (config->listen_address) note_urls(node, config, certificate.certificate != NULL);
-  return 0;
+  return hgl_site_init(&node->site, *node->url ? node->url : NULL, config->urls.items, err);
 }
 
 static int open_services(struct hgl_node *node, const struct hgl_node_config *config,
@@ -475,8 +475,10 @@ static int open_host(struct hgl_node *node, const struct hgl_node_config *config
       .user = node,
   };
   status = hgl_host_create(&host, &node->host, err);
-  if (status == 0) hgl_services_set_host(node->services, node->host);
-  return status;
+  if (status) return status;
+  hgl_services_set_host(node->services, node->host);
+  node->site.host = node->host;
+  return 0;
 }
 
 static int open_links(struct hgl_node *node, const struct hgl_node_config *config,
@@ -534,6 +536,22 @@ static int open_feed(struct hgl_node *node, const struct hgl_node_config *config
   return status;
 }
 
+static int admit(void *user, struct hgl_control_client *client, struct hgl_bytes token,
+                 struct hgl_err *err)
+{
+  return hgl_site_admit(user, client, token, err);
+}
+
+static int links(void *user, enum hgl_role renewed, json_t **out, struct hgl_err *err)
+{
+  return hgl_site_links(user, renewed, out, err);
+}
+
+int hgl_node_links(struct hgl_node *node, json_t **out, struct hgl_err *err)
+{
+  return hgl_site_links(&node->site, HGL_ROLE_NONE, out, err);
+}
+
 static int open_control(struct hgl_node *node, const struct hgl_node_config *config,
                         struct hgl_err *err)
 {
@@ -542,6 +560,15 @@ static int open_control(struct hgl_node *node, const struct hgl_node_config *con
   int status = hgl_control_api_open(node->loop, node->host, config->data, &actions, &node->control,
                                     err);
   if (status) return status;
+  const struct hgl_control_gate gate = {.admit = admit,
+                                        .links = links,
+                                        .user = &node->site,
+                                        .log = config->log,
+                                        .clock = &hgl_clock_system,
+                                        .did = node->did,
+                                        .started_ms = hgl_wall_ms(&hgl_clock_system)};
+  hgl_control_api_set_gate(node->control, &gate);
+  node->site.control = node->control;
   hgl_control_api_allow_log(node->control, config->log_sink);
   hgl_control_api_allow_models(node->control, node->infer);
   hgl_control_api_allow_feed(node->control, node->feed);
@@ -574,6 +601,10 @@ int hgl_node_create(const struct hgl_node_config *config, struct hgl_node **out,
   node->hangup_user = config->hangup_user;
   hgl_node_set_grace(node, config->grace_ms);
   snprintf(node->data, sizeof node->data, "%s", config->data);
+  node->site = (struct hgl_site){.clock = &hgl_clock_system,
+                                 .random = &hgl_random_system,
+                                 .log = config->log,
+                                 .data = node->data};
   node->random = hgl_random_from_source(&node->randomness, &hgl_random_system);
   int status = hgl_loop_create(&hgl_clock_system, &node->loop, err);
   for (size_t i = 0; status == 0 && i < sizeof steps / sizeof *steps; i++)
@@ -590,15 +621,18 @@ int hgl_node_create(const struct hgl_node_config *config, struct hgl_node **out,
 void hgl_node_destroy(struct hgl_node *node)
 {
   if (!node) return;
+  hgl_site_close(&node->site);
   hgl_control_api_close(node->control);
   hgl_feed_destroy(node->feed);
   if (node->host) {
     struct hgl_host *host = node->host;
     node->host = NULL; /* what the net still says is for nobody */
+    node->site.host = NULL;
     hgl_host_destroy(host);
   }
   /* First of all that lets the loop turn while it ends: nothing comes in any more. */
   if (node->net) hgl_net_destroy(node->net);
+  hgl_site_deinit(&node->site);
   hgl_script_watch_destroy(node->watch);
   hgl_control_api_destroy(node->control);
   hgl_watchdog_destroy(node->watchdog);

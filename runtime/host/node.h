@@ -118,5 +118,7 @@ struct hgl_infer *hgl_node_infer(struct hgl_node *node);
 const char *hgl_node_did(const struct hgl_node *node);
 /* "ws://ADDRESS:PORT#did:key:…", or NULL without a listener. */
 const char *hgl_node_join_url(const struct hgl_node *node);
+/* Where its dashboard is, as hgl_site_links says. HGL_NOT_FOUND: there is no listener. */
+int hgl_node_links(struct hgl_node *node, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 
 #endif

@@ -8,6 +8,7 @@
 #include "host/node.h"
 #include "host/script_watch.h"
 #include "host/services.h"
+#include "host/site.h"
 #include "net/net.h"
 
 enum {
@@ -29,6 +30,7 @@ struct hgl_node {
   bool keys_open;
   struct hgl_signer *signer;
   struct hgl_net *net;
+  struct hgl_site site;
   struct hgl_chunks *chunks;
   struct hgl_watchdog *watchdog;
   struct hgl_http_client *http;

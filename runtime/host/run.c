@@ -99,6 +99,35 @@ static void print_line(const char *title, const char *text)
   printf("\n");
 }
 
+/* Tokens are for whoever started the host: a journal is read by others. *out: NULL without a
+ * listener. */
+static int get_links(struct hgl_node *node, const struct hgl_config *config, json_t **out,
+                     struct hgl_err *err)
+{
+  *out = NULL;
+  int status = hgl_node_links(node, out, err);
+  if (status == -HGL_NOT_FOUND) return 0;
+  if (status == 0 && config->log.format == HGL_LOG_FORMAT_JOURNAL) {
+    json_object_del(*out, "viewer");
+    json_object_del(*out, "operator");
+  }
+  return status;
+}
+
+static void print_links(const json_t *links)
+{
+  static const char *const names[][2] = {{"viewer", "read only"}, {"operator", "may act"}};
+  const char *url = json_string_value(json_object_get(links, "url"));
+  bool first = true;
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    const char *link = json_string_value(json_object_get(links, names[i][0]));
+    if (!link) continue;
+    printf("%-9s %s  (%s)\n", first ? "dashboard" : "", link, names[i][1]);
+    first = false;
+  }
+  if (first && url) printf("%-9s %s  (its links: haggle dashboard)\n", "dashboard", url);
+}
+
 enum { AGENTS_SHOWN = 20, AGENTS_LISTED = 1000, LIST_SIZE_MAX = 16 << 20 };
 
 /* The first ones, the operator's own among them. *more: how many others there are. */
@@ -118,9 +147,14 @@ static int announce_json(struct hgl_node *node, const struct hgl_config *config,
   size_t more;
   int status = first_agents(node, config, AGENTS_LISTED, &agents, &more, err);
   if (status) return status;
-  json_t *line = json_pack("{s:s, s:s?, s:s, s:o, s:I}", "host", hgl_node_did(node), "join",
-                           hgl_node_join_url(node), "data", config->node.data, "agents", agents,
-                           "more", (json_int_t)more);
+  json_t *links;
+  if ((status = get_links(node, config, &links, err)) != 0) {
+    json_decref(agents);
+    return status;
+  }
+  json_t *line = json_pack("{s:s, s:s?, s:s, s:o*, s:o, s:I}", "host", hgl_node_did(node), "join",
+                           hgl_node_join_url(node), "data", config->node.data, "dashboard", links,
+                           "agents", agents, "more", (json_int_t)more);
   status = line ? hgl_print_json(line, err) : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   json_decref(line);
   return status;
@@ -128,16 +162,23 @@ static int announce_json(struct hgl_node *node, const struct hgl_config *config,
 
 static int announce(struct hgl_node *node, const struct hgl_config *config, struct hgl_err *err)
 {
-  json_t *agents = NULL, *agent;
+  json_t *agents = NULL, *agent, *links;
   size_t more, index, shown = 0;
-  int status = first_agents(node, config, AGENTS_SHOWN + 1, &agents, &more, err);
+  int status = get_links(node, config, &links, err);
   if (status) return status;
+  status = first_agents(node, config, AGENTS_SHOWN + 1, &agents, &more, err);
+  if (status) {
+    json_decref(links);
+    return status;
+  }
   print_line("host", hgl_node_did(node));
   print_line("join", hgl_node_join_url(node) ? hgl_node_join_url(node) : "no listener");
   if (config->node.listen_address && hgl_listens_everywhere(config->node.listen_address) &&
       !config->node.urls.count)
     print_line("",
                "from elsewhere with this machine's address there, which peers learn from --url");
+  print_links(links);
+  json_decref(links);
   print_line("data", config->node.data);
   json_array_foreach(agents, index, agent)
   {

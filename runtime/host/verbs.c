@@ -17,6 +17,7 @@ const struct hgl_verb *const hgl_verbs[] = {
     &hgl_verb_log,
     &hgl_verb_backup,
     &hgl_verb_keys,
+    &hgl_verb_dashboard,
     &hgl_verb_tail,
     &hgl_verb_trace,
     &hgl_verb_state,
@@ -46,7 +47,7 @@ const struct hgl_verb *const hgl_verbs[] = {
 const struct hgl_verb_group hgl_verb_groups[] = {
     {"Writing agents", &hgl_verb_new},
     {"Running them", &hgl_verb_run},
-    {"Looking inside", &hgl_verb_tail},
+    {"Looking inside", &hgl_verb_dashboard},
     {"Speaking with them", &hgl_verb_find},
     {"Other hosts, and what was agreed", &hgl_verb_peers},
     {"Haggle itself", &hgl_verb_demo},

@@ -37,7 +37,7 @@ static void answered(void *user, const struct hgl_web_answer *answer)
   hgl_free(waiting);
 }
 
-static void ask_agent(struct hgl_host *host, struct hgl_web_asked *asked)
+static void ask_agent(struct hgl_site *site, struct hgl_web_asked *asked)
 {
   struct waiting *waiting = hgl_zalloc(sizeof *waiting);
   struct hgl_http_wait *wait;
@@ -46,7 +46,7 @@ static void ask_agent(struct hgl_host *host, struct hgl_web_asked *asked)
     return;
   }
   waiting->asked = asked;
-  hgl_host_http(host, &asked->request, asked->origin, answered, waiting, &wait);
+  hgl_host_http(site->host, &asked->request, asked->origin, answered, waiting, &wait);
   if (!wait) return;
   waiting->wait = wait;
   asked->user = waiting;
@@ -62,31 +62,36 @@ void hgl_web_gone(struct hgl_web_asked *asked)
 
 /* ---- the rest ---- */
 
-static void say_nothing_is_here(struct hgl_host *host, struct hgl_web_asked *asked)
+static void say_nothing_is_here(struct hgl_site *site, struct hgl_web_asked *asked)
 {
-  const struct hgl_web_field type = {hgl_text("content-type"), hgl_text("application/json")};
-  struct hgl_buf body;
-  hgl_buf_init(&body, 1024);
-  hgl_http_put_error(&body, "not_found", "there is nothing here; agents are below /agents/NAME/");
-  hgl_web_answer(asked, &(struct hgl_web_answer){404, &type, 1, hgl_buf_bytes(&body)});
-  hgl_buf_deinit(&body);
+  hgl_site_refuse(asked, 404, "not_found",
+                  "there is nothing here; agents are below /agents/NAME/, the dashboard at /");
 }
 
-void hgl_web_asked(struct hgl_host *host, struct hgl_web_asked *asked)
+void hgl_web_asked(struct hgl_site *site, struct hgl_web_asked *asked)
 {
   static const struct {
-    const char *prefix;
-    void (*answer)(struct hgl_host *host, struct hgl_web_asked *asked);
-  } places[] = {{"/agents/", ask_agent}, {"/", say_nothing_is_here}};
+    const char *path; /* or what it begins with */
+    void (*answer)(struct hgl_site *site, struct hgl_web_asked *asked);
+    bool whole;
+  } places[] = {
+      {"/agents/", ask_agent, false},      {"/", hgl_site_page, true},
+      {"/assets/", hgl_site_page, false},  {"/api/feed", hgl_site_feed, true},
+      {"/healthz", hgl_site_health, true}, {"/metrics", hgl_site_metrics, true},
+      {"/", say_nothing_is_here, false},
+  };
   struct hgl_bytes path = asked->request.path;
-  if (!host) {
+  bool health = hgl_bytes_is(path, "/healthz");
+  if (!site->host && !health) {
     hgl_web_answer(asked, &(struct hgl_web_answer){.status = 503});
     return;
   }
   for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-    size_t size = strlen(places[i].prefix);
-    if (path.size < size || memcmp(path.data, places[i].prefix, size) != 0) continue;
-    places[i].answer(host, asked);
+    size_t size = strlen(places[i].path);
+    if (path.size < size || (places[i].whole && path.size != size) ||
+        memcmp(path.data, places[i].path, size) != 0)
+      continue;
+    places[i].answer(site, asked);
     return;
   }
 }

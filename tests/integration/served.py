@@ -96,7 +96,7 @@ with Checks() as check:
     status, headers, body = ask(port, "HEAD", "/agents/open/forecast")
     check.that(status == 200 and body == b"" and int(headers["Content-Length"]) > 5,
                "HEAD gets a length and no body", headers)
-    for path, wanted in (("/agents/open/none", 404), ("/agents/nobody/", 404), ("/", 404),
+    for path, wanted in (("/agents/open/none", 404), ("/agents/nobody/", 404), ("/elsewhere", 404),
                          ("/api/x", 404), ("/agents/closed/forecast", 403),
                          ("/agents/open/lots/a%2Fb", 400), ("/agents/open/../guarded/x", 400),
                          ("/agents/open/%2e%2e/x", 400), ("/agents/open/%00", 400),

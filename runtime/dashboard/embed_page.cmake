@@ -1,0 +1,31 @@
+# Makes a C source of the files that `runtime/dashboard/build_page` made:
+#   cmake -D PAGE=FOLDER -D C=FILE -P embed_page.cmake
+# Each PAGE/PATH.gz is served as /PATH, and index.html as /. No such folder: there is no page.
+set(arrays "")
+set(table "")
+set(count 0)
+file(GLOB_RECURSE files RELATIVE "${PAGE}" "${PAGE}/*.gz")
+list(SORT files)
+foreach(file ${files})
+  string(REGEX REPLACE "\\.gz$" "" path "${file}")
+  get_filename_component(ending "${path}" LAST_EXT)
+  set(type_.html "text/html; charset=utf-8")
+  set(type_.js "text/javascript; charset=utf-8")
+  set(type_.css "text/css; charset=utf-8")
+  set(type_.svg "image/svg+xml")
+  if(NOT DEFINED type_${ending})
+    message(FATAL_ERROR "no type of content is known for ${path}: add one to embed_page.cmake")
+  endif()
+  file(SHA256 "${PAGE}/${file}" digest)
+  string(SUBSTRING ${digest} 0 32 tag)
+  file(READ "${PAGE}/${file}" hex HEX)
+  string(REGEX REPLACE "(..)" "0x\\1," bytes "${hex}")
+  string(REGEX REPLACE "(................................................................................)"
+         "\\1\n" bytes "${bytes}")
+  string(APPEND arrays "static const unsigned char file_${count}[] = {\n${bytes}};\n")
+  string(REGEX REPLACE "^index\\.html$" "" path "${path}")
+  string(APPEND table "    {\"/${path}\", \"${type_${ending}}\", \"\\\"${tag}\\\"\", file_${count}, sizeof file_${count}},\n")
+  math(EXPR count "${count} + 1")
+endforeach()
+file(WRITE "${C}" "#include \"host/site_page.h\"\n\n${arrays}\n"
+     "const struct hgl_page_file hgl_page_files[] = {\n${table}    {0},\n};\n")
