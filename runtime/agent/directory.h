@@ -130,6 +130,10 @@ struct hgl_directory_terms {
   uint64_t sequence; /* of the delegation, and its end */
   int64_t expires_ms;
 };
+/* How the agent calls itself (it may be empty), and the services that it offers, at most `max`; how
+ * many are given. Borrowed, good until the directory changes. */
+size_t hgl_directory_services(const struct hgl_directory *directory, const struct hgl_key *agent,
+                              struct hgl_bytes *name, struct hgl_bytes *services, size_t max);
 /* From memory. False: unknown, withdrawn or ended. */
 bool hgl_directory_terms(const struct hgl_directory *directory, const struct hgl_key *agent,
                          struct hgl_directory_terms *out);

@@ -333,3 +333,16 @@ int hgl_directory_delegation(struct hgl_directory *directory, const struct hgl_k
   hgl_dir_stored_deinit(&stored);
   return status;
 }
+
+size_t hgl_directory_services(const struct hgl_directory *directory, const struct hgl_key *agent,
+                              struct hgl_bytes *name, struct hgl_bytes *services, size_t max)
+{
+  const struct hgl_dir_advert *advert = hgl_dir_advert_get(directory, agent);
+  size_t count = 0;
+  *name = hgl_bytes(NULL, 0);
+  if (!advert || !advert->offers || !hgl_dir_advert_is_live(directory, advert)) return 0;
+  *name = advert->offers->name;
+  for (size_t i = 0; i < advert->offers->count && count < max; i++)
+    count += offer_service(&advert->offers->items[i], &services[count]);
+  return count;
+}

@@ -160,6 +160,12 @@ bool hgl_host_of_agent(struct hgl_host *host, const struct hgl_key *key, struct 
   return true;
 }
 
+size_t hgl_host_services(const struct hgl_host *host, const struct hgl_key *agent,
+                         struct hgl_bytes *name, struct hgl_bytes *services, size_t max)
+{
+  return hgl_directory_services(host->directory, agent, name, services, max);
+}
+
 /* ---- other hosts ---- */
 
 void hgl_host_visit_peers(const struct hgl_host *host,

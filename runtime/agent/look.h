@@ -60,6 +60,10 @@ const char *hgl_host_name_of(struct hgl_host *host, const struct hgl_key *agent)
 /* The host that, as far as is known, speaks for it. False: none is known. */
 bool hgl_host_of_agent(struct hgl_host *host, const struct hgl_key *agent, struct hgl_key *out);
 
+/* As hgl_directory_services. */
+size_t hgl_host_services(const struct hgl_host *host, const struct hgl_key *agent,
+                         struct hgl_bytes *name, struct hgl_bytes *services, size_t max);
+
 /* ---- other hosts ---- */
 
 struct hgl_peer_figures {

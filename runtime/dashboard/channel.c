@@ -88,7 +88,9 @@ static void destroy(struct channel *channel)
 static int create(struct hgl_feed *feed, const struct known_topic *known, const json_t *request,
                   int64_t every_ms, struct channel **out, struct hgl_err *err)
 {
-  struct hgl_topic_ask ask = {feed, feed->config.host, feed->config.clock, request, known->user};
+  const struct hgl_feed_config *config = &feed->config;
+  struct hgl_topic_ask ask = {feed,           config->host, config->clock,
+                              config->random, request,      known->user};
   struct channel *channel = hgl_zalloc(sizeof *channel);
   if (!channel) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   channel->feed = feed;

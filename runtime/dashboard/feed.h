@@ -38,6 +38,7 @@ struct hgl_feed_usage {
 struct hgl_feed_config {
   struct hgl_host *host; /* outlives the feed */
   const struct hgl_clock *clock;
+  const struct hgl_random *random; /* for the seeds of maps */
   /* NULL: it is not known. */
   void (*usage)(void *user, struct hgl_feed_usage *out);
   /* A turn is due earlier than hgl_feed_deadline said. NULL: whoever calls looks anyway. */

@@ -9,9 +9,9 @@
 
 enum {
   TOPICS_MAX = 32,
-  TURN_NS = 2000000, /* of one turn's work; then a pause, */
+  TURN_NS = 2000000,        /* of one turn's work; then a pause, */
   TURN_BYTES_MAX = 1 << 20, /* to one viewer; the event that exceeds them is the last */
-  PAUSE_TIMES = 32,  /* so many times as long as the work was: it takes 3 % of the loop */
+  PAUSE_TIMES = 32,         /* so many times as long as the work was: it takes 3 % of the loop */
 };
 
 struct channel;
@@ -33,7 +33,7 @@ struct hgl_feed_viewer {
   struct subscription *subscriptions;
   size_t count;
   bool keeps_up; /* had taken everything when this turn began */
-  bool gone; /* in the midst of a turn: it goes with that */
+  bool gone;     /* in the midst of a turn: it goes with that */
 };
 
 struct known_topic {

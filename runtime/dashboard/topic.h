@@ -16,6 +16,7 @@ struct hgl_topic_ask {
   struct hgl_feed *feed;
   struct hgl_host *host;
   const struct hgl_clock *clock;
+  const struct hgl_random *random;
   const json_t *arguments; /* the request; borrowed for the call */
   void *user;              /* of hgl_feed_add_topic */
 };

@@ -525,6 +525,7 @@ static int open_feed(struct hgl_node *node, const struct hgl_node_config *config
 {
   const struct hgl_feed_config feed = {.host = node->host,
                                        .clock = &hgl_clock_system,
+                                       .random = &node->random,
                                        .usage = hgl_usage_of_process,
                                        .wake = request_tick,
                                        .user = node};
