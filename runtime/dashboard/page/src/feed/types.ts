@@ -151,6 +151,9 @@ export interface Agent {
   handled?: number;
   sent?: number;
   raised?: number;
+  /** Suspended handlers. */
+  runs?: number;
+  timers?: number;
   memory_bytes?: number;
   cpu_ms?: number;
   asleep?: boolean;
@@ -168,7 +171,16 @@ export interface AgentDetail extends Agent {
 }
 
 export type AgentSort =
-  "name" | "status" | "mailbox" | "memory" | "cpu" | "handled" | "sent" | "raised" | "restarts";
+  | "name"
+  | "status"
+  | "mailbox"
+  | "memory"
+  | "cpu"
+  | "handled"
+  | "sent"
+  | "raised"
+  | "restarts"
+  | "last";
 
 export interface AgentsEvent {
   agents: Agent[];

@@ -3,18 +3,23 @@ import { Did, Status, visible } from "../ui";
 import { chooseTheme, theme, type Theme } from "../ui/theme";
 import { openPalette } from "./palette";
 
-const THEMES: Record<Theme, { next: Theme; label: string; icon: string }> = {
+const SUN =
+  "M8 5a3 3 0 1 0 0 6a3 3 0 1 0 0-6M8 1v2M8 13v2M1 8h2M13 8h2M3 3l1.4 1.4M11.6 11.6L13 13M13 3l-1.4 1.4M4.4 11.6L3 13";
+
+const THEMES: Record<Theme, { next: Theme; label: string; line: string; area: string }> = {
   auto: {
     next: "light",
     label: "Theme: as the system has it",
-    icon: "M8 2a6 6 0 1 0 0 12zM8 2a6 6 0 1 1 0 12",
+    line: "M8 2a6 6 0 1 0 0 12a6 6 0 1 0 0-12",
+    area: "M8 2a6 6 0 1 0 0 12z",
   },
-  light: {
-    next: "dark",
-    label: "Theme: light",
-    icon: "M8 5a3 3 0 1 0 0 6a3 3 0 1 0 0-6M8 1v2M8 13v2M1 8h2M13 8h2M3 3l1.4 1.4M11.6 11.6L13 13M13 3l-1.4 1.4M4.4 11.6L3 13",
+  light: { next: "dark", label: "Theme: light", line: SUN, area: "" },
+  dark: {
+    next: "auto",
+    label: "Theme: dark",
+    line: "",
+    area: "M13.5 9.5A6 6 0 0 1 6.5 2.5a6 6 0 1 0 7 7z",
   },
-  dark: { next: "auto", label: "Theme: dark", icon: "M13.5 9.5A6 6 0 0 1 6.5 2.5a6 6 0 1 0 7 7z" },
 };
 
 export function Header() {
@@ -97,7 +102,7 @@ function RoleButton() {
 }
 
 function ThemeButton() {
-  const { next, label, icon } = THEMES[theme.value];
+  const { next, label, line, area } = THEMES[theme.value];
   return (
     <button
       class="button quiet"
@@ -107,13 +112,8 @@ function ThemeButton() {
       onClick={() => chooseTheme(next)}
     >
       <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
-        <path
-          d={icon}
-          fill={theme.value === "light" ? "none" : "currentColor"}
-          stroke="currentColor"
-          stroke-width="1.3"
-          fill-rule="evenodd"
-        />
+        <path d={line} fill="none" stroke="currentColor" stroke-width="1.3" />
+        <path d={area} fill="currentColor" />
       </svg>
     </button>
   );

@@ -3,15 +3,9 @@ import { link } from "../route";
 import { views } from "../views";
 import { openHelp } from "./help";
 import { openPalette } from "./palette";
+import { isTyping } from "./typing";
 
 const GO_MS = 1200;
-
-export function isTyping(target: EventTarget | null): boolean {
-  return (
-    target instanceof HTMLElement &&
-    (target.isContentEditable || target.matches("input, textarea, select"))
-  );
-}
 
 export function followKeys(): void {
   let going = 0;

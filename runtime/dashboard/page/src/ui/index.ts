@@ -1,8 +1,9 @@
 // Everything that views are made of.
 export { AgentLink, Did, didHue, Dot, Id } from "./names";
 export { Ago, Bytes, Duration, Money, now, Num, Time } from "./time";
+export { Action, whyNot } from "./actions";
 export { Badge, Performative, Status } from "./badge";
-export { Chart, type Series } from "./chart";
+export { Chart, type Series } from "./chart/chart";
 export { Code } from "./code";
 export { confirm } from "./dialog";
 export { Copy, copyText, download } from "./copy";

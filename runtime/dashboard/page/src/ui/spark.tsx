@@ -54,6 +54,7 @@ export function Stat({
   slots,
   tone,
   href,
+  title,
 }: {
   label: string;
   children: ComponentChildren;
@@ -62,6 +63,7 @@ export function Stat({
   slots?: number;
   tone?: "bad" | "wait";
   href?: string;
+  title?: string;
 }) {
   const inner = (
     <>
@@ -74,9 +76,11 @@ export function Stat({
     </>
   );
   return href === undefined ? (
-    <div class="stat">{inner}</div>
+    <div class="stat" title={title}>
+      {inner}
+    </div>
   ) : (
-    <a class="stat" href={href}>
+    <a class="stat" href={href} title={title}>
       {inner}
     </a>
   );

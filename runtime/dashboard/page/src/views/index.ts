@@ -6,8 +6,13 @@
 // sheet. It stays while only the query changes, and is mounted anew with other params (those that its `key` names).
 // Its root is <div class="stack"> with a ViewHead, unless it wants the whole room: then its entry says `full`.
 import type { ComponentType } from "preact";
+import AgentView from "./agent";
+import Agents from "./agents";
+import Logs from "./logs";
+import Models from "./models";
 import Network from "./network";
 import Overview from "./overview";
+import { visible } from "../ui/text";
 
 export interface ViewProps {
   params: Record<string, string>;
@@ -44,6 +49,39 @@ export const views: View[] = [
       key: "n",
       icon: "M8 5.5v3M6.5 10l-2 1.5M9.5 10l2 1.5M6.5 4a1.5 1.5 0 1 0 3 0 1.5 1.5 0 1 0-3 0M6.5 9.5a1.5 1.5 0 1 0 3 0 1.5 1.5 0 1 0-3 0M2 12.5a1.3 1.3 0 1 0 2.6 0 1.3 1.3 0 1 0-2.6 0M11.4 12.5a1.3 1.3 0 1 0 2.6 0 1.3 1.3 0 1 0-2.6 0",
     },
+    full: true,
+  },
+  {
+    path: "agents",
+    component: Agents,
+    title: () => "Agents",
+    nav: {
+      label: "Agents",
+      key: "a",
+      icon: "M8 2.5a2.5 2.5 0 1 0 0 5a2.5 2.5 0 1 0 0-5M3 14c0-3 2.2-4.5 5-4.5s5 1.5 5 4.5",
+    },
+  },
+  {
+    path: "agents/:name/:tab?",
+    component: AgentView,
+    title: ({ name = "" }) => visible(name),
+    key: ({ name = "" }) => name,
+  },
+  {
+    path: "models",
+    component: Models,
+    title: () => "Models",
+    nav: {
+      label: "Models",
+      key: "m",
+      icon: "M8 1.5l5.5 3v7L8 14.5l-5.5-3v-7zM8 8v6.5M2.5 4.5L8 8l5.5-3.5",
+    },
+  },
+  {
+    path: "logs",
+    component: Logs,
+    title: () => "Logs",
+    nav: { label: "Logs", key: "l", icon: "M2 3.5h12M2 6.5h8M2 9.5h12M2 12.5h6" },
     full: true,
   },
 ];

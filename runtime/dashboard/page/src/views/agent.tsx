@@ -1,0 +1,190 @@
+// One agent: how it stands, what can be done to it, and behind tabs all that is known of it.
+import { useTopic } from "../feed/connection";
+import type { AgentDetail } from "../feed/types";
+import { to } from "../route";
+import {
+  Ago,
+  Bytes,
+  Did,
+  Duration,
+  Empty,
+  Failure,
+  formatNumber,
+  Loading,
+  Num,
+  Panel,
+  Stat,
+  Tabs,
+  Text,
+  ViewHead,
+  visible,
+} from "../ui";
+import { AgentActions } from "./agent/actions";
+import { Activity } from "./agent/activity";
+import { About } from "./agent/about";
+import { AskBox } from "./agent/ask";
+import { AgentDialogues } from "./agent/dialogues";
+import { AgentLogs } from "./agent/logs";
+import { Source } from "./agent/source";
+import { StateBrowser } from "./agent/state";
+import { Timers } from "./agent/timers";
+import { AgentStatus } from "./agents";
+import type { ViewProps } from "./index";
+import "./agent.css";
+
+const TABS: [id: string, label: string][] = [
+  ["activity", "Activity"],
+  ["dialogues", "Dialogues"],
+  ["logs", "Logs"],
+  ["state", "State"],
+  ["timers", "Timers"],
+  ["source", "Source"],
+  ["ask", "Ask"],
+  ["about", "About"],
+];
+
+export default function AgentView({ params, query }: ViewProps) {
+  const name = params.name ?? "";
+  const tab = TABS.find(([id]) => id === params.tab)?.[0] ?? "activity";
+  const topic = useTopic("agent", { name, every_ms: 1000 });
+  const { data, error, stale } = topic.value;
+  if (error?.code === "not_found") {
+    return (
+      <Empty title={visible(`There is no agent ${name} here`)}>
+        It may be on another host, or removed.{" "}
+        <a href={to.agents({ filter: name })}>Look for the name</a>
+      </Empty>
+    );
+  }
+  if (error !== null) return <Failure error={error} />;
+  if (data === null) return <Loading />;
+  const { agent } = data;
+  return (
+    <div class={`stack ${stale ? "agent-stale" : ""}`}>
+      <ViewHead
+        title={
+          <>
+            <a href={to.agents()} class="muted">
+              Agents
+            </a>
+            <span class="muted"> / </span>
+            <Text text={agent.name} />
+          </>
+        }
+        note={
+          <span class="row">
+            <AgentStatus agent={agent} />
+            <Did did={agent.did} />
+            <Text text={agent.about ?? ""} />
+          </span>
+        }
+        actions={<AgentActions agent={agent} />}
+      />
+      <Troubles agent={agent} />
+      <Figures agent={agent} />
+      <Tabs
+        label={`Of ${visible(agent.name)}`}
+        current={tab}
+        tabs={TABS.map(([id, label]) => ({
+          id,
+          label,
+          href: to.agent(name, id === "activity" ? undefined : id),
+        }))}
+      />
+      <Content tab={tab} agent={agent} query={query} />
+    </div>
+  );
+}
+
+function Content({
+  tab,
+  agent,
+  query,
+}: {
+  tab: string;
+  agent: AgentDetail;
+  query: URLSearchParams;
+}) {
+  switch (tab) {
+    case "dialogues":
+      return <AgentDialogues name={agent.name} />;
+    case "logs":
+      return <AgentLogs name={agent.name} query={query} />;
+    case "state":
+      return <StateBrowser name={agent.name} />;
+    case "timers":
+      return <Timers name={agent.name} />;
+    case "source":
+      return <Source name={agent.name} query={query} />;
+    case "ask":
+      return <AskBox name={agent.name} query={query} />;
+    case "about":
+      return <About agent={agent} />;
+    default:
+      return <Activity agent={agent.name} />;
+  }
+}
+
+/** Why it does not run, and what it raised last. */
+function Troubles({ agent }: { agent: AgentDetail }) {
+  const troubles: [title: string, text: string][] = [];
+  if (agent.status !== "running" && agent.reason !== undefined) {
+    troubles.push([`It is ${agent.status}`, agent.reason]);
+  }
+  if (agent.last_error) troubles.push(["Its last error", agent.last_error]);
+  if (agent.last_raise && agent.last_raise !== agent.last_error) {
+    troubles.push(["What a handler raised last", agent.last_raise]);
+  }
+  return (
+    <>
+      {troubles.map(([title, text]) => (
+        <Panel title={title} class="trouble" key={title}>
+          <pre class="trouble-text">{visible(text, true)}</pre>
+        </Panel>
+      ))}
+    </>
+  );
+}
+
+function Figures({ agent }: { agent: AgentDetail }) {
+  const stopped = agent.mailbox === undefined;
+  if (stopped) return null;
+  return (
+    <div class="stats">
+      <Stat
+        label="Mailbox"
+        note="messages waiting"
+        tone={(agent.mailbox ?? 0) > 100 ? "wait" : undefined}
+      >
+        <Num value={agent.mailbox} short />
+      </Stat>
+      <Stat label="Messages" note={`${formatNumber(agent.sent)} said`}>
+        <Num value={agent.handled} short />
+      </Stat>
+      <Stat
+        label="Raised"
+        note={agent.restarts === 1 ? "1 restart" : `${formatNumber(agent.restarts)} restarts`}
+        tone={(agent.raised ?? 0) > 0 ? "bad" : undefined}
+      >
+        <Num value={agent.raised} short />
+      </Stat>
+      <Stat
+        label="Memory"
+        note={agent.asleep === true ? "asleep: its Lua state is given up" : "of its Lua state"}
+      >
+        <Bytes value={agent.memory_bytes} />
+      </Stat>
+      <Stat label="CPU time" note="in handlers">
+        <Duration ms={agent.cpu_ms} />
+      </Stat>
+      <Stat
+        label="Last active"
+        note={`${formatNumber(agent.timers)} timers, ${formatNumber(agent.runs)} suspended`}
+      >
+        <small>
+          <Ago ms={agent.last_ms} />
+        </small>
+      </Stat>
+    </div>
+  );
+}
