@@ -124,6 +124,37 @@ static uint64_t expected_from(const struct hgl_definition *definition,
   return set;
 }
 
+static uint64_t short_digest(const struct hgl_definition *definition)
+{
+  return hgl_get_be64(hgl_definition_digest(definition)->bytes) >> 1;
+}
+
+bool hgl_dialogue_began_under(const struct hgl_definition *definition,
+                              const struct hgl_dialogue *dialogue)
+{
+  bool other = dialogue->definition && dialogue->definition != short_digest(definition);
+  return !dialogue->last || (!other && dialogue->last <= definition->message_count);
+}
+
+size_t hgl_dialogue_expected(const struct hgl_definition *definition,
+                             const struct hgl_dialogue *dialogue, bool ours,
+                             struct hgl_bytes out[HGL_DEFINITION_MESSAGES_MAX])
+{
+  size_t count = 0;
+  if (dialogue->ended || !hgl_dialogue_began_under(definition, dialogue)) return 0;
+  uint64_t set = expected_from(definition, dialogue, ours);
+  for (size_t i = 0; i < definition->message_count; i++)
+    if (set >> i & 1) out[count++] = definition->messages[i].name;
+  return count;
+}
+
+struct hgl_bytes hgl_dialogue_last(const struct hgl_definition *definition,
+                                   const struct hgl_dialogue *dialogue)
+{
+  if (!dialogue->last || !hgl_dialogue_began_under(definition, dialogue)) return hgl_bytes(NULL, 0);
+  return definition->messages[dialogue->last - 1].name;
+}
+
 int hgl_dialogue_step(const struct hgl_definition *definition, struct hgl_dialogue *dialogue,
                       struct hgl_bytes performative, bool ours, int64_t now_ms, struct hgl_err *err)
 {
@@ -133,9 +164,7 @@ int hgl_dialogue_step(const struct hgl_definition *definition, struct hgl_dialog
   if (dialogue->ended)
     return hgl_fail(err, HGL_PROTOCOL_VIOLATION, "'%s' after the dialogue has ended",
                     hgl_text_show(performative, shown));
-  uint64_t name = hgl_get_be64(hgl_definition_digest(definition)->bytes) >> 1;
-  bool other = dialogue->definition && dialogue->definition != name;
-  if (dialogue->last && (other || dialogue->last > definition->message_count))
+  if (!hgl_dialogue_began_under(definition, dialogue))
     return hgl_fail(err, HGL_PROTOCOL_VIOLATION, "the dialogue began under another definition");
   size_t index = (size_t)(message - definition->messages);
   uint64_t set = expected_from(definition, dialogue, ours);
@@ -148,7 +177,7 @@ int hgl_dialogue_step(const struct hgl_definition *definition, struct hgl_dialog
   /* What follows without waiting leaves a running deadline as it is, unless it sets its own. */
   bool keeps_deadline = dialogue->last && ours == dialogue->last_was_ours && !message->within_ms;
   if (!dialogue->last) dialogue->we_opened = ours;
-  dialogue->definition = name;
+  dialogue->definition = short_digest(definition);
   dialogue->last = (uint8_t)(index + 1);
   dialogue->last_was_ours = ours;
   dialogue->ended = !message->replies && !message->follows;

@@ -68,6 +68,17 @@ struct hgl_dialogue {
 int hgl_dialogue_step(const struct hgl_definition *definition, struct hgl_dialogue *dialogue,
                       struct hgl_bytes performative, bool ours, int64_t now_ms,
                       struct hgl_err *err) HGL_NODISCARD;
+/* The performatives that may come next, from us (`ours`) or the peer: names of the definition;
+ * gives how many. None where the dialogue began under another one. */
+size_t hgl_dialogue_expected(const struct hgl_definition *definition,
+                             const struct hgl_dialogue *dialogue, bool ours,
+                             struct hgl_bytes out[HGL_DEFINITION_MESSAGES_MAX]);
+/* Whether it began under this one, as far as is known; true, too, where nothing was said. */
+bool hgl_dialogue_began_under(const struct hgl_definition *definition,
+                              const struct hgl_dialogue *dialogue);
+/* That of the last message; size 0: none was said, or it began under another definition. */
+struct hgl_bytes hgl_dialogue_last(const struct hgl_definition *definition,
+                                   const struct hgl_dialogue *dialogue);
 /* haggle/1.0/refuse, by either side: ends the dialogue. HGL_PROTOCOL_VIOLATION when it has ended.
  */
 int hgl_dialogue_refuse(struct hgl_dialogue *dialogue, struct hgl_err *err) HGL_NODISCARD;

@@ -138,6 +138,19 @@ static int put_row(struct agent *agent, struct hgl_bytes id, struct hgl_bytes de
   return status;
 }
 
+int deal_get(struct agent *agent, struct hgl_bytes id, struct hgl_buf *row,
+             struct hgl_bytes *record, struct hgl_err *err)
+{
+  uint8_t key[8 + DEAL_ID_SIZE_MAX];
+  int64_t time_ms;
+  if (id.size > DEAL_ID_SIZE_MAX) return -HGL_NOT_FOUND;
+  row_key(agent->number, key);
+  memcpy(key + 8, id.data, id.size);
+  int status = hgl_store_get(agent->host->config.store, HGL_DB_DEALS, hgl_bytes(key, 8 + id.size),
+                             row, err);
+  return status ? status : decode(hgl_buf_bytes(row), &time_ms, record, err);
+}
+
 /* An agent of this host is told by its name. */
 static void tell_with_whom(struct hgl_host *host, json_t *deal)
 {

@@ -193,6 +193,27 @@ int dialogues_expire(struct agent *agent, struct hgl_err *err)
   return status;
 }
 
+const struct hgl_dialogue *dialogue_find(const struct agent *agent, const struct hgl_key *peer,
+                                         const struct hgl_id *thid)
+{
+  uint8_t key[HGL_KEY_SIZE + HGL_ID_SIZE];
+  memcpy(key, peer->bytes, HGL_KEY_SIZE);
+  memcpy(key + HGL_KEY_SIZE, thid->bytes, HGL_ID_SIZE);
+  const struct dialogue *dialogue = hgl_map_get(&agent->dialogues, hgl_bytes(key, sizeof key));
+  return dialogue ? &dialogue->state : NULL;
+}
+
+bool dialogue_next(const struct agent *agent, size_t *at, struct hgl_key *peer, struct hgl_id *thid,
+                   int64_t *active_ms)
+{
+  const struct hgl_map_slot *slot = hgl_map_next(&agent->dialogues, at);
+  if (!slot) return false;
+  memcpy(peer->bytes, slot->key, HGL_KEY_SIZE);
+  memcpy(thid->bytes, slot->key + HGL_KEY_SIZE, HGL_ID_SIZE);
+  *active_ms = ((const struct dialogue *)slot->value)->active_ms;
+  return true;
+}
+
 static int load_dialogue(void *user, struct hgl_bytes key, struct hgl_bytes value,
                          struct hgl_err *err)
 {

@@ -378,6 +378,28 @@ int hgl_host_trace(struct hgl_host *host, const char *name, uint64_t after, size
  * of the journal, and nothing knows its place. */
 int hgl_host_message(struct hgl_host *host, const char *id, const char *from, json_t **out,
                      struct hgl_err *err) HGL_NODISCARD;
+/* Dialogues, by what the trace tells of them, the one with the latest event first, and behind those
+ * some that are open and of which it tells nothing any more: {"dialogues", "oldest_ms"}, as
+ * CONTROL.md has it. HGL_NOT_FOUND, HGL_INVALID. */
+enum { HGL_DIALOGUES_LISTED = 100, HGL_DIALOGUES_LISTED_MAX = 200 };
+struct hgl_dialogues_wanted { /* NULL: any */
+  const char *agent, *peer;   /* a name or a did */
+  const char *protocol;       /* "market" or "market/1.0" */
+  const char *state;
+  const char *text; /* somewhere in it, in whatever case */
+  size_t limit;
+};
+int hgl_host_dialogues(struct hgl_host *host, const struct hgl_dialogues_wanted *wanted,
+                       json_t **out, struct hgl_err *err) HGL_NODISCARD;
+/* One of them: {"dialogue", "messages", "events", "definition"?, "more"}. HGL_NOT_FOUND. */
+struct hgl_dialogue_wanted {
+  const char *agent, *peer; /* peer NULL: whomever the trace tells of */
+  const char *thid;
+  bool evidence; /* of each message */
+  bool deep;     /* what the trace has no more is looked for in the journal, which takes long */
+};
+int hgl_host_dialogue(struct hgl_host *host, const struct hgl_dialogue_wanted *wanted, json_t **out,
+                      struct hgl_err *err) HGL_NODISCARD;
 /* Of an agent's stored row: the number that its other rows begin with. HGL_MALFORMED. */
 int hgl_agent_row_number(struct hgl_bytes row, uint64_t *out, struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_dead_resend(struct hgl_host *host, uint64_t row, struct hgl_err *err) HGL_NODISCARD;

@@ -638,6 +638,12 @@ int dialogue_step(struct agent *agent, const struct hgl_envelope *envelope, bool
 int dialogues_load(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 /* Forgets those whose deadline has passed. */
 int dialogues_expire(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+/* Where an open one stands; NULL: it is not open. */
+const struct hgl_dialogue *dialogue_find(const struct agent *agent, const struct hgl_key *peer,
+                                         const struct hgl_id *thid);
+/* The open ones in no order, as hgl_map_next. */
+bool dialogue_next(const struct agent *agent, size_t *at, struct hgl_key *peer, struct hgl_id *thid,
+                   int64_t *active_ms);
 void dialogues_deinit(struct agent *agent);
 void dialogue_restore(struct agent *agent, const struct dialogue_undo *undo);
 
@@ -802,5 +808,8 @@ void put_words(struct hgl_buf *out, const char *text);
 
 /* deals.c */
 int deal_put(struct agent *agent, struct hgl_bytes deal, struct hgl_err *err) HGL_NODISCARD;
+/* The row of the agent's deal of this id, and its record in it. HGL_NOT_FOUND fills no message. */
+int deal_get(struct agent *agent, struct hgl_bytes id, struct hgl_buf *row,
+             struct hgl_bytes *record, struct hgl_err *err) HGL_NODISCARD;
 
 #endif

@@ -51,6 +51,10 @@ int journal_visit_at(struct hgl_host *host, uint64_t row, uint32_t index, const 
 /* The newest with this id. HGL_NOT_FOUND; HGL_LIMIT as journal_find. */
 int journal_visit_id(struct hgl_host *host, const struct hgl_id *id, size_t bytes_max,
                      journal_visit visit, void *user, struct hgl_err *err) HGL_NODISCARD;
+/* The same of a thread: the newest group comes first, until `visit` returns something else than
+ * JOURNAL_ANOTHER. */
+int journal_visit_thread(struct hgl_host *host, const struct hgl_id *thid, size_t bytes_max,
+                         journal_visit visit, void *user, struct hgl_err *err) HGL_NODISCARD;
 /* Appends its evidence. HGL_NO_DELEGATION. */
 int journal_evidence(struct hgl_host *host, const struct journal_message *message,
                      struct hgl_buf *out, struct hgl_err *err) HGL_NODISCARD;

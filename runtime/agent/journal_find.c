@@ -51,6 +51,7 @@ int journal_has_header(struct hgl_host *host, struct hgl_bytes header, int64_t t
 
 struct search {
   const struct hgl_id *id;
+  bool of_thread;          /* `id` is the thread's */
   size_t bytes, bytes_max; /* looked through; 0: no limit */
   uint64_t number;         /* of the row */
   uint32_t index;          /* where it has to be; UINT32_MAX: anywhere */
@@ -58,15 +59,15 @@ struct search {
   void *user;
 };
 
-/* The envelope's key 1, its id, comes first, right behind the head: so whatever does not hold it is
- * passed over undecoded. */
-static bool is_of(struct hgl_bytes envelope, const struct hgl_id *id,
+/* Only an envelope that holds the id's bytes is decoded. */
+static bool is_of(const struct search *search, struct hgl_bytes envelope,
                   struct journal_message *message)
 {
+  const struct hgl_id *id = search->id;
   struct hgl_err ignored;
   return memmem(envelope.data, envelope.size, id->bytes, HGL_ID_SIZE) &&
          hgl_envelope_decode(envelope, &message->envelope, &ignored) == 0 &&
-         hgl_id_equal(&message->envelope.id, id);
+         hgl_id_equal(search->of_thread ? &message->envelope.thid : &message->envelope.id, id);
 }
 
 /* 1: found and visited. */
@@ -81,7 +82,7 @@ static int search_frame(struct search *search, const struct journal_row *row, st
   struct hgl_run run = frame.batch.envelopes;
   for (uint32_t i = 0; hgl_run_take_envelope(&run, &item); i++) {
     if (item.expired || (search->index != UINT32_MAX && i != search->index) ||
-        !is_of(item.bytes, search->id, &message))
+        !is_of(search, item.bytes, &message))
       continue;
     message.bytes = item.bytes;
     message.index = i;
@@ -127,6 +128,21 @@ int journal_visit_id(struct hgl_host *host, const struct hgl_id *id, size_t byte
                               hgl_bytes(NULL, 0), true, search_row, &search, err);
   if (status) return status < 0 ? status : 0;
   return hgl_fail(err, HGL_NOT_FOUND, "no message with this id is in the journal");
+}
+
+int journal_visit_thread(struct hgl_host *host, const struct hgl_id *thid, size_t bytes_max,
+                         journal_visit visit, void *user, struct hgl_err *err)
+{
+  struct search search = {.id = thid,
+                          .of_thread = true,
+                          .index = UINT32_MAX,
+                          .bytes_max = bytes_max,
+                          .visit = visit,
+                          .user = user};
+  int status = hgl_store_scan(host->config.store, HGL_DB_JOURNAL, hgl_bytes(NULL, 0),
+                              hgl_bytes(NULL, 0), true, search_row, &search, err);
+  if (status) return status < 0 ? status : 0;
+  return hgl_fail(err, HGL_NOT_FOUND, "nothing of this thread is in the journal");
 }
 
 static void get_leaves(struct hgl_run run, struct hgl_hash *leaves)

@@ -19,8 +19,8 @@ json_t *json_base64(struct hgl_bytes bytes)
   struct hgl_buf text;
   hgl_buf_init(&text, 2 * bytes.size + 8);
   hgl_base64url_encode(bytes, &text);
-  json_t *json = text.failed ? NULL : json_stringn(text.size ? (const char *)text.data : "",
-                                                   text.size);
+  json_t *json = text.failed ? NULL
+                             : json_stringn(text.size ? (const char *)text.data : "", text.size);
   hgl_buf_deinit(&text);
   return json;
 }
@@ -98,13 +98,11 @@ static int set_fate(struct showing *showing, enum message_fate fate)
   enum { BAD = 1 << TRACE_UNDELIVERED | 1 << TRACE_REFUSED | 1 << TRACE_HELD };
   const struct trace_event *bad = find_event(showing->host, showing, BAD);
   json_t *out = showing->out;
-  int status = json_object_set_new(out, "acknowledged",
-                                   fate == MESSAGE_FATE_UNKNOWN ? json_null()
-                                                                : json_boolean(fate ==
-                                                                               MESSAGE_ACKNOWLEDGED));
+  int status = json_object_set_new(
+      out, "acknowledged",
+      fate == MESSAGE_FATE_UNKNOWN ? json_null() : json_boolean(fate == MESSAGE_ACKNOWLEDGED));
   if (!bad || bad->what == TRACE_HELD) return status;
-  return status |
-         json_object_set_new(out, "refused", json_string(hgl_code_name(bad->code))) |
+  return status | json_object_set_new(out, "refused", json_string(hgl_code_name(bad->code))) |
          json_object_set_new(out, "why", json_words(hgl_text(bad->note)));
 }
 
@@ -157,12 +155,11 @@ static int set_proof(struct showing *showing, const struct proved *proved,
   struct hgl_evidence evidence;
   struct hgl_err ignored;
   json_t *out = showing->out;
-  int status =
-      json_object_set_new(out, "host", json_did(&header->host)) |
-      json_object_set_new(out, "destination", json_did(&leaf->destination)) |
-      json_object_set_new(out, "header", show_header(header)) |
-      json_object_set_new(out, "path",
-                          show_path(header, leaf, proved->group_path, proved->index));
+  int status = json_object_set_new(out, "host", json_did(&header->host)) |
+               json_object_set_new(out, "destination", json_did(&leaf->destination)) |
+               json_object_set_new(out, "header", show_header(header)) |
+               json_object_set_new(out, "path",
+                                   show_path(header, leaf, proved->group_path, proved->index));
   if (!proved->evidence.size)
     return status | json_object_set_new(out, "evidence", json_null()) |
            json_object_set_new(out, "unproved", json_words(hgl_text(proved->why)));
@@ -187,9 +184,8 @@ static int show(struct showing *showing, const struct proved *proved, struct hgl
     return status;
   bool said = hgl_key_equal(&header.host, &host->key);
   showing->out = json_pack("{s:o, s:o, s:I, s:s}", "envelope", json, "raw",
-                           json_base64(proved->envelope), "size",
-                           (json_int_t)proved->envelope.size, "direction",
-                           said ? "said" : "heard");
+                           json_base64(proved->envelope), "size", (json_int_t)proved->envelope.size,
+                           "direction", said ? "said" : "heard");
   if (showing->out && json_set_names(host, &envelope, showing->out) == 0 &&
       set_proof(showing, proved, &header, &leaf) == 0 &&
       set_fate(showing, message_fate(host, &header, &leaf.destination,

@@ -103,8 +103,7 @@ void trace_sealed(struct hgl_host *host, const struct message *message, uint64_t
 void trace_undelivered(struct agent *agent, const struct message *message, enum hgl_code code,
                        const char *why)
 {
-  struct trace_event *event = add_message(agent, TRACE_UNDELIVERED, message,
-                                          &message->envelope.to);
+  struct trace_event *event = add_message(agent, TRACE_UNDELIVERED, message, &message->envelope.to);
   if (!event) return;
   event->code = (uint16_t)code;
   trace_put_text(event->note, sizeof event->note, hgl_text(why));

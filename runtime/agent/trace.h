@@ -15,11 +15,11 @@ struct trace;
 enum { TRACE_NAME_SIZE = 64, TRACE_NOTE_SIZE = 192 };
 
 enum trace_what {
-  TRACE_HEARD,   /* a message came into the mailbox, or answered a question */
-  TRACE_SAID,    /* one was said, and will leave with the commit */
-  TRACE_STRETCH, /* a handler ran, up to its next suspension or its end */
-  TRACE_TIMER,   /* a timer was set */
-  TRACE_DEAD,    /* a message or timer became a dead letter */
+  TRACE_HEARD,       /* a message came into the mailbox, or answered a question */
+  TRACE_SAID,        /* one was said, and will leave with the commit */
+  TRACE_STRETCH,     /* a handler ran, up to its next suspension or its end */
+  TRACE_TIMER,       /* a timer was set */
+  TRACE_DEAD,        /* a message or timer became a dead letter */
   TRACE_UNDELIVERED, /* what it said did not arrive, which it has been told */
   TRACE_REFUSED,     /* what came for it was not let in */
   TRACE_HELD,        /* what it said found a full mailbox, and is said again */

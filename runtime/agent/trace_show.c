@@ -42,12 +42,10 @@ static int set_stretch(const struct trace_event *event, json_t *out)
 }
 
 static const char *const whats[] = {
-    [TRACE_HEARD] = "heard",       [TRACE_SAID] = "said",
-    [TRACE_STRETCH] = "stretch",   [TRACE_TIMER] = "timer",
-    [TRACE_DEAD] = "dead",         [TRACE_UNDELIVERED] = "undelivered",
-    [TRACE_REFUSED] = "refused",   [TRACE_HELD] = "held",
-    [TRACE_TIMEOUT] = "timeout",   [TRACE_EXPIRED] = "expired",
-    [TRACE_PARKED] = "parked",
+    [TRACE_HEARD] = "heard",     [TRACE_SAID] = "said",     [TRACE_STRETCH] = "stretch",
+    [TRACE_TIMER] = "timer",     [TRACE_DEAD] = "dead",     [TRACE_UNDELIVERED] = "undelivered",
+    [TRACE_REFUSED] = "refused", [TRACE_HELD] = "held",     [TRACE_TIMEOUT] = "timeout",
+    [TRACE_EXPIRED] = "expired", [TRACE_PARKED] = "parked",
 };
 
 static int set_rest(const struct trace_event *event, json_t *out)

@@ -73,3 +73,13 @@ int hgl_call_integer(const struct hgl_control_call *call, const char *name, int6
   *out = number;
   return 0;
 }
+
+int hgl_call_flag(const struct hgl_control_call *call, const char *name, bool *out,
+                  struct hgl_err *err)
+{
+  const json_t *value = json_object_get(call->request, name);
+  if (value && !json_is_boolean(value))
+    return hgl_fail(err, HGL_INVALID, "\"%s\" must be true or false", name);
+  *out = json_is_true(value);
+  return 0;
+}

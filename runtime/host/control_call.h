@@ -27,6 +27,9 @@ int hgl_request_text_if_any(const json_t *request, const char *name, const char 
 int hgl_call_integer(const struct hgl_control_call *call, const char *name, int64_t least,
                      int64_t most, int64_t otherwise, int64_t *out,
                      struct hgl_err *err) HGL_NODISCARD;
+/* Absent: false. */
+int hgl_call_flag(const struct hgl_control_call *call, const char *name, bool *out,
+                  struct hgl_err *err) HGL_NODISCARD;
 /* Steals the line; what cannot be sent is for nobody. */
 void hgl_control_tell(struct hgl_control_client *client, json_t *line);
 /* Steals the result; the tag is what the request gave as "id", `next` the cursor of the next page,
@@ -46,6 +49,6 @@ hgl_call_fn hgl_call_run; /* runs.retry, runs.finish and runs.drop */
 
 /* ---- control_story.c ---- */
 
-hgl_call_fn hgl_call_message;
+hgl_call_fn hgl_call_message, hgl_call_dialogues, hgl_call_dialogue;
 
 #endif

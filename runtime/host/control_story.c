@@ -8,3 +8,34 @@ int hgl_call_message(const struct hgl_control_call *call, json_t **result, struc
   if (status == 0) status = hgl_request_text_if_any(call->request, "from", &from, err);
   return status ? status : hgl_host_message(call->host, id, from, result, err);
 }
+
+/* {"agent", "peer"?, "protocol"?, "state"?, "text"?, "limit"?} */
+int hgl_call_dialogues(const struct hgl_control_call *call, json_t **result, struct hgl_err *err)
+{
+  struct hgl_dialogues_wanted wanted = {0};
+  const struct {
+    const char *name, **out;
+  } texts[] = {{"agent", &wanted.agent},
+               {"peer", &wanted.peer},
+               {"protocol", &wanted.protocol},
+               {"state", &wanted.state},
+               {"text", &wanted.text}};
+  int64_t limit;
+  int status = hgl_call_integer(call, "limit", 1, HGL_DIALOGUES_LISTED_MAX, HGL_DIALOGUES_LISTED, &limit,
+                                err);
+  for (size_t i = 0; i < sizeof texts / sizeof *texts && status == 0; i++)
+    status = hgl_request_text_if_any(call->request, texts[i].name, texts[i].out, err);
+  if (status) return status;
+  wanted.limit = (size_t)limit;
+  return hgl_host_dialogues(call->host, &wanted, result, err);
+}
+
+int hgl_call_dialogue(const struct hgl_control_call *call, json_t **result, struct hgl_err *err)
+{
+  struct hgl_dialogue_wanted wanted = {.deep = true};
+  int status = hgl_request_text(call->request, "agent", &wanted.agent, err);
+  if (status == 0) status = hgl_request_text_if_any(call->request, "peer", &wanted.peer, err);
+  if (status == 0) status = hgl_request_text(call->request, "thid", &wanted.thid, err);
+  if (status == 0) status = hgl_call_flag(call, "evidence", &wanted.evidence, err);
+  return status ? status : hgl_host_dialogue(call->host, &wanted, result, err);
+}

@@ -53,12 +53,17 @@ class Substitutes:
         self.rows = {"dead.show": dead[0], "dead.resend": dead[0], "dead.drop": dead[1],
                      "runs.show": runs[0], "runs.retry": runs[0], "runs.finish": runs[0]}
         self.deal, self.next = deal, None
+        self.thread = host.call("dialogues", state="failed")["dialogues"][0]["thid"]
 
     def apply(self, request):
         if "row" in request:
             request["row"] = self.rows.get(request["call"], 999)
         if request["call"] == "export":
             request["of"] = self.deal[:4]
+        if request["call"] == "message":
+            request["id"] = self.deal
+        if request["call"] == "dialogue":
+            request["thid"] = self.thread
         if request["call"] == "backup":
             request["to"] = os.path.abspath("monday")
         if request["call"] == "agent.add":
