@@ -108,6 +108,86 @@ static void what_is_no_token_of_an_agent_is_refused(void **state)
   hgl_buf_deinit(&token);
 }
 
+/* The roles of the dashboard ------------------------------------------------------------------- */
+
+static void role_token(enum hgl_role role, bool renew, char out[HGL_TOKEN_TEXT_SIZE + 1])
+{
+  struct hgl_buf token;
+  hgl_buf_init(&token, HGL_TOKEN_TEXT_SIZE + 2);
+  assert_ok(hgl_role_token(folder, role, renew, &hgl_random_system, &token, &err));
+  assert_int_equal(token.size, HGL_TOKEN_TEXT_SIZE);
+  memcpy(out, token.data, HGL_TOKEN_TEXT_SIZE);
+  out[HGL_TOKEN_TEXT_SIZE] = 0;
+  hgl_buf_deinit(&token);
+}
+
+static int check_role(const char *token, uint64_t origin, enum hgl_role *role)
+{
+  return hgl_role_token_check(&guard, folder, hgl_text(token), origin, 1, &hgl_random_system, role,
+                              &err);
+}
+
+static int forget_roles(void **state)
+{
+  char viewer[128], operator[128];
+  snprintf(viewer, sizeof viewer, "%s/tokens/@viewer", folder);
+  snprintf(operator, sizeof operator, "%s/tokens/@operator", folder);
+  unlink(viewer);
+  unlink(operator);
+  return tear_down(state);
+}
+
+static void each_role_has_a_token_of_its_own(void **state)
+{
+  char viewer[HGL_TOKEN_TEXT_SIZE + 1], operator[sizeof viewer], renewed[sizeof viewer];
+  enum hgl_role role = HGL_ROLE_NONE;
+  role_token(HGL_ROLE_VIEWER, false, viewer);
+  role_token(HGL_ROLE_OPERATOR, false, operator);
+  assert_string_not_equal(viewer, operator);
+  assert_ok(check_role(viewer, 1, &role));
+  assert_int_equal(role, HGL_ROLE_VIEWER);
+  assert_ok(check_role(operator, 1, &role));
+  assert_int_equal(role, HGL_ROLE_OPERATOR);
+  role_token(HGL_ROLE_VIEWER, true, renewed);
+  role = HGL_ROLE_NONE;
+  assert_fails(HGL_DENIED, check_role(viewer, 1, &role));
+  assert_int_equal(role, HGL_ROLE_NONE);
+  assert_ok(check_role(renewed, 1, &role));
+  assert_ok(check_role(operator, 1, &role));
+  struct hgl_buf token; /* no agent has such a name */
+  hgl_buf_init(&token, HGL_TOKEN_TEXT_SIZE + 2);
+  assert_fails(HGL_INVALID,
+               hgl_http_token(folder, "@viewer", false, &hgl_random_system, &token, &err));
+  hgl_buf_deinit(&token);
+}
+
+static void who_guesses_a_role_is_put_off_and_who_knows_is_not(void **state)
+{
+  char viewer[HGL_TOKEN_TEXT_SIZE + 1];
+  enum hgl_role role = HGL_ROLE_NONE;
+  role_token(HGL_ROLE_VIEWER, false, viewer);
+  for (int i = 0; i < HGL_TOKEN_WRONG_MAX; i++)
+    assert_fails(HGL_DENIED, check_role("guess", 1, &role));
+  assert_fails(HGL_LIMIT, check_role("guess", 1, &role));
+  assert_fails(HGL_DENIED, check_role("guess", 2, &role));
+  assert_fails(HGL_DENIED, check_role("", 1, &role));
+  assert_ok(check_role(viewer, 1, &role));
+}
+
+static void a_file_that_proves_nothing_is_no_fault_of_who_shows_a_token(void **state)
+{
+  char viewer[HGL_TOKEN_TEXT_SIZE + 1], of_viewer[128];
+  enum hgl_role role = HGL_ROLE_NONE;
+  role_token(HGL_ROLE_VIEWER, false, viewer);
+  snprintf(of_viewer, sizeof of_viewer, "%s/tokens/@viewer", folder);
+  assert_int_equal(chmod(of_viewer, 0644), 0);
+  assert_fails(HGL_IO, check_role(viewer, 1, &role));
+  assert_int_equal(chmod(of_viewer, 0600), 0);
+  assert_int_equal(truncate(of_viewer, 10), 0);
+  assert_fails(HGL_CORRUPT, check_role(viewer, 1, &role));
+  assert_non_null(strstr(err.message, "haggle dashboard --renew viewer"));
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -117,6 +197,11 @@ int main(void)
                                       tear_down),
       cmocka_unit_test_setup_teardown(many_origins_push_out_the_oldest, set_up, tear_down),
       cmocka_unit_test_setup_teardown(what_is_no_token_of_an_agent_is_refused, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(each_role_has_a_token_of_its_own, set_up, forget_roles),
+      cmocka_unit_test_setup_teardown(who_guesses_a_role_is_put_off_and_who_knows_is_not, set_up,
+                                      forget_roles),
+      cmocka_unit_test_setup_teardown(a_file_that_proves_nothing_is_no_fault_of_who_shows_a_token,
+                                      set_up, forget_roles),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
