@@ -1,0 +1,153 @@
+/* A host of support/world.h with a feed, and viewers whose connections are texts in memory. */
+#ifndef HGL_TESTS_FEED_FIXTURE_H
+#define HGL_TESTS_FEED_FIXTURE_H
+
+#include "dashboard/topic.h"
+#include "protocol/value.h"
+#include "support/world.h"
+
+enum { VIEWERS_MAX = 8 };
+
+struct viewer {
+  struct hgl_feed_viewer *viewer;
+  bool slow;        /* it has not taken what it was sent */
+  bool hangs_up;    /* with the next text */
+  json_t *events;   /* a list of all */
+  size_t size_last; /* of the latest text */
+};
+
+struct scene {
+  struct world world;
+  struct node *node;
+  struct hgl_feed *feed;
+  struct viewer viewers[VIEWERS_MAX];
+};
+
+static struct hgl_err err;
+
+static int viewer_send(void *link, struct hgl_bytes text, struct hgl_err *why)
+{
+  struct viewer *viewer = link;
+  json_t *event;
+  if (viewer->hangs_up) {
+    hgl_feed_leave(viewer->viewer);
+    viewer->viewer = NULL;
+    return hgl_fail(why, HGL_CLOSED, "gone");
+  }
+  if (hgl_json_parse(text, HGL_FEED_EVENT_SIZE_MAX + 1024, &event, why)) return -HGL_NO_MEMORY;
+  viewer->size_last = text.size;
+  assert_int_equal(json_array_append_new(viewer->events, event), 0);
+  return 0;
+}
+
+static size_t viewer_queued(void *link)
+{
+  return ((struct viewer *)link)->slow;
+}
+
+static const struct hgl_feed_way viewer_way = {viewer_send, viewer_queued};
+
+static void scene_open(struct scene *scene)
+{
+  memset(scene, 0, sizeof *scene);
+  world_init(&scene->world, 7);
+  scene->node = world_node(&scene->world);
+  const struct hgl_feed_config config = {
+      .host = scene->node->host, .clock = &scene->world.clock, .random = &scene->world.random};
+  assert_ok(hgl_feed_create(&config, &scene->feed, &err));
+}
+
+static void scene_close(struct scene *scene)
+{
+  hgl_feed_destroy(scene->feed);
+  for (size_t i = 0; i < VIEWERS_MAX; i++) json_decref(scene->viewers[i].events);
+  world_deinit(&scene->world);
+}
+
+static struct viewer *join(struct scene *scene, size_t index)
+{
+  struct viewer *viewer = &scene->viewers[index];
+  viewer->events = json_array();
+  assert_non_null(viewer->events);
+  assert_ok(hgl_feed_join(scene->feed, &viewer_way, viewer, &viewer->viewer, &err));
+  return viewer;
+}
+
+/* "{'topic':'x','as':'y'}", quotes as they are easier to read. */
+static json_t *request_of(const char *text)
+{
+  json_t *request;
+  char json[512];
+  assert_true(strlen(text) < sizeof json);
+  for (size_t i = 0; i <= strlen(text); i++) json[i] = text[i] == '\'' ? '"' : text[i];
+  assert_ok(hgl_json_parse(hgl_text(json), sizeof json, &request, &err));
+  return request;
+}
+
+static int try_subscribe(struct viewer *viewer, const char *text)
+{
+  json_t *request = request_of(text);
+  int status = hgl_feed_subscribe(viewer->viewer, request, &err);
+  json_decref(request);
+  return status;
+}
+
+static void subscribe(struct viewer *viewer, const char *text)
+{
+  assert_ok(try_subscribe(viewer, text));
+}
+
+static int try_unsubscribe(struct viewer *viewer, const char *text)
+{
+  json_t *request = request_of(text);
+  int status = hgl_feed_unsubscribe(viewer->viewer, request, &err);
+  json_decref(request);
+  return status;
+}
+
+/* Time passes, and the host and its feed do what is due in it. */
+static void pass(struct scene *scene, int64_t ms)
+{
+  for (; ms > 0; ms -= 50) {
+    world_advance(&scene->world, ms < 50 ? ms : 50);
+    hgl_feed_turn(scene->feed);
+  }
+}
+
+/* The viewer's latest event; fails where there is none. */
+static json_t *latest(struct viewer *viewer)
+{
+  size_t count = json_array_size(viewer->events);
+  json_t *event = count ? json_array_get(viewer->events, count - 1) : NULL;
+  assert_non_null(event);
+  return event;
+}
+
+static size_t events_of(const struct viewer *viewer)
+{
+  return json_array_size(viewer->events);
+}
+
+static void forget_events(struct viewer *viewer)
+{
+  json_array_clear(viewer->events);
+}
+
+static int64_t integer(const json_t *object, const char *name)
+{
+  const json_t *value = json_object_get(object, name);
+  if (!json_is_integer(value)) fail_msg("%s is no integer", name);
+  return json_integer_value(value);
+}
+
+static const char *text(const json_t *object, const char *name)
+{
+  return present(json_string_value(json_object_get(object, name)));
+}
+
+static bool is_whole(const json_t *event)
+{
+  return json_is_true(json_object_get(event, "whole"));
+}
+
+#endif
