@@ -168,6 +168,7 @@ int hgl_feed_create(const struct hgl_feed_config *config, struct hgl_feed **out,
   struct hgl_feed *feed = hgl_zalloc(sizeof *feed);
   if (!feed) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   feed->config = *config;
+  feed->started_ms = hgl_wall_ms(config->clock);
   int status = samples_init(&feed->samples, config, err);
   for (const struct hgl_topic *const *topic = hgl_topics; !status && *topic; topic++)
     status = hgl_feed_add_topic(feed, *topic, NULL, err);

@@ -48,6 +48,7 @@ struct hgl_feed {
   struct channel *channels; /* the one whose turn is next comes first */
   struct known_topic topics[TOPICS_MAX];
   size_t topic_count;
+  int64_t started_ms; /* Unix time */
   struct samples samples;
   struct alarms alarms;
   int64_t rest_until_ns; /* no turn of the channels before this */

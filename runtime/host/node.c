@@ -530,6 +530,8 @@ static int open_feed(struct hgl_node *node, const struct hgl_node_config *config
                                        .wake = request_tick,
                                        .user = node};
   int status = hgl_feed_create(&feed, &node->feed, err);
+  node->site.feed = node->feed;
+  node->site.infer = node->infer;
   if (status == 0) status = hgl_feed_add_topic(node->feed, &hgl_topic_models, node->infer, err);
   if (status == 0 && config->log_sink)
     status = hgl_feed_add_topic(node->feed, &hgl_topic_logs,
@@ -624,6 +626,7 @@ void hgl_node_destroy(struct hgl_node *node)
   if (!node) return;
   hgl_site_close(&node->site);
   hgl_control_api_close(node->control);
+  node->site.feed = NULL;
   hgl_feed_destroy(node->feed);
   if (node->host) {
     struct hgl_host *host = node->host;

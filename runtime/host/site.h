@@ -23,7 +23,9 @@ enum {
 };
 
 struct hgl_control_api;
+struct hgl_feed;
 struct hgl_host;
+struct hgl_infer;
 struct hgl_site_viewer;
 
 struct hgl_site {
@@ -35,6 +37,8 @@ struct hgl_site {
   char **names;                    /* by which others know this host; ends with NULL; or NULL */
   struct hgl_host *host;           /* NULL: not yet, or no more */
   struct hgl_control_api *control; /* likewise */
+  const struct hgl_feed *feed;     /* likewise */
+  struct hgl_infer *infer;         /* or NULL: this host runs no models */
   struct hgl_http_guard guard;     /* against who guesses tokens */
   struct hgl_site_viewer *viewers;
 };

@@ -1,8 +1,8 @@
 /* What machines ask: whether the host is well, and its numbers. */
-#include <inttypes.h>
-
 #include "agent/host.h"
+#include "dashboard/metrics.h"
 #include "host/site.h"
+#include "infer/infer.h"
 
 /* For balancers and watchdogs of all kinds, so that nothing is asked of them. */
 void hgl_site_health(struct hgl_site *site, struct hgl_web_asked *asked)
@@ -37,31 +37,40 @@ static bool may_count(struct hgl_site *site, const struct hgl_web_asked *asked, 
                               hgl_mono_ns(site->clock) / 1000000, site->random, &role, why) == 0;
 }
 
-static void put_metrics(const struct hgl_host *host, struct hgl_buf *out)
+/* By model: their names are the operator's. */
+static void put_models(struct hgl_infer *infer, struct hgl_buf *out)
 {
-  const struct hgl_host_counts counts = hgl_host_counts(host);
-  const struct {
-    const char *name, *help;
-    uint64_t value;
-  } counters[] = {
-      {"ticks", "Ticks of the host.", counts.ticks},
-      {"commits", "Durable commits.", counts.commits},
-      {"signatures", "Signatures made.", counts.signatures},
-      {"verifications", "Signatures checked.", counts.verifications},
-      {"messages_sent", "Messages that agents here said.", counts.sent},
-      {"messages_received", "Messages that came.", counts.received},
-      {"messages_handled", "Messages that a handler is done with.", counts.handled},
-      {"messages_refused", "Messages that were refused.", counts.refused},
-      {"raises", "Stretches of handlers that raised.", counts.raised},
-      {"dead_letters", "Messages that became dead letters.", counts.dead},
-      {"deals", "Records of deals.", counts.deals},
+  static const struct {
+    const char *name, *help, *object, *field, *type;
+  } metrics[] = {
+      {"model_calls_total", "Calls that were queued.", NULL, "calls", "counter"},
+      {"model_calls_done_total", "Calls that were answered.", NULL, "done", "counter"},
+      {"model_calls_failed_total", "Calls that the engine failed.", NULL, "failed", "counter"},
+      {"model_calls_refused_total", "Calls for which there was no room.", NULL, "refused",
+       "counter"},
+      {"model_timeouts_total", "Calls that took too long.", NULL, "timeouts", "counter"},
+      {"model_calls_waiting", "Calls in the queue.", "queue", "waiting", "gauge"},
+      {"model_calls_running", "Calls that are being computed.", "queue", "running", "gauge"},
+      {"model_batches_total", "Batches.", "batches", "count", "counter"},
+      {"model_device_memory_bytes", "Memory on its device.", NULL, "device_memory", "gauge"},
+      {"model_host_memory_bytes", "Memory of the engine.", NULL, "host_memory", "gauge"},
+      {"model_busy_seconds_total", "Time that the engine computed.", NULL, "busy_s", "counter"},
   };
-  for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
-    hgl_buf_printf(out,
-                   "# HELP haggle_%s_total %s\n# TYPE haggle_%s_total counter\nhaggle_%s_total "
-                   "%" PRIu64 "\n",
-                   counters[i].name, counters[i].help, counters[i].name, counters[i].name,
-                   counters[i].value);
+  json_t *models = NULL, *model;
+  struct hgl_err ignored;
+  size_t index;
+  if (!infer || hgl_infer_describe(infer, NULL, &models, &ignored)) return;
+  for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++) {
+    hgl_metric_head(out, metrics[i].name, metrics[i].type, metrics[i].help);
+    json_array_foreach(models, index, model)
+    {
+      const json_t *object = metrics[i].object ? json_object_get(model, metrics[i].object) : model;
+      hgl_metric_put(out, metrics[i].name, "model",
+                     json_string_value(json_object_get(model, "name")),
+                     json_number_value(json_object_get(object, metrics[i].field)));
+    }
+  }
+  json_decref(models);
 }
 
 void hgl_site_metrics(struct hgl_site *site, struct hgl_web_asked *asked)
@@ -79,8 +88,13 @@ void hgl_site_metrics(struct hgl_site *site, struct hgl_web_asked *asked)
                                   : why.message);
     return;
   }
-  hgl_buf_init(&text, 256 << 10);
-  put_metrics(site->host, &text);
+  if (!site->feed) {
+    hgl_site_refuse(asked, 503, "closed", "this host is starting or stopping");
+    return;
+  }
+  hgl_buf_init(&text, HGL_METRICS_SIZE_MAX);
+  hgl_feed_metrics(site->feed, &text);
+  put_models(site->infer, &text);
   if (hgl_buf_check(&text, &why))
     hgl_site_refuse(asked, 503, hgl_code_name(why.code), why.message);
   else
