@@ -2,7 +2,7 @@
 // what moves by itself is on the canvas above (pulses.ts). Everything is drawn style by style, in short paths:
 // that is what a canvas without a GPU is quick at.
 import type { View } from "./camera";
-import { wayBetween, type Point } from "./geometry";
+import { wayBetween, type Point, type Way } from "./geometry";
 import { KINDS } from "./kinds";
 import { Labels, shortened, type Wish } from "./labels";
 import { AGENT_RADIUS, type Disc } from "./layout";
@@ -10,11 +10,17 @@ import type { Node, Tie } from "./model";
 import type { Palette } from "./palette";
 import { WINDOW_MS } from "./recording";
 import { pairsOf, type Scene } from "./scene";
-import type { Sprites } from "./sprites";
+import { shapeColor, type Shape, type Sprites } from "./sprites";
 
 const BENT_TIES_MAX = 400;
 const LABELS_MAX = 140;
-const PATH_MAX = 160; // lines stroked at once: longer paths cost more than their lines
+// Measured without a GPU: lines of width 1 cost some 1 µs each in short paths, wider ones twenty times that.
+const PATH_MAX = 16;
+const WIDE_TIES_MAX = 150;
+/** Agents smaller than this are dots of a few rectangles: 1 µs each, where a sprite costs 6. */
+const DOT_RADIUS = 4;
+/** Shapes that a dot can stand for; of others there are few, and they are to be seen. */
+const PLAIN: ReadonlySet<Shape> = new Set(["running", "asleep", "remote"]);
 const WIDTHS = [1, 1.8, 2.8, 4.2];
 const ALPHAS = [0.22, 0.42, 0.62, 0.85];
 
@@ -24,13 +30,16 @@ export interface Focus {
   tie: Tie | undefined;
 }
 
-export interface Ground {
+export interface Sky {
   context: CanvasRenderingContext2D;
   width: number;
   height: number;
   view: View;
   palette: Palette;
   sprites: Sprites;
+}
+
+export interface Ground extends Sky {
   labels: Labels;
 }
 
@@ -59,7 +68,7 @@ export function drawGround(ground: Ground, scene: Scene, focus: Focus): void {
 }
 
 /** Neither wanted, nor chosen, nor beside the chosen one. */
-function isDim(node: Node, scene: Scene, focus: Focus): boolean {
+export function isDim(node: Node, scene: Scene, focus: Focus): boolean {
   if (scene.matches) return !scene.matches.has(node);
   const chosen = focus.selected;
   if (!chosen || chosen === node) return false;
@@ -78,9 +87,8 @@ function drawDiscs(ground: Ground, scene: Scene, focus: Focus): void {
     context.fillStyle = palette.sunken;
     context.fill();
     const chosen = disc.host !== undefined && disc.host === focus.selected;
-    const hovered = disc.host !== undefined && disc.host === focus.hovered;
     context.lineWidth = chosen ? 2 : disc.host?.here ? 1.5 : 1;
-    context.strokeStyle = chosen || hovered ? palette.accent : palette.lineStrong;
+    context.strokeStyle = chosen ? palette.accent : palette.lineStrong;
     context.setLineDash(disc.host?.here ? [] : [5, 4]);
     context.stroke();
   }
@@ -122,18 +130,19 @@ interface Batch {
   color: string;
   alpha: number;
   width: number;
-  lines: { tie: Tie; bent: boolean }[];
+  ties: Tie[];
 }
 
 function drawTies(ground: Ground, scene: Scene, focus: Focus): void {
   const bent = isBent(scene);
+  const wide = bent ? 0 : widthsFrom(scene);
   const batches = new Map<number, Batch>();
   const put = (tie: Tie, count: number, last: number) => {
     const dim = isDim(tie.from, scene, focus) || isDim(tie.to, scene, focus);
-    const batch = batchOf(ground.palette, tie, count, scene.time - last, dim, scene);
+    const batch = batchOf(ground.palette, tie, count, scene, scene.time - last, dim, wide);
     let found = batches.get(batch.key);
-    if (!found) batches.set(batch.key, (found = { ...batch, lines: [] }));
-    found.lines.push({ tie, bent });
+    if (!found) batches.set(batch.key, (found = { ...batch, ties: [] }));
+    found.ties.push(tie);
   };
   if (bent) {
     for (const tie of scene.traffic.ties) put(tie, tie.count, tie.last);
@@ -144,12 +153,13 @@ function drawTies(ground: Ground, scene: Scene, focus: Focus): void {
     }
   }
   const sorted = [...batches.entries()].sort((x, y) => x[0] - y[0]);
-  for (const [, batch] of sorted) strokeBatch(ground, batch);
-  const shown = focus.tie;
-  if (shown) {
-    const color = ground.palette.accent;
-    strokeBatch(ground, { color, alpha: 1, width: 3, lines: [{ tie: shown, bent }] });
-  }
+  for (const [, batch] of sorted) strokeBatch(ground, batch, bent);
+}
+
+/** How many messages a tie needs to be wide, so that not too many are. */
+function widthsFrom(scene: Scene): number {
+  const counts = scene.traffic.ties.map((tie) => tie.count).sort((a, b) => b - a);
+  return Math.max(4, (counts[WIDE_TIES_MAX] ?? 0) + 1);
 }
 
 /** Width says how many messages, strength how lately, colour what the last one did. */
@@ -157,10 +167,11 @@ function batchOf(
   palette: Palette,
   tie: Tie,
   count: number,
+  scene: Scene,
   age: number,
   dim: boolean,
-  scene: Scene,
-): { key: number; color: string; alpha: number; width: number } {
+  wide: number,
+): Omit<Batch, "ties"> & { key: number } {
   // The more there are, the less each may cover.
   const thin = Math.max(0.35, Math.min(1, Math.sqrt(BENT_TIES_MAX / scene.traffic.ties.length)));
   if (count === 0 || dim) {
@@ -168,45 +179,45 @@ function batchOf(
     return { key: dim ? 0 : 1, color: palette.lineStrong, alpha, width: 1 };
   }
   const kind = KINDS.indexOf(tie.kind);
-  const width = count < 4 ? 0 : count < 20 ? 1 : count < 100 ? 2 : 3;
+  const width = count < Math.max(4, wide) ? 0 : count < 20 ? 1 : count < 100 ? 2 : 3;
   const fresh = 1 - Math.min(0.999, Math.max(0, age / WINDOW_MS));
   const alpha = Math.floor(fresh * ALPHAS.length);
   return {
     key: 2 + alpha * 100 + width * 10 + kind,
     color: palette.kinds[tie.kind],
     alpha: ALPHAS[alpha]! * thin,
-    width: WIDTHS[width]! * (thin < 1 ? 0.7 : 1),
+    width: WIDTHS[width]!,
   };
 }
 
-function strokeBatch(ground: Ground, batch: Batch): void {
+function strokeBatch(ground: Ground, batch: Batch, bent: boolean): void {
   const { context, view } = ground;
   context.strokeStyle = batch.color;
   context.fillStyle = batch.color;
   context.globalAlpha = batch.alpha;
   context.lineWidth = batch.width;
-  const radius = agentRadius(view.scale);
   let lines = 0;
   context.beginPath();
-  for (const { tie, bent } of batch.lines) {
+  for (const tie of batch.ties) {
     const from = onScreen(view, tie.from);
     const to = onScreen(view, tie.to);
     if (!crosses(ground, from, to)) continue;
-    context.moveTo(from.x, from.y);
-    if (bent) {
-      const { over } = wayBetween(from, to, true);
-      context.quadraticCurveTo(over.x, over.y, to.x, to.y);
-    } else {
-      context.lineTo(to.x, to.y);
-    }
+    addWay(context, wayBetween(from, to, bent), bent);
     if (++lines % PATH_MAX === 0) {
       context.stroke();
       context.beginPath();
     }
   }
   context.stroke();
-  if (radius >= 6) for (const { tie, bent } of batch.lines) if (bent) arrow(ground, tie, radius);
+  const radius = agentRadius(view.scale);
+  if (bent && radius >= 6) for (const tie of batch.ties) arrow(ground, tie, radius);
   context.globalAlpha = 1;
+}
+
+export function addWay(context: CanvasRenderingContext2D, way: Way, bent: boolean): void {
+  context.moveTo(way.from.x, way.from.y);
+  if (bent) context.quadraticCurveTo(way.over.x, way.over.y, way.to.x, way.to.y);
+  else context.lineTo(way.to.x, way.to.y);
 }
 
 /** Where the way enters the node that it leads to. */
@@ -236,26 +247,81 @@ function arrow(ground: Ground, tie: Tie, radius: number): void {
 }
 
 function drawAgents(ground: Ground, scene: Scene, focus: Focus): void {
-  const { context, view, palette, sprites } = ground;
+  const { context, view, sprites } = ground;
   const radius = agentRadius(view.scale);
+  const dots = new Map<Shape, Point[]>();
   for (const { node, shape } of scene.agents) {
     const at = onScreen(view, node);
     if (!isSeen(ground, at, radius + 4)) continue;
-    const { canvas, half } = sprites.agent(shape, radius);
     const dim = isDim(node, scene, focus);
+    if (radius < DOT_RADIUS && !dim && PLAIN.has(shape)) {
+      const list = dots.get(shape);
+      if (list) list.push(at);
+      else dots.set(shape, [at]);
+      continue;
+    }
+    const { canvas, half } = sprites.agent(shape, radius);
     if (dim) context.globalAlpha = 0.22;
     context.drawImage(canvas, at.x - half, at.y - half, 2 * half, 2 * half);
     if (dim) context.globalAlpha = 1;
   }
-  for (const node of [focus.hovered, focus.selected]) {
-    if (node?.kind !== "agent") continue;
-    const at = onScreen(view, node);
-    context.beginPath();
-    context.arc(at.x, at.y, radius + 3.5, 0, 2 * Math.PI);
-    context.lineWidth = node === focus.selected ? 2.5 : 1.5;
-    context.strokeStyle = palette.accent;
-    context.stroke();
+  for (const [shape, points] of dots) drawDots(ground, shape, points, radius);
+  if (focus.selected?.kind === "agent") drawRing(context, ground, focus.selected, 2.5);
+}
+
+/** Two rectangles, on a third of the ground's colour, that keeps them apart from the lines beneath. */
+function drawDots(ground: Ground, shape: Shape, points: Point[], radius: number): void {
+  const { context, palette } = ground;
+  const long = Math.round(radius);
+  const short = Math.max(1, Math.round(radius * 0.6));
+  context.fillStyle = palette.surface;
+  for (const { x, y } of points) {
+    context.fillRect(
+      Math.round(x) - long - 1,
+      Math.round(y) - long - 1,
+      2 * long + 2,
+      2 * long + 2,
+    );
   }
+  context.fillStyle = shapeColor(shape, palette);
+  for (const { x, y } of points) {
+    const left = Math.round(x);
+    const top = Math.round(y);
+    context.fillRect(left - long, top - short, 2 * long, 2 * short);
+    context.fillRect(left - short, top - long, 2 * short, 2 * long);
+  }
+}
+
+/** What is under the pointer, on the upper canvas: a pointer that moves leaves the lower one alone. */
+export function drawFocus(
+  context: CanvasRenderingContext2D,
+  seen: Pick<Ground, "view" | "palette">,
+  focus: Focus,
+  bent: boolean,
+): void {
+  if (focus.hovered?.kind === "agent") drawRing(context, seen, focus.hovered, 1.5);
+  if (!focus.tie) return;
+  const { view, palette } = seen;
+  const way = wayBetween(onScreen(view, focus.tie.from), onScreen(view, focus.tie.to), bent);
+  context.beginPath();
+  addWay(context, way, bent);
+  context.lineWidth = 3;
+  context.strokeStyle = palette.accent;
+  context.stroke();
+}
+
+function drawRing(
+  context: CanvasRenderingContext2D,
+  { view, palette }: Pick<Ground, "view" | "palette">,
+  node: Node,
+  width: number,
+): void {
+  const at = onScreen(view, node);
+  context.beginPath();
+  context.arc(at.x, at.y, agentRadius(view.scale) + 3.5, 0, 2 * Math.PI);
+  context.lineWidth = width;
+  context.strokeStyle = palette.accent;
+  context.stroke();
 }
 
 function drawLabels(ground: Ground, scene: Scene, focus: Focus): void {
@@ -266,7 +332,7 @@ function drawLabels(ground: Ground, scene: Scene, focus: Focus): void {
     const at = onScreen(view, centreOf(disc));
     const size = disc.radius * view.scale;
     if (!disc.host || !isSeen(ground, at, size + Labels.HEIGHT)) continue;
-    const chosen = disc.host === focus.selected || disc.host === focus.hovered;
+    const chosen = disc.host === focus.selected;
     wishes.push({
       text: shortened(disc.host.name || disc.host.did),
       x: at.x,
@@ -280,7 +346,7 @@ function drawLabels(ground: Ground, scene: Scene, focus: Focus): void {
   const roomy = AGENT_RADIUS * view.scale >= 3.2;
   const busy = busyOf(scene);
   for (const { node } of scene.agents) {
-    const chosen = node === focus.selected || node === focus.hovered;
+    const chosen = node === focus.selected;
     const wanted = scene.matches?.has(node) ?? false;
     if (!chosen && !wanted && !roomy) continue;
     const at = onScreen(view, node);
@@ -291,6 +357,7 @@ function drawLabels(ground: Ground, scene: Scene, focus: Focus): void {
       text: shortened(node.name || node.did),
       x: at.x,
       y: at.y + radius + 3,
+      above: at.y - radius - 3 - Labels.HEIGHT,
       weight: (chosen ? 3e9 : wanted ? 1e9 : 0) + (dim ? 0 : (busy.get(node) ?? 0) + 1),
       bold: chosen,
       dim,

@@ -9,6 +9,8 @@ export interface Frames {
   /** Mean time that drawing took: of what moves, and of all the rest when it had to be drawn. */
   sky_ms: number;
   ground_ms: number;
+  /** How long a frame with such a ground was late, painting included. */
+  paint_ms: number;
   grounds: number;
   agents: number;
   ties: number;
@@ -27,6 +29,7 @@ export class FrameMeter {
   private frames: number[] = [];
   private skies: { at: number; ms: number }[] = [];
   private grounds: { at: number; ms: number }[] = [];
+  private paint = 0;
 
   frame(at: number): void {
     this.frames.push(at);
@@ -38,12 +41,13 @@ export class FrameMeter {
     drop(this.skies, (one) => one.at, at);
   }
 
-  ground(at: number, ms: number): void {
+  ground(at: number, ms: number, paint_ms: number): void {
+    this.paint = paint_ms;
     this.grounds.push({ at, ms });
     drop(this.grounds, (one) => one.at, at);
   }
 
-  told(now: number): Pick<Frames, "fps" | "longest_ms" | "sky_ms" | "ground_ms" | "grounds"> {
+  told(now: number): Omit<Frames, "agents" | "ties" | "pulses"> {
     const frames = this.frames.filter((at) => at > now - SECOND_MS);
     let longest = 0;
     for (let i = 1; i < frames.length; i++) {
@@ -56,6 +60,7 @@ export class FrameMeter {
       longest_ms: longest,
       sky_ms: mean(skies),
       ground_ms: mean(grounds),
+      paint_ms: this.paint,
       grounds: grounds.length,
     };
   }

@@ -8,6 +8,8 @@ export interface Wish {
   /** The middle of its upper edge. */
   x: number;
   y: number;
+  /** The same of where it may be instead. */
+  above?: number;
   /** Larger ones are put first. */
   weight: number;
   bold: boolean;
@@ -47,8 +49,12 @@ export function chosen(
   for (const wish of wishes) {
     if (put.length >= most || refused > most * 6) break;
     const half = width(wish) / 2 + 3;
-    const box = { left: wish.x - half, top: wish.y, right: wish.x + half, bottom: wish.y + height };
-    if (claim(cells, box)) put.push(wish);
+    const at = [wish.y, wish.above].find(
+      (top) =>
+        top !== undefined &&
+        claim(cells, { left: wish.x - half, top, right: wish.x + half, bottom: top + height }),
+    );
+    if (at !== undefined) put.push({ ...wish, y: at });
     else refused++;
   }
   return put;

@@ -1,13 +1,10 @@
 // Messages on their way, on the upper canvas: one dot each while they are few. When they are many, a sample
 // is shown, and how many there are is told by the width of the ties beneath.
-import type { View } from "./camera";
-import { onScreen } from "./drawing";
+import { onScreen, type Sky } from "./drawing";
 import { alongWay, wayBetween } from "./geometry";
 import { KINDS, type Kind } from "./kinds";
 import type { Tie } from "./model";
-import type { Palette } from "./palette";
 import type { Moment } from "./recording";
-import type { Sprites } from "./sprites";
 
 const TRAVEL_MS = 700;
 const PULSES_MAX = 260;
@@ -52,22 +49,14 @@ export class Pulses {
   }
 
   /** Draws those under way; forgets those that have arrived. True: some are left. */
-  draw(
-    context: CanvasRenderingContext2D,
-    view: View,
-    now: number,
-    bent: boolean,
-    palette: Palette,
-    sprites: Sprites,
-    width: number,
-    height: number,
-  ): boolean {
+  draw(sky: Sky, now: number, bent: boolean, isSeen: (tie: Tie) => boolean): boolean {
+    const { context, view, palette, sprites, width, height } = sky;
     let kept = 0;
     for (const pulse of this.pulses) {
       const part = (now - pulse.start) / TRAVEL_MS;
       if (part >= 1) continue;
       this.pulses[kept++] = pulse;
-      if (part < 0) continue;
+      if (part < 0 || !isSeen(pulse.tie)) continue;
       const from = onScreen(view, pulse.tie.from);
       const to = onScreen(view, pulse.tie.to);
       const at = alongWay(wayBetween(from, to, bent), part * part * (3 - 2 * part));

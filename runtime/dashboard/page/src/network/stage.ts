@@ -1,12 +1,12 @@
 // The two canvases, the camera over them and the loop that draws: the ground when something has changed, the
 // sky each frame while messages are under way, and nothing at all while nothing moves.
 import { between, centred, fitted, zoomed, type Bounds, type View } from "./camera";
-import { drawGround, isBent, type Focus, type Ground } from "./drawing";
+import { drawFocus, drawGround, isBent, isDim, type Focus, type Ground } from "./drawing";
 import { FrameMeter, type Frames } from "./frames";
 import { listen } from "./gestures";
 import { hitAt, type Hit } from "./hit";
 import { Labels } from "./labels";
-import type { Node } from "./model";
+import type { Node, Tie } from "./model";
 import { readPalette, type Palette } from "./palette";
 import { Pulses } from "./pulses";
 import type { Moment } from "./recording";
@@ -18,8 +18,15 @@ const GLIDE_MS = 450;
 /** A ground that takes longer than this is shown moved or scaled while the view moves, and drawn after. */
 const QUICK_MS = 9;
 const REST_MS = 140;
+const BLUR_MS = 300;
 /** Colours fade: the ground is drawn again after this, if anything is on it that fades. */
 const FADE_MS = 400;
+const FADE_SHARE = 12;
+const FRAME_MS = 1000 / 60;
+/** A frame that comes later than this was not asked for at once. */
+const LATE_MS = 500;
+/** Nodes are two thirds of their way nearer after this. */
+const GLIDE_NODES_MS = 120;
 
 export interface StageEvents {
   choose(hit: Hit): void;
@@ -56,6 +63,8 @@ export class Stage {
   private drawnView: View = { scale: 1, x: 0, y: 0 };
   private groundDue = true;
   private groundCost = 0;
+  private groundAt = -Infinity;
+  private frameAt = 0;
   private viewMoved = -Infinity;
   private fadeDue = Infinity;
   private touched = false;
@@ -104,6 +113,14 @@ export class Stage {
   /** The viewer has moved the view: it is not fitted by itself any more. */
   get isTouched(): boolean {
     return this.touched;
+  }
+
+  /** What is under the pointer. */
+  hover(node: Node | undefined, tie: Tie | undefined): void {
+    if (this.focus.hovered === node && this.focus.tie === tie) return;
+    this.focus.hovered = node;
+    this.focus.tie = tie;
+    this.wake();
   }
 
   /** Something about what is drawn has changed. */
@@ -254,11 +271,17 @@ export class Stage {
   private draw(now: number): void {
     this.frame = 0;
     this.meter.frame(now);
-    const moving = this.advance(now);
+    // What is drawn is painted after this function has returned: the next frame tells what it took.
+    if (this.groundAt === this.frameAt && now - this.frameAt < LATE_MS) {
+      this.groundCost = 0.5 * this.groundCost + 0.5 * Math.max(0, now - this.frameAt - FRAME_MS);
+    }
+    const moving = this.advance(now, Math.min(100, now - this.frameAt));
+    this.frameAt = now;
     const resting = now - this.viewMoved > REST_MS && !this.glide;
     if (now >= this.fadeDue) this.groundDue = true;
     if (this.groundDue || moving) {
-      if (resting || this.groundCost < QUICK_MS || moving) this.drawGround(now);
+      const blurred = now - this.groundAt > Math.max(BLUR_MS, this.groundCost * FADE_SHARE);
+      if (resting || moving || blurred || this.groundCost < QUICK_MS) this.drawGround(now);
       else this.slideGround();
     }
     const flying = this.drawSky(now);
@@ -267,7 +290,7 @@ export class Stage {
   }
 
   /** Gliding of the view, and of nodes to their places. True: nodes have moved. */
-  private advance(now: number): boolean {
+  private advance(now: number, passed: number): boolean {
     if (this.glide) {
       const part = Math.min(1, (now - this.glide.start) / GLIDE_MS);
       const eased = 1 - Math.pow(1 - part, 3);
@@ -276,6 +299,7 @@ export class Stage {
       if (part === 1) this.glide = undefined;
     }
     let moving = false;
+    const step = 1 - Math.exp(-passed / GLIDE_NODES_MS);
     const present = [...(this.scene?.agents ?? []), ...(this.scene?.hosts ?? [])];
     for (const { node } of present) {
       const dx = node.toX - node.x;
@@ -283,8 +307,8 @@ export class Stage {
       if (dx === 0 && dy === 0) continue;
       moving = true;
       const near = this.isCalm || (Math.abs(dx) < 0.2 && Math.abs(dy) < 0.2);
-      node.x += near ? dx : dx * 0.14;
-      node.y += near ? dy : dy * 0.14;
+      node.x += near ? dx : dx * step;
+      node.y += near ? dy : dy * step;
     }
     return moving;
   }
@@ -301,11 +325,10 @@ export class Stage {
     drawGround(ground, this.scene, this.focus);
     this.drawnView = view;
     this.ground.style.transform = "";
-    const cost = performance.now() - start;
-    this.groundCost = cost;
-    this.meter.ground(now, cost);
+    this.groundAt = now;
+    this.meter.ground(now, performance.now() - start, this.groundCost);
     const fades = this.scene.traffic.messages > 0;
-    this.fadeDue = fades ? now + Math.max(FADE_MS, cost * 12) : Infinity;
+    this.fadeDue = fades ? now + Math.max(FADE_MS, this.groundCost * FADE_SHARE) : Infinity;
   }
 
   /** The picture of before, where it would be in this view: blurred for a moment, but at once. */
@@ -324,7 +347,11 @@ export class Stage {
     context.clearRect(0, 0, this.width, this.height);
     const bent = isBent(this.scene);
     const { view, palette, sprites, width, height } = this;
-    const flying = this.pulses.draw(context, view, now, bent, palette, sprites, width, height);
+    drawFocus(context, { view: this.view, palette: this.palette }, this.focus, bent);
+    const { scene, focus } = this;
+    const isSeen = (tie: Tie) => !isDim(tie.from, scene, focus) && !isDim(tie.to, scene, focus);
+    const sky = { context, view, palette, sprites, width, height };
+    const flying = this.pulses.draw(sky, now, bent, isSeen);
     this.meter.sky(now, performance.now() - start);
     return flying;
   }

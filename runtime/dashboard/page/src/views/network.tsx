@@ -204,7 +204,7 @@ function FramesShown() {
       if (!frames) return;
       setText(
         `${frames.fps} frames/s, longest ${frames.longest_ms.toFixed(0)} ms; sky ${frames.sky_ms.toFixed(1)} ms, ` +
-          `ground ${frames.ground_ms.toFixed(1)} ms × ${frames.grounds}; ${frames.agents} agents, ${frames.ties} ties, ${frames.pulses} pulses`,
+          `ground ${frames.ground_ms.toFixed(1)}+${frames.paint_ms.toFixed(0)} ms × ${frames.grounds}; ${frames.agents} agents, ${frames.ties} ties, ${frames.pulses} pulses`,
       );
     }, 500);
     return () => clearInterval(timer);

@@ -48,13 +48,8 @@ export function Graph(props: GraphProps) {
         else if (!hit.node) made.fit("viewer");
       },
       hover: (hit, x, y) => {
-        const { focus } = made;
-        if (focus.hovered !== hit.node || focus.tie !== hit.tie) {
-          focus.hovered = hit.node;
-          focus.tie = hit.tie;
-          element.classList.toggle("net-over", hit.node !== undefined || hit.tie !== undefined);
-          made.changed();
-        }
+        made.hover(hit.node, hit.tie);
+        element.classList.toggle("net-over", hit.node !== undefined || hit.tie !== undefined);
         setHover(hit.node || hit.tie ? { hit, x, y } : undefined);
       },
       key: (event) => {

@@ -93,7 +93,10 @@ function Kinds({ watch }: { watch: Watch }) {
 }
 
 export function Ticker({ watch }: { watch: Watch }) {
-  const news = watch.news.value;
+  // Whoever went back in time is not told what came after.
+  const news = watch.live.value
+    ? watch.news.value
+    : watch.news.value.filter((one) => one.time <= watch.at.value);
   return (
     <section class="net-ticker" aria-label="What has happened lately">
       <h2>Lately</h2>
