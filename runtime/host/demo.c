@@ -83,6 +83,17 @@ static int learn_names(struct demo *demo, int index, struct hgl_err *err)
   return status;
 }
 
+/* Whoever plays with the demo may act in it. */
+static int show_dashboard(struct demo *demo, int index, struct hgl_err *err)
+{
+  json_t *links = NULL;
+  int status = hgl_child_call(&demo->hosts[index], "{\"call\":\"dashboard\"}", 5000, &links, err);
+  const char *link = json_string_value(json_object_get(links, "operator"));
+  if (link) printf("           dashboard %s\n", link);
+  json_decref(links);
+  return status;
+}
+
 static int agents_folder(char out[PATH_MAX], struct hgl_err *err)
 {
   char stdlib[PATH_MAX];
@@ -202,6 +213,7 @@ static int start(struct demo *demo, struct hgl_err *err)
     if (status || demo->json) continue;
     printf("host %s  %s\n           data %s\n", host_names[i], demo->hosts[i].join_url,
            demo->hosts[i].data);
+    status = show_dashboard(demo, i, err);
   }
   if (!status && !demo->json && again) printf("\nGoing on where the last run stopped.\n");
   if (!status && !demo->json)

@@ -5,14 +5,17 @@
 agents, and two hosts behind nginx that find each other and close deals through it, also after nginx has
 been reloaded."""
 
+import http.client
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from feed import Feed, Refused  # noqa: E402
 from hosts import TREE, WITH_US, Checks, free_port  # noqa: E402
 
 KEY = re.compile(r"did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK")
@@ -100,6 +103,25 @@ def deals(host):
     return len([deal for deal in host.call("deals") if deal["status"] == "delivered"])
 
 
+def browser(check, port, host):
+    """The dashboard through the proxy, as a browser asks for it; only its own page, only with a token."""
+    token = host.call("dashboard")["operator"].split("#token=")[1]
+    page = f"https://127.0.0.1:{port}"
+    feed = Feed(port, tls=True, headers={"Origin": page})
+    check.that(feed.ask("hello", token=token)["result"]["role"] == "operator", "the feed goes through nginx")
+    feed.close()
+    try:
+        Feed(port, tls=True, headers={"Origin": "https://127.0.0.1"})
+        check.that(False, "a page of another port is refused behind nginx")
+    except Refused as refused:
+        check.that(refused.status == 403, "a page of another port is refused behind nginx", refused)
+    for path, wanted in (("/", (200, 503)), ("/healthz", (200,)), ("/metrics", (401,))):
+        client = http.client.HTTPSConnection("127.0.0.1", port, timeout=20, context=ssl._create_unverified_context())
+        client.request("GET", path, headers={"Accept-Encoding": "gzip"})
+        check.that((status := client.getresponse().status) in wanted, f"{path} through nginx", status)
+        client.close()
+
+
 def behind_nginx(check):
     folder = "agents/hosts/behind-nginx"
     ports = {name: (free_port(), free_port()) for name in ("east", "west")}
@@ -125,6 +147,7 @@ def behind_nginx(check):
                          detail=lambda: west.call("deals")[:2])
         said = west.body(east.agents["echo"], "echo/1.0/say", {"text": "through"})
         check.that(said["text"] == "through", "and a message", said)
+        browser(check, ports["east"][0], east)
         before, old = deals(west), nginx.workers()
         nginx.reload()
         check.eventually(lambda: nginx.workers() and not nginx.workers() & old, "nginx has new workers")
