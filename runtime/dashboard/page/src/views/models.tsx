@@ -10,6 +10,7 @@ import {
   Duration,
   Empty,
   Facts,
+  formatBytes,
   Failure,
   formatDuration,
   formatNumber,
@@ -138,7 +139,7 @@ function ModelPanel({ model, rate }: { model: Model; rate: number[] }) {
             spark={rate}
             slots={60}
           >
-            {formatShort(rate.at(-1) ?? 0)}
+            {formatShort(meanOf(rate.slice(-5)))}
           </Stat>
           <Stat
             label="Waiting"
@@ -148,7 +149,7 @@ function ModelPanel({ model, rate }: { model: Model; rate: number[] }) {
             <Num value={model.queue.waiting} short />
           </Stat>
           <Stat
-            label="From call to result, half"
+            label="Call to result, of half"
             note={`99 % within ${formatDuration(model.told.p99_ms)}`}
           >
             <Duration ms={model.told.p50_ms} />
@@ -179,12 +180,16 @@ function ModelPanel({ model, rate }: { model: Model; rate: number[] }) {
   );
 }
 
+function meanOf(values: number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+}
+
 function Memory({ model }: { model: Model }) {
   const onDevice = (model.device_memory ?? 0) > 0;
   return (
     <Stat
       label={onDevice ? "Memory of the device" : "Memory"}
-      note={onDevice ? <>and {<Bytes value={model.host_memory} />} of the host</> : "of the host"}
+      note={onDevice ? `and ${formatBytes(model.host_memory)} of the host` : "of the host"}
     >
       <Bytes value={onDevice ? model.device_memory : model.host_memory} />
     </Stat>

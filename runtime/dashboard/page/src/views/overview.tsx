@@ -28,7 +28,6 @@ import {
   type Series,
 } from "../ui";
 import type { ViewProps } from "./index";
-import { columnsOf } from "./overview/columns";
 import { failuresOf, ratesOf, sentenceOf, type Sentence } from "./overview/sentence";
 import "./overview.css";
 
@@ -243,7 +242,7 @@ const count = (value: number | null) =>
   value === null || Number.isInteger(value) ? formatShort(value) : formatNumber(value);
 
 function Charts({ samples }: { samples: Sample[] }) {
-  const { times, of } = columnsOf(samples);
+  const times = samples.map((sample) => sample.time_ms);
   const line = (
     label: string,
     color: string,
@@ -252,7 +251,7 @@ function Charts({ samples }: { samples: Sample[] }) {
   ): Series => ({
     label,
     color,
-    values: of(value),
+    values: samples.map(value),
     dashed,
   });
   const measured = (key: keyof Sample, by: keyof Sample) => (sample: Sample) =>

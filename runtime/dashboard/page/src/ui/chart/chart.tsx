@@ -87,12 +87,18 @@ export function Chart({
       />
       <figcaption>
         {series.map((one) => (
-          <Key key={one.label} series={one} value={one.values.at(index) ?? null} format={format} />
+          <Key key={one.label} series={one} value={valueAt(one, index)} format={format} />
         ))}
         {time !== null && index >= 0 && <span>{formatTime(times[index], times.at(-1) ?? 0)}</span>}
       </figcaption>
     </figure>
   );
+}
+
+/** Without an index the latest that there is. */
+function valueAt(series: Series, index: number): number | null {
+  if (index >= 0) return series.values[index] ?? null;
+  return series.values.findLast((value) => value !== null) ?? null;
 }
 
 function Key({

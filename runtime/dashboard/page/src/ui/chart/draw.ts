@@ -6,7 +6,7 @@ export interface Series {
   label: string;
   /** A token of style/tokens.css: "--chart-1". */
   color: string;
-  /** null where there is none: the line has a gap. */
+  /** null where there is none. */
   values: (number | null)[];
   dashed?: boolean;
   /** Single points instead of a line. */
@@ -34,6 +34,9 @@ export interface Frame {
 const FONT = "11px system-ui, -apple-system, sans-serif";
 const TICK_PX = 36;
 const TIME_PX = 84;
+const DOT_PX = 2.2;
+/** A second in which nothing was measured is passed over; a line over a longer time would tell of what was not. */
+const JOIN_MS = 6000;
 
 export function frameOf(plot: Plot, width: number, height: number): Frame {
   const to = plot.times.at(-1) ?? 0;
@@ -132,26 +135,33 @@ function drawSeries(
   context.lineJoin = "round";
   context.setLineDash(series.dashed === true ? [4, 3] : []);
   context.beginPath();
-  let alone = true;
+  let before: number | null = null;
   for (const [i, value] of series.values.entries()) {
     const time = times[i];
-    if (value === null || time === undefined || !Number.isFinite(value)) {
-      alone = true;
-      continue;
-    }
+    if (value === null || time === undefined || !Number.isFinite(value)) continue;
     const x = xOf(frame, time);
     const y = yOf(value);
-    const next = series.values[i + 1];
-    if (series.points === true || (alone && (next === null || next === undefined))) {
-      context.moveTo(x + 2.2, y);
-      context.arc(x, y, 2.2, 0, 7);
-    } else if (alone) context.moveTo(x, y);
-    else context.lineTo(x, y);
-    alone = false;
+    const joined = before !== null && time - before <= JOIN_MS;
+    if (series.points === true || (!joined && isAlone(times, series.values, i))) {
+      context.moveTo(x + DOT_PX, y);
+      context.arc(x, y, DOT_PX, 0, 7);
+    } else if (joined) context.lineTo(x, y);
+    else context.moveTo(x, y);
+    before = time;
   }
   if (series.points === true) context.fill();
   else context.stroke();
   context.setLineDash([]);
+}
+
+/** Nothing follows that it could be joined with. */
+function isAlone(
+  times: readonly number[],
+  values: readonly (number | null)[],
+  at: number,
+): boolean {
+  const next = values.findIndex((value, i) => i > at && value !== null);
+  return next < 0 || (times[next] ?? Infinity) - (times[at] ?? 0) > JOIN_MS;
 }
 
 function drawPointed(

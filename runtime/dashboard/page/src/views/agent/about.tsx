@@ -1,7 +1,18 @@
 // What it was described as: script, protocols, limits, grants.
 import type { AgentDetail, Json as Value } from "../../feed/types";
 import { to } from "../../route";
-import { Badge, Copy, Did, Facts, Json, Panel, Text, visible } from "../../ui";
+import {
+  Badge,
+  Copy,
+  Did,
+  Facts,
+  formatBytes,
+  formatDuration,
+  formatNumber,
+  Panel,
+  Text,
+  visible,
+} from "../../ui";
 
 export function About({ agent }: { agent: AgentDetail }) {
   const grants = listOf(agent.grants);
@@ -50,11 +61,21 @@ export function About({ agent }: { agent: AgentDetail }) {
       </Panel>
       {agent.limits !== undefined && (
         <Panel title="Limits">
-          <Json value={agent.limits} open={3} />
+          <Facts facts={Object.entries(agent.limits).map(limitFact)} />
         </Panel>
       )}
     </div>
   );
+}
+
+/** As runtime/agent/limits.h has them: sizes, durations, counts. Zero is none, or half of another. */
+function limitFact([name, value]: [string, Value]): [string, string] {
+  const label = visible(name.replaceAll("_", " "));
+  if (typeof value !== "number") return [label, visible(JSON.stringify(value))];
+  if (value === 0) return [label, "–"];
+  if (name === "stretch") return [label, formatDuration(value)];
+  const size = name.includes("bytes") || ["memory", "state", "outbox"].includes(name);
+  return [label, size ? formatBytes(value) : formatNumber(value)];
 }
 
 function listOf(value: Value | undefined): string[] {

@@ -20,6 +20,7 @@ import {
 } from "../../ui";
 
 const KEPT = 500;
+const STEP = 60;
 const EVERY_MS = 1000;
 
 /** Asks each second for what came since; orders begin anew when the host does. */
@@ -69,6 +70,7 @@ function useTrace(agent: string): { events: TraceEvent[] | null; error: FeedErro
 
 export function Activity({ agent }: { agent: string }) {
   const { events, error } = useTrace(agent);
+  const [shown, setShown] = useState(STEP);
   if (error !== null && events === null) return <Failure error={error} />;
   if (events === null) return <Loading />;
   if (events.length === 0) {
@@ -100,12 +102,17 @@ export function Activity({ agent }: { agent: string }) {
             </tr>
           </thead>
           <tbody>
-            {events.map((event) => (
+            {events.slice(0, shown).map((event) => (
               <Row key={event.order} agent={agent} event={event} />
             ))}
           </tbody>
         </table>
       </div>
+      {events.length > shown && (
+        <button class="button quiet" type="button" onClick={() => setShown(shown + STEP)}>
+          {events.length - shown} earlier
+        </button>
+      )}
     </Panel>
   );
 }

@@ -126,9 +126,14 @@ function Entry({
   const [open, setOpen] = useState(false);
   const cut = depthCut(value);
   const table = cut === null ? entriesOf(value, limit) : null;
-  if (cut === null && table === null) return <Json name={label} value={value} />;
   const count = cut ?? (table === null ? 0 : table.entries.length + table.more);
-  if (count === 0) return <Json name={label} value={value} />;
+  if (count === 0) {
+    return (
+      <div class="state-leaf">
+        <Json name={label} value={value} />
+      </div>
+    );
+  }
   const small =
     table !== null &&
     table.more === 0 &&

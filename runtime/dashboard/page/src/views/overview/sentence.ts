@@ -63,20 +63,18 @@ export function sentenceOf({
     };
   }
   if (rates.handled < 0.05) return { tone: "idle", text: quiet(agents, samples) };
-  const failing =
-    rates.failures > 0 ? ` ${rate(rates.failures)} a second fail or are refused.` : "";
+  const one = last.agents === 1;
   const deals =
-    rates.deals > 0
-      ? ` and close ${rate(rates.deals)} ${rates.deals === 1 ? "deal" : "deals"} a second`
-      : "";
+    rates.deals > 0 ? ` and ${one ? "closes" : "close"} ${rate(rates.deals)} deals a second` : "";
   const half =
     last.latency_p50_ms > 0
-      ? `; half of them are done within ${formatDuration(last.latency_p50_ms)}`
+      ? `; half of the messages are done within ${formatDuration(last.latency_p50_ms)}`
       : "";
-  const verb = last.agents === 1 ? "handles" : "handle";
+  const failing =
+    rates.failures > 0 ? ` ${rate(rates.failures)} a second fail or are refused.` : "";
   return {
     tone: failing === "" ? "good" : "wait",
-    text: `${agents} ${verb} ${rate(rates.handled)} messages a second${last.agents === 1 ? deals.replace("close", "closes") : deals}${half}.${failing}`,
+    text: `${agents} ${one ? "handles" : "handle"} ${rate(rates.handled)} messages a second${deals}${half}.${failing}`,
   };
 }
 
