@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Json } from "../src/feed/types";
 import { depthCut, entriesOf, keyLabel, pathOf } from "../src/views/agent/state_path";
 
 test("paths are what the host reads", () => {
@@ -39,7 +40,8 @@ test("at the end of a list, the count of the rest is no element, a deeper table 
 });
 
 test("single values are no tables", () => {
-  for (const value of [1, "a", null, true, { $int: "9007199254740993" }, { $bytes: "AA" }]) {
+  const single: Json[] = [1, "a", null, true, { $int: "9007199254740993" }, { $bytes: "AA" }];
+  for (const value of single) {
     assert.equal(entriesOf(value, 10), null);
   }
 });
