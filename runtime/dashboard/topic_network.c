@@ -107,20 +107,21 @@ static bool work(void *state, int64_t until_ns)
 
 /* ---- told ---- */
 
-/* [[from, to, messages, performative]…] of those of whom both are shown. */
+/* [[from, to, messages, performative]…] of those of whom both are shown: a pair that used several
+ * performatives is there as often. */
 static void put_edges(struct topic *topic, const struct traffic *traffic, int64_t now_ms,
                       struct hgl_buf *out)
 {
   size_t told = 0;
   hgl_buf_append_byte(out, '[');
   for (size_t i = 0; i < traffic_count(traffic); i++) {
-    const struct traffic_pair *pair = traffic_at(traffic, i);
-    const struct node *from = network_speaker(&topic->network, &pair->from, now_ms);
+    const struct traffic_entry *entry = traffic_at(traffic, i);
+    const struct node *from = network_speaker(&topic->network, &entry->from, now_ms);
     uint32_t id = from ? from->id : 0; /* the other may take its place */
-    const struct node *to = network_speaker(&topic->network, &pair->to, now_ms);
+    const struct node *to = network_speaker(&topic->network, &entry->to, now_ms);
     if (!id || !to) continue;
-    hgl_buf_printf(out, "%s[%u,%u,%u,", told++ ? "," : "", id, to->id, pair->count);
-    hgl_json_put_text(hgl_bytes(pair->word, pair->word_size), out);
+    hgl_buf_printf(out, "%s[%u,%u,%u,", told++ ? "," : "", id, to->id, entry->count);
+    hgl_json_put_text(hgl_bytes(entry->word, entry->word_size), out);
     hgl_buf_append_byte(out, ']');
   }
   hgl_buf_append_byte(out, ']');

@@ -1,6 +1,7 @@
-/* Who speaks with whom: how many messages, and the last one's performative. A table of a fixed
- * size, so that counting a message takes some tens of nanoseconds and no memory, whoever speaks:
- * what finds no place is counted as left out. Loop thread. */
+/* Who speaks with whom: how many messages of each performative. A table of a fixed size, so that
+ * counting a message takes some tens of nanoseconds and no memory, whoever speaks: when half of it
+ * is taken, or a pair has used many performatives, further ones are counted with one that the pair
+ * has used before, and what finds no place at all is counted as left out. Loop thread. */
 #ifndef HGL_DASHBOARD_TRAFFIC_H
 #define HGL_DASHBOARD_TRAFFIC_H
 
@@ -11,11 +12,12 @@
 #include "protocol/crypto.h"
 
 enum {
-  TRAFFIC_PAIRS_MAX = 6000,
+  TRAFFIC_ENTRIES_MAX = 6000,
+  TRAFFIC_WORDS_MAX = 8,  /* of one pair */
   TRAFFIC_WORD_SIZE = 24, /* of a performative; what is longer is cut */
 };
 
-struct traffic_pair {
+struct traffic_entry {
   struct hgl_key from, to;
   uint32_t count;
   uint8_t word_size;
@@ -30,7 +32,7 @@ void traffic_add(struct traffic *traffic, const struct hgl_key *from, const stru
                  struct hgl_bytes word);
 /* In the order in which they first spoke. */
 size_t traffic_count(const struct traffic *traffic);
-const struct traffic_pair *traffic_at(const struct traffic *traffic, size_t index);
+const struct traffic_entry *traffic_at(const struct traffic *traffic, size_t index);
 uint64_t traffic_left_out(const struct traffic *traffic); /* messages */
 void traffic_clear(struct traffic *traffic);
 

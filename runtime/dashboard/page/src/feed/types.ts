@@ -108,7 +108,7 @@ export interface NetworkNode {
   services?: string[];
 }
 
-/** From, to, messages since the last event, the last one's performative. */
+/** From, to, messages of this performative since the last event; a pair may be there with several. */
 export type NetworkEdge = [from: number, to: number, messages: number, performative: string];
 
 export interface NetworkLink {

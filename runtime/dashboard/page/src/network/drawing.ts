@@ -6,7 +6,7 @@ import { wayBetween, type Point, type Way } from "./geometry";
 import { KINDS } from "./kinds";
 import { Labels, shortened, type Wish } from "./labels";
 import { AGENT_RADIUS, type Disc } from "./layout";
-import type { Node, Tie } from "./model";
+import { nameOf, type Node, type Tie } from "./model";
 import type { Palette } from "./palette";
 import { WINDOW_MS } from "./recording";
 import { pairsOf, type Scene } from "./scene";
@@ -331,15 +331,15 @@ function drawLabels(ground: Ground, scene: Scene, focus: Focus): void {
   for (const disc of scene.discs) {
     const at = onScreen(view, centreOf(disc));
     const size = disc.radius * view.scale;
-    if (!disc.host || !isSeen(ground, at, size + Labels.HEIGHT)) continue;
-    const chosen = disc.host === focus.selected;
+    if (!isSeen(ground, at, size + Labels.HEIGHT)) continue;
+    const chosen = disc.host !== undefined && disc.host === focus.selected;
     wishes.push({
-      text: shortened(disc.host.name || disc.host.did),
+      text: disc.host ? shortened(nameOf(disc.host)) : "their host is not known",
       x: at.x,
       y: Math.max(at.y - size - Labels.HEIGHT - 2, Math.min(4, at.y + size - 24)),
       weight: chosen ? 4e9 : 2e9 + disc.radius,
       bold: true,
-      dim: isDim(disc.host, scene, focus),
+      dim: disc.host === undefined || isDim(disc.host, scene, focus),
     });
   }
   // Where agents are dots, only the few that matter are named.
@@ -354,7 +354,7 @@ function drawLabels(ground: Ground, scene: Scene, focus: Focus): void {
     const dim = isDim(node, scene, focus);
     if (dim && !roomy) continue;
     wishes.push({
-      text: shortened(node.name || node.did),
+      text: shortened(nameOf(node)),
       x: at.x,
       y: at.y + radius + 3,
       above: at.y - radius - 3 - Labels.HEIGHT,

@@ -3,6 +3,7 @@
 // The feed's ids hold within one channel only, and a new connection brings new ones. What is drawn has
 // to stay where it is, so nodes are known here by what they are: kind, host and did (or name).
 import type { NetworkEvent, NetworkNode } from "../feed/types";
+import { shortDid } from "../ui/format";
 import { kindOf, type Kind } from "./kinds";
 
 export interface Node {
@@ -74,6 +75,11 @@ export interface Applied {
 }
 
 const LIFE_MAX = 64; // changes of status remembered of each node
+
+/** Of whom only the key is known, its ends. */
+export function nameOf(node: Node): string {
+  return node.name || shortDid(node.did);
+}
 
 export function statusAt(node: Node, time: number): string | null {
   for (let i = node.life.length - 1; i >= 0; i--) {

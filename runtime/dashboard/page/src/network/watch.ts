@@ -48,8 +48,8 @@ export class Watch {
   readonly playing = signal(false);
   readonly speed = signal(1);
   readonly news = signal<News[]>([]);
-  /** Counts deals delivered, by the instants of the last minutes. */
-  readonly delivered = signal<number[]>([]);
+  /** Deals delivered within the last minute: ids, and when. */
+  readonly delivered = signal<ReadonlyMap<string, number>>(new Map());
   /** Nodes, or how they stand, have changed. */
   readonly version = signal(0);
   readonly arranging = signal(false);
@@ -123,18 +123,17 @@ export class Watch {
     const names = new Map<string, string>();
     for (const node of this.network.nodes.values()) names.set(node.did, node.name);
     const told = new Map<string, News>();
-    const delivered: number[] = [];
+    const delivered = new Map(event.whole ? [] : this.delivered.peek());
     for (const deal of event.deals) {
+      if (deal.status === "delivered") delivered.set(deal.id, deal.time_ms);
       if (told.has(deal.id) && deal.role !== "buyer") continue;
-      if (!told.has(deal.id) && deal.status === "delivered") delivered.push(deal.time_ms);
       told.set(
         deal.id,
         dealNews(deal, (did) => names.get(did) ?? ""),
       );
     }
-    const minute = event.time_ms - 60_000;
-    const kept = event.whole ? [] : this.delivered.peek();
-    this.delivered.value = [...kept, ...delivered].filter((time) => time > minute);
+    for (const [id, time] of delivered) if (time < event.time_ms - 60_000) delivered.delete(id);
+    this.delivered.value = delivered;
     this.tell([...told.values()].sort((a, b) => b.time - a.time).slice(0, DEALS_TOLD), true);
     this.dealsKnown = true;
   }

@@ -1,9 +1,9 @@
 // What happens, in sentences: the picture beside them shows that there is traffic, these say what it is about.
 import type { Deal } from "../feed/types";
-import { formatNumber } from "../ui/format";
+import { formatNumber, shortDid } from "../ui/format";
 import { to } from "../route";
 import { shapeOf, SHAPE_WORDS } from "./sprites";
-import type { Applied, Link, Node, Said } from "./model";
+import { nameOf, type Applied, type Link, type Node, type Said } from "./model";
 
 /** A piece of a sentence; `name`: it is foreign text. */
 export interface Piece {
@@ -24,13 +24,18 @@ export interface News {
 export const NEWS_MAX = 60;
 const SAME_WITHIN_MS = 15_000;
 
-export type NameOf = (did: string) => string;
+/** Of whom this page knows only the key: the empty text. */
+export type NameOfDid = (did: string) => string;
 
 /** Both sides of a deal may be here: their records have one id, and the buyer's tells it. */
-export function dealNews(deal: Deal, nameOf: NameOf): News {
+export function dealNews(deal: Deal, nameOfDid: NameOfDid): News {
   const buys = deal.role === "buyer";
   const agent = agentPiece(deal.agent);
-  const other = { text: nameOf(deal.counterparty) || deal.with, name: true };
+  const known = nameOfDid(deal.counterparty);
+  const other = {
+    text: known || (deal.with.startsWith("did:") ? shortDid(deal.with) : deal.with),
+    name: true,
+  };
   const service = { text: deal.service, name: true, href: to.deal(deal.id) };
   const pieces: Piece[] = [];
   let tone: News["tone"] = "idle";
@@ -156,7 +161,7 @@ function agentPiece(name: string): Piece {
 }
 
 function nodePiece(node: Node): Piece {
-  const text = node.name || node.did;
+  const text = nameOf(node);
   if (node.kind === "agent" && node.here) return { text, name: true, href: to.agent(node.name) };
   return { text, name: true };
 }

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { go } from "../../route";
 import { formatNumber, visible } from "../../ui";
 import type { Hit } from "../hit";
-import { statusAt, type Node } from "../model";
+import { nameOf, statusAt, type Node } from "../model";
 import { Stage } from "../stage";
 import type { Watch } from "../watch";
 import { addressOf, addressOfHit } from "./address";
@@ -111,10 +111,10 @@ function Tip({ hover: { hit, x, y }, watch }: { hover: Hover; watch: Watch }) {
 function NodeTip({ node, watch }: { node: Node; watch: Watch }) {
   const status = statusAt(node, watch.at.value) ?? "gone";
   const host =
-    node.kind === "agent" && node.host && !node.here ? ` on ${visible(node.host.name)}` : "";
+    node.kind === "agent" && node.host && !node.here ? ` on ${visible(nameOf(node.host))}` : "";
   return (
     <>
-      <strong>{visible(node.name || node.did)}</strong>
+      <strong>{visible(nameOf(node))}</strong>
       <div>{node.kind === "host" ? "host" : visible(status) + host}</div>
       {node.services.length > 0 && (
         <div class="muted">{visible(node.services.slice(0, 4).join(", "))}</div>
@@ -135,7 +135,7 @@ function TieTip({ hit }: { hit: Hit }) {
   const both = back && back.stamp === tie.stamp ? back : undefined;
   const line = (from: Node, to: Node, count: number) => (
     <div class="num">
-      {visible(from.name || from.did)} → {visible(to.name || to.did)}: {formatNumber(count)}
+      {visible(nameOf(from))} → {visible(nameOf(to))}: {formatNumber(count)}
     </div>
   );
   return (

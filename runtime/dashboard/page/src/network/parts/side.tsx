@@ -2,7 +2,7 @@
 import { Ago, Badge, Did, Empty, Facts, formatNumber, Num, Status, Text, visible } from "../../ui";
 import { to } from "../../route";
 import { KIND_WORDS, KINDS } from "../kinds";
-import { statusAt, type Node, type Tie } from "../model";
+import { nameOf, statusAt, type Node, type Tie } from "../model";
 import { WINDOW_MS } from "../recording";
 import { shapeOf, SHAPE_WORDS, type Shape } from "../sprites";
 import type { Watch } from "../watch";
@@ -31,7 +31,7 @@ export function Summary({ watch }: { watch: Watch }) {
   const rate = traffic.messages / (WINDOW_MS / 1000);
   const talking = new Set<Node>();
   for (const tie of traffic.ties) if (tie.count > 0) talking.add(tie.from).add(tie.to);
-  const deals = watch.delivered.value.length;
+  const deals = watch.delivered.value.size;
   const odd = (["failed", "paused", "waiting", "stopped"] as const).filter((one) =>
     shapes.has(one),
   );
@@ -154,7 +154,7 @@ export function Chosen({
     <section class="net-chosen" aria-label="What is chosen">
       <div class="row spread">
         <h2 class="cut">
-          <Text text={node.name || node.did} />
+          <Text text={nameOf(node)} />
         </h2>
         <button class="button quiet small" type="button" onClick={() => onSelect(undefined)}>
           Close
@@ -195,7 +195,7 @@ export function Chosen({
 function factsOf(node: Node): [string, preact.ComponentChildren][] {
   const facts: [string, preact.ComponentChildren][] = [["Key", <Did key="did" did={node.did} />]];
   if (node.kind === "agent") {
-    if (node.host) facts.push(["Host", <Text key="host" text={node.host.name} />]);
+    if (node.host) facts.push(["Host", <Text key="host" text={nameOf(node.host)} />]);
     if (node.services.length > 0) {
       facts.push([
         "Offers",
@@ -247,7 +247,7 @@ function Partners({ node, watch, onSelect }: PartProps) {
         {sorted.map(([other, { said, heard }]) => (
           <li key={other.key}>
             <button class="net-name cut" type="button" onClick={() => onSelect(other)}>
-              <Text text={other.name || other.did} />
+              <Text text={nameOf(other)} />
             </button>
             <span class="num muted" title="said and heard within ten seconds">
               {formatNumber(said?.count ?? 0)} → · ← {formatNumber(heard?.count ?? 0)}
@@ -276,7 +276,7 @@ function HostPart({ node, watch, onSelect }: PartProps) {
           <div class="row" key={other.key}>
             <Status state={link.up ? "up" : "lost"} />
             <button class="net-name cut" type="button" onClick={() => onSelect(other)}>
-              <Text text={other.name || other.did} />
+              <Text text={nameOf(other)} />
             </button>
             <span class="muted num">
               {formatNumber(link.unacknowledged)} unacknowledged
@@ -291,7 +291,7 @@ function HostPart({ node, watch, onSelect }: PartProps) {
         {agents.slice(0, AGENTS_SHOWN).map((agent) => (
           <li key={agent.key}>
             <button class="net-name cut" type="button" onClick={() => onSelect(agent)}>
-              <Text text={agent.name || agent.did} />
+              <Text text={nameOf(agent)} />
             </button>
             <span class="muted">{visible(statusAt(agent, watch.at.value) ?? "")}</span>
           </li>

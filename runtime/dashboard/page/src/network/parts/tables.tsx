@@ -12,7 +12,7 @@ import {
   type Column,
   type Sorting,
 } from "../../ui";
-import type { Tie } from "../model";
+import { nameOf, type Tie } from "../model";
 import type { Present, Scene } from "../scene";
 import { dialoguesOf } from "../words";
 
@@ -75,7 +75,7 @@ const AGENT_COLUMNS: Column<Row>[] = [
     sorts: true,
     grows: true,
     render: ({ node }) =>
-      node.here ? <AgentLink name={node.name} /> : <Text text={node.name || node.did} />,
+      node.here ? <AgentLink name={node.name} /> : <Text text={nameOf(node)} />,
   },
   { key: "status", label: "State", sorts: true, render: (row) => <Status state={row.status} /> },
   {
@@ -83,7 +83,7 @@ const AGENT_COLUMNS: Column<Row>[] = [
     label: "Host",
     sorts: true,
     wide: true,
-    render: ({ node }) => <Text text={node.host?.name ?? "unknown"} cut />,
+    render: ({ node }) => <Text text={node.host ? nameOf(node.host) : "unknown"} cut />,
   },
   {
     key: "services",
@@ -114,13 +114,13 @@ const TIE_COLUMNS: Column<Tie>[] = [
     key: "from",
     label: "From",
     grows: true,
-    render: (tie) => <Text text={tie.from.name || tie.from.did} cut />,
+    render: (tie) => <Text text={nameOf(tie.from)} cut />,
   },
   {
     key: "to",
     label: "To",
     grows: true,
-    render: (tie) => <Text text={tie.to.name || tie.to.did} cut />,
+    render: (tie) => <Text text={nameOf(tie.to)} cut />,
   },
   { key: "count", label: "Messages", number: true, render: (tie) => <Num value={tie.count} /> },
   {
