@@ -134,19 +134,19 @@ struct agent {
   struct hgl_map unreached;            /* host key → any: spoken to and never reached so far */
   struct hgl_map senders;              /* agent key → struct sender: how many of them by sender */
   struct hgl_map threads;              /* peer ‖ thid → struct agent_run */
-  struct hgl_map asks;                 /* thid → struct agent_run */
-  struct hgl_map locks;                /* key → struct lock */
-  struct hgl_map timers;               /* id → struct timer */
-  size_t timer_bytes;                  /* of their values */
-  struct hgl_map dialogues;            /* peer ‖ thid → struct dialogue */
-  struct hgl_map dialogue_peers;       /* peer → how many of them */
-  struct agent_run *runs;              /* list */
+  struct hgl_map asks;      /* thid → struct agent_run; of the operator, struct operator_ask */
+  struct hgl_map locks;     /* key → struct lock */
+  struct hgl_map timers;    /* id → struct timer */
+  size_t timer_bytes;       /* of their values */
+  struct hgl_map dialogues; /* peer ‖ thid → struct dialogue */
+  struct hgl_map dialogue_peers;                  /* peer → how many of them */
+  struct agent_run *runs;                         /* list */
   struct agent_run *runs_ready, *runs_ready_last; /* to be resumed or retried, in order */
   size_t run_count, waiting_runs;                 /* of them suspended */
   struct agent_run *starting; /* on_upgrade or on_start is to be tried again: nothing else runs */
   bool dirty;                 /* its VM has state to flush at the end of the tick */
   struct agent *next_dirty;
-  struct operator_ask *operator_asks;
+  struct operator_asks *operator_asks; /* NULL: it has asked nothing; see operator.c */
   struct operator_talk *operator_talks;
   uint64_t author_of; /* the row of the last group that holds a message of its */
   size_t author_at;   /* its place among that group's authors */

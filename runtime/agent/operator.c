@@ -3,11 +3,10 @@
 #include "agent/operator.h"
 
 struct operator_ask {
-  struct operator_ask *next;
+  struct hgl_heap_entry due; /* monotonic, in ms; first member */
+  struct operator_ask *next; /* among those that are done */
   struct hgl_id thid;
   struct hgl_key peer;
-  int64_t deadline_ms; /* monotonic */
-  bool done;
   uint64_t tick; /* in which it was done */
   json_t *reply; /* or: */
   struct hgl_err why;
@@ -15,13 +14,17 @@ struct operator_ask {
   void *user;
 };
 
+/* Open ones stand in agent->asks and among the dues. */
+struct operator_asks {
+  struct hgl_heap dues;
+  struct operator_ask *done_first, *done_last; /* to be told, by tick */
+};
+
 static const char name[] = "operator";
 
 static struct operator_ask *find(const struct agent *agent, const struct hgl_id *thid)
 {
-  struct operator_ask *ask = agent->operator_asks;
-  while (ask && (ask->done || !hgl_id_equal(&ask->thid, thid))) ask = ask->next;
-  return ask;
+  return hgl_map_get(&agent->asks, hgl_bytes(thid->bytes, HGL_ID_SIZE));
 }
 
 bool operator_expects(struct agent *agent, const struct hgl_envelope *envelope)
@@ -31,12 +34,21 @@ bool operator_expects(struct agent *agent, const struct hgl_envelope *envelope)
   return talk_expects(agent, envelope);
 }
 
+static void close_ask(struct agent *agent, struct operator_ask *ask)
+{
+  hgl_heap_remove(&agent->operator_asks->dues, &ask->due);
+  hgl_map_remove(&agent->asks, hgl_bytes(ask->thid.bytes, HGL_ID_SIZE));
+}
+
 /* Told later: an answer leaves the host, so it waits for the commit that holds what it speaks of;
  * and whoever asked may ask again from there. */
 static void finish(struct agent *agent, struct operator_ask *ask)
 {
-  ask->done = true;
+  struct operator_asks *asks = agent->operator_asks;
+  close_ask(agent, ask);
   ask->tick = agent->host->tick;
+  *(asks->done_last ? &asks->done_last->next : &asks->done_first) = ask;
+  asks->done_last = ask;
   host_request_tick(agent->host);
 }
 
@@ -44,7 +56,7 @@ static void finish(struct agent *agent, struct operator_ask *ask)
 static bool may_tell(const struct hgl_host *host, const struct operator_ask *ask)
 {
   uint64_t needed = ask->tick < host->tick ? ask->tick + 1 : host->tick;
-  return ask->done && host->committed_tick + 1 >= needed;
+  return host->committed_tick + 1 >= needed;
 }
 
 bool operator_answer(struct agent *agent, struct message *message)
@@ -74,24 +86,38 @@ static void tell(struct operator_ask *ask)
   hgl_free(ask);
 }
 
+static void fail_late(struct agent *agent)
+{
+  struct hgl_heap_entry *first;
+  while ((first = hgl_heap_first(&agent->operator_asks->dues)) &&
+         first->due <= agent->host->mono_ms)
+    operator_fail(agent, &((struct operator_ask *)first)->thid, HGL_TIMEOUT,
+                  "no answer came in time");
+}
+
+/* Those that may be told, off the list: being told, whoever asked may ask again. */
+static struct operator_ask *take_told(struct agent *agent)
+{
+  struct operator_asks *asks = agent->operator_asks;
+  struct operator_ask *first = asks->done_first, *last = NULL;
+  for (struct operator_ask *ask = first; ask && may_tell(agent->host, ask); ask = ask->next)
+    last = ask;
+  if (!last) return NULL;
+  asks->done_first = last->next;
+  if (!last->next) asks->done_last = NULL;
+  last->next = NULL;
+  return first;
+}
+
 void operator_due(struct hgl_host *host)
 {
   struct agent *agent = agent_by_name(host, hgl_text(name));
-  struct operator_ask *told = NULL;
-  for (struct operator_ask **at = agent ? &agent->operator_asks : &told, *ask; (ask = *at);) {
-    if (!ask->done && ask->deadline_ms <= host->mono_ms)
-      operator_fail(agent, &ask->thid, HGL_TIMEOUT, "no answer came in time");
-    if (!may_tell(host, ask)) {
-      at = &ask->next;
-      continue;
+  if (agent && agent->operator_asks) {
+    fail_late(agent);
+    for (struct operator_ask *ask = take_told(agent), *next; ask; ask = next) {
+      next = ask->next;
+      tell(ask);
     }
-    *at = ask->next;
-    ask->next = told;
-    told = ask;
-  }
-  for (struct operator_ask *ask; (ask = told);) {
-    told = ask->next;
-    tell(ask);
   }
   if (agent) talks_due(agent);
 }
@@ -100,19 +126,30 @@ int64_t operator_deadline_ms(const struct hgl_host *host)
 {
   const struct agent *agent = agent_by_name(host, hgl_text(name));
   int64_t first = agent ? talks_deadline_ms(agent) : INT64_MAX;
-  for (const struct operator_ask *ask = agent ? agent->operator_asks : NULL; ask; ask = ask->next)
-    if (!ask->done && ask->deadline_ms < first) first = ask->deadline_ms;
-  return first;
+  const struct hgl_heap_entry *ask = agent && agent->operator_asks
+                                         ? hgl_heap_first(&agent->operator_asks->dues)
+                                         : NULL;
+  return ask && ask->due < first ? ask->due : first;
 }
 
 void operator_deinit(struct agent *agent)
 {
+  struct operator_asks *asks = agent->operator_asks;
   talks_deinit(agent);
-  for (struct operator_ask *ask; (ask = agent->operator_asks);) {
-    agent->operator_asks = ask->next;
-    if (!ask->done) hgl_fail(&ask->why, HGL_CLOSED, "the host stops");
+  if (!asks) return;
+  for (struct hgl_heap_entry *first; (first = hgl_heap_first(&asks->dues));) {
+    struct operator_ask *ask = (struct operator_ask *)first;
+    close_ask(agent, ask);
+    hgl_fail(&ask->why, HGL_CLOSED, "the host stops");
     tell(ask);
   }
+  for (struct operator_ask *ask; (ask = asks->done_first);) {
+    asks->done_first = ask->next;
+    tell(ask);
+  }
+  hgl_heap_deinit(&asks->dues);
+  hgl_free(asks);
+  agent->operator_asks = NULL;
 }
 
 static int expect_answer(struct agent *agent, const struct hgl_id *thid, const struct hgl_key *peer,
@@ -120,16 +157,19 @@ static int expect_answer(struct agent *agent, const struct hgl_id *thid, const s
                          void (*answer)(void *, json_t *, const struct hgl_err *), void *user,
                          struct hgl_err *err)
 {
+  struct operator_asks *asks = agent->operator_asks;
+  if (!asks && !(asks = agent->operator_asks = hgl_zalloc(sizeof *asks)))
+    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   struct operator_ask *ask = hgl_zalloc(sizeof *ask);
   if (!ask) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  *ask = (struct operator_ask){.next = agent->operator_asks,
-                               .thid = *thid,
-                               .peer = *peer,
-                               .deadline_ms = agent->host->mono_ms + within_ms,
-                               .answer = answer,
-                               .user = user};
-  agent->operator_asks = ask;
-  return 0;
+  *ask = (struct operator_ask){.thid = *thid, .peer = *peer, .answer = answer, .user = user};
+  int status = hgl_map_put(&agent->asks, hgl_bytes(thid->bytes, HGL_ID_SIZE), ask, err);
+  if (!status) {
+    status = hgl_heap_push(&asks->dues, &ask->due, agent->host->mono_ms + within_ms, err);
+    if (status) hgl_map_remove(&agent->asks, hgl_bytes(thid->bytes, HGL_ID_SIZE));
+  }
+  if (status) hgl_free(ask);
+  return status;
 }
 
 int hgl_host_send(struct hgl_host *host, const char *to, const char *type, struct hgl_bytes body,
