@@ -396,7 +396,8 @@ static int drop_agent(struct child *child, struct hgl_err *err)
   struct hgl_host *host = child->host;
   struct agent *agent = child->agent;
   int status = host->new_first ? mailbox_persist(host, err) : 0;
-  if (!status && host->unsaved_runs) status = runs_persist(host, true, err);
+  agent_undefer(agent);
+  if (!status) status = runs_persist(host, err);
   if (status) return status;
   assert(!agent->dirty); /* its state was flushed by the tick that changed it */
   agent_unlist(agent);

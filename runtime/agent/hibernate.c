@@ -140,7 +140,7 @@ static bool rests(const struct agent *agent)
   bool waits = agent->ready_in || agent->mailbox.first || agent->runs_ready || agent->starting;
   if (agent->dirty || (waits && may_run)) return false;
   for (const struct agent_run *run = agent->runs; run; run = run->next)
-    if (run->unsaved_link) return false;
+    if (run->listed_in) return false;
   return true;
 }
 

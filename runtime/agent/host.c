@@ -206,6 +206,7 @@ int hgl_host_create(const struct hgl_host_config *config, struct hgl_host **out,
   host->holds_due_ms = host->expiry_due_ms = INT64_MAX;
   tick_now(host);
   host->upkeep_due_ms = host->mono_ms;
+  host->deferred_bytes_max = HGL_DEFERRED_BYTES_MAX;
   hgl_buf_init(&host->stretch.http_answer, RUN_VALUES_SIZE_MAX);
   int status = hgl_writeset_create(&host->stretch.writes, err);
   if (!status) status = trace_create(config->trace_events, &host->trace, err);

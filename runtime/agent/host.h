@@ -40,6 +40,7 @@ enum {
   HGL_TICK_ENVELOPES_MAX = 4096,         /* taken in by one tick */
   HGL_TICK_RUN_MS = 20,                  /* spent on handlers by one tick */
   HGL_OUTBOX_BYTES_MAX = 64 << 20,       /* unacknowledged towards one host */
+  HGL_DEFERRED_BYTES_MAX = 64 << 20,     /* of what models said and no row holds yet (runs.h) */
   HGL_JOURNAL_BYTES_DEFAULT = 256 << 20, /* kept of what was said and heard */
   HGL_HOSTS_DEFAULT = 20000,             /* other hosts in memory */
   HGL_DISK_RESERVE_DEFAULT = 64 << 20,   /* left free: below it nothing is taken in */

@@ -354,10 +354,12 @@ struct hgl_host {
   size_t awake_count, lua_bytes;          /* of their Lua states */
   size_t freed_bytes;                     /* of such, since pages went back to the system */
   bool more_sleep;                        /* the next tick puts more of them to sleep */
-  struct agent_run *unsaved_runs;         /* with something that is in no row yet */
-  struct hgl_map kept_scripts;            /* digest → struct kept_script */
-  struct hgl_map manifests;               /* digest → struct manifest */
-  struct hgl_map zones;                   /* name → struct hgl_zone */
+  struct run_list unsaved_runs;           /* with something that is in no row yet; */
+  struct run_list deferred_runs;          /* the same, and it need not be for some time */
+  size_t deferred_bytes, deferred_bytes_max;
+  struct hgl_map kept_scripts;       /* digest → struct kept_script */
+  struct hgl_map manifests;          /* digest → struct manifest */
+  struct hgl_map zones;              /* name → struct hgl_zone */
   struct mail *new_first, *new_last; /* to be given rows at the end of the tick, if still there */
   bool stopping;
   bool complete; /* the agents of its start are all there: it has ticked */

@@ -15,9 +15,6 @@ enum {
    * for the tick's commit; else half of what the others took. */
   DECIDE_US = 1000,
   DECIDE_BESIDE_US = 250,
-  /* What a model took long for is not asked for again, nor is it kept in memory without end. */
-  DEFERRED_MS = 1000,
-  DEFERRED_RECORDS = 64,
 };
 
 static void list_ready(struct agent *agent, struct ready_agents *list)
@@ -105,7 +102,7 @@ static void clear(struct agent_run *run)
   for (size_t i = 0; i < run->fresh_count; i++) record_destroy(&run->fresh[i]);
   hgl_free(run->fresh);
   run->fresh = NULL;
-  run->fresh_count = run->fresh_capacity = 0;
+  run->fresh_count = run->fresh_capacity = run->fresh_bytes = 0;
   if (run->stretches) {
     run->agent->waiting_runs--;
     run->agent->host->metering.runs--;
@@ -131,10 +128,7 @@ void run_destroy(struct agent_run *run)
 {
   struct agent *agent = run->agent;
   clear(run);
-  if (run->unsaved_link) {
-    *run->unsaved_link = run->next_unsaved;
-    if (run->next_unsaved) run->next_unsaved->unsaved_link = run->unsaved_link;
-  }
+  run_unlist(run);
   if (run->locks) held_locks_clear(run->locks);
   hgl_free(run->locks);
   if (agent->starting == run) agent->starting = NULL;
@@ -217,6 +211,7 @@ static int begin_wait(struct agent_run *run, const struct hgl_vm_wait *wait, str
   struct hgl_host *host = run->agent->host;
   run->waits = wait->kind;
   run->granted = run->eager = false;
+  run->waits_since_ms = host->mono_ms;
   switch (wait->kind) {
   case HGL_VM_WAIT_SLEEP:
     run->until_ms = host->now_ms + wait->sleep_ms;
@@ -233,15 +228,6 @@ static int begin_wait(struct agent_run *run, const struct hgl_vm_wait *wait, str
   }
 }
 
-/* An eager call has brought about the stretch that ends, and of those since the last row none did
- * anything. */
-static bool may_defer(const struct agent_run *run)
-{
-  return run->eager && run->row && (run->deferred || !run->fresh_count) && !run->asks[0].saved &&
-         run->fresh_count < DEFERRED_RECORDS &&
-         run->agent->host->mono_ms - run->saved_ms < DEFERRED_MS;
-}
-
 /* The stretch that ends here becomes a record of the run. */
 static void suspend(struct agent_run *run, struct hgl_vm_run *vm_run,
                     const struct hgl_vm_wait *wait)
@@ -250,7 +236,7 @@ static void suspend(struct agent_run *run, struct hgl_vm_run *vm_run,
   struct hgl_host *host = agent->host;
   struct hgl_vm_views *views = NULL;
   struct hgl_err err;
-  bool defers = may_defer(run);
+  bool defers = run_may_defer(run);
   run->vm_run = vm_run;
   run->retrying = false;
   run->attempt = 1;
@@ -280,8 +266,10 @@ void run_accept_stretch(struct agent *agent, struct agent_run *run)
   bool changed = host->changed;
   if (stretch_accept(host, &err)) host_fatal(host, &err);
   if (defers) {
-    run->deferred = true;
+    run_defer(run);
     host->changed = changed;
+  } else if (run) {
+    run_unsaved(run);
   }
   if (run && run->waits == HGL_VM_WAIT_LOCK && !run->granted && lock_wait(run, &err))
     host_fatal(host, &err);

@@ -107,8 +107,12 @@ static struct ask *find_ask(struct agent *agent, const struct hgl_id *thid,
 void run_close_ask(struct agent_run *run, struct ask *ask)
 {
   ask->done = true;
-  if (!run->eager) run->agent->host->changed = true;
-  run_unsaved(run);
+  if (run->eager) {
+    run_defer(run);
+  } else {
+    run->agent->host->changed = true;
+    run_unsaved(run);
+  }
   if (--run->asks_open == 0) run_wake(run);
 }
 

@@ -27,24 +27,6 @@ static struct hgl_bytes key_of(const struct agent_run *run, int part, size_t ind
   return hgl_bytes(out, !part ? 16 : part == PART_PLACES ? 17 : KEY_SIZE);
 }
 
-void run_unsaved(struct agent_run *run)
-{
-  struct hgl_host *host = run->agent->host;
-  if (run->unsaved_link) return;
-  run->next_unsaved = host->unsaved_runs;
-  if (run->next_unsaved) run->next_unsaved->unsaved_link = &run->next_unsaved;
-  run->unsaved_link = &host->unsaved_runs;
-  host->unsaved_runs = run;
-}
-
-static void unlist(struct agent_run *run)
-{
-  if (!run->unsaved_link) return;
-  *run->unsaved_link = run->next_unsaved;
-  if (run->next_unsaved) run->next_unsaved->unsaved_link = run->unsaved_link;
-  run->unsaved_link = NULL;
-}
-
 /* ---- records ---- */
 
 void record_destroy(struct record *record)
@@ -61,6 +43,14 @@ static int erase(struct agent_run *run, int part, size_t index, struct hgl_err *
                              key_of(run, part, index, key), err);
 }
 
+static size_t size_of(const struct record *record)
+{
+  size_t size = sizeof *record + record->events.capacity;
+  for (size_t i = 0; i < record->ask_count; i++)
+    size += sizeof record->asks[i] + record->asks[i].value.capacity;
+  return size;
+}
+
 int run_add_record(struct agent_run *run, struct hgl_bytes events, struct hgl_err *err)
 {
   if (!HGL_GROW(run->fresh, run->fresh_count, run->fresh_capacity))
@@ -75,17 +65,16 @@ int run_add_record(struct agent_run *run, struct hgl_bytes events, struct hgl_er
     hgl_buf_deinit(&record.events);
     return status;
   }
-  run->deferred = false;
   record.asks = run->asks;
   record.ask_count = run->ask_count;
   run->asks = NULL;
   run->ask_count = run->asks_open = 0;
   run->fresh[run->fresh_count++] = record;
+  run->fresh_bytes += size_of(&record);
   if (!run->stretches++) {
     run->agent->waiting_runs++;
     run->agent->host->metering.runs++;
   }
-  run_unsaved(run);
   return 0;
 }
 
@@ -204,7 +193,7 @@ static int save_records(struct agent_run *run, struct hgl_buf *row, struct hgl_e
   if (status) return status;
   for (size_t i = 0; i < run->fresh_count; i++) record_destroy(&run->fresh[i]);
   run->saved += run->fresh_count;
-  run->fresh_count = 0;
+  run->fresh_count = run->fresh_bytes = 0;
   return 0;
 }
 
@@ -251,17 +240,13 @@ static int save_places(struct agent_run *run, struct hgl_buf *row, struct hgl_er
   return row->size ? put(run, PART_PLACES, 0, row, false, err) : erase(run, PART_PLACES, 0, err);
 }
 
-int runs_persist(struct hgl_host *host, bool deferred, struct hgl_err *err)
+int runs_persist(struct hgl_host *host, struct hgl_err *err)
 {
   struct hgl_buf row;
   int status = 0;
   hgl_buf_init(&row, ROW_SIZE_MAX);
-  for (struct agent_run *run = host->unsaved_runs, *next; !status && run; run = next) {
-    next = run->next_unsaved;
-    if (run->deferred && !deferred) continue;
-    unlist(run);
-    run->deferred = false;
-    run->saved_ms = host->mono_ms;
+  for (struct agent_run *run; !status && (run = host->unsaved_runs.first);) {
+    run_unlist(run);
     if (!run->row) status = save_head(run, &row, err);
     if (!status) status = save_records(run, &row, err);
     if (!status) status = save_answers(run, &row, err);
@@ -278,9 +263,9 @@ int runs_follow_views(struct agent *agent, struct hgl_err *err)
   int status = 0;
   if (moves == agent->moves) return 0;
   agent->moves = moves;
+  agent_undefer(agent); /* their rows would know other tables than their places */
   hgl_buf_init(&row, ROW_SIZE_MAX);
   for (struct agent_run *run = agent->runs; run && !status; run = run->next) {
-    run->deferred = false; /* its rows would know other tables than its places */
     if (run->row && run->views) status = save_places(run, &row, err);
   }
   hgl_buf_deinit(&row);
@@ -291,9 +276,9 @@ void run_erase(struct agent_run *run)
 {
   struct hgl_err err;
   int status = 0;
-  unlist(run);
+  run_unlist(run);
   for (size_t i = 0; i < run->fresh_count; i++) record_destroy(&run->fresh[i]);
-  run->fresh_count = 0;
+  run->fresh_count = run->fresh_bytes = 0;
   if (!run->row) return;
   for (size_t i = 0; i < run->saved && !status; i++) status = erase(run, PART_RECORD, i, &err);
   for (size_t i = 0; i < run->ask_count && !status; i++)

@@ -10,12 +10,14 @@
  * - A run with `stretches` == 0 has committed nothing: it is a mail that waits for its turn in its
  *   thread, or to be tried again; the mail stands in MAILBOX.
  * - `vm_run` may be NULL at any time between two stretches.
- * - What is in no row yet is in memory; a run that has such stands in host->unsaved_runs.
+ * - What is in no row yet is in memory; a run that has such stands in host->unsaved_runs or in
+ *   host->deferred_runs, until the end of the tick there, longer here.
  * - A run whose stretches since its last row were brought about by eager calls (calls.h), and did
- *   nothing but make the next, is `deferred`: no commit is made for it, and its records follow with
- *   the first stretch that does something, that is the last of many, or that comes a second after
- *   the last row, and when the agent's tables of state move. A crash takes back decisions that
- *   nobody has seen. */
+ *   nothing but make the next, is *deferred* (run_deferred.c): no commit is made for it, and none
+ *   of others' holds its records. They follow with the first stretch that does something, or whose
+ *   answer took a second; when the agent's tables of state move or it begins again; after five
+ *   seconds, or when all runs have deferred too much. A crash takes back decisions that nobody has
+ *   seen. */
 #ifndef HGL_AGENT_RUNS_H
 #define HGL_AGENT_RUNS_H
 
@@ -63,10 +65,15 @@ struct record {
   struct hgl_buf events;
 };
 
+struct run_list {
+  struct agent_run *first, *last;
+};
+
 struct agent_run {
   struct hgl_heap_entry due; /* in host->mono_heap, in ms; first member */
   struct agent_run *next, *previous, *next_ready;
-  struct agent_run *next_unsaved, **unsaved_link; /* link NULL: not in that list */
+  struct run_list *listed_in; /* host->unsaved_runs, or deferred_runs; NULL: all has its row */
+  struct agent_run *next_listed, *previous_listed;
   struct agent *agent;
   struct mail *mail; /* what it handles */
   struct mail_queue held;
@@ -89,6 +96,9 @@ struct agent_run {
   size_t saved;     /* of them in rows; the others: */
   struct record *fresh;
   size_t fresh_count, fresh_capacity;
+  size_t fresh_bytes; /* of them in memory; and as far as they count among the host's: */
+  size_t deferred_bytes;
+  int64_t save_ms;       /* DEFERRED: monotonic, when they come into rows */
   int attempt;           /* of the stretch to come, 1 for the first */
   bool retrying;         /* it raised, and is tried again when due */
   bool parked;           /* it cannot go on: the operator decides */
@@ -107,12 +117,11 @@ struct agent_run {
   struct outside_call *call; /* CALL, until it is over */
   bool eager;                /* … and the last one was */
   bool defers;               /* its last stretch may be deferred, if it did nothing */
-  bool deferred;
-  int64_t saved_ms;         /* monotonic: when rows were last written of it */
-  struct hgl_buf lock;      /* LOCK: the key */
-  uint64_t ticket;          /* LOCK: the order of those who wait */
-  bool granted;             /* LOCK */
-  struct held_locks *locks; /* what it holds, or NULL */
+  int64_t waits_since_ms;    /* monotonic */
+  struct hgl_buf lock;       /* LOCK: the key */
+  uint64_t ticket;           /* LOCK: the order of those who wait */
+  bool granted;              /* LOCK */
+  struct held_locks *locks;  /* what it holds, or NULL */
 };
 
 enum { RUN_VALUES_SIZE_MAX = HGL_BODY_SIZE_MAX + 64 * 1024 }; /* what a handler is called with */
@@ -186,9 +195,7 @@ void asks_tell(const struct ask *asks, size_t count, struct hgl_vm_answer *answe
                struct hgl_vm_message *messages);
 
 /* run_rows.c */
-void run_unsaved(struct agent_run *run); /* lists it, to be saved with this tick */
-/* `deferred`: those as well. */
-int runs_persist(struct hgl_host *host, bool deferred, struct hgl_err *err) HGL_NODISCARD;
+int runs_persist(struct hgl_host *host, struct hgl_err *err) HGL_NODISCARD; /* the unsaved ones */
 /* The stretch that is being committed: takes over the answers that resumed it. */
 int run_add_record(struct agent_run *run, struct hgl_bytes events,
                    struct hgl_err *err) HGL_NODISCARD;
@@ -200,6 +207,16 @@ void run_erase(struct agent_run *run); /* all of its rows */
 int runs_load(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 /* Tables of state may have moved: the rows that say where they stand. At the end of the tick. */
 int runs_follow_views(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
+
+/* run_deferred.c */
+void run_unsaved(struct agent_run *run); /* lists it, to be saved with this tick */
+void run_defer(struct agent_run *run);   /* lists it, to be saved later, unless it is unsaved */
+void run_unlist(struct agent_run *run);
+/* Asked while the run still has the answers that brought the stretch about. */
+bool run_may_defer(const struct agent_run *run);
+void agent_undefer(struct agent *agent);   /* its deferred runs become unsaved */
+void runs_save_due(struct hgl_host *host); /* so do those, of all agents, whose time has come */
+int64_t runs_save_deadline_ms(const struct hgl_host *host);
 
 /* run_replay.c */
 /* Brings the run into a Lua state, to where it waits. HGL_DIVERGED; HGL_NO_MEMORY and HGL_LIMIT

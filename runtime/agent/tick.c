@@ -87,7 +87,7 @@ static int seal_and_commit(struct hgl_host *host, struct hgl_err *err)
   if (unacked_due(host) && (status = unacked_update(host, err))) return status;
   if ((status = flush_state(host, err)) || (status = outbox_seal(host, err)) ||
       (status = keep_evidence(host, err)) || (status = mailbox_persist(host, err)) ||
-      (status = runs_persist(host, false, err)) || (status = journal_trim(host, err)) ||
+      (status = runs_persist(host, err)) || (status = journal_trim(host, err)) ||
       (status = peers_persist(host, &record, err)))
     return status;
   if ((status = chain_persist(host, err))) {
@@ -198,6 +198,7 @@ void hgl_host_tick(struct hgl_host *host)
   calls_begin(host, 0);
   timers_due(host);
   run_due(host);
+  runs_save_due(host);
   outbox_due(host);
   upkeep(host);
   inbox_process(host);
@@ -234,6 +235,8 @@ int64_t hgl_host_deadline(const struct hgl_host *host)
   if (host->expiry_due_ms != INT64_MAX && now_ms + WALL_CHECK_MS < due)
     due = now_ms + WALL_CHECK_MS;
   if (host->holds_due_ms < due) due = host->holds_due_ms;
+  int64_t save_due_ms = runs_save_deadline_ms(host);
+  if (save_due_ms < due) due = save_due_ms;
   int64_t hibernate_due_ms = hibernate_deadline_ms(host);
   if (hibernate_due_ms < due) due = hibernate_due_ms;
   int64_t restart_due_ms = children_deadline_ms(host);
@@ -248,5 +251,5 @@ int64_t hgl_host_deadline(const struct hgl_host *host)
 bool hgl_host_idle(const struct hgl_host *host)
 {
   return !host->ready.first && !host->deciding.first && !host->inbound_first && !host->changed &&
-         host->committed_tick + 1 == host->tick;
+         !(host->stopping && host->deferred_runs.first) && host->committed_tick + 1 == host->tick;
 }
