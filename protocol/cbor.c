@@ -52,12 +52,16 @@ void hgl_cbor_put_uint(struct hgl_buf *out, uint64_t value)
   hgl_buf_append(out, head, cbor_encode_uint(value, head, sizeof head));
 }
 
+size_t hgl_cbor_int(int64_t value, uint8_t out[HGL_CBOR_NUMBER_SIZE_MAX])
+{
+  return value >= 0 ? cbor_encode_uint((uint64_t)value, out, HGL_CBOR_NUMBER_SIZE_MAX)
+                    : cbor_encode_negint(~(uint64_t)value, out, HGL_CBOR_NUMBER_SIZE_MAX);
+}
+
 void hgl_cbor_put_int(struct hgl_buf *out, int64_t value)
 {
-  uint8_t head[HEAD_SIZE_MAX];
-  size_t size = value >= 0 ? cbor_encode_uint((uint64_t)value, head, sizeof head)
-                           : cbor_encode_negint(~(uint64_t)value, head, sizeof head);
-  hgl_buf_append(out, head, size);
+  uint8_t bytes[HGL_CBOR_NUMBER_SIZE_MAX];
+  hgl_buf_append(out, bytes, hgl_cbor_int(value, bytes));
 }
 
 void hgl_cbor_put_bytes(struct hgl_buf *out, struct hgl_bytes bytes)
@@ -101,26 +105,31 @@ void hgl_cbor_put_null(struct hgl_buf *out)
   hgl_buf_append_byte(out, 0xf6);
 }
 
-void hgl_cbor_put_double(struct hgl_buf *out, double value)
+size_t hgl_cbor_double(double value, uint8_t out[HGL_CBOR_NUMBER_SIZE_MAX])
 {
   assert(isfinite(value));
-  uint8_t bytes[HEAD_SIZE_MAX];
   uint16_t half;
-  size_t size;
+  uint64_t bits;
   switch (shortest_float(value, &half)) {
   case 2:
-    bytes[0] = 0xf9;
-    bytes[1] = (uint8_t)(half >> 8);
-    bytes[2] = (uint8_t)half;
-    size = 3;
-    break;
+    out[0] = 0xf9;
+    out[1] = (uint8_t)(half >> 8);
+    out[2] = (uint8_t)half;
+    return 3;
   case 4:
-    size = cbor_encode_single((float)value, bytes, sizeof bytes);
-    break;
+    return cbor_encode_single((float)value, out, HGL_CBOR_NUMBER_SIZE_MAX);
   default:
-    size = cbor_encode_double(value, bytes, sizeof bytes);
+    memcpy(&bits, &value, sizeof bits);
+    out[0] = 0xfb;
+    hgl_put_be64(out + 1, bits);
+    return 9;
   }
-  hgl_buf_append(out, bytes, size);
+}
+
+void hgl_cbor_put_double(struct hgl_buf *out, double value)
+{
+  uint8_t bytes[HGL_CBOR_NUMBER_SIZE_MAX];
+  hgl_buf_append(out, bytes, hgl_cbor_double(value, bytes));
 }
 
 /* Reader ------------------------------------------------------------------------------------ */
@@ -363,20 +372,40 @@ static int judge(const struct head *head, uint8_t initial, size_t rest, struct h
   return hgl_fail(err, HGL_INTERNAL, "an unknown kind of CBOR item");
 }
 
-/* Most heads are one byte with their argument inside; reading these here saves about a quarter of
- * what decoding a small message costs, and reading doubles as much of what a model is asked. UINT
- * to MAP are numbered as CBOR's major types. Returns the bytes used, 0: not such. */
-static size_t read_short_head(const uint8_t *at, size_t size, struct head *head)
+bool hgl_cbor_take_double(struct hgl_cbor_reader *in, double *out)
 {
-  enum { DOUBLE_HEAD = 0xfb };
-  unsigned major = at[0] >> 5, info = at[0] & 31u;
-  if (at[0] == DOUBLE_HEAD && size >= 9) {
-    uint64_t bits = hgl_get_be64(at + 1);
+  enum { SINGLE_HEAD = 0xfa, DOUBLE_HEAD = 0xfb };
+  size_t size = (size_t)(in->end - in->at);
+  const uint8_t *at = in->at + 1;
+  uint16_t half;
+  if (size >= 9 && *in->at == DOUBLE_HEAD) {
+    uint64_t bits = hgl_get_be64(at);
     double number;
     memcpy(&number, &bits, sizeof number);
-    on_double(head, number);
-    return 9;
+    if (!isfinite(number) || (fabs(number) <= FLT_MAX && (double)(float)number == number))
+      return false;
+    *out = number;
+    in->at += 9;
+    return true;
   }
+  if (size >= 5 && *in->at == SINGLE_HEAD) {
+    uint32_t bits = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+    float number;
+    memcpy(&number, &bits, sizeof number);
+    if (!isfinite(number) || half_from_float(number, &half)) return false;
+    *out = (double)number;
+    in->at += 5;
+    return true;
+  }
+  return false;
+}
+
+/* Most heads are one byte with their argument inside; reading these here saves about a quarter of
+ * what decoding a small message costs. UINT to MAP are numbered as CBOR's major types. Returns the
+ * bytes used, 0: not such. */
+static size_t read_short_head(const uint8_t *at, size_t size, struct head *head)
+{
+  unsigned major = at[0] >> 5, info = at[0] & 31u;
   if (major > MAP || info >= 24) return 0;
   size_t used = major == BYTES || major == TEXT ? 1 + info : 1;
   if (used > size) return 0;
@@ -389,6 +418,11 @@ int hgl_cbor_next(struct hgl_cbor_reader *in, struct hgl_cbor_item *out, struct 
 {
   size_t size = (size_t)(in->end - in->at);
   if (size == 0) return hgl_fail(err, HGL_TRUNCATED, "the data ends where an item should begin");
+  double number;
+  if (hgl_cbor_take_double(in, &number)) {
+    *out = (struct hgl_cbor_item){.kind = HGL_CBOR_DOUBLE, .number = number};
+    return 0;
+  }
   struct head head;
   size_t used = read_short_head(in->at, size, &head);
   if (used == 0) {

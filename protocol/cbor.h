@@ -21,6 +21,10 @@ void hgl_cbor_put_map(struct hgl_buf *out, size_t count);  /* then `count` keys 
 void hgl_cbor_put_bool(struct hgl_buf *out, bool value);
 void hgl_cbor_put_null(struct hgl_buf *out);
 void hgl_cbor_put_double(struct hgl_buf *out, double value); /* finite */
+/* The same two into memory; how many bytes. */
+enum { HGL_CBOR_NUMBER_SIZE_MAX = 9 };
+size_t hgl_cbor_int(int64_t value, uint8_t out[HGL_CBOR_NUMBER_SIZE_MAX]);
+size_t hgl_cbor_double(double value, uint8_t out[HGL_CBOR_NUMBER_SIZE_MAX]);
 
 enum hgl_cbor_kind {
   HGL_CBOR_INT,      /* any integer that fits int64 */
@@ -65,6 +69,9 @@ static inline struct hgl_cbor_reader hgl_cbor_reader(struct hgl_bytes input)
  * HGL_BAD_VALUE, HGL_MALFORMED. */
 int hgl_cbor_next(struct hgl_cbor_reader *in, struct hgl_cbor_item *out,
                   struct hgl_err *err) HGL_NODISCARD;
+/* A short way for the float of four or eight bytes that stands next; false: something else does, or
+ * what hgl_cbor_next refuses. */
+bool hgl_cbor_take_double(struct hgl_cbor_reader *in, double *out);
 
 /* The next item must be of the kind named (`what` is used in the message); HGL_MALFORMED else. */
 int hgl_cbor_get_int(struct hgl_cbor_reader *in, const char *what, int64_t *out,

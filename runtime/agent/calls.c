@@ -117,7 +117,19 @@ static void link_waiting(struct outside_call **list, struct outside_call *call, 
   *list = call;
 }
 
-/* The same whenever the run comes to this call, and known to nobody: the seed is secret. */
+/* The same whenever the run comes to this call, and known to nobody: the seed is secret. That of an
+ * eager one leaves this machine never and is wanted often, which SHA-256 is too slow for. */
+static void short_id_of(const struct agent_run *run, struct hgl_id *out)
+{
+  const uint64_t seed[2] = {run->seed, run->stretches};
+  uint8_t text[HGL_KEY_SIZE + 1];
+  memcpy(text, run->agent->key.bytes, HGL_KEY_SIZE);
+  for (uint8_t half = 0; half < 2; half++) {
+    text[HGL_KEY_SIZE] = half;
+    hgl_put_be64(out->bytes + (size_t)8 * half, hgl_siphash13(seed, text, sizeof text));
+  }
+}
+
 static void id_of(const struct agent_run *run, struct hgl_id *out)
 {
   static const char domain[] = "haggle call";
@@ -157,7 +169,7 @@ int call_open(struct agent_run *run, const struct hgl_vm_outside *outside, struc
   run->asks = hgl_array(1, sizeof *run->asks);
   if (!run->asks) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   run->ask_count = run->asks_open = 1;
-  id_of(run, &run->asks[0].thid);
+  (agent->call_nature.eager ? short_id_of : id_of)(run, &run->asks[0].thid);
   run->asks[0].deadline_ms = host->mono_ms + outside->within_ms;
   int status = create(run, outside->service, outside->request, err);
   if (status) return status;

@@ -11,6 +11,7 @@ enum {
   MAILS_PER_TURN = 64, /* then the next agent has its turn, */
   TURN_MS = 2,         /* or after this time */
   STEPS_MAX = 16384,   /* of one tick, however fast they are */
+  FEW_ASKS = 4,
   /* What those get of a tick at least that go on with what a model has said, and where others wait
    * for the tick's commit; else half of what the others took. */
   DECIDE_US = 1000,
@@ -467,9 +468,14 @@ static void resume_with(struct agent_run *run, const struct hgl_vm_answer *answe
 static void resume(struct agent_run *run)
 {
   struct agent *agent = run->agent;
-  struct hgl_vm_answer *answers = hgl_array(run->ask_count + 1, sizeof *answers);
-  struct hgl_vm_message *messages = hgl_array(run->ask_count + 1, sizeof *messages);
+  struct hgl_vm_answer few_answers[FEW_ASKS], *answers = few_answers;
+  struct hgl_vm_message few_messages[FEW_ASKS], *messages = few_messages;
   struct hgl_err err;
+  bool many = run->ask_count > FEW_ASKS;
+  if (many) {
+    answers = hgl_array(run->ask_count, sizeof *answers);
+    messages = hgl_array(run->ask_count, sizeof *messages);
+  }
   if (!answers || !messages) {
     hgl_fail(&err, HGL_NO_MEMORY, "out of memory");
     host_fatal(agent->host, &err);
@@ -478,6 +484,7 @@ static void resume(struct agent_run *run)
     resume_with(run, answers);
     script_drop_idle_vms(agent);
   }
+  if (!many) return;
   hgl_free(answers);
   hgl_free(messages);
 }

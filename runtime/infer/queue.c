@@ -143,11 +143,15 @@ static int make_tensors(const struct hgl_infer_model *model, struct hgl_bytes in
 {
   struct hgl_tensors_found found;
   size_t count = model->spec.input_count;
-  int status = hgl_tensors_find(&model->spec, input, &found, err);
+  int status = hgl_tensors_locate(&model->spec, input, &found, err);
   if (status) return status;
   struct hgl_infer_call *call = new_call(count, found.size);
   if (!call) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  hgl_tensors_fill(&model->spec, &found, memory_of(call, count), call->inputs);
+  status = hgl_tensors_fill(&model->spec, &found, memory_of(call, count), call->inputs, err);
+  if (status) {
+    hgl_free(call);
+    return status;
+  }
   call->single = found.single;
   call->request = (struct haggle_request){.size = sizeof call->request,
                                           .inputs = call->inputs,

@@ -215,13 +215,22 @@ static int put_item(struct walk *walk, const struct hgl_cbor_item *item, struct 
                                        : "is no number");
 }
 
+static int walk_element(struct walk *walk, struct hgl_cbor_reader *in, struct hgl_err *err)
+{
+  struct hgl_cbor_item item;
+  if (is_float(walk->spec->type) && hgl_cbor_take_double(in, &item.number))
+    return put_float(walk, item.number, err);
+  int status = hgl_cbor_next(in, &item, err);
+  return status ? status : put_item(walk, &item, err);
+}
+
 static int walk_axis(struct walk *walk, struct hgl_cbor_reader *in, int32_t axis,
                      struct hgl_err *err)
 {
   struct hgl_cbor_item item;
+  if (axis == walk->rank) return walk_element(walk, in, err);
   int status = hgl_cbor_next(in, &item, err);
   if (status) return status;
-  if (axis == walk->rank) return put_item(walk, &item, err);
   if (item.kind != HGL_CBOR_LIST || (int64_t)item.count != walk->shape[axis]) {
     walk->rank = axis;
     char what[80];
@@ -234,7 +243,8 @@ static int walk_axis(struct walk *walk, struct hgl_cbor_reader *in, int32_t axis
   }
   for (int64_t i = 0; i < walk->shape[axis] && !status; i++) {
     walk->at[axis] = i + 1;
-    status = walk_axis(walk, in, axis + 1, err);
+    status = axis + 1 == walk->rank ? walk_element(walk, in, err)
+                                    : walk_axis(walk, in, axis + 1, err);
   }
   return status;
 }
@@ -267,7 +277,6 @@ static int fit_shape(const struct infer_spec *spec, size_t index, int64_t *shape
   const struct infer_tensor_spec *wanted = &spec->inputs[index];
   bool single = spec->batched && rank == wanted->rank - 1, fits = single || rank == wanted->rank;
   char given[160], takes[160];
-  hgl_tensor_shape_text(shape, rank, given, sizeof given);
   if (single) {
     memmove(shape + 1, shape, (size_t)rank * sizeof *shape);
     shape[0] = 1;
@@ -275,6 +284,7 @@ static int fit_shape(const struct infer_spec *spec, size_t index, int64_t *shape
   for (int32_t i = 0; fits && i < wanted->rank; i++)
     fits = wanted->shape[i] < 0 || wanted->shape[i] == shape[i];
   if (!fits) {
+    hgl_tensor_shape_text(shape + single, rank, given, sizeof given);
     hgl_tensor_shape_text(wanted->shape, wanted->rank, takes, sizeof takes);
     return hgl_fail(err, HGL_INVALID, "input '%.60s' has the shape %s; the model takes %s%s",
                     wanted->name, given, takes,
@@ -402,7 +412,8 @@ static int find_raw(const struct infer_spec *spec, size_t index, struct hgl_byte
 
 /* All of them ---------------------------------------------------------------------------------- */
 
-static int find_one(const struct infer_spec *spec, size_t index, struct hgl_bytes value,
+/* `looks`: at each number. How much room texts need is not known without. */
+static int find_one(const struct infer_spec *spec, size_t index, struct hgl_bytes value, bool looks,
                     struct hgl_tensors_found *found, struct hgl_err *err)
 {
   const struct infer_tensor_spec *wanted = &spec->inputs[index];
@@ -415,8 +426,8 @@ static int find_one(const struct infer_spec *spec, size_t index, struct hgl_byte
   memcpy(shape, given, (size_t)rank * sizeof *shape);
   struct walk walk = {.spec = wanted, .shape = given, .rank = rank};
   struct hgl_cbor_reader in = hgl_cbor_reader(value);
-  if ((status = walk_axis(&walk, &in, 0, err)) ||
-      (status = fit_shape(spec, index, shape, rank, found, err)) ||
+  if (looks || wanted->type == HAGGLE_TEXT) status = walk_axis(&walk, &in, 0, err);
+  if (status || (status = fit_shape(spec, index, shape, rank, found, err)) ||
       (status = count_of(shape, wanted->rank, &found->inputs[index].count, err)))
     return status;
   found->inputs[index].value = value;
@@ -446,8 +457,8 @@ static size_t aligned(size_t size)
   return (size + 63) & ~(size_t)63; /* of a cache line, for vectors */
 }
 
-int hgl_tensors_find(const struct infer_spec *spec, struct hgl_bytes value,
-                     struct hgl_tensors_found *found, struct hgl_err *err)
+static int find(const struct infer_spec *spec, struct hgl_bytes value, bool looks,
+                struct hgl_tensors_found *found, struct hgl_err *err)
 {
   struct hgl_cbor_reader in = hgl_cbor_reader(value);
   struct hgl_bytes values[HGL_TENSORS_MAX] = {0};
@@ -474,17 +485,30 @@ int hgl_tensors_find(const struct infer_spec *spec, struct hgl_bytes value,
   for (size_t i = 0; i < spec->input_count; i++) {
     if (!values[i].size) return fail_names(spec, hgl_text(""), spec->inputs[i].name, err);
     found->inputs[i].text_size = 0;
-    if ((status = find_one(spec, i, values[i], found, err))) return status;
+    if ((status = find_one(spec, i, values[i], looks, found, err))) return status;
     found->size += aligned(found->inputs[i].count * types[spec->inputs[i].type].size) +
                    aligned(found->inputs[i].text_size);
   }
   return 0;
 }
 
-void hgl_tensors_fill(const struct infer_spec *spec, const struct hgl_tensors_found *found,
-                      uint8_t *memory, struct haggle_tensor *out)
+int hgl_tensors_find(const struct infer_spec *spec, struct hgl_bytes value,
+                     struct hgl_tensors_found *found, struct hgl_err *err)
 {
-  for (size_t i = 0; i < spec->input_count; i++) {
+  return find(spec, value, true, found, err);
+}
+
+int hgl_tensors_locate(const struct infer_spec *spec, struct hgl_bytes value,
+                       struct hgl_tensors_found *found, struct hgl_err *err)
+{
+  return find(spec, value, false, found, err);
+}
+
+int hgl_tensors_fill(const struct infer_spec *spec, const struct hgl_tensors_found *found,
+                     uint8_t *memory, struct haggle_tensor *out, struct hgl_err *err)
+{
+  int status = 0;
+  for (size_t i = 0; i < spec->input_count && !status; i++) {
     const struct infer_tensor_spec *wanted = &spec->inputs[i];
     size_t size = found->inputs[i].count * types[wanted->type].size;
     out[i] = (struct haggle_tensor){.size = sizeof out[i],
@@ -505,11 +529,9 @@ void hgl_tensors_fill(const struct infer_spec *spec, const struct hgl_tensors_fo
                           .out = memory,
                           .text = memory + aligned(size)};
       struct hgl_cbor_reader in = hgl_cbor_reader(found->inputs[i].value);
-      struct hgl_err none;
-      int status = walk_axis(&walk, &in, 0, &none);
-      assert(!status); /* it has been looked through */
-      (void)status;
+      status = walk_axis(&walk, &in, 0, err);
     }
     memory += aligned(size) + aligned(found->inputs[i].text_size);
   }
+  return status;
 }

@@ -40,7 +40,7 @@ int hgl_tensor_specs_read(const struct haggle_tensor_info *infos, size_t count, 
                           struct hgl_err *err) HGL_NODISCARD;
 void hgl_tensor_outputs_sort(struct infer_spec *spec);
 
-/* Where the inputs are in a value that has been looked through. */
+/* Where the inputs are in a value. */
 struct hgl_tensors_found {
   struct {
     struct hgl_bytes value;
@@ -57,9 +57,13 @@ struct hgl_tensors_found {
 /* Looks through a value: everything is checked. HGL_INVALID names input and place. */
 int hgl_tensors_find(const struct infer_spec *spec, struct hgl_bytes value,
                      struct hgl_tensors_found *found, struct hgl_err *err) HGL_NODISCARD;
-/* Into `memory`, of found->size bytes, aligned as for malloc. */
-void hgl_tensors_fill(const struct infer_spec *spec, const struct hgl_tensors_found *found,
-                      uint8_t *memory, struct haggle_tensor *out);
+/* The same without a look at each number, which hgl_tensors_fill has, too. */
+int hgl_tensors_locate(const struct infer_spec *spec, struct hgl_bytes value,
+                       struct hgl_tensors_found *found, struct hgl_err *err) HGL_NODISCARD;
+/* Into `memory`, of found->size bytes, aligned as for malloc. HGL_INVALID as hgl_tensors_find, and
+ * only where that was not asked. */
+int hgl_tensors_fill(const struct infer_spec *spec, const struct hgl_tensors_found *found,
+                     uint8_t *memory, struct haggle_tensor *out, struct hgl_err *err) HGL_NODISCARD;
 
 /* What an engine gave, as a map of nested lists. Trusts nothing but that the pointers lead to as
  * many bytes as they say: HGL_MALFORMED names the output and what is wrong with it. HGL_TOO_LARGE.

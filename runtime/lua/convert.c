@@ -161,7 +161,11 @@ static void push_list(lua_State *L, struct hgl_cbor_reader *in, size_t count)
   lua_createtable(L, (int)count, 0);
   if (count == 0) hgl_lua_mark_array(L, -1);
   for (size_t i = 1; i <= count; i++) {
-    push_item(L, in);
+    double number;
+    if (hgl_cbor_take_double(in, &number))
+      lua_pushnumber(L, number);
+    else
+      push_item(L, in);
     lua_rawseti(L, -2, (lua_Integer)i);
   }
 }

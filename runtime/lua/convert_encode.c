@@ -172,6 +172,47 @@ static int encode_map(struct encoder *e, int table, size_t count)
   return status ? status : order_pairs(e, count);
 }
 
+/* 0: it is no number that can be sent. */
+static size_t write_number(lua_State *L, int index, uint8_t out[HGL_CBOR_NUMBER_SIZE_MAX])
+{
+  if (lua_isinteger(L, index)) return hgl_cbor_int(lua_tointeger(L, index), out);
+  lua_Number number = lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index) : HUGE_VAL;
+  return isfinite(number) ? hgl_cbor_double(number, out) : 0;
+}
+
+/* A list of numbers and of nothing else, which is most of what models are asked: each is looked at
+ * once, as Lua tells the keys of most lists in their order. False: it is none, or something is
+ * wrong with it, which is for the others to say; nothing has been written then. */
+static bool encode_numbers(struct encoder *e, int table)
+{
+  lua_State *L = e->walk.L;
+  size_t count = lua_rawlen(L, table), seen = 0, start = e->out->size;
+  enum hgl_code failed = e->out->failed;
+  if (count == 0 || count > HGL_VALUE_ITEMS_MAX - e->items) return false;
+  hgl_cbor_put_list(e->out, count);
+  uint8_t *first = hgl_buf_reserve(e->out, count * HGL_CBOR_NUMBER_SIZE_MAX), *at = first;
+  bool numbers = first != NULL;
+  if (numbers) lua_pushnil(L);
+  while (numbers && lua_next(L, table)) {
+    size_t size = ++seen <= count && lua_isinteger(L, -2) &&
+                          lua_tointeger(L, -2) == (lua_Integer)seen
+                      ? write_number(L, -1, at)
+                      : 0;
+    at += size;
+    numbers = size > 0;
+    lua_pop(L, 1);
+  }
+  if (numbers && seen == count) {
+    hgl_buf_extend(e->out, (size_t)(at - first));
+    e->items += count;
+    return true;
+  }
+  lua_settop(L, table);
+  e->out->size = start;
+  e->out->failed = failed;
+  return false;
+}
+
 static int encode_table(struct encoder *e, int index)
 {
   lua_State *L = e->walk.L;
@@ -181,10 +222,12 @@ static int encode_table(struct encoder *e, int index)
   if (status) return status;
   int top = lua_gettop(L);
   hgl_table_push_content(L, index);
-  status = shape_of(e, top + 1, &shape);
-  if (status == 0) status = judge(e, &shape, hgl_lua_is_array(L, top + 1), &list);
-  if (status == 0)
-    status = list ? encode_list(e, top + 1, shape.count) : encode_map(e, top + 1, shape.count);
+  if (!encode_numbers(e, top + 1)) {
+    status = shape_of(e, top + 1, &shape);
+    if (status == 0) status = judge(e, &shape, hgl_lua_is_array(L, top + 1), &list);
+    if (status == 0)
+      status = list ? encode_list(e, top + 1, shape.count) : encode_map(e, top + 1, shape.count);
+  }
   lua_settop(L, top);
   hgl_walk_leave(&e->walk);
   return status;

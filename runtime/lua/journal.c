@@ -145,6 +145,17 @@ struct walk {
 
 static uint64_t hash_value(struct walk *walk, int index);
 
+static inline uint64_t hash_number(struct walk *walk, int index)
+{
+  lua_State *L = walk->L;
+  walk->steps++;
+  if (lua_isinteger(L, index)) return hgl_journal_mix(10, (uint64_t)lua_tointeger(L, index));
+  uint64_t bits;
+  lua_Number number = lua_tonumber(L, index);
+  memcpy(&bits, &number, sizeof bits);
+  return hgl_journal_mix(11, bits);
+}
+
 /* A sum, so that the order in which Lua finds the keys does not matter. */
 static uint64_t hash_table(struct walk *walk, int index)
 {
@@ -157,9 +168,11 @@ static uint64_t hash_table(struct walk *walk, int index)
   walk->around[walk->depth++] = address;
   int top = lua_gettop(L);
   hgl_table_push_content(L, index);
-  for (lua_pushnil(L); walk->steps < STEPS_MAX && lua_next(L, top + 1); lua_pop(L, 1)) {
-    int value = lua_gettop(L);
-    sum += hgl_journal_mix(hash_value(walk, value - 1), hash_value(walk, value));
+  int table = top + 1, key = top + 2, value = top + 3;
+  for (lua_pushnil(L); walk->steps < STEPS_MAX && lua_next(L, table); lua_settop(L, key)) {
+    bool number = lua_type(L, value) == LUA_TNUMBER;
+    uint64_t of_key = lua_isinteger(L, key) ? hash_number(walk, key) : hash_value(walk, key);
+    sum += hgl_journal_mix(of_key, number ? hash_number(walk, value) : hash_value(walk, value));
   }
   lua_settop(L, top);
   walk->depth--;
@@ -178,20 +191,14 @@ static uint64_t hash_userdata(lua_State *L, int index)
 static uint64_t hash_value(struct walk *walk, int index)
 {
   lua_State *L = walk->L;
-  uint64_t bits;
-  lua_Number number;
   size_t size;
   const char *text;
   int type = lua_type(L, index);
+  if (type == LUA_TNUMBER) return hash_number(walk, index);
   walk->steps++;
   switch (type) {
   case LUA_TBOOLEAN:
     return UINT64_C(8) + (lua_toboolean(L, index) ? 1 : 0);
-  case LUA_TNUMBER:
-    if (lua_isinteger(L, index)) return hgl_journal_mix(10, (uint64_t)lua_tointeger(L, index));
-    number = lua_tonumber(L, index);
-    memcpy(&bits, &number, sizeof bits);
-    return hgl_journal_mix(11, bits);
   case LUA_TSTRING:
     text = lua_tolstring(L, index, &size);
     return hgl_journal_hash_bytes(12, hgl_bytes(text, size));

@@ -75,6 +75,27 @@ static void an_answer_may_ask_again(void **state)
   world_deinit(&world);
 }
 
+static void every_question_ends_at_its_own_time(void **state)
+{
+  static const int64_t within_ms[] = {3000, 1000, 2000};
+  struct world world;
+  static const uint8_t empty[] = {0xa0};
+  struct hgl_err err;
+  struct hgl_id id;
+  struct node *node = begin(&world);
+  struct chain chains[3] = {{node, 0, 0}, {node, 0, 0}, {node, 0, 0}};
+  for (size_t i = 0; i < 3; i++)
+    assert_ok(hgl_host_send(node->host, "echo", "echo/1.0/mute", hgl_bytes(empty, 1), within_ms[i],
+                            answered, &chains[i], &id, &err));
+  world_run(&world);
+  for (int seconds = 1; seconds <= 3; seconds++) {
+    world_advance(&world, 1000);
+    for (size_t i = 0; i < 3; i++)
+      assert_int_equal(chains[i].answered, within_ms[i] <= seconds * 1000);
+  }
+  world_deinit(&world);
+}
+
 static void who_waits_for_an_answer_hears_that_the_host_stops(void **state)
 {
   struct world world;
@@ -204,6 +225,7 @@ int main(void)
       cmocka_unit_test(every_way_to_no_answer_has_its_code),
       cmocka_unit_test(an_answer_may_ask_again),
       cmocka_unit_test(an_answer_waits_for_the_commit_of_what_it_tells),
+      cmocka_unit_test(every_question_ends_at_its_own_time),
       cmocka_unit_test(who_waits_for_an_answer_hears_that_the_host_stops),
       cmocka_unit_test(a_stranger_who_knows_the_thread_does_not_answer_an_ask),
       cmocka_unit_test(the_host_and_its_agents_describe_themselves),

@@ -26,6 +26,22 @@ static struct infer_spec spec_of(int32_t type, bool batched, int32_t rank, int64
   return spec;
 }
 
+/* What is refused at a look is not filled without one. */
+static void assert_cannot_fill(const struct infer_spec *spec, struct hgl_bytes value)
+{
+  struct hgl_tensors_found found;
+  struct haggle_tensor tensors[HGL_TENSORS_MAX];
+  struct hgl_err err;
+  int status = hgl_tensors_locate(spec, value, &found, &err);
+  uint8_t *memory = status ? NULL : hgl_alloc(found.size + 1);
+  if (!status) {
+    assert_non_null(memory);
+    status = hgl_tensors_fill(spec, &found, memory, tensors, &err);
+  }
+  assert_int_not_equal(status, 0);
+  hgl_free(memory);
+}
+
 /* In, and out again as JSON; or the error. */
 static int pass(const struct infer_spec *spec, struct hgl_bytes value, char *out, size_t room,
                 struct hgl_err *why)
@@ -36,10 +52,13 @@ static int pass(const struct infer_spec *spec, struct hgl_bytes value, char *out
   struct hgl_buf back, text;
   json_t *json = NULL;
   int status = hgl_tensors_find(spec, value, &found, why);
-  if (status) return status;
+  if (status) {
+    assert_cannot_fill(spec, value);
+    return status;
+  }
   uint8_t *memory = hgl_alloc(found.size);
   assert_non_null(memory);
-  hgl_tensors_fill(spec, &found, memory, tensors);
+  assert_ok(hgl_tensors_fill(spec, &found, memory, tensors, why));
   hgl_buf_init(&back, HGL_BODY_SIZE_MAX);
   hgl_buf_init(&text, HGL_BODY_SIZE_MAX);
   status = hgl_tensors_to_value(spec, tensors, spec->output_count, found.rows, found.single, &back,
