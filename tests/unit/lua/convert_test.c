@@ -64,6 +64,30 @@ static void encode_writes_every_kind_deterministically(void **arg)
                  "a460a2617902617a0161610361630262626201");
 }
 
+static void encode_takes_lists_of_numbers_as_any_other(void **arg)
+{
+  struct lua_fixture *f = *arg;
+  struct hgl_err err = {0};
+  struct hgl_buf out;
+  assert_encodes(f, "{ 1, -2, 0.5, 100000.5, 0.1, 300 }",
+                 "860121f93800fa47c35040fb3fb999999999999a19012c");
+  assert_encodes(f, "{ 1, 2, '3' }", "8301026133");
+  assert_encodes(f, "{ [2] = 2, [1] = 0.5 }", "82f9380002");
+  assert_encodes(f, "{ x = { 1, 2 }, y = { 3, true } }",
+                 "a261788201026179"
+                 "8203f5");
+  assert_refuses(f, "{ 1, 0/0 }", HGL_BAD_VALUE, "body[2]: a number that is not finite");
+  assert_refuses(f, "{ 1, 2, x = 3 }", HGL_BAD_VALUE, "body: integer and text keys in one table");
+  assert_refuses(f, "{ 1, 2, [4] = 4 }", HGL_BAD_VALUE,
+                 "body: a list with holes: its keys are not 1 to its length");
+  hgl_buf_init(&out, 5); /* as many bytes as it takes, and one less */
+  assert_ok(encode(f, "{ 1, 2, 3, 4 }", &out, &err));
+  hgl_buf_deinit(&out);
+  hgl_buf_init(&out, 4);
+  assert_fails(HGL_TOO_LARGE, encode(f, "{ 1, 2, 3, 4 }", &out, &err));
+  hgl_buf_deinit(&out);
+}
+
 static void encode_reads_views_by_content(void **arg)
 {
   struct lua_fixture *f = *arg;
@@ -190,6 +214,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       LUA_TEST(encode_writes_every_kind_deterministically),
+      LUA_TEST(encode_takes_lists_of_numbers_as_any_other),
       LUA_TEST(encode_reads_views_by_content),
       LUA_TEST(encode_names_the_path_of_what_it_refuses),
       LUA_TEST(encode_stops_at_each_limit_and_not_before),
