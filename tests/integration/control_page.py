@@ -61,7 +61,7 @@ class Substitutes:
         if request["call"] == "export":
             request["of"] = self.deal[:4]
         if request["call"] == "message":
-            request["id"] = self.deal
+            request["of"] = self.deal
         if request["call"] == "dialogue":
             request["thid"] = self.thread
         if request["call"] == "backup":

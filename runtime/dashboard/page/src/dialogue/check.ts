@@ -67,7 +67,7 @@ export function checkMessage(message: DialogueMessage, thid: string): Promise<Ch
   if (message.evidence === undefined)
     return Promise.resolve({
       state: "missing",
-      why: message.missing ?? "there is no evidence with it",
+      why: message.unproved ?? message.missing ?? "there is no evidence with it",
     });
   const { id, from, to, type, body } = message;
   const told: Told = { id, thid, from, to, type };

@@ -36,7 +36,7 @@ export function writeFile(told: DialogueEvent, host: string, exported_ms: number
 
 /** "dialogue-haggling-75212d8b.json" */
 export function fileName(dialogue: Dialogue): string {
-  const protocol = dialogue.protocol.replace(/[^a-z0-9._-]+/gi, "-").slice(0, 40);
+  const protocol = (dialogue.protocol ?? "unknown").replace(/[^a-z0-9._-]+/gi, "-").slice(0, 40);
   return `dialogue-${protocol}-${dialogue.thid.replace(/[^0-9a-f]/gi, "").slice(0, 8)}.json`;
 }
 
@@ -44,26 +44,31 @@ export function fileName(dialogue: Dialogue): string {
 
 type Object = { [key: string]: unknown };
 
-/** What a field must be, and whether it may be absent ("?"). */
-type Kind = "string" | "number" | "string?" | "number?" | "json";
+/** What a field must be, and whether it may be absent ("?"); "drop": it is not taken in. */
+type Kind = "string" | "number" | "string?" | "number?" | "boolean?" | "json" | "json?" | "drop";
 type Kinds<T> = { [field in keyof T]-?: Kind | readonly string[] };
 
 const DIALOGUE: Kinds<Dialogue> = {
   agent: "string",
+  agent_did: "string?",
   peer: "string",
   peer_name: "string?",
   thid: "string",
   parent: "string?",
-  protocol: "string",
+  protocol: "string?",
   opened_ms: "number",
   last_ms: "number",
   messages: "number",
-  last: "string",
+  last: "string?",
+  whole: "boolean?",
   state: ["open", "ended", "failed"],
+  waits: "drop",
+  cause: "string?",
   why: "string?",
   price: "number?",
   service: "string?",
   deal: "string?",
+  deal_status: "string?",
 };
 
 const MESSAGE: Kinds<DialogueMessage> = {
@@ -81,13 +86,16 @@ const MESSAGE: Kinds<DialogueMessage> = {
   size: "number",
   state: "string",
   code: "string?",
+  why: "string?",
   evidence: "string?",
+  unproved: "string?",
 };
 
 const EVENT: Kinds<TraceEvent> = {
-  order: "number",
+  order: "number?",
+  agent: "string?",
   time_ms: "number",
-  what: ["heard", "said", "timer", "dead", "stretch"],
+  what: "string",
   name: "string",
   thread: "string?",
   message: "string?",
@@ -104,6 +112,9 @@ const EVENT: Kinds<TraceEvent> = {
   timers: "number?",
   end: "string?",
   for: "string?",
+  waits: "json?",
+  dead: "number?",
+  row: "number?",
 };
 
 function isObject(value: unknown): value is Object {
@@ -114,6 +125,7 @@ function read<T>(value: unknown, kinds: Kinds<T>, place: string): T {
   if (!isObject(value)) return refuse("malformed", `${place}: an object is expected`);
   const out: Object = {};
   for (const [field, kind] of Object.entries(kinds) as [string, Kind | readonly string[]][]) {
+    if (kind === "drop") continue;
     const found = Object.hasOwn(value, field) ? value[field] : undefined;
     const where = `${place}.${field}`;
     if (found === undefined || (found === null && String(kind).endsWith("?"))) {
@@ -127,7 +139,7 @@ function read<T>(value: unknown, kinds: Kinds<T>, place: string): T {
 }
 
 function checked(value: unknown, kind: Kind | readonly string[], where: string): unknown {
-  if (kind === "json") return value as Json;
+  if (kind === "json" || kind === "json?") return value as Json;
   if (typeof kind !== "string") {
     if (kind.includes(value as string)) return value;
     return refuse("malformed", `${where}: one of ${kind.join(", ")} is expected`);

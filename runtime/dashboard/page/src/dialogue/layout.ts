@@ -95,11 +95,11 @@ function inOrder(told: Told): Unplaced[] {
   const orders = new Map<string, number>();
   const own = new Set(told.messages.map(({ id }) => id));
   const between: TraceEvent[] = [];
-  for (const event of [...told.events].sort((a, b) => a.order - b.order)) {
+  for (const event of [...told.events].sort(byOrder)) {
     const ofMessage =
       (event.what === "heard" || event.what === "said") && event.message !== undefined;
     if (!ofMessage || !own.has(event.message!)) between.push(event);
-    else if (!orders.has(event.message!)) orders.set(event.message!, event.order);
+    else if (!orders.has(event.message!)) orders.set(event.message!, event.order ?? Infinity);
   }
   const items: Unplaced[] = [];
   let next = 0;
@@ -107,7 +107,7 @@ function inOrder(told: Told): Unplaced[] {
     const elsewhere = event.thread !== undefined && event.thread !== told.thid;
     items.push({
       kind: "event",
-      key: `e${event.order}`,
+      key: `e${event.order ?? `${event.agent} ${event.what} ${event.message} ${event.row}`}`,
       event,
       lane: told.laneOf(event),
       elsewhere,
@@ -117,14 +117,30 @@ function inOrder(told: Told): Unplaced[] {
     const order = orders.get(message.id);
     for (; next < between.length; next++) {
       const event = between[next]!;
-      if (order === undefined ? event.time_ms >= message.time_ms : event.order >= order) break;
+      if (isAfter(event, message, order)) break;
       place(event);
     }
     const from = sideOf(message, told.ours);
-    items.push({ kind: "message", key: `m${message.id}`, index, message, from });
+    items.push({
+      kind: "message",
+      key: `${message.direction} ${message.id}`,
+      index,
+      message,
+      from,
+    });
   });
   between.slice(next).forEach(place);
   return items;
+}
+
+/** What is not done yet has no order: it is last. */
+function byOrder(a: TraceEvent, b: TraceEvent): number {
+  return (a.order ?? Infinity) < (b.order ?? Infinity) ? -1 : a.order === b.order ? 0 : 1;
+}
+
+function isAfter(event: TraceEvent, message: DialogueMessage, order: number | undefined): boolean {
+  if (event.order === undefined) return true;
+  return order === undefined ? event.time_ms >= message.time_ms : event.order >= order;
 }
 
 /** A stretch began with the last row that gave its side something: a message, or its last stretch. */

@@ -38,24 +38,51 @@ function scalar(value: Json): string {
   return text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}…` : text;
 }
 
+const BAD = new Set(["dead", "undelivered", "refused", "timeout", "expired", "parked"]);
+
 export function isBad(event: TraceEvent): boolean {
-  return event.what === "dead" || event.end === "raised";
+  return BAD.has(event.what) || event.end === "raised";
 }
+
+const LABELS: Record<string, string> = {
+  heard: "heard",
+  said: "said",
+  dead: "dead letter",
+  undelivered: "not delivered",
+  refused: "not let in",
+  held: "held back: the mailbox is full",
+  timeout: "no answer in time",
+  expired: "the deadline has passed",
+  parked: "parked",
+};
 
 /** What an agent did between the messages. */
 export function eventWords(event: TraceEvent): string {
-  switch (event.what) {
-    case "stretch":
-      return stretchWords(event);
-    case "timer": {
-      const left = (event.due_ms ?? 0) - event.time_ms;
-      return `timer ${event.name}, due ${left > 0 ? `in ${formatDuration(left)}` : "now"}`;
-    }
-    case "dead":
-      return `dead letter (${event.code ?? "?"}): ${event.why ?? ""}`;
-    default:
-      return `${event.what === "heard" ? "heard" : "said"} ${event.name}`;
+  if (event.what === "stretch") return stretchWords(event);
+  if (event.what === "suspended") return `suspended, waits for ${waitWords(event.waits)}`;
+  if (event.what === "retry" || event.what === "turn") return beginWords(event);
+  if (event.what === "timer") {
+    const left = (event.due_ms ?? 0) - event.time_ms;
+    return `timer ${event.name}, due ${left > 0 ? `in ${formatDuration(left)}` : "now"}`;
   }
+  const label = Object.hasOwn(LABELS, event.what) ? LABELS[event.what] : event.what;
+  const words = event.what === "heard" || event.what === "said" ? `${label} ${event.name}` : label;
+  const code = event.code === undefined ? "" : ` (${event.code})`;
+  return `${words}${code}${event.why === undefined ? "" : `: ${event.why}`}`;
+}
+
+/** Of a suspended handler: {"for": "sleep", "until_ms": …}. */
+function waitWords(waits: Json | undefined): string {
+  if (typeof waits !== "object" || waits === null || Array.isArray(waits)) return "?";
+  return typeof waits["for"] === "string" ? waits["for"] : "?";
+}
+
+/** A handler that has not begun: after a failure, or behind another one. */
+function beginWords(event: TraceEvent): string {
+  const left = (event.due_ms ?? 0) - event.time_ms;
+  const when = left > 0 ? ` in ${formatDuration(left)}` : "";
+  if (event.what === "turn") return "waits for its turn in the thread";
+  return `is tried again${when}, attempt ${event.attempt ?? "?"}`;
 }
 
 function stretchWords(event: TraceEvent): string {

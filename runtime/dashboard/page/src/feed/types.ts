@@ -219,16 +219,25 @@ export interface MessagesEvent {
 /** The call `message`. */
 export interface MessageDetail {
   envelope: Envelope;
-  /** base64url of the evidence's CBOR. */
-  evidence: string;
   /** base64url of the envelope's CBOR. */
   raw: string;
   size: number;
   direction: "said" | "heard";
-  host: Did;
-  path: { index: number; count: number; [field: string]: Json };
+  from_name?: string;
+  to_name?: string;
+  /** base64url of the evidence's CBOR; null with `unproved`: why there is none. */
+  evidence: string | null;
+  unproved?: string;
+  /** That signed it, and that it is for. */
+  host?: Did;
+  destination?: Did;
+  header?: { incarnation: string; sequence: number; time_ms: Millis };
+  /** In its group; `number` is its own between the two hosts, `group` that among the header's. */
+  path?: { index: number; count: number; number: number; group: number; groups: number };
   acknowledged: boolean | null;
-  [field: string]: unknown;
+  /** A code, and in words. */
+  refused?: string;
+  why?: string;
 }
 
 // Logs ------------------------------------------------------------------------------------------
@@ -356,22 +365,33 @@ export interface PeersEvent {
 // Dialogues -------------------------------------------------------------------------------------
 
 export interface Dialogue {
+  /** Whose side it is told from: an agent of the host. */
   agent: string;
+  agent_did?: Did;
   peer: Did;
   peer_name?: string;
   thid: string;
+  /** The thread that it serves. */
   parent?: string;
-  protocol: string;
+  /** As long as one message of it, or its definition, is known. */
+  protocol?: string;
   opened_ms: Millis;
   last_ms: Millis;
   messages: number;
   /** The last performative. */
-  last: string;
+  last?: string;
+  /** Its first message is in the host's memory. */
+  whole?: boolean;
   state: "open" | "ended" | "failed";
+  /** Of an open one: what either side may say next. */
+  waits?: { agent: string[]; peer: string[]; until_ms?: Millis };
+  /** In a word: refused, dead_letter, raised, violation, … */
+  cause?: string;
   why?: string;
   price?: number;
   service?: string;
   deal?: string;
+  deal_status?: string;
 }
 
 export interface DialoguesEvent {
@@ -394,18 +414,25 @@ export interface DialogueMessage {
   body: Json;
   missing?: string;
   size: number;
-  /** said, acknowledged, refused, … */
+  /** said, acknowledged, held, undelivered; of what came: heard, handled, waits, raised, dead, parked, refused. */
   state: string;
   code?: string;
+  why?: string;
   /** base64url; only in the call, when asked for. */
   evidence?: string;
+  /** Why there is none, likewise. */
+  unproved?: string;
 }
 
-/** What an agent did: the call `trace`. */
+/** What an agent did: the call `trace`. Of a dialogue also handlers that are not done with it. */
 export interface TraceEvent {
-  order: number;
+  /** Counts the host's events; what is not done yet has none. */
+  order?: number;
+  /** Whose it is, where not asked of one agent. */
+  agent?: string;
   time_ms: Millis;
-  what: "heard" | "said" | "timer" | "dead" | "stretch";
+  /** heard, said, timer, stretch, dead, undelivered, refused, held, timeout, expired, parked; suspended, retry, turn. */
+  what: string;
   name: string;
   thread?: string;
   message?: string;
@@ -422,6 +449,10 @@ export interface TraceEvent {
   timers?: number;
   end?: "done" | "waits" | "raised";
   for?: string;
+  waits?: Json;
+  /** The row of a dead letter, of a suspended handler. */
+  dead?: number;
+  row?: number;
 }
 
 export interface DialogueEvent {
@@ -429,6 +460,8 @@ export interface DialogueEvent {
   messages: DialogueMessage[];
   events: TraceEvent[];
   definition?: Definition;
+  /** Older messages that are left out. */
+  more?: number;
 }
 
 /** A declared protocol in canonical form (SPEC.md 9.1). */
@@ -581,7 +614,7 @@ export interface Calls {
   trace: { args: { agent: string; after?: number; limit?: number }; result: TraceEvent[] };
   deals: { args: Page; result: Deal[] };
   export: { args: { of: string }; result: { evidence: string | string[] } };
-  message: { args: { id: string }; result: MessageDetail };
+  message: { args: { of: string; from?: string }; result: MessageDetail };
   dialogue: {
     args: { agent: string; peer?: Did; thid: string; evidence?: boolean };
     result: DialogueEvent;

@@ -1,10 +1,10 @@
 /** Conflicts (SPEC.md §7.5): the proof that a host or an agent signed what contradicts itself. */
 import { readHeader, type Header } from "./batch";
-import { equal, type Bytes } from "./bytes";
+import { concat, equal, utf8, type Bytes } from "./bytes";
 import { Reader } from "./cbor";
 import { verifyCose } from "./cose";
 import { readDelegation, verifyDelegation, type Delegation } from "./delegation";
-import { isGoodKey } from "./ed25519";
+import { canVerify, isGoodKey } from "./ed25519";
 import { sha256 } from "./merkle";
 import { Refused, refuse } from "./refused";
 
@@ -18,7 +18,15 @@ export interface Conflict {
   sequence: number;
 }
 
+/** Whether it says that it is one: whatever else it may be, it is no evidence then. */
+export function isConflict(bytes: Bytes): boolean {
+  const head = concat(Uint8Array.of(0xa3, 0x00, 0x71), utf8(MARK));
+  return equal(bytes.subarray(0, head.length), head);
+}
+
 export async function verifyConflict(bytes: Bytes): Promise<Conflict> {
+  if ((await canVerify()) !== "able")
+    refuse("invalid", "this browser cannot verify signatures here");
   if (bytes.length > SIZE_MAX)
     refuse("too_large", `a conflict of ${bytes.length} bytes, limit ${SIZE_MAX}`);
   const reader = new Reader(bytes);

@@ -8,7 +8,11 @@
 import type { ComponentType } from "preact";
 import AgentView from "./agent";
 import Agents from "./agents";
+import LiveDialogue from "./dialogue";
+import Dialogues from "./dialogues";
+import ImportedDialogue from "./imported";
 import Logs from "./logs";
+import Message from "./message";
 import Models from "./models";
 import Network from "./network";
 import Overview from "./overview";
@@ -52,6 +56,22 @@ export const views: View[] = [
     full: true,
   },
   {
+    path: "dialogues",
+    component: Dialogues,
+    title: () => "Dialogues",
+    nav: {
+      label: "Dialogues",
+      key: "d",
+      icon: "M2 2.5h9v6H6l-3 2.5V8.5H2zM13 6v6.5h-1V14l-2-1.5H7",
+    },
+  },
+  { path: "dialogues/imported", component: ImportedDialogue, title: () => "Imported dialogue" },
+  {
+    path: "dialogues/:agent/:peer/:thid",
+    component: LiveDialogue,
+    title: ({ agent = "" }) => `Dialogue of ${visible(agent)}`,
+  },
+  {
     path: "agents",
     component: Agents,
     title: () => "Agents",
@@ -83,5 +103,11 @@ export const views: View[] = [
     title: () => "Logs",
     nav: { label: "Logs", key: "l", icon: "M2 3.5h12M2 6.5h8M2 9.5h12M2 12.5h6" },
     full: true,
+  },
+  {
+    path: "message/:id?",
+    component: Message,
+    title: ({ id }) =>
+      id === undefined ? "Verify evidence" : `Message ${visible(id.slice(0, 8))}`,
   },
 ];

@@ -18,7 +18,7 @@ test("what is exported is imported as it was, and proved", async () => {
     const check = await checkMessage(message, read.dialogue.thid);
     assert.equal(check.state, "proved", check.why);
   }
-  assert.equal(fileName(file.dialogue), "dialogue-haggling-1-aaaaaaaa.json");
+  assert.equal(fileName(file.dialogue), "dialogue-haggling-1-5eed0000.json");
 });
 
 test("whatever is changed of a message is false, and the place is named", async () => {

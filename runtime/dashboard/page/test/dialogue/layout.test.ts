@@ -27,7 +27,7 @@ test("events stand between the messages, by the host's count", async () => {
   const { rows } = layOut(await told(3, events));
   assert.deepEqual(
     rows.map(({ key }) => key),
-    [`m${idOf(1)}`, `m${idOf(2)}`, "e12", `m${idOf(3)}`, "e14"],
+    [`said ${idOf(1)}`, `heard ${idOf(2)}`, "e12", `said ${idOf(3)}`, "e14"],
   );
 });
 

@@ -18,7 +18,7 @@ export const DEFINITION: Definition = {
 };
 
 export function idOf(number: number): string {
-  return number.toString(16).padStart(32, "a");
+  return `5eed${number.toString(16).padStart(28, "0")}`;
 }
 
 /** ask, then offers of both sides in turn, then accept: `count` messages. */

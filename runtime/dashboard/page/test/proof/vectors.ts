@@ -4,7 +4,7 @@ import { join } from "node:path";
 import "./webcrypto";
 import type { Bytes } from "../../src/proof/bytes";
 
-const SOURCE = join(process.env.PAGE_FOLDER ?? ".", "../../..");
+const SOURCE = process.env.HAGGLE_SOURCE ?? join(process.env.PAGE_FOLDER ?? ".", "../../..");
 
 /** A vector's JSON: fields by name, which a test knows the types of. */
 export interface Fields {

@@ -30,7 +30,12 @@ const columns: Column<Dialogue>[] = [
       />
     ),
   },
-  { key: "protocol", label: "Protocol", wide: true, render: (one) => <Text text={one.protocol} /> },
+  {
+    key: "protocol",
+    label: "Protocol",
+    wide: true,
+    render: (one) => <Text text={one.protocol ?? ""} />,
+  },
   {
     key: "service",
     label: "About",
@@ -43,7 +48,7 @@ const columns: Column<Dialogue>[] = [
     number: true,
     render: (one) => <Num value={one.messages} />,
   },
-  { key: "last", label: "Last said", render: (one) => <Performative name={one.last} /> },
+  { key: "last", label: "Last said", render: (one) => <Performative name={one.last ?? ""} /> },
   {
     key: "price",
     label: "Price",

@@ -1,0 +1,195 @@
+// What agents said to each other lately, one line a dialogue, the newest first.
+import { ImportButton } from "./dialogue";
+import { takesFiles } from "../dialogue/imported";
+import { spanOf } from "../dialogue/words";
+import { useTopic } from "../feed/connection";
+import type { ArgsOf, Dialogue } from "../feed/types";
+import { link, setQuery, to } from "../route";
+import {
+  Ago,
+  Did,
+  Duration,
+  Empty,
+  Failure,
+  Loading,
+  Money,
+  now,
+  Panel,
+  Performative,
+  Search,
+  Select,
+  Status,
+  Table,
+  Text,
+  ViewHead,
+  visible,
+  type Column,
+} from "../ui";
+import type { ViewProps } from "./index";
+import "../dialogue/dialogue.css";
+
+const STATES = [
+  ["", "any state"],
+  ["open", "open"],
+  ["ended", "ended"],
+  ["failed", "failed"],
+] as const;
+
+const FILTERS = ["agent", "peer", "protocol", "state", "text"] as const;
+
+const COLUMNS: Column<Dialogue>[] = [
+  {
+    key: "state",
+    label: "State",
+    render: ({ state }) => <Status state={state} tone={state === "ended" ? "idle" : undefined} />,
+  },
+  {
+    key: "who",
+    label: "Between",
+    render: (dialogue) => (
+      <span class="dialogues-who">
+        <Text text={dialogue.agent} cut /> <span class="muted">↔</span>{" "}
+        <Did did={dialogue.peer} name={dialogue.peer_name ?? ""} copy={false} />
+      </span>
+    ),
+  },
+  {
+    key: "protocol",
+    label: "Protocol",
+    wide: true,
+    render: ({ protocol }) => <span class="mono">{visible(protocol ?? "")}</span>,
+  },
+  {
+    key: "last",
+    label: "Last",
+    render: ({ last }) => (last === undefined ? "" : <Performative name={last} />),
+  },
+  {
+    key: "service",
+    label: "Service",
+    wide: true,
+    render: ({ service }) => (service === undefined ? "" : <Text text={service} cut />),
+  },
+  {
+    key: "price",
+    label: "Price",
+    number: true,
+    render: ({ price }) => (price === undefined ? "" : <Money value={price} />),
+  },
+  { key: "messages", label: "Messages", number: true, wide: true, render: (d) => d.messages },
+  {
+    key: "took",
+    label: "Took",
+    number: true,
+    wide: true,
+    render: (dialogue) => <Duration ms={spanOf(dialogue, now.value)} />,
+  },
+  { key: "when", label: "Latest", number: true, render: ({ last_ms }) => <Ago ms={last_ms} /> },
+  {
+    key: "why",
+    label: "Why",
+    grows: true,
+    wide: true,
+    render: ({ why, state }) =>
+      why === undefined ? (
+        ""
+      ) : (
+        <span class={state === "failed" ? "bad" : "muted"}>{visible(why)}</span>
+      ),
+  },
+];
+
+export default function Dialogues({ query }: ViewProps) {
+  const filters = Object.fromEntries(
+    FILTERS.map((name) => [name, query.get(name) ?? ""]).filter(([, value]) => value !== ""),
+  ) as Omit<ArgsOf<"dialogues">, "limit" | "every_ms">;
+  const topic = useTopic("dialogues", { ...filters, limit: 100 }).value;
+  const filtered = Object.keys(filters).length > 0;
+  return (
+    <div class="stack" {...takesFiles}>
+      <ViewHead
+        title="Dialogues"
+        note={<Reach oldest_ms={topic.data?.oldest_ms ?? null} />}
+        actions={
+          <>
+            <ImportButton />
+            <a class="button" href={link(["message"])}>
+              Verify evidence
+            </a>
+          </>
+        }
+      />
+      <div class="row dialogues-filters">
+        <Search
+          label="Search"
+          placeholder="Service, protocol, reason, thread"
+          value={filters.text ?? ""}
+          onChange={(text) => setQuery({ text })}
+        />
+        <Search
+          label="Agent"
+          value={filters.agent ?? ""}
+          onChange={(agent) => setQuery({ agent })}
+        />
+        <Search label="Peer" value={filters.peer ?? ""} onChange={(peer) => setQuery({ peer })} />
+        <Search
+          label="Protocol"
+          value={filters.protocol ?? ""}
+          onChange={(protocol) => setQuery({ protocol })}
+        />
+        <Select
+          label="State"
+          value={(filters.state ?? "") as (typeof STATES)[number][0]}
+          options={STATES}
+          onChange={(state) => setQuery({ state })}
+        />
+        {filtered && (
+          <button
+            class="button quiet"
+            type="button"
+            onClick={() => setQuery(Object.fromEntries(FILTERS.map((name) => [name, ""])))}
+          >
+            Clear
+          </button>
+        )}
+      </div>
+      <Panel flush>
+        {topic.error !== null ? (
+          <Failure error={topic.error} />
+        ) : topic.data === null ? (
+          <Loading />
+        ) : (
+          <Table
+            label="Dialogues"
+            columns={COLUMNS}
+            rows={topic.data.dialogues}
+            rowKey={(dialogue) => `${dialogue.agent} ${dialogue.peer} ${dialogue.thid}`}
+            href={(dialogue) => to.dialogue(dialogue.agent, dialogue.peer, dialogue.thid)}
+            stale={topic.stale}
+            empty={<Nothing filtered={filtered} />}
+          />
+        )}
+      </Panel>
+    </div>
+  );
+}
+
+function Nothing({ filtered }: { filtered: boolean }) {
+  return filtered ? (
+    <Empty title="No dialogue fits">Clear a filter to see more.</Empty>
+  ) : (
+    <Empty title="Nobody has said anything yet">
+      Dialogues appear here as agents begin to talk.
+    </Empty>
+  );
+}
+
+/** A host remembers its latest events only. */
+function Reach({ oldest_ms }: { oldest_ms: number | null }) {
+  if (oldest_ms === null) return <>What agents said to each other lately</>;
+  return (
+    <>
+      What agents said to each other since <Ago ms={oldest_ms} />, as far as memory goes back
+    </>
+  );
+}
