@@ -33,6 +33,7 @@ static const struct benchmark {
     {"wake", "waking an agent that sleeps", hgl_bench_wake},
     {"replay", "suspending a handler, and running it again, in one Lua state", hgl_bench_replay},
     {"infer", "decisions of a model, by one agent and by a thousand", hgl_bench_infer},
+    {"viewers", "what ten viewers cost a thousand agents that trade", hgl_bench_viewers},
 };
 enum { BENCHMARK_COUNT = sizeof benchmarks / sizeof *benchmarks };
 
@@ -173,6 +174,8 @@ static void show(const json_t *result)
     printf("         speedup: %.1f over one call at a time, %.1f over batches of one\n",
            json_number_value(speedup),
            json_number_value(json_object_get(result, "speedup_of_batches")));
+  show_percentiles("the loop dearer by message, %",
+                   json_object_get(result, "loop_dearer_percentiles"));
   show_percentiles("an agent beside them when they rest, ms",
                    json_object_get(result, "bystander_idle_ms"));
   const json_t *stored = json_object_get(result, "stored_bytes_per_message");
@@ -304,6 +307,9 @@ const struct hgl_verb hgl_verb_bench = {
         "  infer    decisions of a model by 1, 10, 100 and 1000 agents, in batches and one at a "
         "time, and\n"
         "           what an agent beside them notices; with --gguf, tokens a second as well\n"
+        "  viewers  how much slower a thousand agents trade when ten viewers look at them: "
+        "--seconds\n"
+        "           rounds, each two seconds and a half without and with them\n"
         "\n"
         "  haggle bench remote --seconds 10\n"
         "  haggle bench --json",

@@ -33,6 +33,8 @@ int hgl_bench_wake(const struct hgl_bench *bench, json_t **out, struct hgl_err *
 int hgl_bench_replay(const struct hgl_bench *bench, json_t **out,
                      struct hgl_err *err) HGL_NODISCARD;
 
+int hgl_bench_viewers(const struct hgl_bench *bench, json_t **out,
+                      struct hgl_err *err) HGL_NODISCARD;
 int hgl_bench_infer(const struct hgl_bench *bench, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 
 int hgl_bench_restart(const struct hgl_bench *bench, json_t **out,

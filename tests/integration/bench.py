@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from hosts import HAGGLE_RELEASE, Checks  # noqa: E402
 
 NAMES = ("remote", "local", "latency", "start", "restart", "pause", "density", "wake", "replay",
-         "infer")
+         "infer", "viewers")
 SMALL = ("--seconds", "1", "--entries", "2000", "--agents", "1500", "--json")
 
 with Checks() as check:
@@ -24,7 +24,9 @@ with Checks() as check:
     check.that(tuple(results) == NAMES, "each gives one object, in the order of the help",
                list(results))
     for name, result in results.items():
-        check.that(result["value"] > 0 and result["unit"], f"{name} has a value and a unit", result)
+        # How much slower it is beside viewers may be less than what varies.
+        check.that((result["value"] > 0 or name == "viewers") and result["unit"],
+                   f"{name} has a value and a unit", result)
         ceilings = result["ceilings"]
         check.that(all(ceilings[key] > 0 for key in
                        ("verifications_per_s", "signatures_per_s", "commits_per_s")),
@@ -44,6 +46,9 @@ with Checks() as check:
     check.that([row["agents"] for row in infer.get("language", [])] == [1, 4, 16]
                and all(row["tokens_per_s"] > 0 for row in infer["language"]),
                "and one for each number of those who ask a language model", infer)
+    viewers = results.get("viewers", {})
+    check.that(viewers.get("messages_per_s_seen", 0) > 0 and viewers["bytes_per_s_of_viewer"] > 1000,
+               "viewers saw something while agents traded", viewers)
     shown = check.haggle("bench", "infer", "--seconds", "1", timeout=60, binary=HAGGLE_RELEASE)
     check.says("over one call at a time, ", shown.stdout, "people are shown them, too")
     unknown = check.haggle("bench", "wkae", binary=HAGGLE_RELEASE)

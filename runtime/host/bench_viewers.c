@@ -1,0 +1,360 @@
+/* What ten viewers cost a thousand agents that trade: moments with and without them, in turn, on
+ * one host. The host runs in a process of its own, the viewers in another, over WebSockets as
+ * browsers do. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/seam.h"
+#include "host/bench.h"
+
+enum {
+  VIEWERS = 10,
+  PAIRS = 500,
+  SETTLE_MS = 250, /* after viewers came or went */
+  MOMENT_MS = 500,
+  WARM_UP_MS = 1000,
+  TIMEOUT_MS = 30000,
+  ROUNDS_MAX = 1000,
+  TOKEN_SIZE_MAX = 128,
+};
+
+/* A deal of five messages, and at once the next. */
+static const char buyer[] =
+    "local seller = agent.name:gsub('buyer', 'seller')\n"
+    "local function bid() agent.send(seller, 'trade/1.0/bid', { price = 3, service = 'x' }) end\n"
+    "agent.on('trade/1.0/go', bid)\n"
+    "agent.on('trade/1.0/counter', function(m) m:reply('accept', { price = m.body.price }) end)\n"
+    "agent.on('trade/1.0/deliver', function(m)\n"
+    "  state.bought = (state.bought or 0) + 1\n"
+    "  agent.deal { id = m.thid, status = 'delivered', role = 'buyer', service = 'x',\n"
+    "    price = m.body.price, counterparty = m.from }\n"
+    "  m:reply('received', {})\n"
+    "  bid()\n"
+    "end)\n"
+    "agent.on_start(function() bid() end)\n";
+static const char seller[] =
+    "agent.on('trade/1.0/bid', function(m) m:reply('counter', { price = m.body.price + 2 }) end)\n"
+    "agent.on('trade/1.0/accept', function(m)\n"
+    "  m:reply('deliver', { price = m.body.price, result = ('x'):rep(200) })\n"
+    "end)\n"
+    "agent.on('trade/1.0/received', function() state.sold = (state.sold or 0) + 1 end)\n";
+
+/* ---- the process of the viewers ---- */
+
+struct viewers {
+  const char *address;
+  int port;
+  char token[TOKEN_SIZE_MAX];
+  int sockets[VIEWERS]; /* -1: none */
+  uint64_t bytes[VIEWERS];
+};
+
+static bool send_all(int socket, const void *data, size_t size)
+{
+  const char *at = data;
+  while (size) {
+    ssize_t sent = send(socket, at, size, MSG_NOSIGNAL);
+    if (sent <= 0) return false;
+    at += sent;
+    size -= (size_t)sent;
+  }
+  return true;
+}
+
+/* A text as a frame of a client, masked with zeros. */
+static bool say(int socket, const char *text)
+{
+  size_t size = strlen(text);
+  const uint8_t head[] = {0x81, 0x80 | 126, (uint8_t)(size >> 8), (uint8_t)size, 0, 0, 0, 0};
+  return send_all(socket, head, sizeof head) && send_all(socket, text, size);
+}
+
+/* Up to the end of the head; what comes after it is read with the events. */
+static bool shake_hands(const struct viewers *viewers, int socket)
+{
+  char text[512], last[5] = "";
+  snprintf(text, sizeof text,
+           "GET /api/feed HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\n"
+           "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+           "Sec-WebSocket-Protocol: haggle.feed.v1\r\n"
+           "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+           viewers->address, viewers->port);
+  if (!send_all(socket, text, strlen(text))) return false;
+  while (strcmp(last, "\r\n\r\n") != 0) {
+    char byte;
+    if (recv(socket, &byte, 1, 0) != 1) return false;
+    size_t size = strlen(last);
+    if (size == 4) memmove(last, last + 1, 4), size = 3;
+    last[size] = byte ? byte : ' ';
+    last[size + 1] = 0;
+  }
+  return true;
+}
+
+static int look(const struct viewers *viewers)
+{
+  static const char *const topics[] = {"overview", "network", "agents", "messages"};
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)viewers->port)};
+  char text[256];
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  inet_pton(AF_INET, viewers->address, &address.sin_addr);
+  bool open = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+              shake_hands(viewers, fd);
+  snprintf(text, sizeof text, "{\"call\":\"hello\",\"token\":\"%s\"}", viewers->token);
+  open = open && say(fd, text);
+  for (size_t i = 0; open && i < sizeof topics / sizeof *topics; i++) {
+    snprintf(text, sizeof text, "{\"call\":\"subscribe\",\"topic\":\"%s\",\"as\":\"%s\"}",
+             topics[i], topics[i]);
+    open = say(fd, text);
+  }
+  if (open) return fd;
+  if (fd >= 0) close(fd);
+  return -1;
+}
+
+static void leave(struct viewers *viewers)
+{
+  for (size_t i = 0; i < VIEWERS; i++) {
+    if (viewers->sockets[i] >= 0) close(viewers->sockets[i]);
+    viewers->sockets[i] = -1;
+  }
+}
+
+/* Answers with how many bytes the viewer that got the least has read since the last time. */
+static bool obey(struct viewers *viewers, char command, int out)
+{
+  uint64_t least = UINT64_MAX;
+  for (size_t i = 0; i < VIEWERS; i++) {
+    if (viewers->bytes[i] < least) least = viewers->bytes[i];
+    viewers->bytes[i] = 0;
+  }
+  leave(viewers);
+  for (size_t i = 0; command == '+' && i < VIEWERS; i++) viewers->sockets[i] = look(viewers);
+  return write(out, &least, sizeof least) == sizeof least;
+}
+
+static _Noreturn void be_viewers(struct viewers *viewers, int in, int out)
+{
+  static char scratch[1 << 18];
+  for (;;) {
+    struct pollfd waits[VIEWERS + 1] = {{.fd = in, .events = POLLIN}};
+    for (size_t i = 0; i < VIEWERS; i++)
+      waits[i + 1] = (struct pollfd){.fd = viewers->sockets[i], .events = POLLIN};
+    if (poll(waits, VIEWERS + 1, -1) < 0 && errno != EINTR) break;
+    char command;
+    if (waits[0].revents && (read(in, &command, 1) != 1 || !obey(viewers, command, out))) break;
+    for (size_t i = 0; !waits[0].revents && i < VIEWERS; i++) {
+      ssize_t got = waits[i + 1].revents ? recv(viewers->sockets[i], scratch, sizeof scratch, 0)
+                                         : -1;
+      if (got > 0) viewers->bytes[i] += (uint64_t)got;
+      if (got == 0) close(viewers->sockets[i]), viewers->sockets[i] = -1;
+    }
+  }
+  _exit(0);
+}
+
+/* ---- the measuring process ---- */
+
+struct setting {
+  struct hgl_child host;
+  pid_t viewers;
+  int to_viewers, from_viewers;
+};
+
+static int start_host(const struct hgl_bench *bench, struct setting *setting, struct hgl_err *err)
+{
+  char path[PATH_MAX], data[PATH_MAX], text[512];
+  int status = hgl_bench_write(bench, "buyer.lua", buyer, path, err);
+  if (!status) status = hgl_bench_write(bench, "seller.lua", seller, path, err);
+  snprintf(text, sizeof text,
+           "return { agents = { { name = 'seller', script = 'seller.lua', count = %d },\n"
+           "  { name = 'buyer', script = 'buyer.lua', count = %d } } }\n",
+           PAIRS, PAIRS);
+  if (!status) status = hgl_bench_write(bench, "host.lua", text, path, err);
+  if (status) return status;
+  snprintf(data, sizeof data, "%s/host", bench->folder);
+  const char *arguments[] = {"--config", path, "--listen", "127.0.0.1:0", NULL};
+  status = hgl_child_start(&setting->host, data, arguments, err);
+  return status ? status : hgl_child_wait_ready(&setting->host, TIMEOUT_MS, err);
+}
+
+static int start_viewers(struct setting *setting, struct hgl_err *err)
+{
+  struct viewers viewers = {.address = "127.0.0.1"};
+  struct hgl_buf token;
+  char path[PATH_MAX];
+  int commands[2], answers[2];
+  const char *port = setting->host.join_url ? strstr(setting->host.join_url, "127.0.0.1:") : NULL;
+  if (!port) return hgl_fail(err, HGL_INTERNAL, "the host names no port");
+  viewers.port = atoi(port + strlen("127.0.0.1:"));
+  snprintf(path, sizeof path, "%s/tokens/@viewer", setting->host.data);
+  hgl_buf_init(&token, TOKEN_SIZE_MAX - 1);
+  int status = hgl_file_read_secret(path, TOKEN_SIZE_MAX, &token, err);
+  snprintf(viewers.token, sizeof viewers.token, "%.*s", (int)token.size,
+           token.size ? (const char *)token.data : "");
+  viewers.token[strcspn(viewers.token, "\r\n")] = 0;
+  hgl_buf_deinit(&token);
+  if (status) return status;
+  for (size_t i = 0; i < VIEWERS; i++) viewers.sockets[i] = -1;
+  if (pipe(commands) || pipe(answers)) return hgl_fail(err, HGL_IO, "no pipes");
+  setting->viewers = fork();
+  if (setting->viewers == 0) {
+    close(commands[1]);
+    close(answers[0]);
+    be_viewers(&viewers, commands[0], answers[1]);
+  }
+  close(commands[0]);
+  close(answers[1]);
+  setting->to_viewers = commands[1];
+  setting->from_viewers = answers[0];
+  return setting->viewers < 0 ? hgl_fail(err, HGL_IO, "no process for the viewers") : 0;
+}
+
+static int command(const struct setting *setting, char what, uint64_t *bytes, struct hgl_err *err)
+{
+  if (write(setting->to_viewers, &what, 1) == 1 &&
+      read(setting->from_viewers, bytes, sizeof *bytes) == sizeof *bytes)
+    return 0;
+  return hgl_fail(err, HGL_IO, "the process of the viewers has ended");
+}
+
+static void wait_ms(int64_t ms)
+{
+  const struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
+  nanosleep(&pause, NULL);
+}
+
+struct moment {
+  double rate; /* messages a second */
+  double cost; /* ns of the loop's thread for each */
+};
+
+struct reading {
+  int64_t at_ns, handled;
+  uint64_t loop_ns;
+};
+
+/* On the processor, of the thread that runs the loop: a number that other programs on this machine
+ * hardly change. */
+static uint64_t loop_ns(pid_t pid)
+{
+  char path[64];
+  unsigned long long ns = 0;
+  snprintf(path, sizeof path, "/proc/%ld/task/%ld/schedstat", (long)pid, (long)pid);
+  FILE *file = fopen(path, "re");
+  if (file && fscanf(file, "%llu", &ns) != 1) ns = 0;
+  if (file) fclose(file);
+  return ns;
+}
+
+static int take_reading(struct setting *setting, struct reading *out, struct hgl_err *err)
+{
+  json_t *answer = NULL;
+  int status = hgl_child_call(&setting->host, "{\"call\":\"describe\"}", TIMEOUT_MS, &answer, err);
+  if (status) return status;
+  out->at_ns = hgl_mono_ns(&hgl_clock_system);
+  out->loop_ns = loop_ns(setting->host.pid);
+  out->handled = json_integer_value(json_object_get(answer, "handled"));
+  json_decref(answer);
+  return 0;
+}
+
+static int measure(struct setting *setting, struct moment *out, struct hgl_err *err)
+{
+  struct reading before, after;
+  int status = take_reading(setting, &before, err);
+  wait_ms(MOMENT_MS);
+  if (!status) status = take_reading(setting, &after, err);
+  if (status) return status;
+  double handled = (double)(after.handled - before.handled);
+  if (handled <= 0) return hgl_fail(err, HGL_INTERNAL, "the agents do not trade");
+  out->rate = handled * 1e9 / (double)(after.at_ns - before.at_ns);
+  out->cost = (double)(after.loop_ns - before.loop_ns) / handled;
+  return 0;
+}
+
+/* Without, with, with, without: what drifts falls on both. */
+static int measure_round(struct setting *setting, struct moment alone[2], struct moment seen[2],
+                         uint64_t *bytes, struct hgl_err *err)
+{
+  uint64_t before, least;
+  int status = measure(setting, &alone[0], err);
+  if (!status) status = command(setting, '+', &before, err);
+  wait_ms(SETTLE_MS);
+  for (int i = 0; i < 2 && !status; i++) status = measure(setting, &seen[i], err);
+  if (!status) status = command(setting, '-', &least, err);
+  wait_ms(SETTLE_MS);
+  if (!status) status = measure(setting, &alone[1], err);
+  if (status) return status;
+  if (!least) return hgl_fail(err, HGL_INTERNAL, "a viewer saw nothing");
+  *bytes += least;
+  return 0;
+}
+
+static double more_of(double with, double without)
+{
+  return without > 0 ? (with / without - 1) * 100 : 0;
+}
+
+static int measure_rounds(const struct hgl_bench *bench, struct setting *setting, json_t **out,
+                          struct hgl_err *err)
+{
+  size_t rounds = bench->seconds < ROUNDS_MAX ? (size_t)bench->seconds : ROUNDS_MAX, done = 0;
+  double *slower = hgl_array(rounds, sizeof *slower), *dearer = hgl_array(rounds, sizeof *dearer);
+  struct moment alone[2], seen[2];
+  double rate = 0, rate_seen = 0;
+  uint64_t bytes = 0;
+  int status = slower && dearer ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  wait_ms(WARM_UP_MS);
+  for (; done < rounds && !status; done++) {
+    if ((status = measure_round(setting, alone, seen, &bytes, err))) break;
+    double without = alone[0].rate + alone[1].rate, with = seen[0].rate + seen[1].rate;
+    rate += without / 2;
+    rate_seen += with / 2;
+    slower[done] = more_of(without, with);
+    dearer[done] = more_of(seen[0].cost + seen[1].cost, alone[0].cost + alone[1].cost);
+    if (bench->verbose)
+      fprintf(stderr, "%8.0f/s alone, %8.0f/s seen: %.1f %% slower; the loop %.1f %% dearer\n",
+              without / 2, with / 2, slower[done], dearer[done]);
+  }
+  if (!status) {
+    json_t *all = hgl_bench_percentiles(slower, rounds);
+    json_t *costs = hgl_bench_percentiles(dearer, rounds);
+    *out = json_pack("{s:s, s:f, s:s, s:o, s:s, s:o, s:f, s:f, s:i, s:f, s:i, s:s}", "name",
+                     "viewers", "value", slower[rounds / 2], "unit", "% slower", "percentiles", all,
+                     "percentiles_of", "slower, of rounds, %", "loop_dearer_percentiles", costs,
+                     "messages_per_s", rate / (double)rounds, "messages_per_s_seen",
+                     rate_seen / (double)rounds, "viewers", VIEWERS, "bytes_per_s_of_viewer",
+                     (double)bytes * 1000 / ((double)rounds * (2 * MOMENT_MS + SETTLE_MS)),
+                     "agents", 2 * PAIRS, "note",
+                     "a thousand agents trade; ten viewers look at overview, network, agents and "
+                     "messages");
+    if (!*out) status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  }
+  hgl_free(slower);
+  hgl_free(dearer);
+  return status;
+}
+
+int hgl_bench_viewers(const struct hgl_bench *bench, json_t **out, struct hgl_err *err)
+{
+  struct setting setting = {.to_viewers = -1, .from_viewers = -1};
+  int status = start_host(bench, &setting, err);
+  if (!status) status = start_viewers(&setting, err);
+  if (!status) status = measure_rounds(bench, &setting, out, err);
+  if (setting.to_viewers >= 0) close(setting.to_viewers); /* so it ends */
+  if (setting.from_viewers >= 0) close(setting.from_viewers);
+  if (setting.viewers > 0) waitpid(setting.viewers, NULL, 0);
+  if (setting.host.data) hgl_child_stop(&setting.host, TIMEOUT_MS);
+  return status;
+}
