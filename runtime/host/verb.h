@@ -35,10 +35,10 @@ enum {
 extern const struct hgl_verb hgl_verb_run, hgl_verb_new, hgl_verb_check, hgl_verb_test,
     hgl_verb_agents, hgl_verb_agent, hgl_verb_reload, hgl_verb_console, hgl_verb_state,
     hgl_verb_peers, hgl_verb_find, hgl_verb_send, hgl_verb_ask, hgl_verb_chat, hgl_verb_tail,
-    hgl_verb_trace, hgl_verb_deals, hgl_verb_proofs, hgl_verb_dead, hgl_verb_runs, hgl_verb_models,
-    hgl_verb_backup, hgl_verb_export, hgl_verb_verify, hgl_verb_keys, hgl_verb_demo, hgl_verb_bench,
-    hgl_verb_version, hgl_verb_help, hgl_verb_log, hgl_verb_service, hgl_verb_completion,
-    hgl_verb_man, hgl_verb_infer_process, hgl_verb_dashboard;
+    hgl_verb_top, hgl_verb_trace, hgl_verb_deals, hgl_verb_proofs, hgl_verb_dead, hgl_verb_runs,
+    hgl_verb_models, hgl_verb_backup, hgl_verb_export, hgl_verb_verify, hgl_verb_keys,
+    hgl_verb_demo, hgl_verb_bench, hgl_verb_version, hgl_verb_help, hgl_verb_log, hgl_verb_service,
+    hgl_verb_completion, hgl_verb_man, hgl_verb_infer_process, hgl_verb_dashboard;
 
 /* All of them, in the order in which help lists them; ends with NULL. */
 extern const struct hgl_verb *const hgl_verbs[];

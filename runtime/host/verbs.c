@@ -18,6 +18,7 @@ const struct hgl_verb *const hgl_verbs[] = {
     &hgl_verb_backup,
     &hgl_verb_keys,
     &hgl_verb_dashboard,
+    &hgl_verb_top,
     &hgl_verb_tail,
     &hgl_verb_trace,
     &hgl_verb_state,
