@@ -1,65 +1,21 @@
-#include "protocol/query.h"
+#include "protocol/query_tree.h"
 
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "protocol/scalar.h"
-
-#define EARTH_RADIUS_KM 6371.0088 /* the mean radius R1 of GRS 80 */
 
 enum { KM_MAX = 20038, PATH_SIZE_MAX = 256 };
 
-enum op {
-  ALL,
-  ANY,
-  NONE,
-  IS,
-  NOT,
-  AT_MOST,
-  AT_LEAST,
-  BELOW,
-  ABOVE,
-  ONE_OF,
-  HAS,
-  NEAR,
-};
-
 static const struct {
   const char *name;
-  enum op op;
-} field_operators[] = {{"is", IS},           {"not", NOT},           {"not_", NOT},
-                       {"at_most", AT_MOST}, {"at_least", AT_LEAST}, {"below", BELOW},
-                       {"above", ABOVE},     {"one_of", ONE_OF},     {"has", HAS},
-                       {"near", NEAR}};
-
-struct point {
-  double lat, lon; /* degrees */
-};
-
-/* Nodes lie in one array; a group's members are a chain from `first` through `next`. */
-struct node {
-  enum op op;
-  uint8_t first, next;       /* index + 1; 0: none */
-  struct hgl_bytes path;     /* of the field; size 0 with NEAR: the offer itself */
-  struct hgl_bytes value;    /* the encoded literal, or list of literals */
-  struct hgl_cbor_item item; /* the literal, decoded */
-  bool wanted;               /* HAS */
-  struct point centre;       /* NEAR */
-  double km;
-};
-
-struct hgl_query {
-  uint8_t *source; /* what the slices point into */
-  struct node nodes[HGL_QUERY_CONDITIONS_MAX];
-  size_t node_count;
-  uint8_t where; /* index + 1; 0: everything matches */
-  struct hgl_bytes service;
-  struct hgl_bytes order; /* path; size 0: none */
-  bool descending;
-  size_t limit;
-};
+  enum hgl_query_op op;
+} field_operators[] = {
+    {"is", HGL_QUERY_IS},           {"not", HGL_QUERY_NOT},           {"not_", HGL_QUERY_NOT},
+    {"at_most", HGL_QUERY_AT_MOST}, {"at_least", HGL_QUERY_AT_LEAST}, {"below", HGL_QUERY_BELOW},
+    {"above", HGL_QUERY_ABOVE},     {"one_of", HGL_QUERY_ONE_OF},     {"has", HGL_QUERY_HAS},
+    {"near", HGL_QUERY_NEAR}};
 
 /* Compiling ------------------------------------------------------------------------------------ */
 
@@ -74,7 +30,8 @@ static int HGL_PRINTF(3, 4)
   return hgl_fail(err, HGL_MALFORMED, "%s: %s", hgl_text_show(place, shown), what);
 }
 
-static int node_add(struct hgl_query *query, enum op op, uint8_t *out, struct hgl_err *err)
+static int node_add(struct hgl_query *query, enum hgl_query_op op, uint8_t *out,
+                    struct hgl_err *err)
 {
   if (query->node_count == HGL_QUERY_CONDITIONS_MAX)
     return hgl_fail(err, HGL_TOO_LARGE, "a query has at most %d conditions",
@@ -116,14 +73,7 @@ static int read_scalar(struct hgl_bytes value, struct hgl_bytes place, struct hg
   return 0;
 }
 
-static bool item_number(const struct hgl_cbor_item *item, double *out)
-{
-  if (!hgl_item_is_number(item)) return false;
-  *out = item->kind == HGL_CBOR_INT ? (double)item->integer : item->number;
-  return true;
-}
-
-static int read_near(struct hgl_bytes value, struct hgl_bytes place, struct node *node,
+static int read_near(struct hgl_bytes value, struct hgl_bytes place, struct hgl_query_node *node,
                      struct hgl_err *err)
 {
   double numbers[3];
@@ -135,12 +85,12 @@ static int read_near(struct hgl_bytes value, struct hgl_bytes place, struct node
   for (size_t i = 0; i < 3; i++) {
     struct hgl_cbor_item item;
     if ((status = hgl_cbor_next(&in, &item, err))) return status;
-    if (!item_number(&item, &numbers[i]))
+    if (!hgl_query_item_number(&item, &numbers[i]))
       return fail_at(err, place, "near takes three numbers: latitude, longitude, kilometres");
   }
   if (fabs(numbers[0]) > 90 || fabs(numbers[1]) > 180 || numbers[2] < 0 || numbers[2] > KM_MAX)
     return fail_at(err, place, "near takes -90 to 90, -180 to 180 and 0 to %d km", KM_MAX);
-  node->centre = (struct point){numbers[0], numbers[1]};
+  node->centre = (struct hgl_query_point){numbers[0], numbers[1]};
   node->km = numbers[2];
   return 0;
 }
@@ -162,24 +112,24 @@ static int read_options(struct hgl_bytes value, struct hgl_bytes place, struct h
   return status;
 }
 
-static int read_operand(struct hgl_bytes value, struct hgl_bytes path, struct node *node,
+static int read_operand(struct hgl_bytes value, struct hgl_bytes path, struct hgl_query_node *node,
                         struct hgl_err *err)
 {
   int status;
   node->path = path;
   node->value = value;
   switch (node->op) {
-  case NEAR:
+  case HGL_QUERY_NEAR:
     return read_near(value, path, node, err);
-  case ONE_OF:
+  case HGL_QUERY_ONE_OF:
     return read_options(value, path, err);
-  case HAS:
+  case HGL_QUERY_HAS:
     if ((status = read_scalar(value, path, &node->item, err))) return status;
     if (node->item.kind != HGL_CBOR_BOOL) return fail_at(err, path, "has takes true or false");
     node->wanted = node->item.boolean;
     return 0;
-  case IS:
-  case NOT:
+  case HGL_QUERY_IS:
+  case HGL_QUERY_NOT:
     return read_scalar(value, path, &node->item, err);
   default:
     if ((status = read_scalar(value, path, &node->item, err))) return status;
@@ -201,8 +151,8 @@ static int check_path(struct hgl_bytes path, struct hgl_err *err)
 }
 
 /* Puts a new condition at the front of a chain. */
-static int chain_add(struct hgl_query *query, enum op op, uint8_t *chain, struct node **out,
-                     struct hgl_err *err)
+static int chain_add(struct hgl_query *query, enum hgl_query_op op, uint8_t *chain,
+                     struct hgl_query_node **out, struct hgl_err *err)
 {
   uint8_t added = 0;
   int status = node_add(query, op, &added, err);
@@ -219,11 +169,11 @@ static int read_field(struct hgl_query *query, struct hgl_bytes path, struct hgl
 {
   struct hgl_cbor_reader in = hgl_cbor_reader(value);
   struct hgl_cbor_item head;
-  struct node *node;
+  struct hgl_query_node *node;
   int status;
   if ((status = check_path(path, err)) || (status = hgl_cbor_next(&in, &head, err))) return status;
   if (head.kind != HGL_CBOR_MAP) {
-    if ((status = chain_add(query, IS, chain, &node, err))) return status;
+    if ((status = chain_add(query, HGL_QUERY_IS, chain, &node, err))) return status;
     return read_operand(value, path, node, err);
   }
   if (!head.count) return fail_at(err, path, "names neither a value nor an operator");
@@ -258,11 +208,11 @@ static int read_condition(struct hgl_query *query, struct hgl_bytes value, struc
                           int depth, uint8_t *chain, struct hgl_err *err);
 
 /* all, any or none: a node whose members are groups of conditions. */
-static int read_group(struct hgl_query *query, enum op op, struct hgl_bytes value,
+static int read_group(struct hgl_query *query, enum hgl_query_op op, struct hgl_bytes value,
                       struct hgl_bytes place, int depth, uint8_t *chain, struct hgl_err *err)
 {
   struct hgl_cbor_reader in;
-  struct node *group;
+  struct hgl_query_node *group;
   size_t count = 0;
   int status;
   if (depth == HGL_QUERY_DEPTH_MAX)
@@ -280,8 +230,8 @@ static int read_group(struct hgl_query *query, enum op op, struct hgl_bytes valu
       query->nodes[inner - 1].next = group->first;
       group->first = inner;
     } else { /* none or several in one map: they hold together */
-      struct node *all;
-      if ((status = chain_add(query, ALL, &group->first, &all, err))) return status;
+      struct hgl_query_node *all;
+      if ((status = chain_add(query, HGL_QUERY_ALL, &group->first, &all, err))) return status;
       all->first = inner;
     }
   }
@@ -296,19 +246,19 @@ static int read_condition(struct hgl_query *query, struct hgl_bytes value, struc
   int status = open_container(value, HGL_CBOR_MAP, place, &in, &count, err);
   for (; !status && count; count--) {
     struct hgl_bytes key, content;
-    struct node *node;
+    struct hgl_query_node *node;
     if ((status = hgl_cbor_get_text(&in, "field", HGL_QUERY_SIZE_MAX, &key, err)) ||
         (status = hgl_cbor_get_value(&in, "condition", &content, err)))
       break;
     bool listed = is_list(content);
     if (listed && hgl_bytes_is(key, "all")) {
-      status = read_group(query, ALL, content, key, depth, chain, err);
+      status = read_group(query, HGL_QUERY_ALL, content, key, depth, chain, err);
     } else if (listed && hgl_bytes_is(key, "any")) {
-      status = read_group(query, ANY, content, key, depth, chain, err);
+      status = read_group(query, HGL_QUERY_ANY, content, key, depth, chain, err);
     } else if (listed && hgl_bytes_is(key, "none")) {
-      status = read_group(query, NONE, content, key, depth, chain, err);
+      status = read_group(query, HGL_QUERY_NONE, content, key, depth, chain, err);
     } else if (listed && hgl_bytes_is(key, "near")) {
-      if (!(status = chain_add(query, NEAR, chain, &node, err)))
+      if (!(status = chain_add(query, HGL_QUERY_NEAR, chain, &node, err)))
         status = read_near(content, key, node, err);
     } else {
       status = read_field(query, key, content, chain, err);
@@ -378,9 +328,10 @@ static struct hgl_bytes find_service(const struct hgl_query *query, uint8_t chai
 {
   struct hgl_bytes service = {NULL, 0};
   for (uint8_t at = chain; at && !service.size; at = query->nodes[at - 1].next) {
-    const struct node *node = &query->nodes[at - 1];
-    if (node->op == ALL) service = find_service(query, node->first);
-    if (node->op == IS && node->item.kind == HGL_CBOR_TEXT && hgl_bytes_is(node->path, "service"))
+    const struct hgl_query_node *node = &query->nodes[at - 1];
+    if (node->op == HGL_QUERY_ALL) service = find_service(query, node->first);
+    if (node->op == HGL_QUERY_IS && node->item.kind == HGL_CBOR_TEXT &&
+        hgl_bytes_is(node->path, "service"))
       service = node->item.bytes;
   }
   return service;
@@ -429,172 +380,4 @@ struct hgl_bytes hgl_query_service(const struct hgl_query *query)
 bool hgl_query_is_ordered(const struct hgl_query *query)
 {
   return query->order.size > 0;
-}
-
-/* Matching ------------------------------------------------------------------------------------- */
-
-static bool find_key(struct hgl_bytes map, struct hgl_bytes key, struct hgl_bytes *out)
-{
-  struct hgl_cbor_reader in = hgl_cbor_reader(map);
-  struct hgl_cbor_item head;
-  if (hgl_cbor_next(&in, &head, NULL) || head.kind != HGL_CBOR_MAP) return false;
-  for (size_t i = 0; i < head.count; i++) {
-    struct hgl_bytes name;
-    const uint8_t *start;
-    if (hgl_cbor_get_text(&in, "key", SIZE_MAX, &name, NULL)) return false;
-    start = in.at;
-    if (hgl_value_skip(&in, NULL)) return false;
-    if (!hgl_bytes_equal(name, key)) continue;
-    *out = hgl_bytes(start, (size_t)(in.at - start));
-    return true;
-  }
-  return false;
-}
-
-static bool find_path(struct hgl_bytes offer, struct hgl_bytes path, struct hgl_bytes *out)
-{
-  struct hgl_bytes value = offer;
-  while (path.size) {
-    const uint8_t *dot = memchr(path.data, '.', path.size);
-    size_t size = dot ? (size_t)(dot - path.data) : path.size;
-    if (!find_key(value, hgl_bytes(path.data, size), &value)) return false;
-    size_t used = dot ? size + 1 : size;
-    path = hgl_bytes(path.data + used, path.size - used);
-  }
-  *out = value;
-  return true;
-}
-
-static bool read_item(struct hgl_bytes value, struct hgl_cbor_item *out)
-{
-  struct hgl_cbor_reader in = hgl_cbor_reader(value);
-  return hgl_cbor_next(&in, out, NULL) == 0;
-}
-
-static bool items_equal(const struct hgl_cbor_item *a, const struct hgl_cbor_item *b)
-{
-  if (hgl_item_is_number(a) && hgl_item_is_number(b)) return hgl_number_compare(a, b) == 0;
-  if (a->kind != b->kind) return false;
-  switch (a->kind) {
-  case HGL_CBOR_TEXT:
-  case HGL_CBOR_BYTES:
-    return hgl_bytes_equal(a->bytes, b->bytes);
-  case HGL_CBOR_BOOL:
-    return a->boolean == b->boolean;
-  default:
-    return a->kind == HGL_CBOR_NULL;
-  }
-}
-
-/* False where the two have no order. */
-static bool items_order(const struct hgl_cbor_item *a, const struct hgl_cbor_item *b, int *out)
-{
-  if (hgl_item_is_number(a) && hgl_item_is_number(b))
-    *out = hgl_number_compare(a, b);
-  else if (a->kind == HGL_CBOR_TEXT && b->kind == HGL_CBOR_TEXT)
-    *out = hgl_bytes_compare(a->bytes, b->bytes);
-  else
-    return false;
-  return true;
-}
-
-static bool is_one_of(const struct hgl_cbor_item *item, struct hgl_bytes options)
-{
-  struct hgl_cbor_reader in = hgl_cbor_reader(options);
-  struct hgl_cbor_item head, option;
-  if (hgl_cbor_next(&in, &head, NULL)) return false;
-  for (size_t i = 0; i < head.count; i++) {
-    if (hgl_cbor_next(&in, &option, NULL)) return false;
-    if (items_equal(item, &option)) return true;
-  }
-  return false;
-}
-
-static bool read_coordinate(struct hgl_bytes place, const char *name, double *out)
-{
-  struct hgl_bytes value;
-  struct hgl_cbor_item item;
-  return find_key(place, hgl_text(name), &value) && read_item(value, &item) &&
-         item_number(&item, out);
-}
-
-/* The haversine formula. */
-static double distance_km(struct point a, struct point b)
-{
-  const double radians = M_PI / 180;
-  double lat = sin((b.lat - a.lat) * radians / 2), lon = sin((b.lon - a.lon) * radians / 2);
-  double h = lat * lat + cos(a.lat * radians) * cos(b.lat * radians) * lon * lon;
-  return 2 * EARTH_RADIUS_KM * asin(sqrt(fmin(1, h)));
-}
-
-static bool is_near(const struct node *node, struct hgl_bytes place)
-{
-  struct point at;
-  if (!read_coordinate(place, "lat", &at.lat) || !read_coordinate(place, "lon", &at.lon))
-    return false;
-  if (fabs(at.lat) > 90 || fabs(at.lon) > 180) return false;
-  return distance_km(node->centre, at) <= node->km;
-}
-
-static bool match_field(const struct node *node, struct hgl_bytes offer)
-{
-  struct hgl_bytes value;
-  struct hgl_cbor_item item;
-  int order;
-  bool found = find_path(offer, node->path, &value) && read_item(value, &item);
-  if (node->op == HAS) return found == node->wanted;
-  if (node->op == NOT) return !found || !items_equal(&item, &node->item);
-  if (!found) return false;
-  if (node->op == IS) return items_equal(&item, &node->item);
-  if (node->op == ONE_OF) return is_one_of(&item, node->value);
-  if (node->op == NEAR) return is_near(node, value);
-  if (!items_order(&item, &node->item, &order)) return false;
-  switch (node->op) {
-  case AT_MOST:
-    return order <= 0;
-  case AT_LEAST:
-    return order >= 0;
-  case BELOW:
-    return order < 0;
-  default:
-    return order > 0;
-  }
-}
-
-static bool match_node(const struct hgl_query *query, const struct node *node,
-                       struct hgl_bytes offer)
-{
-  if (node->op > NONE) return match_field(node, offer);
-  /* all stops at the first miss; any and none at the first hit. */
-  bool stop_at = node->op != ALL;
-  for (uint8_t at = node->first; at; at = query->nodes[at - 1].next)
-    if (match_node(query, &query->nodes[at - 1], offer) == stop_at) return node->op == ANY;
-  return node->op != ANY;
-}
-
-bool hgl_query_match(const struct hgl_query *query, struct hgl_bytes offer)
-{
-  for (uint8_t at = query->where; at; at = query->nodes[at - 1].next)
-    if (!match_node(query, &query->nodes[at - 1], offer)) return false;
-  return true;
-}
-
-/* Numbers before texts before what has no order. */
-static int order_rank(const struct hgl_query *query, struct hgl_bytes offer,
-                      struct hgl_cbor_item *item)
-{
-  struct hgl_bytes value;
-  if (!find_path(offer, query->order, &value) || !read_item(value, item)) return 2;
-  if (hgl_item_is_number(item)) return 0;
-  return item->kind == HGL_CBOR_TEXT ? 1 : 2;
-}
-
-int hgl_query_compare(const struct hgl_query *query, struct hgl_bytes a, struct hgl_bytes b)
-{
-  if (!query->order.size) return 0;
-  struct hgl_cbor_item a_item, b_item;
-  int a_rank = order_rank(query, a, &a_item), b_rank = order_rank(query, b, &b_item), order = 0;
-  if (a_rank != b_rank) return a_rank < b_rank ? -1 : 1;
-  if (a_rank < 2) (void)items_order(&a_item, &b_item, &order);
-  return query->descending ? -order : order;
 }

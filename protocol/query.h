@@ -45,6 +45,27 @@ size_t hgl_query_limit(const struct hgl_query *query);
 struct hgl_bytes hgl_query_service(const struct hgl_query *query);
 /* `offer`: one offer of an advert (a checked map value: service, protocol, attributes…). */
 bool hgl_query_match(const struct hgl_query *query, struct hgl_bytes offer);
+/* Why it does not match: one condition of those that have to hold together, as a rule of one field;
+ * `any` and `none` are one condition each. */
+struct hgl_query_miss {
+  size_t condition;       /* for hgl_query_show */
+  bool has_found;         /* the offer has the field, */
+  struct hgl_bytes found; /* and this in it: a slice of the offer */
+  bool has_km;            /* of near: so far away is it */
+  double km;
+};
+/* The conditions that fail, the first `max` of them in the order of the query; gives how many there
+ * are. 0 exactly where the offer matches. */
+size_t hgl_query_explain(const struct hgl_query *query, struct hgl_bytes offer,
+                         struct hgl_query_miss *out, size_t max);
+/* Appends a condition in the form of text; a long one is cut. */
+int hgl_query_show(const struct hgl_query *query, size_t condition, struct hgl_buf *out,
+                   struct hgl_err *err) HGL_NODISCARD;
+/* The fields that a condition is about, at most `max`, none twice: slices of the query. */
+size_t hgl_query_fields(const struct hgl_query *query, size_t condition, struct hgl_bytes *out,
+                        size_t max);
+/* What an offer has at such a path; false: nothing. */
+bool hgl_query_field(struct hgl_bytes offer, struct hgl_bytes path, struct hgl_bytes *out);
 /* Order of two matching offers: < 0, 0, > 0; those without the field come last. */
 bool hgl_query_is_ordered(const struct hgl_query *query);
 int hgl_query_compare(const struct hgl_query *query, struct hgl_bytes a, struct hgl_bytes b);

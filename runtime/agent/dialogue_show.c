@@ -328,7 +328,8 @@ static int tell(struct telling *telling, const struct thread *thread, const stru
   if (status) return status;
   json_t *dialogue = thread_show(telling->host, thread, deal, &outcome);
   outcome_deinit(&outcome);
-  if (!dialogue || fill_in(telling->entries, dialogue)) {
+  if (!dialogue || json_object_set_new(dialogue, "in_trace", json_boolean(thread->whole)) ||
+      fill_in(telling->entries, dialogue)) {
     json_decref(dialogue);
     return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   }
@@ -410,4 +411,27 @@ int hgl_host_dialogue(struct hgl_host *host, const struct hgl_dialogue_wanted *w
     status = show(host, &thread, wanted, out, err);
   threads_deinit(&threads);
   return status;
+}
+
+/* ---- following ---- */
+
+uint64_t hgl_host_mark(const struct hgl_host *host)
+{
+  return host->tick + (host->trace ? host->trace->count : 0);
+}
+
+bool hgl_host_thread_touched(const struct hgl_host *host, const char *thid, uint64_t *seen)
+{
+  const struct trace *trace = host->trace;
+  struct hgl_id id;
+  bool touched = false;
+  if (!trace || hgl_id_parse(hgl_text(thid), &id, NULL)) return false;
+  uint64_t from = trace_oldest(trace);
+  if (*seen >= from) from = *seen + 1;
+  for (uint64_t at = from; at && at <= trace->count && !touched; at++) {
+    const struct trace_event *event = trace_event(trace, at);
+    touched = event->has_thread && hgl_id_equal(&event->thid, &id);
+  }
+  *seen = trace->count;
+  return touched;
 }

@@ -124,6 +124,23 @@ int hgl_directory_find(struct hgl_directory *directory, const struct hgl_query *
 int hgl_directory_find_from(struct hgl_directory *directory, const struct hgl_query *query,
                             uint64_t skip, size_t size_max, struct hgl_buf *out, bool *more,
                             struct hgl_err *err) HGL_NODISCARD;
+/* The offers that do not match and fail fewest conditions, at most `limit`: those of the service and
+ * protocol that are asked for first. `found`: the offer as hgl_directory_find gives it, `value` as
+ * the agent does, of which the misses are (some of them, where there are many). *considered: how
+ * many offers were looked at, a bounded number. What `visit` returns other than 0 is returned. */
+typedef int (*hgl_directory_near)(void *user, struct hgl_bytes found, struct hgl_bytes value,
+                                  const struct hgl_key *agent, const struct hgl_query_miss *misses,
+                                  size_t count, struct hgl_err *err);
+int hgl_directory_explain(struct hgl_directory *directory, const struct hgl_query *query,
+                          size_t limit, hgl_directory_near visit, void *user, size_t *considered,
+                          struct hgl_err *err) HGL_NODISCARD;
+/* How long the agent's advert holds: as long as both, Unix ms. False: it does not. */
+struct hgl_directory_times {
+  uint64_t version;
+  int64_t lease_ms, delegation_ms;
+};
+bool hgl_directory_times(const struct hgl_directory *directory, const struct hgl_key *agent,
+                         struct hgl_directory_times *out);
 /* What the agent's advert says of who speaks for it, as long as it holds. */
 struct hgl_directory_terms {
   struct hgl_key host;

@@ -211,7 +211,7 @@ static void put_did(struct hgl_buf *out, const struct hgl_key *key)
   hgl_cbor_put_literal(out, did);
 }
 
-static int put_found(const struct hgl_dir_offer *offer, struct hgl_buf *out, struct hgl_err *err)
+int hgl_dir_put_found(const struct hgl_dir_offer *offer, struct hgl_buf *out, struct hgl_err *err)
 {
   const struct hgl_dir_advert *advert = offer->advert;
   struct hgl_buf agent, host, name;
@@ -248,7 +248,7 @@ static int put_some(const struct best *best, size_t from, size_t size_max, struc
   int status = 0;
   size_t i = from;
   for (; !status && i < best->count && offers->size < size_max; i++)
-    status = put_found(best->offers[i], offers, err);
+    status = hgl_dir_put_found(best->offers[i], offers, err);
   *end = i;
   return status ? status : hgl_buf_check(offers, err);
 }

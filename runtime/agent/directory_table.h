@@ -225,6 +225,10 @@ void hgl_dir_stored_deinit(struct hgl_dir_stored *stored);
 int hgl_dir_stored_read(struct hgl_directory *directory, struct hgl_dir_advert *advert,
                         struct hgl_dir_stored *stored, struct hgl_err *err) HGL_NODISCARD;
 
+/* Appends the offer as it is found: with agent, host and name. */
+int hgl_dir_put_found(const struct hgl_dir_offer *offer, struct hgl_buf *out,
+                      struct hgl_err *err) HGL_NODISCARD;
+
 /* The index by service: all of the advert's offers, or none after a failure. */
 int hgl_dir_index_add(struct hgl_directory *directory, struct hgl_dir_advert *advert,
                       struct hgl_err *err) HGL_NODISCARD;

@@ -322,6 +322,15 @@ int hgl_host_list_timers(struct hgl_host *host, const char *agent, json_t **out,
 int hgl_host_find(struct hgl_host *host, const char *query, json_t **out,
                   struct hgl_err *err) HGL_NODISCARD;
 
+/* Why a query finds what it does: {"hits", "more", "near", "considered"}, as CONTROL.md has it; at
+ * most `limit` of each. */
+int hgl_host_explain(struct hgl_host *host, const char *query, size_t limit, json_t **out,
+                     struct hgl_err *err) HGL_NODISCARD;
+/* What an agent (a name here, or any did) offers, until when, and the evidence of it.
+ * HGL_NOT_FOUND. */
+int hgl_host_advert(struct hgl_host *host, const char *agent, json_t **out,
+                    struct hgl_err *err) HGL_NODISCARD;
+
 /* A part of a list that may be too long for one answer. What comes or goes between two pages may be
  * missed; what stays is told once. */
 struct hgl_page {
@@ -401,6 +410,10 @@ struct hgl_dialogue_wanted {
 };
 int hgl_host_dialogue(struct hgl_host *host, const struct hgl_dialogue_wanted *wanted, json_t **out,
                       struct hgl_err *err) HGL_NODISCARD;
+/* For whoever follows them: a number that changes with every event of the trace and every tick. */
+uint64_t hgl_host_mark(const struct hgl_host *host);
+/* Whether something has happened in this thread since the last call; *seen is 0 at the first. */
+bool hgl_host_thread_touched(const struct hgl_host *host, const char *thid, uint64_t *seen);
 /* Of an agent's stored row: the number that its other rows begin with. HGL_MALFORMED. */
 int hgl_agent_row_number(struct hgl_bytes row, uint64_t *out, struct hgl_err *err) HGL_NODISCARD;
 int hgl_host_dead_resend(struct hgl_host *host, uint64_t row, struct hgl_err *err) HGL_NODISCARD;

@@ -49,6 +49,7 @@ hgl_call_fn hgl_call_run; /* runs.retry, runs.finish and runs.drop */
 
 /* ---- control_story.c ---- */
 
-hgl_call_fn hgl_call_message, hgl_call_dialogues, hgl_call_dialogue;
+hgl_call_fn hgl_call_message, hgl_call_dialogues, hgl_call_dialogue, hgl_call_explain,
+    hgl_call_advert;
 
 #endif

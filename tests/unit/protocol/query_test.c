@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "protocol/query.h"
+#include "protocol/scalar.h"
 #include "support/value_text.h"
 
 static int from_value(const char *json, struct hgl_query **out, struct hgl_err *err)
@@ -329,6 +330,107 @@ static void query_limits_hold_at_and_one_past(void **state)
   assert_fails(HGL_MALFORMED, hgl_query_parse(hgl_text("a=\xff"), &query, &err));
 }
 
+/* What of OFFER the query's conditions find instead: "condition; condition". */
+static size_t explained(const char *text, struct hgl_query_miss *misses, struct hgl_buf *shown,
+                        const struct hgl_buf *offer)
+{
+  struct hgl_err err = {0};
+  struct hgl_query *query = NULL;
+  assert_ok(hgl_query_parse(hgl_text(text), &query, &err));
+  size_t count = hgl_query_explain(query, hgl_buf_bytes(offer), misses, 8);
+  for (size_t i = 0; i < count && i < 8; i++) {
+    if (i) hgl_buf_append_text(shown, "; ");
+    assert_ok(hgl_query_show(query, misses[i].condition, shown, &err));
+  }
+  assert_int_equal(count == 0, hgl_query_match(query, hgl_buf_bytes(offer)));
+  hgl_query_destroy(query);
+  return count;
+}
+
+static void query_explains_what_does_not_match(void **state)
+{
+  static const struct {
+    const char *text, *shown;
+    size_t count;
+  } cases[] = {
+      {"service=weather price<=5", "", 0},
+      {"price <= 3 and service=weather and region=de", "price<=3; region=de", 2},
+      {"(price<=3 (region=at and fresh!=true))", "price<=3; fresh!=true", 2},
+      {"(region=de or price=5)", "(region=de or price=5)", 1},
+      {"not (region=at or price=5) has gpu", "not (region=at or price=5); has gpu", 2},
+      {"region in (de,\"b c\") price>4.5", "region in (de, \"b c\"); price>4.5", 2},
+      {"near(48,16,30km) place near(1,2,3)",
+       "near (48.0, 16.0, 30.0km); place near (1.0, 2.0, 3.0km)", 2},
+      {"a=\"and\" b=\"4\" c=\"true\" d=\"\\\"\"", "a=\"and\"; b=\"4\"; c=\"true\"; d=\"\\\"\"", 4},
+  };
+  struct hgl_buf offer;
+  value_of(OFFER, &offer);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct hgl_query_miss misses[8];
+    struct hgl_buf shown;
+    hgl_buf_init(&shown, 4096);
+    if (explained(cases[i].text, misses, &shown, &offer) != cases[i].count ||
+        strcmp(text_of_buf(&shown), cases[i].shown) != 0)
+      fail_msg("%s: %s", cases[i].text, text_of_buf(&shown));
+    hgl_buf_deinit(&shown);
+  }
+  hgl_buf_deinit(&offer);
+}
+
+static void query_explains_what_was_found_instead(void **state)
+{
+  struct hgl_query_miss misses[8];
+  struct hgl_buf shown, offer;
+  char text[HGL_SHOW_SIZE];
+  value_of(OFFER, &offer);
+  hgl_buf_init(&shown, 4096);
+  assert_int_equal(
+      explained("hw.cores<4 gpu=1 near(48.2082,16.3738,100km) tags=y", misses, &shown, &offer), 4);
+  assert_true(misses[0].has_found);
+  assert_string_equal(hgl_value_show(misses[0].found, text), "8");
+  assert_false(misses[1].has_found);
+  assert_true(misses[2].has_km && misses[2].km > 144 && misses[2].km < 146);
+  assert_true(misses[3].has_found && !misses[3].has_km);
+  hgl_buf_deinit(&shown);
+  hgl_buf_deinit(&offer);
+}
+
+/* A condition shown is that condition: whoever copies it into a query asks for the same. */
+static void query_shows_conditions_that_can_be_parsed(void **state)
+{
+  struct hgl_buf offer;
+  value_of(OFFER, &offer);
+  for (size_t i = 0; i < sizeof both_forms / sizeof both_forms[0]; i++) {
+    struct hgl_query_miss misses[8];
+    struct hgl_buf shown;
+    hgl_buf_init(&shown, 4096);
+    size_t count = explained(both_forms[i].text, misses, &shown, &offer);
+    assert_int_equal(count == 0, both_forms[i].match);
+    if (count == 1 && text_matches(text_of_buf(&shown), OFFER)) fail_msg("%s", both_forms[i].text);
+    hgl_buf_deinit(&shown);
+  }
+  hgl_buf_deinit(&offer);
+}
+
+static void query_names_the_fields_of_a_condition(void **state)
+{
+  struct hgl_err err = {0};
+  struct hgl_query *query = NULL;
+  struct hgl_query_miss miss;
+  struct hgl_bytes fields[8], found;
+  struct hgl_buf offer;
+  value_of(OFFER, &offer);
+  assert_ok(
+      hgl_query_parse(hgl_text("(hw.cpu=x or price=9 or price=8 or near(1,2,3))"), &query, &err));
+  assert_int_equal(hgl_query_explain(query, hgl_buf_bytes(&offer), &miss, 1), 1);
+  assert_int_equal(hgl_query_fields(query, miss.condition, fields, 8), 2);
+  assert_true(hgl_bytes_is(fields[0], "hw.cpu") && hgl_bytes_is(fields[1], "price"));
+  assert_true(hgl_query_field(hgl_buf_bytes(&offer), fields[0], &found));
+  assert_int_equal(hgl_query_fields(query, miss.condition, fields, 1), 1);
+  hgl_query_destroy(query);
+  hgl_buf_deinit(&offer);
+}
+
 static void query_survives_every_failed_allocation(void **state)
 {
   struct hgl_err err = {0};
@@ -358,6 +460,10 @@ int main(void)
       cmocka_unit_test(query_text_errors_point_at_the_column),
       cmocka_unit_test(query_value_errors_name_the_place),
       cmocka_unit_test(query_limits_hold_at_and_one_past),
+      cmocka_unit_test(query_explains_what_does_not_match),
+      cmocka_unit_test(query_explains_what_was_found_instead),
+      cmocka_unit_test(query_shows_conditions_that_can_be_parsed),
+      cmocka_unit_test(query_names_the_fields_of_a_condition),
       cmocka_unit_test(query_survives_every_failed_allocation),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
