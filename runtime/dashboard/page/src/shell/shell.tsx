@@ -5,6 +5,7 @@ import { matchView, type Matched } from "../match";
 import { link, route } from "../route";
 import { Empty } from "../ui";
 import { Dialogs } from "../ui/dialog";
+import { useCurrentInView } from "../ui/tabs";
 import { Toasts } from "../ui/toast";
 import { views, type View } from "../views";
 import { LostBanner } from "./banner";
@@ -95,7 +96,7 @@ function Connecting() {
 function Navigation({ current }: { current: View | null }) {
   const group = current?.path.split("/")[0];
   return (
-    <nav class="nav" aria-label="Views">
+    <nav class="nav" aria-label="Views" ref={useCurrentInView(group)}>
       {views.map(({ nav, path }) =>
         nav === undefined ? null : (
           <a
