@@ -128,14 +128,20 @@ int channel_find(struct hgl_feed *feed, const struct known_topic *known, const j
   return status;
 }
 
+/* Whoever is behind does not wait for the next beat. */
+static void beat_soon(struct channel *channel)
+{
+  int64_t soon = channel->beat_ns ? channel->beat_ns + SOON_NS : 0;
+  if (channel->due_ns > soon) channel->due_ns = soon;
+}
+
 void channel_add(struct channel *channel, struct subscription *subscription)
 {
-  int64_t soon = channel->beat_ns ? channel->beat_ns + (int64_t)HGL_FEED_EVERY_MIN_MS * 1000000 : 0;
   subscription->channel = channel;
   subscription->behind = true;
   subscription->next_beside = channel->subscriptions;
   channel->subscriptions = subscription;
-  if (channel->due_ns > soon) channel->due_ns = soon;
+  beat_soon(channel);
 }
 
 void channel_remove(struct channel *channel, struct subscription *subscription)
@@ -291,6 +297,21 @@ static struct channel *next_due(const struct hgl_feed *feed, int64_t now_ns)
   return channel;
 }
 
+/* Who had not taken the latest event at a beat, and has by now, is told what it missed. */
+static void recall(struct hgl_feed *feed)
+{
+  for (struct channel *channel = feed->channels; channel; channel = channel->next)
+    for (struct subscription *at = channel->subscriptions; at; at = at->next_beside)
+      if (at->behind && at->viewer->keeps_up) beat_soon(channel);
+}
+
+static bool has_some_behind(const struct channel *channel)
+{
+  const struct subscription *at = channel->subscriptions;
+  while (at && !at->behind) at = at->next_beside;
+  return at != NULL;
+}
+
 void channels_turn(struct hgl_feed *feed)
 {
   int64_t start_ns = now_of(feed), now_ns = start_ns;
@@ -298,6 +319,8 @@ void channels_turn(struct hgl_feed *feed)
   if (start_ns < feed->rest_until_ns) return;
   for (struct hgl_feed_viewer *viewer = feed->viewers; viewer; viewer = viewer->next)
     viewer->keeps_up = !viewer->gone && viewer->way->queued(viewer->link) == 0;
+  feed->looked_ns = start_ns;
+  recall(feed);
   while (now_ns < start_ns + TURN_NS && (channel = next_due(feed, now_ns))) {
     move_last(feed, channel);
     step(channel, start_ns + TURN_NS);
@@ -312,6 +335,9 @@ int64_t channels_deadline(const struct hgl_feed *feed)
   int64_t due_ns = INT64_MAX;
   for (const struct channel *channel = feed->channels; channel; channel = channel->next) {
     int64_t its_ns = channel->working ? 0 : channel->due_ns;
+    /* Nothing tells that a viewer has taken what it was sent. */
+    if (its_ns > feed->looked_ns + SOON_NS && has_some_behind(channel))
+      its_ns = feed->looked_ns + SOON_NS;
     if (its_ns < due_ns) due_ns = its_ns;
   }
   return due_ns < feed->rest_until_ns ? feed->rest_until_ns : due_ns;

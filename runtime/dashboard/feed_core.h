@@ -11,7 +11,8 @@ enum {
   TOPICS_MAX = 32,
   TURN_NS = 2000000,        /* of one turn's work; then a pause, */
   TURN_BYTES_MAX = 1 << 20, /* to one viewer; the event that exceeds them is the last */
-  PAUSE_TIMES = 32,         /* so many times as long as the work was: it takes 3 % of the loop */
+  SOON_NS = HGL_FEED_EVERY_MIN_MS * 1000000,
+  PAUSE_TIMES = 32, /* so many times as long as the work was: it takes 3 % of the loop */
 };
 
 struct channel;
@@ -52,6 +53,7 @@ struct hgl_feed {
   struct samples samples;
   struct alarms alarms;
   int64_t rest_until_ns; /* no turn of the channels before this */
+  int64_t looked_ns;     /* at which viewers have taken what they were sent */
   bool turning;          /* viewers that leave meanwhile go when it is over */
 };
 

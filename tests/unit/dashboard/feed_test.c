@@ -163,6 +163,26 @@ static void who_does_not_read_is_skipped_ahead(void **state)
   scene_close(scene);
 }
 
+static void who_has_caught_up_does_not_wait_for_the_beat(void **state)
+{
+  struct counting counting;
+  struct scene *scene = open_counting(&counting);
+  struct viewer *a = join(scene, 0);
+  subscribe(a, "{'topic':'count','as':'a','every_ms':60000}");
+  a->slow = true; /* another event of its is on its way */
+  pass(scene, 200);
+  assert_int_equal(events_of(a), 0);
+  int64_t now = hgl_mono_ns(&scene->world.clock);
+  assert_true(hgl_feed_deadline(scene->feed) <= now + 100000000);
+  a->slow = false;
+  pass(scene, 150);
+  assert_int_equal(events_of(a), 1);
+  assert_true(is_whole(latest(a)));
+  pass(scene, 10000);
+  assert_int_equal(events_of(a), 1);
+  scene_close(scene);
+}
+
 static void a_change_without_fields_is_not_sent(void **state)
 {
   struct counting counting;
@@ -341,6 +361,7 @@ int main(void)
       cmocka_unit_test(the_first_event_is_whole_and_comes_at_once),
       cmocka_unit_test(many_who_come_do_not_make_it_beat_faster_than_it_may),
       cmocka_unit_test(who_does_not_read_is_skipped_ahead),
+      cmocka_unit_test(who_has_caught_up_does_not_wait_for_the_beat),
       cmocka_unit_test(a_change_without_fields_is_not_sent),
       cmocka_unit_test(work_is_done_in_slices_and_others_have_their_turn),
       cmocka_unit_test(a_viewer_may_leave_while_it_is_sent_to),
