@@ -188,6 +188,18 @@ test("a refused subscription is told", async () => {
   assert.deepEqual(errors, ["not_found"]);
 });
 
+test("an event that is an error is told as one", async () => {
+  const world = await liveWorld();
+  const heard: string[] = [];
+  world.client.subscribe("agent", { name: "gone" }, () => heard.push("event"), {
+    onError: (error) => heard.push(error.code),
+  });
+  const { as } = world.socket.last("subscribe");
+  const error = { code: "not_found", message: "there is no agent gone here" };
+  world.socket.says({ event: "agent", as, time_ms: world.now, whole: true, error });
+  assert.deepEqual(heard, ["not_found"]);
+});
+
 test("a lost connection is dialled again, ever more slowly, and subscribes anew", async () => {
   const world = await liveWorld();
   world.client.subscribe("models", {}, () => undefined);

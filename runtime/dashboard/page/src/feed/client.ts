@@ -330,11 +330,14 @@ export class FeedClient {
     else this.answer(message);
   }
 
-  private event(event: EventHead): void {
+  private event(event: Incoming): void {
     const skew_ms = event.time_ms - this.around.now();
     // One of the two clocks was set, or the host's line is slow: what is shown as "ago" follows.
     if (Math.abs(skew_ms - this.state.skew_ms) > 2000) this.set({ skew_ms });
-    this.subscriptions.get(event.as)?.onEvent(event);
+    const subscription = this.subscriptions.get(event.as);
+    // What a topic cannot tell any more it tells as an error: its agent is gone, say.
+    if (event.error !== undefined) subscription?.onError(event.error);
+    else subscription?.onEvent(event);
   }
 
   private answer(message: Incoming): void {

@@ -22,7 +22,7 @@ export function Gate() {
       <p>
         {had ? (
           <>
-            It said: <em>{visible(connection.value.why ?? "")}</em>
+            It said: <em>{visible(connection.value.why ?? "")}</em>.
           </>
         ) : (
           "Its page opens for everybody who reaches it; what it shows does not."

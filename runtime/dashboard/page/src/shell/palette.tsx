@@ -54,6 +54,9 @@ function Finder() {
   );
   const peers = useTopic("peers", { every_ms: 5000 });
 
+  const waiting =
+    text.trim() !== asked || (wanted && !agents.value.live && agents.value.error === null);
+
   const found = [
     ...viewsNamed(text),
     ...(wanted ? agentsFound(agents.value.data?.agents ?? []) : []),
@@ -116,7 +119,11 @@ function Finder() {
           </li>
         ))}
       </ul>
-      {found.length === 0 && <div class="palette-none muted">Nothing is called that here.</div>}
+      {found.length === 0 && (
+        <div class="palette-none muted">
+          {waiting ? "Looking…" : "Nothing is called that here."}
+        </div>
+      )}
     </>
   );
 }

@@ -42,7 +42,18 @@ const WORDS: [Tone, string[]][] = [
   ["refuse", ["refuse", "reject", "decline", "cancel", "no", "lost", "error", "failure", "abort"]],
   [
     "inform",
-    ["inform", "deliver", "said", "answer", "reply", "result", "report", "reading", "tell", "received"],
+    [
+      "inform",
+      "deliver",
+      "said",
+      "answer",
+      "reply",
+      "result",
+      "report",
+      "reading",
+      "tell",
+      "received",
+    ],
   ],
 ];
 
