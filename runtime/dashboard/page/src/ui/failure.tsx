@@ -1,5 +1,5 @@
 // What was asked for and could not be had.
-import type { FeedError } from "../feed/connection";
+import { live, type FeedError } from "../feed/connection";
 import { visible } from "./text";
 
 export function Failure({ error }: { error: FeedError }) {
@@ -15,7 +15,7 @@ export function Failure({ error }: { error: FeedError }) {
 export function Loading() {
   return (
     <div class="empty loading muted" role="status">
-      Loading…
+      {live.value ? "Loading…" : "This was not looked at while the host was there."}
     </div>
   );
 }
