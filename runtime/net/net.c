@@ -65,7 +65,7 @@ static void look_at_time(uv_timer_t *timer)
   }
   for (struct hgl_web_socket *socket = net->web_sockets, *after; socket; socket = after) {
     after = socket->next;
-    if (socket->due_ns <= now) hgl_web_socket_due(socket);
+    if (hgl_web_socket_next_ns(socket) <= now) hgl_web_socket_due(socket);
   }
   if (net->accept_again_ns <= now) {
     net->accept_again_ns = INT64_MAX;
@@ -79,7 +79,7 @@ static void look_at_time(uv_timer_t *timer)
   for (struct hgl_web_conn *conn = net->web_conns; conn; conn = conn->next)
     if (conn->due_ns < next) next = conn->due_ns;
   for (struct hgl_web_socket *socket = net->web_sockets; socket; socket = socket->next)
-    if (socket->due_ns < next) next = socket->due_ns;
+    if (hgl_web_socket_next_ns(socket) < next) next = hgl_web_socket_next_ns(socket);
   hgl_net_schedule(net, next);
 }
 

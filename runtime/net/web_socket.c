@@ -1,5 +1,6 @@
 #include "net/web_socket.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -71,6 +72,9 @@ struct hgl_web_socket *hgl_web_socket_create(struct hgl_web_conn *conn,
   socket->origin = conn->origin;
   memcpy(socket->address, conn->address, sizeof socket->address);
   socket->stranger = true;
+  socket->rest_ns = INT64_MAX;
+  socket->credit_ns = HGL_WEB_SOCKET_CREDIT_MS * MS;
+  socket->credit_at_ns = hgl_net_now(net);
   socket->last = &socket->first;
   hgl_buf_init(&socket->in, HGL_WEB_SOCKET_MESSAGE_SIZE_MAX);
   socket->next = net->web_sockets;
@@ -128,8 +132,22 @@ void hgl_web_socket_end_now(struct hgl_web_socket *socket)
   lws_set_timeout(socket->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
 }
 
+static void listen_or_rest(struct hgl_web_socket *socket)
+{
+  bool deaf = socket->queued > HGL_WEB_SOCKET_REST_SIZE || socket->rest_ns != INT64_MAX;
+  if (deaf == socket->deaf || !socket->wsi) return;
+  socket->deaf = deaf;
+  lws_rx_flow_control(socket->wsi, !deaf);
+}
+
 void hgl_web_socket_due(struct hgl_web_socket *socket)
 {
+  int64_t now = hgl_net_now(socket->net);
+  if (socket->rest_ns <= now) {
+    socket->rest_ns = INT64_MAX;
+    listen_or_rest(socket);
+  }
+  if (socket->due_ns > now) return;
   if (socket->stranger && !socket->closing)
     hgl_web_socket_close(socket, HGL_WEB_SOCKET_DENIED, "it did not say who it is in time");
   else
@@ -181,18 +199,11 @@ static void limit_queues(struct hgl_net *net)
 {
   while (net->web_sockets_queued > HGL_WEB_SOCKET_QUEUES_SIZE_MAX) {
     struct hgl_web_socket *longest = net->web_sockets;
+    assert(longest);
     for (struct hgl_web_socket *other = longest; other; other = other->next)
       if (other->queued > longest->queued) longest = other;
     give_up(longest);
   }
-}
-
-static void listen_or_rest(struct hgl_web_socket *socket)
-{
-  bool deaf = socket->queued > HGL_WEB_SOCKET_REST_SIZE;
-  if (deaf == socket->deaf || !socket->wsi) return;
-  socket->deaf = deaf;
-  lws_rx_flow_control(socket->wsi, !deaf);
 }
 
 int hgl_web_socket_send(struct hgl_web_socket *socket, struct hgl_bytes text, struct hgl_err *err)
@@ -288,6 +299,21 @@ static int refuse(struct hgl_web_socket *socket, enum hgl_web_socket_status stat
   return 0;
 }
 
+/* What it asked for took so long. */
+static void charge(struct hgl_web_socket *socket, int64_t began_ns)
+{
+  const int64_t most = HGL_WEB_SOCKET_CREDIT_MS * MS;
+  int64_t now = hgl_net_now(socket->net);
+  socket->credit_ns += (began_ns - socket->credit_at_ns) / HGL_WEB_SOCKET_SHARE;
+  if (socket->credit_ns > most) socket->credit_ns = most;
+  socket->credit_ns -= now - began_ns;
+  socket->credit_at_ns = now;
+  if (socket->credit_ns >= 0) return;
+  socket->rest_ns = now - socket->credit_ns * HGL_WEB_SOCKET_SHARE;
+  hgl_net_schedule(socket->net, socket->rest_ns);
+  listen_or_rest(socket);
+}
+
 static int received(struct hgl_web_socket *socket, struct hgl_bytes piece)
 {
   struct lws *wsi = socket->wsi;
@@ -302,8 +328,10 @@ static int received(struct hgl_web_socket *socket, struct hgl_bytes piece)
   if (!ends) return 0;
   if (!hgl_utf8_valid(hgl_buf_bytes(&socket->in)))
     return refuse(socket, HGL_WEB_SOCKET_NOT_UTF8, "a text is UTF-8");
+  int64_t began_ns = hgl_net_now(socket->net);
   socket->events->message(socket->user, socket, hgl_buf_bytes(&socket->in));
   hgl_buf_clear(&socket->in);
+  charge(socket, began_ns);
   return 0;
 }
 

@@ -21,6 +21,10 @@ enum {
   HGL_WEB_SOCKET_QUEUES_SIZE_MAX = 64 << 20,  /* of all: then whoever has the longest is */
   HGL_WEB_SOCKET_REST_SIZE = 256 << 10,       /* with more in its queue it is not listened to */
   HGL_WEB_SOCKET_STALL_TIMEOUT_MS = 30000,    /* one that takes nothing for so long is given up */
+  /* What it asks for is answered on the loop that all else runs on. Beyond so much of the loop's
+   * time, one gets a 32nd of it: longer it is not listened to. */
+  HGL_WEB_SOCKET_CREDIT_MS = 100,
+  HGL_WEB_SOCKET_SHARE = 32,
 };
 
 /* RFC 6455, section 7.4; and ours, from 4000 on. */

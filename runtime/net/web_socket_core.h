@@ -29,8 +29,10 @@ struct hgl_web_socket {
   bool draining; /* has been sent something since it last drained */
   struct hgl_buf in;
   struct hgl_web_text *first, **last;
-  size_t queued;  /* bytes that libwebsockets has not got yet */
-  int64_t due_ns; /* a stranger's time, of taking something, or of closing; INT64_MAX: never */
+  size_t queued;   /* bytes that libwebsockets has not got yet */
+  int64_t due_ns;  /* a stranger's time, of taking something, or of closing; INT64_MAX: never */
+  int64_t rest_ns; /* until then it is not listened to; INT64_MAX: it is */
+  int64_t credit_ns, credit_at_ns; /* of the loop's time, as it was then */
   enum hgl_web_socket_status status;
   char why[HGL_WEB_SOCKET_WHY_SIZE];
 };
@@ -48,5 +50,9 @@ void hgl_web_socket_ended(struct hgl_web_socket *socket);
 /* Without waiting for anything. Not from within its own callbacks. */
 void hgl_web_socket_end_now(struct hgl_web_socket *socket);
 void hgl_web_socket_due(struct hgl_web_socket *socket);
+static inline int64_t hgl_web_socket_next_ns(const struct hgl_web_socket *socket)
+{
+  return socket->due_ns < socket->rest_ns ? socket->due_ns : socket->rest_ns;
+}
 
 #endif

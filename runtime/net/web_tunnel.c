@@ -79,7 +79,7 @@ void hgl_web_hand_over(struct hgl_web_conn *conn)
 {
   struct hgl_session *session = conn->session;
   struct hgl_buf read;
-  int fd;
+  int fd = -1;
   conn->session = NULL;
   session->opening = NULL;
   if (hgl_web_release(conn, &fd, &read, &session->why)) {

@@ -23,6 +23,7 @@ static struct {
   bool holds, lets_in, quiet;
   int opened, closed, messages, drained, asked;
   struct hgl_err refused;
+  int64_t takes_ms; /* of the clock, for each text */
   char last[256];
   size_t last_size;
 } server;
@@ -31,6 +32,7 @@ static void message_came(void *user, struct hgl_web_socket *socket, struct hgl_b
 {
   struct hgl_err err = {0};
   server.messages++;
+  clock_ahead_ns += server.takes_ms * 1000000;
   server.last_size = text.size;
   snprintf(server.last, sizeof server.last, "%.*s", HGL_STR(text));
   if (!server.quiet) assert_ok(hgl_web_socket_send(socket, text, &err));
@@ -439,6 +441,27 @@ static void web_socket_is_not_listened_to_while_it_does_not_read(void **state)
   close(fd);
 }
 
+static void web_socket_gets_little_of_the_loops_time(void **state)
+{
+  struct fixture *f = *state;
+  int port = serve(f), fd = look(f, port), other = look(f, port);
+  server.takes_ms = HGL_WEB_SOCKET_CREDIT_MS / 4;
+  for (int i = 0; i < 20; i++) raw_frame(fd, 1, "more", 4);
+  run_until(f, server.messages >= 5); /* some at once, but not all */
+  run_for(f, 50);
+  assert_int_equal(server.messages, 5);
+  server.takes_ms = 0;
+  raw_frame(other, 1, "here", 4); /* others are heard */
+  assert_text(f, other, "here");
+  server.takes_ms = HGL_WEB_SOCKET_CREDIT_MS / 4;
+  clock_ahead_ns += (int64_t)HGL_WEB_SOCKET_CREDIT_MS / 4 * HGL_WEB_SOCKET_SHARE * 1000000;
+  run_until(f, server.messages >= 7); /* then by and by: each takes most of a second */
+  run_for(f, 20);
+  assert_in_range(server.messages, 7, 9);
+  close(fd);
+  close(other);
+}
+
 static void web_socket_that_takes_nothing_is_given_up(void **state)
 {
   struct fixture *f = *state;
@@ -567,6 +590,7 @@ int main(void)
       NET_TEST(web_socket_that_does_not_read_costs_so_much_and_no_more),
       NET_TEST(web_sockets_that_do_not_read_cost_so_much_together),
       NET_TEST(web_socket_is_not_listened_to_while_it_does_not_read),
+      NET_TEST(web_socket_gets_little_of_the_loops_time),
       NET_TEST(web_socket_that_takes_nothing_is_given_up),
       NET_TEST(web_socket_sends_long_texts_in_pieces_that_make_one),
       NET_TEST(web_sockets_take_no_place_of_links_or_requests),
