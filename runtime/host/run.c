@@ -1,6 +1,7 @@
 /* haggle run: a host in the foreground. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "host/config.h"
@@ -99,15 +100,21 @@ static void print_line(const char *title, const char *text)
   printf("\n");
 }
 
-/* Tokens are for whoever started the host: a journal is read by others. *out: NULL without a
- * listener. */
+/* What the journal keeps is read by others than whoever started the host. */
+static bool is_said_to_journal(const struct hgl_config *config)
+{
+  return config->log.format == HGL_LOG_FORMAT_JOURNAL ||
+         hgl_log_is_journal(getenv("JOURNAL_STREAM"), STDOUT_FILENO);
+}
+
+/* *out: NULL without a listener. */
 static int get_links(struct hgl_node *node, const struct hgl_config *config, json_t **out,
                      struct hgl_err *err)
 {
   *out = NULL;
   int status = hgl_node_links(node, out, err);
   if (status == -HGL_NOT_FOUND) return 0;
-  if (status == 0 && config->log.format == HGL_LOG_FORMAT_JOURNAL) {
+  if (status == 0 && is_said_to_journal(config)) {
     json_object_del(*out, "viewer");
     json_object_del(*out, "operator");
   }

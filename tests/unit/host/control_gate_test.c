@@ -48,7 +48,7 @@ static void every_call_has_a_role(void **state)
   static const char viewers[] =
       " subscribe unsubscribe describe agents peers find find.explain advert agent.protocols "
       "agent.timers agent.source agent.state trace deals proofs dead.list dead.show runs.list "
-      "runs.show export message dialogue models complete ";
+      "runs.show export message dialogue dialogues models complete ";
   static const char owners[] = " dashboard tail agent.add backup stop ";
   enum hgl_role role;
   const char *name;
