@@ -1,29 +1,38 @@
-// Arranges the agents within their discs by who speaks with whom: d3's forces, in slices so short that
-// frames go on between them. Nothing is seen of the way: the end is where nodes then glide to. It runs once,
-// when the first traffic is known, and whenever someone asks for it; never by itself afterwards.
-import {
-  forceCollide,
-  forceLink,
-  forceManyBody,
-  forceSimulation,
-  forceX,
-  forceY,
-  type SimulationNodeDatum,
-} from "d3-force";
+// Arranges the agents within their discs by who speaks with whom, in slices so short that frames go on between
+// them. Nothing is seen of the way: the end is where nodes then glide to. It runs once, when the first traffic is
+// known, and whenever someone asks for it; never by itself afterwards.
+//
+// The usual forces (those of d3-force), but for one thing: nobody pushes farther than REACH, because discs hold
+// everyone together anyway. So a grid of cells of that size finds all pairs that matter.
 import { AGENT_RADIUS, type Disc } from "./layout";
 import type { Node, Tie } from "./model";
 
 const ROUNDS = 140;
 const ALPHA_LEAST = 0.003;
+const SLOWED = 0.55; // what is left of a velocity after a round
+const REACH = 110;
+const PUSH = 26;
+const ROOM = 2 * (AGENT_RADIUS + 5.5);
+/** How long ties want to be, and how strongly: within a disc, and from one to another. */
+const NEAR = { length: 34, strength: 0.5 };
+const FAR = { length: 60, strength: 0.03 };
 
-interface Body extends SimulationNodeDatum {
+interface Body {
   x: number;
   y: number;
+  vx: number;
+  vy: number;
   readonly node: Node;
   readonly disc: Disc;
   /** Where its disc was in the beginning: that may move meanwhile, with its agents. */
   readonly originX: number;
   readonly originY: number;
+  degree: number;
+}
+
+interface Line {
+  a: Body;
+  b: Body;
 }
 
 export interface Settling {
@@ -36,58 +45,17 @@ export function settle(
   ties: readonly Tie[],
   now: () => number = () => performance.now(),
 ): Settling {
-  const bodies: Body[] = [];
-  const bodyOf = new Map<Node, Body>();
-  for (const disc of discs) {
-    for (const node of disc.agents) {
-      const { x: originX, y: originY } = disc;
-      const body: Body = { x: node.toX, y: node.toY, node, disc, originX, originY };
-      bodies.push(body);
-      bodyOf.set(node, body);
-    }
-  }
-  // One line for both directions; ends that are not agents pull at nothing.
-  const lines = new Map<string, { source: Body; target: Body; messages: number }>();
-  for (const tie of ties) {
-    const source = bodyOf.get(tie.from);
-    const target = bodyOf.get(tie.to);
-    if (!source || !target || source === target) continue;
-    const key = [tie.from.key, tie.to.key].sort().join("\n");
-    const line = lines.get(key);
-    if (line) line.messages += tie.count;
-    else lines.set(key, { source, target, messages: tie.count });
-  }
-  const degree = new Map<Body, number>();
-  for (const { source, target } of lines.values()) {
-    degree.set(source, (degree.get(source) ?? 0) + 1);
-    degree.set(target, (degree.get(target) ?? 0) + 1);
-  }
-  const simulation = forceSimulation(bodies)
-    .randomSource(lcg())
-    .alphaDecay(1 - Math.pow(ALPHA_LEAST, 1 / ROUNDS))
-    .velocityDecay(0.45)
-    .force("apart", forceManyBody<Body>().strength(-26).theta(1.1).distanceMax(160))
-    .force("inwards x", forceX<Body>((body) => body.originX).strength(pull))
-    .force("inwards y", forceY<Body>((body) => body.originY).strength(pull))
-    .force("room", forceCollide<Body>(AGENT_RADIUS + 5.5).strength(0.9))
-    .force(
-      "lines",
-      forceLink<Body, { source: Body; target: Body; messages: number }>([...lines.values()])
-        .distance((line) => (line.source.disc === line.target.disc ? 34 : 60))
-        .strength((line) => {
-          const least = Math.min(degree.get(line.source) ?? 1, degree.get(line.target) ?? 1);
-          return (line.source.disc === line.target.disc ? 0.5 : 0.03) / least;
-        }),
-    )
-    .stop();
-
+  const bodies = bodiesOf(discs);
+  const lines = linesOf(bodies, ties);
   let round = 0;
   return {
     step(budget_ms) {
       const until = now() + budget_ms;
       do {
-        simulation.tick();
-        for (const body of bodies) contain(body);
+        const alpha = Math.pow(ALPHA_LEAST, round / ROUNDS);
+        for (const line of lines) pullTogether(line, alpha);
+        pushApart(bodies, alpha);
+        for (const body of bodies) move(body, alpha);
         round++;
       } while (round < ROUNDS && now() < until);
       if (round < ROUNDS) return false;
@@ -101,13 +69,95 @@ export function settle(
   };
 }
 
-/** Towards the middle: as much as leaves a disc of any size well filled. */
-function pull({ disc }: Body): number {
-  return Math.min(0.05, 5 / disc.radius);
+function bodiesOf(discs: Iterable<Disc>): Body[] {
+  const bodies: Body[] = [];
+  for (const disc of discs) {
+    const { x: originX, y: originY } = disc;
+    for (const node of disc.agents) {
+      const { toX: x, toY: y } = node;
+      bodies.push({ x, y, vx: 0, vy: 0, node, disc, originX, originY, degree: 0 });
+    }
+  }
+  return bodies;
 }
 
-/** Nobody leaves the disc of its host; whoever nears the rim is turned inwards. */
-function contain(body: Body): void {
+/** One for both directions; ends that are not agents pull at nothing. */
+function linesOf(bodies: readonly Body[], ties: readonly Tie[]): Line[] {
+  const bodyOf = new Map(bodies.map((body) => [body.node, body]));
+  const known = new Map<Body, Set<Body>>();
+  const lines: Line[] = [];
+  for (const tie of ties) {
+    const a = bodyOf.get(tie.from);
+    const b = bodyOf.get(tie.to);
+    if (!a || !b || a === b || known.get(a)?.has(b) || known.get(b)?.has(a)) continue;
+    known.set(a, (known.get(a) ?? new Set()).add(b));
+    lines.push({ a, b });
+    a.degree++;
+    b.degree++;
+  }
+  return lines;
+}
+
+/** Whoever has more ties moves less. */
+function pullTogether({ a, b }: Line, alpha: number): void {
+  const want = a.disc === b.disc ? NEAR : FAR;
+  const dx = b.x + b.vx - a.x - a.vx || 1e-3;
+  const dy = b.y + b.vy - a.y - a.vy || 1e-3;
+  const far = Math.hypot(dx, dy);
+  const by = ((far - want.length) / far) * alpha * (want.strength / Math.min(a.degree, b.degree));
+  const share = a.degree / (a.degree + b.degree);
+  b.vx -= dx * by * share;
+  b.vy -= dy * by * share;
+  a.vx += dx * by * (1 - share);
+  a.vy += dy * by * (1 - share);
+}
+
+function pushApart(bodies: readonly Body[], alpha: number): void {
+  const cells = new Map<number, Body[]>();
+  const cellOf = (x: number, y: number) => Math.floor(x / REACH) * 65_537 + Math.floor(y / REACH);
+  for (const body of bodies) {
+    // Each pair once: with those that are in the grid already.
+    for (let i = -1; i <= 1; i++) {
+      for (let j = -1; j <= 1; j++) {
+        const others = cells.get(cellOf(body.x + i * REACH, body.y + j * REACH));
+        if (others) for (const other of others) push(body, other, alpha);
+      }
+    }
+    const own = cellOf(body.x, body.y);
+    const cell = cells.get(own);
+    if (cell) cell.push(body);
+    else cells.set(own, [body]);
+  }
+}
+
+/** Harder where two would touch. */
+function push(a: Body, b: Body, alpha: number): void {
+  let dx = b.x - a.x;
+  const dy = b.y - a.y;
+  let square = dx * dx + dy * dy;
+  if (square >= REACH * REACH) return;
+  if (square < 1) {
+    dx += 1;
+    square = 1;
+  }
+  let by = (PUSH * alpha) / square;
+  if (square < ROOM * ROOM) {
+    const far = Math.sqrt(square);
+    by += (0.45 * (ROOM - far)) / far;
+  }
+  a.vx -= dx * by;
+  a.vy -= dy * by;
+  b.vx += dx * by;
+  b.vy += dy * by;
+}
+
+/** Nobody leaves the disc of its host; all are drawn to its middle as much as leaves it well filled. */
+function move(body: Body, alpha: number): void {
+  const inwards = Math.min(0.05, 5 / body.disc.radius) * alpha;
+  body.vx = (body.vx + (body.originX - body.x) * inwards) * SLOWED;
+  body.vy = (body.vy + (body.originY - body.y) * inwards) * SLOWED;
+  body.x += body.vx;
+  body.y += body.vy;
   const dx = body.x - body.originX;
   const dy = body.y - body.originY;
   const far = Math.hypot(dx, dy);
@@ -115,10 +165,4 @@ function contain(body: Body): void {
   if (far <= most || far === 0) return;
   body.x = body.originX + (dx / far) * most;
   body.y = body.originY + (dy / far) * most;
-}
-
-/** The same network gives the same picture. */
-function lcg(): () => number {
-  let state = 1;
-  return () => (state = (1664525 * state + 1013904223) % 4294967296) / 4294967296;
 }
