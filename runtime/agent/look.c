@@ -223,7 +223,9 @@ int hgl_host_show_message(struct hgl_host *host, const struct hgl_seen *seen, js
   return give(json, out, err);
 }
 
-/* What was said to an agent of this host is there twice, and told once. */
+/* What was said to an agent of this host is there twice, unless the operator said it, and told
+ * once.
+ */
 void hgl_host_recent_messages(struct hgl_host *host,
                               void (*passed)(void *user, int64_t time_ms,
                                              const struct hgl_key *from, const struct hgl_key *to,
@@ -235,9 +237,11 @@ void hgl_host_recent_messages(struct hgl_host *host,
   uint64_t at = trace->count > trace->capacity ? trace->count - trace->capacity : 0;
   for (; at < trace->count; at++) {
     const struct trace_event *event = &trace->events[at % trace->capacity];
+    const struct agent *peer;
     if (event->what == TRACE_SAID)
       passed(user, event->time_ms, &event->agent, &event->peer, event->name);
-    else if (event->what == TRACE_HEARD && !agent_by_key(host, &event->peer))
+    else if (event->what == TRACE_HEARD &&
+             (!(peer = agent_by_key(host, &event->peer)) || !peer->script))
       passed(user, event->time_ms, &event->peer, &event->agent, event->name);
   }
 }

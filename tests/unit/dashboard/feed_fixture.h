@@ -97,7 +97,7 @@ static void subscribe(struct viewer *viewer, const char *text)
   assert_ok(try_subscribe(viewer, text));
 }
 
-static int try_unsubscribe(struct viewer *viewer, const char *text)
+static inline int try_unsubscribe(struct viewer *viewer, const char *text)
 {
   json_t *request = request_of(text);
   int status = hgl_feed_unsubscribe(viewer->viewer, request, &err);
