@@ -64,7 +64,7 @@ static void scene_close(struct scene *scene)
   world_deinit(&scene->world);
 }
 
-static struct viewer *join(struct scene *scene, size_t index)
+static inline struct viewer *join(struct scene *scene, size_t index)
 {
   struct viewer *viewer = &scene->viewers[index];
   viewer->events = json_array();
@@ -74,7 +74,7 @@ static struct viewer *join(struct scene *scene, size_t index)
 }
 
 /* "{'topic':'x','as':'y'}", quotes as they are easier to read. */
-static json_t *request_of(const char *text)
+static inline json_t *request_of(const char *text)
 {
   json_t *request;
   char json[512];
@@ -84,7 +84,7 @@ static json_t *request_of(const char *text)
   return request;
 }
 
-static int try_subscribe(struct viewer *viewer, const char *text)
+static inline int try_subscribe(struct viewer *viewer, const char *text)
 {
   json_t *request = request_of(text);
   int status = hgl_feed_subscribe(viewer->viewer, request, &err);
@@ -92,7 +92,7 @@ static int try_subscribe(struct viewer *viewer, const char *text)
   return status;
 }
 
-static void subscribe(struct viewer *viewer, const char *text)
+static inline void subscribe(struct viewer *viewer, const char *text)
 {
   assert_ok(try_subscribe(viewer, text));
 }
@@ -115,7 +115,7 @@ static void pass(struct scene *scene, int64_t ms)
 }
 
 /* The viewer's latest event; fails where there is none. */
-static json_t *latest(struct viewer *viewer)
+static inline json_t *latest(struct viewer *viewer)
 {
   size_t count = json_array_size(viewer->events);
   json_t *event = count ? json_array_get(viewer->events, count - 1) : NULL;
@@ -123,29 +123,29 @@ static json_t *latest(struct viewer *viewer)
   return event;
 }
 
-static size_t events_of(const struct viewer *viewer)
+static inline size_t events_of(const struct viewer *viewer)
 {
   return json_array_size(viewer->events);
 }
 
-static void forget_events(struct viewer *viewer)
+static inline void forget_events(struct viewer *viewer)
 {
   json_array_clear(viewer->events);
 }
 
-static int64_t integer(const json_t *object, const char *name)
+static inline int64_t integer(const json_t *object, const char *name)
 {
   const json_t *value = json_object_get(object, name);
   if (!json_is_integer(value)) fail_msg("%s is no integer", name);
   return json_integer_value(value);
 }
 
-static const char *text(const json_t *object, const char *name)
+static inline const char *text(const json_t *object, const char *name)
 {
   return present(json_string_value(json_object_get(object, name)));
 }
 
-static bool is_whole(const json_t *event)
+static inline bool is_whole(const json_t *event)
 {
   return json_is_true(json_object_get(event, "whole"));
 }
