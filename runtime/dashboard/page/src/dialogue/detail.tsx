@@ -1,6 +1,7 @@
 // The selected message, beside the diagram; and what may come next.
+import type { ComponentChildren } from "preact";
 import type { Check } from "./check";
-import { CheckMark } from "../evidence/verdict";
+import { CheckMark, Steps } from "../evidence/verdict";
 import type { DialogueMessage, Json as JsonValue } from "../feed/types";
 import type { Move } from "../proof/definition";
 import { plainJson } from "../proof/value";
@@ -89,6 +90,12 @@ export function MessagePanel(props: DetailProps) {
           <Json value={body} open={3} />
         )}
         <Facts facts={factsOf(message)} />
+        {check?.verdict !== undefined && (
+          <details class="dialogue-proof">
+            <summary>Evidence, link by link</summary>
+            <Steps verdict={check.verdict} />
+          </details>
+        )}
         {imported ? null : (
           <div class="row">
             <a class="button small" href={messageLink(message)}>
@@ -105,7 +112,7 @@ function messageLink(message: DialogueMessage): string {
   return `${to.message(message.id)}?from=${encodeURIComponent(message.from)}`;
 }
 
-function factsOf(message: DialogueMessage): [string, preact.ComponentChildren][] {
+function factsOf(message: DialogueMessage): [string, ComponentChildren][] {
   const code = message.code === undefined ? "" : ` (${message.code})`;
   return [
     ["from", <Did key="from" did={message.from} name={message.from_name ?? ""} />],
@@ -115,6 +122,9 @@ function factsOf(message: DialogueMessage): [string, preact.ComponentChildren][]
       "state",
       <Status key="state" state={`${message.state}${code}`} tone={stateTone(message.state)} />,
     ],
+    ...(message.why === undefined
+      ? []
+      : [["why", visible(message.why)] as [string, ComponentChildren]]),
     ["size", <Bytes key="size" value={message.size} />],
     ["id", <Id key="id" id={message.id} />],
   ];
@@ -148,12 +158,14 @@ interface NextProps {
   moves: Move[];
   /** When the last message was said. */
   since_ms: number;
+  /** The deadline, as the host keeps it. */
+  until_ms: number | undefined;
   /** A dialogue in a file stands still. */
   still: boolean;
 }
 
 /** By the definition of its protocol; either side may refuse at any time. */
-export function NextMoves({ moves, since_ms, still }: NextProps) {
+export function NextMoves({ moves, since_ms, until_ms, still }: NextProps) {
   if (moves.length === 0) return null;
   const sides = [...new Set(moves.map(({ role }) => role))];
   return (
@@ -169,6 +181,7 @@ export function NextMoves({ moves, since_ms, still }: NextProps) {
             ))}
             <Within
               ms={own.find(({ withinMs }) => withinMs !== undefined)?.withinMs}
+              until_ms={until_ms}
               since_ms={since_ms}
               still={still}
             />
@@ -181,16 +194,13 @@ export function NextMoves({ moves, since_ms, still }: NextProps) {
 
 function Within({
   ms,
+  until_ms,
   since_ms,
   still,
-}: {
-  ms: number | undefined;
-  since_ms: number;
-  still: boolean;
-}) {
+}: Omit<NextProps, "moves"> & { ms: number | undefined }) {
   if (ms === undefined) return null;
   if (still) return <span class="muted">within {formatDuration(ms)}</span>;
-  const left = since_ms + ms - now.value;
+  const left = (until_ms ?? since_ms + ms) - now.value;
   return (
     <span class={left > 0 ? "muted" : "bad"}>
       within {formatDuration(ms)}, {left > 0 ? `${formatDuration(left)} left` : "which have passed"}

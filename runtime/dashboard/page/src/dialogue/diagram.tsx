@@ -276,6 +276,7 @@ function Since({ row, geometry }: { row: Row; geometry: Geometry }) {
 function EventLine({ row, geometry, agent }: { row: EventRow; geometry: Geometry; agent: string }) {
   const { event, lane, elsewhere } = row;
   const words = visible(eventWords(event));
+  const title = visible([event, ...row.timers].map(eventWords).join("\n"), true);
   const inset = LANE_INSET + 12;
   const thread = event.thread;
   return (
@@ -288,7 +289,7 @@ function EventLine({ row, geometry, agent }: { row: EventRow; geometry: Geometry
           left: `${geometry.gutter + inset}px`,
           right: `${inset}px`,
         }}
-        title={words}
+        title={title}
       >
         {elsewhere && thread !== undefined ? (
           <a href={to.dialogue(agent, event.peer ?? "-", thread)}>↳ {words}</a>

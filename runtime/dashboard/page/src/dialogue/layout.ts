@@ -30,6 +30,8 @@ export interface MessageRow extends Place {
 export interface EventRow extends Place {
   kind: "event";
   event: TraceEvent;
+  /** Of a stretch: what it set, each in no row of its own. */
+  timers: TraceEvent[];
   lane: Side;
   /** It belongs to another thread, which this one serves or is served by. */
   elsewhere: boolean;
@@ -104,12 +106,19 @@ function inOrder(told: Told): Unplaced[] {
   const items: Unplaced[] = [];
   let next = 0;
   const place = (event: TraceEvent): void => {
+    const before = items.at(-1);
+    const lane = told.laneOf(event);
+    if (event.what === "timer" && before?.kind === "event" && isStretch(before, lane)) {
+      before.timers.push(event);
+      return;
+    }
     const elsewhere = event.thread !== undefined && event.thread !== told.thid;
     items.push({
       kind: "event",
       key: `e${event.order ?? `${event.agent} ${event.what} ${event.message} ${event.row}`}`,
       event,
-      lane: told.laneOf(event),
+      timers: [],
+      lane,
       elsewhere,
     });
   };
@@ -131,6 +140,10 @@ function inOrder(told: Told): Unplaced[] {
   });
   between.slice(next).forEach(place);
   return items;
+}
+
+function isStretch(row: { event: TraceEvent; lane: Side }, lane: Side): boolean {
+  return row.event.what === "stretch" && row.lane === lane;
 }
 
 /** What is not done yet has no order: it is last. */

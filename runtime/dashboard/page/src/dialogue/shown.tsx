@@ -33,6 +33,7 @@ export interface ToldDialogue {
   definition?: Definition;
   messages: DialogueMessage[];
   events: TraceEvent[];
+  more?: number;
 }
 
 interface ShownProps {
@@ -73,12 +74,20 @@ export function DialogueShown(props: ShownProps) {
     return open ? nextMoves(definition, last) : [];
   }, [dialogue, definition, messages]);
   const check = message === undefined ? undefined : checkOf(message, checks);
+  const heads = (side: Side) => ({
+    party: parties[side],
+    role: roleOf(definition, side),
+    imported,
+  });
   return (
     <div class={`stack dialogue ${props.stale === true ? "dialogue-stale" : ""}`}>
       <Head dialogue={dialogue} imported={imported} actions={actions} />
       {notes}
       <Why dialogue={dialogue} events={events} />
       <Truth messages={messages} checks={checks} />
+      {(told.more ?? 0) > 0 && (
+        <p class="muted">{told.more} older messages are left out: these are the latest.</p>
+      )}
       <div class="dialogue-columns">
         <Panel flush class="dialogue-diagram">
           {messages.length === 0 && events.length === 0 ? (
@@ -89,15 +98,20 @@ export function DialogueShown(props: ShownProps) {
             <Diagram
               layout={layout}
               heads={{
-                opener: <LaneHead party={parties.opener} role={roleOf(definition, "opener")} />,
-                other: <LaneHead party={parties.other} role={roleOf(definition, "other")} />,
+                opener: <LaneHead {...heads("opener")} />,
+                other: <LaneHead {...heads("other")} />,
               }}
               agent={dialogue.agent}
               checks={checks}
               selected={selected}
               onSelect={select}
             >
-              <NextMoves moves={moves} since_ms={messages.at(-1)?.time_ms ?? 0} still={imported} />
+              <NextMoves
+                moves={moves}
+                since_ms={messages.at(-1)?.time_ms ?? 0}
+                until_ms={dialogue.waits?.until_ms}
+                still={imported}
+              />
             </Diagram>
           )}
         </Panel>
@@ -211,6 +225,7 @@ function Head({ dialogue, imported, actions }: HeadProps) {
               price <Money value={dialogue.price} />
             </span>
           )}
+          {dialogue.deal_status !== undefined && <span>{visible(dialogue.deal_status)}</span>}
           {dialogue.deal !== undefined &&
             (imported ? null : (
               <a href={to.deal(dialogue.deal)}>deal {dialogue.deal.slice(0, 8)}</a>
@@ -284,11 +299,18 @@ function Truth({
   return null;
 }
 
-function LaneHead({ party, role }: { party: Party; role: string | undefined }) {
+interface LaneHeadProps {
+  party: Party;
+  role: string | undefined;
+  imported: boolean;
+}
+
+function LaneHead({ party, role, imported }: LaneHeadProps) {
   const { did, name, here } = party;
+  const host = here ? (imported ? "exporting host" : "this host") : "another host";
   return (
     <>
-      {here && name !== undefined ? (
+      {here && !imported && name !== undefined ? (
         <strong class="cut">
           <AgentLink name={name} />
         </strong>
@@ -297,12 +319,7 @@ function LaneHead({ party, role }: { party: Party; role: string | undefined }) {
           <Did did={did ?? ""} name={name ?? ""} copy={false} />
         </strong>
       )}
-      <span class="muted cut">
-        {[role, here ? "this host" : "another host"]
-          .filter((word) => word !== undefined)
-          .map((word) => visible(word))
-          .join(", ")}
-      </span>
+      <span class="muted cut">{role === undefined ? host : `${visible(role)}, ${host}`}</span>
     </>
   );
 }

@@ -1,7 +1,7 @@
 // What a dialogue says, in a few words: of a message, of what happened between, of why it failed.
 import type { Dialogue, DialogueMessage, Json, Millis, TraceEvent } from "../feed/types";
 import type { Said, Side } from "../proof/definition";
-import { formatDuration, formatNumber } from "../ui/format";
+import { formatDuration, formatNumber, shortDid, shortId } from "../ui/format";
 
 /** Fields that say most, in this order; then whatever else is a scalar. */
 const FIRST = ["price", "service", "amount", "total", "why", "reason", "text"];
@@ -35,6 +35,8 @@ function word(key: string, value: Json): string {
 function scalar(value: Json): string {
   if (typeof value === "number") return formatNumber(value);
   const text = String(value);
+  if (/^[0-9a-f]{16,}$/.test(text)) return shortId(text);
+  if (text.startsWith("did:key:z")) return shortDid(text);
   return text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}…` : text;
 }
 
@@ -123,7 +125,7 @@ export interface Parties {
 
 export function partiesOf(dialogue: Dialogue, messages: readonly DialogueMessage[]): Parties {
   const [first] = messages;
-  const ours = first && (first.direction === "said" ? first.from : first.to);
+  const ours = dialogue.agent_did ?? (first?.direction === "said" ? first.from : first?.to);
   const we: Party = { name: dialogue.agent, here: true, ...(ours !== undefined && { did: ours }) };
   const peer: Party = { did: dialogue.peer, here: false };
   if (dialogue.peer_name !== undefined)

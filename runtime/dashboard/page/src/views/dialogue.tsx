@@ -84,6 +84,12 @@ function useEvidence(args: { agent: string; peer?: string; thid: string }) {
         else if (unproved !== undefined) found.set(messageKey(message), { unproved });
       }
       setCount((before) => before + 1);
+      // Of a long one the host gives a part at once, and the rest one by one.
+      for (const message of whole.messages) {
+        if (message.evidence === undefined && message.unproved === undefined)
+          await this.one(message);
+        Object.assign(message, found.get(messageKey(message)));
+      }
       return whole;
     },
   };

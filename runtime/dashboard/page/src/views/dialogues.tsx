@@ -11,6 +11,7 @@ import {
   Duration,
   Empty,
   Failure,
+  formatSpan,
   Loading,
   Money,
   now,
@@ -90,9 +91,9 @@ const COLUMNS: Column<Dialogue>[] = [
     label: "Why",
     grows: true,
     wide: true,
-    render: ({ why, state }) =>
+    render: ({ why, state, deal_status }) =>
       why === undefined ? (
-        ""
+        <span class="muted">{visible(deal_status === undefined ? "" : `deal ${deal_status}`)}</span>
       ) : (
         <span class={state === "failed" ? "bad" : "muted"}>{visible(why)}</span>
       ),
@@ -189,7 +190,8 @@ function Reach({ oldest_ms }: { oldest_ms: number | null }) {
   if (oldest_ms === null) return <>What agents said to each other lately</>;
   return (
     <>
-      What agents said to each other since <Ago ms={oldest_ms} />, as far as memory goes back
+      What agents said to each other in the last {formatSpan(now.value - oldest_ms)}, as far as the
+      host remembers
     </>
   );
 }

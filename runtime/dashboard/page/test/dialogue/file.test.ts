@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { checkMessage } from "../../src/dialogue/check";
 import { fileName, readFile, writeFile, type DialogueFile } from "../../src/dialogue/file";
@@ -82,4 +84,14 @@ test("fields that no dialogue has are not taken in", async () => {
   good.dialogue["__proto__x"] = { a: 1 };
   const read = readFile(JSON.stringify(good));
   assert.ok(!("onclick" in read.messages[0]!) && !("__proto__x" in read.dialogue));
+});
+
+test("the file that FORMAT.md shows can be read", () => {
+  const page = readFileSync(join(process.env.PAGE_FOLDER ?? ".", "FORMAT.md"), "utf8");
+  const [, example = ""] = /```json\n([^`]*)```/.exec(page) ?? [];
+  const shown = JSON.parse(example);
+  const read = readFile(example);
+  // Nothing in it is unknown to the reader.
+  const { format, ...rest } = shown;
+  assert.deepEqual(read, rest);
 });
