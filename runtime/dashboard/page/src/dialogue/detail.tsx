@@ -90,18 +90,18 @@ export function MessagePanel(props: DetailProps) {
           <Json value={body} open={3} />
         )}
         <Facts facts={factsOf(message)} />
-        {check?.verdict !== undefined && (
-          <details class="dialogue-proof">
-            <summary>Evidence, link by link</summary>
-            <Steps verdict={check.verdict} />
-          </details>
-        )}
         {imported ? null : (
           <div class="row">
             <a class="button small" href={messageLink(message)}>
               Envelope and evidence
             </a>
           </div>
+        )}
+        {check?.verdict !== undefined && (
+          <details class="dialogue-proof">
+            <summary>Evidence, link by link</summary>
+            <Steps verdict={check.verdict} />
+          </details>
         )}
       </div>
     </Panel>

@@ -48,10 +48,10 @@ function Line({ row, bytes }: { row: Row; bytes: Bytes }) {
         {left > 0 && <span class="muted"> … {left} more</span>}
       </td>
       <td class="hex-means">
-        <span style={{ paddingLeft: `${Math.min(row.depth, 12) * 12}px` }}>
+        <div style={{ paddingLeft: `${Math.min(row.depth, 12) * 12}px` }}>
           {row.name !== "" && <span class="muted">{visible(row.name)} </span>}
           {visible(cut(row.means))}
-        </span>
+        </div>
       </td>
     </tr>
   );

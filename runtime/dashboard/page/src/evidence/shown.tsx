@@ -144,13 +144,6 @@ function Downloads({ evidence, envelope }: { evidence: string; envelope: Envelop
       <button class="button" type="button" onClick={save}>
         Download .cbor
       </button>
-      <button
-        class="button"
-        type="button"
-        onClick={() => download(`${name}.txt`, `${evidence}\n`, "text/plain")}
-      >
-        base64url
-      </button>
       <Copy text={evidence} what="Copy the evidence as base64url" />
     </>
   );
@@ -170,6 +163,10 @@ function EnvelopeFacts(props: ShownProps & { envelope: Envelope }) {
     ["to", <Did key="to" did={didOf(envelope.to)} name={nameOf(didOf(envelope.to)) ?? ""} />],
     ["thread", <Thread key="thread" {...props} thread={thread} />],
   ];
+  const deal = dealOf(envelope);
+  if (deal !== undefined) {
+    facts.push(["deal", <Id key="deal" id={deal} href={to.deal(deal)} />]);
+  }
   if (envelope.pthid !== undefined) {
     facts.push(["grew out of", <Id key="pthid" id={hex(envelope.pthid)} />]);
   }
@@ -188,6 +185,13 @@ function EnvelopeFacts(props: ShownProps & { envelope: Envelope }) {
   return <Facts facts={[...facts, ...props.facts]} />;
 }
 
+/** Messages about a deal name it. */
+function dealOf({ type, body }: Envelope): string | undefined {
+  if (!type.startsWith("market/") || body.kind !== "map") return undefined;
+  const deal = body.entries.find(([key]) => key === "deal")?.[1];
+  return deal?.kind === "text" && /^[0-9a-f]{32}$/.test(deal.text) ? deal.text : undefined;
+}
+
 /** A link to the dialogue, if one of the two is an agent of this host. */
 function Thread({ envelope, nameOf, thread }: ShownProps & { envelope: Envelope; thread: string }) {
   const [from, to_] = [didOf(envelope.from), didOf(envelope.to)];
@@ -196,7 +200,8 @@ function Thread({ envelope, nameOf, thread }: ShownProps & { envelope: Envelope;
   const peer = here === from ? to_ : from;
   return (
     <span class="row">
-      <Id id={thread} href={to.dialogue(nameOf(here) ?? here, peer, thread)} />
+      <Id id={thread} />
+      <a href={to.dialogue(nameOf(here) ?? here, peer, thread)}>show the dialogue</a>
     </span>
   );
 }
