@@ -318,6 +318,14 @@ int hgl_host_show_dead(struct hgl_host *host, uint64_t row, json_t **out,
  * value, or cron and zone of a schedule by a line }. HGL_NOT_FOUND: no agent of that name runs. */
 int hgl_host_list_timers(struct hgl_host *host, const char *agent, json_t **out,
                          struct hgl_err *err) HGL_NODISCARD;
+/* The same for people: {"timers", "schedules", "left_out"}, the next ones first, at most 1000. */
+int hgl_host_timers(struct hgl_host *host, const char *agent, json_t **out,
+                    struct hgl_err *err) HGL_NODISCARD;
+/* What an agent's script is made of, as the host runs it: {"files", "digest", "runs"}, and of one
+ * file (NULL: the script itself) "file", "source", "left_out". HGL_NOT_FOUND; HGL_INVALID: it has
+ * no script. */
+int hgl_host_source(struct hgl_host *host, const char *agent, const char *file, json_t **out,
+                    struct hgl_err *err) HGL_NODISCARD;
 /* `query` is the text form of protocol/query.h. */
 int hgl_host_find(struct hgl_host *host, const char *query, json_t **out,
                   struct hgl_err *err) HGL_NODISCARD;

@@ -313,48 +313,6 @@ int hgl_host_find(struct hgl_host *host, const char *text, json_t **out, struct 
   return status;
 }
 
-/* {"cron", "zone"} of a schedule by a cron line, {"value"} of what carries one. */
-static json_t *describe_content(const struct timer *timer)
-{
-  struct hgl_bytes content = hgl_buf_bytes(&timer->value), line, zone;
-  struct hgl_err ignored;
-  json_t *value = NULL;
-  if (timer->every_ms == TIMER_BY_CRON)
-    return schedule_line(timer, &line, &zone, &ignored)
-               ? NULL
-               : json_pack("{s:s%, s:s%}", "cron", line.data, line.size, "zone", zone.data,
-                           zone.size);
-  if (content.size && hgl_value_to_json(content, &value, &ignored)) return NULL;
-  return json_pack("{s:o*}", "value", value);
-}
-
-static json_t *describe_timer(const struct timer *timer)
-{
-  size_t key_at = timer->name_size + 1; /* a NUL stands between them */
-  size_t key_size = timer->id_size > key_at ? timer->id_size - key_at : 0;
-  json_t *out = describe_content(timer);
-  json_t *rest = json_pack("{s:o, s:o, s:I, s:I}", "name",
-                           json_words(hgl_bytes(timer->id, timer->name_size)), "key",
-                           json_words(hgl_bytes(timer->id + (key_size ? key_at : 0), key_size)),
-                           "due_ms", (json_int_t)timer->due.due, "every_ms",
-                           (json_int_t)(timer->every_ms == TIMER_BY_CRON ? 0 : timer->every_ms));
-  bool whole = out && rest && json_object_update(out, rest) == 0;
-  json_decref(rest);
-  return whole_or_none(out, whole);
-}
-
-int hgl_host_list_timers(struct hgl_host *host, const char *name, json_t **out, struct hgl_err *err)
-{
-  const struct agent *agent = agent_by_name(host, hgl_text(name));
-  struct hgl_map_slot *slot;
-  if (!agent) return hgl_fail(err, HGL_NOT_FOUND, "no agent '%s' runs here", name);
-  json_t *list = json_array();
-  bool whole = list != NULL;
-  for (size_t i = 0; (slot = hgl_map_next(&agent->timers, &i));)
-    whole = whole && json_array_append_new(list, describe_timer(slot->value)) == 0;
-  return give(whole_or_none(list, whole), out, err);
-}
-
 /* ---- what an agent declares ---- */
 
 static json_t *list_definitions(const struct manifest *manifest, struct hgl_err *err)

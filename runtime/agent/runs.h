@@ -290,6 +290,11 @@ int script_replace(struct agent *agent, struct hgl_vm *vm, struct kept_script *s
 /* The one that was replaced last is the agent's own again, and the other one gone. */
 void script_put_back(struct agent *agent);
 /* The paths of the script and of the modules beside it. */
+/* Visits its text and that of each module beside it, the script first. */
+typedef int (*script_source)(void *user, struct hgl_bytes path, struct hgl_bytes source,
+                             struct hgl_err *err);
+int script_sources(const struct kept_script *script, script_source visit, void *user,
+                   struct hgl_err *err) HGL_NODISCARD;
 int script_files(const struct kept_script *script,
                  int (*file)(void *user, struct hgl_bytes path, struct hgl_err *err), void *user,
                  struct hgl_err *err) HGL_NODISCARD;

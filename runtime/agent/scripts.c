@@ -233,13 +233,12 @@ int script_load(struct agent *agent, struct hgl_bytes source, struct hgl_bytes c
   return status;
 }
 
-int script_files(const struct kept_script *script,
-                 int (*file)(void *user, struct hgl_bytes path, struct hgl_err *err), void *user,
-                 struct hgl_err *err)
+int script_sources(const struct kept_script *script, script_source visit, void *user,
+                   struct hgl_err *err)
 {
   struct bundle bundle;
   int status = read_bundle(script, &bundle, err);
-  if (!status) status = file(user, bundle.path, err);
+  if (!status) status = visit(user, bundle.path, bundle.source, err);
   for (size_t count; !status && bundle.count; bundle.count--) {
     struct hgl_bytes name, path, text;
     if ((status = hgl_cbor_get_list(&bundle.modules, "module", 3, &count, err)) ||
@@ -248,9 +247,29 @@ int script_files(const struct kept_script *script,
         (status = hgl_cbor_get_bytes(&bundle.modules, "module.source", BUNDLE_SIZE_MAX, &text,
                                      err)))
       return status;
-    status = file(user, path, err);
+    status = visit(user, path, text, err);
   }
   return status;
+}
+
+struct naming {
+  int (*file)(void *user, struct hgl_bytes path, struct hgl_err *err);
+  void *user;
+};
+
+static int name_file(void *user, struct hgl_bytes path, struct hgl_bytes source,
+                     struct hgl_err *err)
+{
+  const struct naming *naming = user;
+  return naming->file(naming->user, path, err);
+}
+
+int script_files(const struct kept_script *script,
+                 int (*file)(void *user, struct hgl_bytes path, struct hgl_err *err), void *user,
+                 struct hgl_err *err)
+{
+  struct naming naming = {file, user};
+  return script_sources(script, name_file, &naming, err);
 }
 
 static int vm_of_bundle(struct agent *agent, const struct kept_script *script,

@@ -405,6 +405,8 @@ static const struct {
     {"dead.drop", hgl_call_dead_drop, NULL, HGL_ROLE_OPERATOR},
     {"export", hgl_call_export, NULL, HGL_ROLE_VIEWER},
     {"message", hgl_call_message, NULL, HGL_ROLE_VIEWER},
+    {"agent.timers", hgl_call_timers, NULL, HGL_ROLE_VIEWER},
+    {"agent.source", hgl_call_source, NULL, HGL_ROLE_VIEWER},
     {"find.explain", hgl_call_explain, NULL, HGL_ROLE_VIEWER},
     {"advert", hgl_call_advert, NULL, HGL_ROLE_VIEWER},
     {"dialogues", hgl_call_dialogues, NULL, HGL_ROLE_VIEWER},

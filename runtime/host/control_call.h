@@ -50,6 +50,6 @@ hgl_call_fn hgl_call_run; /* runs.retry, runs.finish and runs.drop */
 /* ---- control_story.c ---- */
 
 hgl_call_fn hgl_call_message, hgl_call_dialogues, hgl_call_dialogue, hgl_call_explain,
-    hgl_call_advert;
+    hgl_call_advert, hgl_call_timers, hgl_call_source;
 
 #endif

@@ -1,4 +1,5 @@
-/* The control API's calls about what happened and why: single messages, dialogues, adverts. */
+/* The control API's calls about what happened and why: single messages, dialogues,
+ * what the directory has, what an agent is made of and what it is waiting for. */
 #include "host/control_call.h"
 
 /* "of", as in export: "id" is the request's own. */
@@ -58,4 +59,19 @@ int hgl_call_advert(const struct hgl_control_call *call, json_t **result, struct
   const char *agent;
   int status = hgl_request_text(call->request, "agent", &agent, err);
   return status ? status : hgl_host_advert(call->host, agent, result, err);
+}
+
+int hgl_call_timers(const struct hgl_control_call *call, json_t **result, struct hgl_err *err)
+{
+  const char *name;
+  int status = hgl_request_text(call->request, "name", &name, err);
+  return status ? status : hgl_host_timers(call->host, name, result, err);
+}
+
+int hgl_call_source(const struct hgl_control_call *call, json_t **result, struct hgl_err *err)
+{
+  const char *name, *file;
+  int status = hgl_request_text(call->request, "name", &name, err);
+  if (status == 0) status = hgl_request_text_if_any(call->request, "file", &file, err);
+  return status ? status : hgl_host_source(call->host, name, file, result, err);
 }
