@@ -357,6 +357,8 @@ static int came(struct lws *wsi, enum lws_callback_reasons reason, void *unused,
     return received(socket, hgl_bytes(data, size));
   case LWS_CALLBACK_SERVER_WRITEABLE:
     return writable(socket);
+  case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE: /* or it is the answer to what say_close said */
+    return socket->said_close ? -1 : 0;
   case LWS_CALLBACK_CLOSED:
   case LWS_CALLBACK_WSI_DESTROY:
     lws_set_opaque_user_data(wsi, NULL);

@@ -150,7 +150,7 @@ static void assert_text(struct fixture *f, int fd, const char *expected)
   assert_string_equal(got, expected);
 }
 
-/* A close frame, and then the end. */
+/* One close frame, and then the end: a browser complains of a second one. */
 static void assert_closed(struct fixture *f, int fd, int status)
 {
   char got[1024];
@@ -160,6 +160,7 @@ static void assert_closed(struct fixture *f, int fd, int status)
   assert_int_equal((uint8_t)got[0] << 8 | (uint8_t)got[1], status);
   raw_frame(fd, 8, got, 2);
   assert_true(raw_read(f, fd, got, sizeof got, NULL));
+  assert_string_equal(got, "");
 }
 
 static void web_socket_carries_whole_texts_both_ways(void **state)
