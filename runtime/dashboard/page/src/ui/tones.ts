@@ -16,6 +16,7 @@ const STATES: Record<string, StateTone> = {
   starting: "wait",
   connecting: "wait",
   held: "wait",
+  paused: "wait",
   retrying: "wait",
   waiting: "wait",
   unconfirmed: "wait",
