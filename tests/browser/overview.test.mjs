@@ -1,0 +1,38 @@
+// The overview: numbers and alarms of the host, live.
+import { LIVE_MS, test } from "./support/tests.mjs";
+
+/** What a tile says below its label. */
+async function stat(window, label) {
+  const tiles = await window.page.locator("main .stat").allInnerTexts();
+  const lines = tiles.map((tile) => tile.split("\n").map((line) => line.trim()));
+  return lines.find(([first]) => first === label)?.slice(1) ?? [];
+}
+
+test("overview: shows what the host counts", async (t) => {
+  const { north } = t;
+  const window = await t.open(north);
+  await window.live();
+  const { agents: all, peers } = await north.call("describe");
+  const agents = all - 1; // the operator's side of conversations is none of them
+  await t.eventually("the number of agents", async () =>
+    (await stat(window, "Agents")).includes(String(agents)),
+  );
+  await t.eventually("that of other hosts", async () =>
+    (await stat(window, "Other hosts")).includes(String(peers)),
+  );
+  t.that((await window.page.locator("main canvas").count()) > 0, "there are charts");
+  await t.shows(window, "Others join with");
+});
+
+test("overview: a failure is there at once, and so is its alarm", async (t) => {
+  const { north } = t;
+  const window = await t.open(north);
+  await window.live();
+  const failures = async () => Number((await stat(window, "Failures"))[0].replaceAll(",", ""));
+  const before = await failures();
+  await north.call("send", { to: "breaker", type: "break/1.0/now", body: { why: "overview" } });
+  await t.within(LIVE_MS, "the failures grow", async () => (await failures()) > before);
+  await t.eventually("a dead letter is an alarm", () =>
+    window.page.locator(".alarms", { hasText: "dead letters" }).isVisible(),
+  );
+});
