@@ -67,8 +67,6 @@ test("agent: state, timers and source are what it has", async (t) => {
   );
   await window.go("/agents/ann/logs");
   await t.shows(window, "bought");
-  await window.go("/agents/ann/dialogues");
-  await t.shows(window, "harbour");
 });
 
 test("agent: is asked through a form that its protocol makes", async (t) => {
