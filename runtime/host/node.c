@@ -106,6 +106,11 @@ static void dial_failed(void *user, const struct hgl_key *peer, const char *url,
 {
   struct hgl_node *node = user;
   char text[HGL_ERR_MESSAGE_SIZE];
+  if (!strstr(url, "://")) { /* somebody came: a browser that changed its mind, or worse */
+    hgl_log(node->log, HGL_LOG_DEBUG, "net", "%s came and did not link: %s (%s)", url, why->message,
+            hgl_code_name(why->code));
+    return;
+  }
   snprintf(text, sizeof text, "%.200s: %.200s", url, why->message);
   bool again = strcmp(text, node->last_dial_failure) == 0;
   memcpy(node->last_dial_failure, text, sizeof text);

@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import re
+import socket
 import ssl
 import subprocess
 import sys
@@ -325,7 +326,10 @@ def main():
         check.that(secure.ask("hello", token=operator)["ok"], "the feed too")
         secure.ask("subscribe", topic="overview", **{"as": "o"})
         check.that(secure.event()["event"] == "overview", "with its events")
+        socket.create_connection(("127.0.0.1", host.port)).close()  # as a browser that changes its mind
         host.stop()
+        check.that(" warn " not in host.said() and " error " not in host.said(), "which is nothing to be warned of",
+                   host.said()[-400:])
         check.that(check.haggle("dashboard", "--data", "one", "--renew", "operator").returncode == 0,
                    "a token can be renewed while no host runs")
         with open("one/tokens/@operator", encoding="ascii") as file:
