@@ -71,14 +71,8 @@ interface Subscription {
   onError(error: FeedError): void;
 }
 
-/** A result; of a page of a list `next`, if there are more. */
-export interface Answered<Result> {
-  result: Result;
-  next?: string;
-}
-
 interface Pending {
-  resolve(answer: Answered<unknown>): void;
+  resolve(result: unknown): void;
   reject(error: CallError): void;
   timer: unknown;
 }
@@ -95,13 +89,7 @@ const CALL_MS = 60_000;
 export const SILENCE_MS = 20_000;
 export const SIGN_MS = 10_000;
 
-type Incoming = EventHead & {
-  id?: unknown;
-  ok?: boolean;
-  result?: unknown;
-  error?: FeedError;
-  next?: string;
-};
+type Incoming = EventHead & { id?: unknown; ok?: boolean; result?: unknown; error?: FeedError };
 
 export class FeedClient {
   private socket: Socket | null = null;
@@ -164,24 +152,15 @@ export class FeedClient {
     };
   }
 
-  async call<C extends CallName>(
+  call<C extends CallName>(
     name: C,
     args: CallArgs<C>,
     within_ms = CALL_MS,
   ): Promise<CallResult<C>> {
-    return (await this.page(name, args, within_ms)).result;
-  }
-
-  /** Of a list that may be long: with what the call for the page after it takes as `cursor`. */
-  page<C extends CallName>(
-    name: C,
-    args: CallArgs<C>,
-    within_ms = CALL_MS,
-  ): Promise<Answered<CallResult<C>>> {
     if (this.state.state !== "live") {
       return Promise.reject(new CallError("closed", "There is no connection to the host."));
     }
-    return this.answered(name, args, within_ms) as Promise<Answered<CallResult<C>>>;
+    return this.request(name, args, within_ms) as Promise<CallResult<C>>;
   }
 
   /** A page that nobody sees asks for nothing but what is said to go on in the background. */
@@ -324,11 +303,7 @@ export class FeedClient {
     });
   }
 
-  private async request(name: string, args: object, within_ms?: number): Promise<unknown> {
-    return (await this.answered(name, args, within_ms)).result;
-  }
-
-  private answered(name: string, args: object, within_ms = CALL_MS): Promise<Answered<unknown>> {
+  private request(name: string, args: object, within_ms = CALL_MS): Promise<unknown> {
     const socket = this.socket;
     if (socket === null) return Promise.reject(new CallError("closed", "There is no connection."));
     const id = this.nextId++;
@@ -371,10 +346,8 @@ export class FeedClient {
     if (waiting === undefined) return;
     this.pending.delete(id);
     this.around.cancel(waiting.timer);
-    if (message.ok === true) {
-      const { result, next } = message;
-      waiting.resolve(next === undefined ? { result } : { result, next });
-    } else {
+    if (message.ok === true) waiting.resolve(message.result);
+    else {
       const { code = "internal", message: words = "The host gave no reason." } =
         message.error ?? {};
       waiting.reject(new CallError(code, words));

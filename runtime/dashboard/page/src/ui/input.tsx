@@ -25,7 +25,9 @@ export function Search({
   const hand = (next: string, ms: number) => {
     setText(next);
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => onChange(next), ms);
+    // Who presses Enter in a form sends it with what stands there now.
+    if (ms === 0) onChange(next);
+    else timer.current = setTimeout(() => onChange(next), ms);
   };
   return (
     <input
@@ -38,8 +40,9 @@ export function Search({
       value={text}
       onInput={(event) => hand(event.currentTarget.value, delay_ms)}
       onKeyDown={(event) => {
-        if (event.key === "Enter") hand(text, 0);
-        if (event.key === "Escape" && text !== "") hand("", 0);
+        const { value: now } = event.currentTarget;
+        if (event.key === "Enter") hand(now, 0);
+        if (event.key === "Escape" && now !== "") hand("", 0);
       }}
     />
   );

@@ -1,7 +1,7 @@
 // The network, live: hosts and agents as a graph, who speaks with whom, and what about.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { connection, subscribe, type FeedError } from "../feed/connection";
-import { setQuery } from "../route";
+import { route, setQuery } from "../route";
 import { Empty, Failure, Loading } from "../ui";
 import { matchesText, type Wanted } from "../network/scene";
 import { statusNow, type Node } from "../network/model";
@@ -33,7 +33,8 @@ export default function NetworkView({ query }: ViewProps) {
 
   const select = (node: Node | undefined) => setQuery({ agent: "", select: node?.key });
   const find = () => {
-    const first = wanted.text ? firstMatch(watch, wanted.text) : undefined;
+    const text = route.peek().query.get("q") ?? ""; // it may be newer than what is shown
+    const first = text === "" ? undefined : firstMatch(watch, text);
     if (!first) return;
     select(first);
     stage.current?.centre(first);

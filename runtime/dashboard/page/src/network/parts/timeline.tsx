@@ -52,7 +52,8 @@ export function Timeline({ watch }: { watch: Watch }) {
           value={live ? end : at}
           onInput={(event) => {
             const time = Number(event.currentTarget.value);
-            if (time >= end - STEP_MS) watch.goLive();
+            // A step back from now is less than a whole one: the steps are counted from the other end.
+            if (time >= (live ? end : end - STEP_MS)) watch.goLive();
             else watch.goTo(time);
           }}
         />
