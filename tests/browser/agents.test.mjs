@@ -65,6 +65,11 @@ test("agent: state, timers and source are what it has", async (t) => {
       .getByText(String(before + 1), { exact: true })
       .isVisible(),
   );
+  await window.go("/agents/idler/timers");
+  await t.shows(window, "remind");
+  await t.shows(window, "sweep");
+  await window.go("/agents/idler/source");
+  await t.shows(window, "Has state, timers and a schedule, and does next to nothing.");
   await window.go("/agents/ann/logs");
   await t.shows(window, "bought");
 });

@@ -4,6 +4,9 @@
 //
 // A test that fails leaves pictures of its windows in HAGGLE_PICTURES.
 import "./overview.test.mjs";
+import "./network.test.mjs";
+import "./dialogues.test.mjs";
+import "./message.test.mjs";
 import "./agents.test.mjs";
 import "./models.test.mjs";
 import "./logs.test.mjs";

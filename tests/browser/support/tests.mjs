@@ -61,7 +61,7 @@ class Test {
 
   /** A text is there, in main by default. */
   async shows(window, text, what = `shows ${text}`) {
-    const place = window.page.locator("main").getByText(text).first();
+    const place = window.page.locator("main").getByText(text).filter({ visible: true }).first();
     await place.waitFor().catch(async () => {
       throw new Failed(`${what}: it is not in ${(await window.text()).slice(0, 1500)}`);
     });
