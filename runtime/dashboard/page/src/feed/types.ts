@@ -558,15 +558,38 @@ export interface StateAnswer {
   left_out: number;
 }
 
+/** The script and the modules beside it, as the host runs them, whatever the files are by now. */
 export interface SourceAnswer {
-  files: { path: string; size: number }[];
-  source: string;
+  /** SHA-256 of each one's text. */
+  files: { path: string; size: number; digest: string }[];
+  /** Of all that the agent was made of. */
   digest: string;
+  /** false of one that is stopped: what it would begin with. */
+  runs: boolean;
+  file: string;
+  source: string;
+  /** Bytes behind what is shown. */
+  left_out?: number;
+}
+
+export interface Timer {
+  name: string;
+  key: string;
+  due_ms: Millis;
+  /** 0: not by an interval. */
+  every_ms: number;
+  cron?: string;
+  zone?: string;
+  value?: Json;
+  /** Of its value: bytes. */
+  left_out?: number;
 }
 
 export interface TimersAnswer {
-  timers: { [field: string]: Json }[];
-  schedules: { [field: string]: Json }[];
+  timers: Timer[];
+  schedules: Timer[];
+  /** How many more there are. */
+  left_out: number;
 }
 
 export interface ReloadAnswer {

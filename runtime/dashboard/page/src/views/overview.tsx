@@ -138,7 +138,7 @@ function Numbers({ data, slots }: { data: OverviewEvent; slots: number }) {
       >
         {formatShort(rates.handled)}
       </Stat>
-      <Stat label="Deals a second" note="closed" href={to.deals()} {...of((one) => one.deals)}>
+      <Stat label="Deals a second" note="delivered" href={to.deals()} {...of((one) => one.deals)}>
         {formatShort(rates.deals)}
       </Stat>
       <Stat

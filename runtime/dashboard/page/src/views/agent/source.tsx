@@ -1,7 +1,19 @@
 // The script that it runs, with numbered lines: what a traceback names can be looked up.
 import { useCall } from "../../feed/polling";
 import { setQuery } from "../../route";
-import { Bytes, Code, Copy, Empty, Failure, Loading, Panel, Select, visible } from "../../ui";
+import {
+  Badge,
+  formatBytes,
+  Bytes,
+  Code,
+  Copy,
+  Empty,
+  Failure,
+  Loading,
+  Panel,
+  Select,
+  visible,
+} from "../../ui";
 
 export function Source({ name, query }: { name: string; query: URLSearchParams }) {
   const file = query.get("file") ?? "";
@@ -12,7 +24,7 @@ export function Source({ name, query }: { name: string; query: URLSearchParams }
   if (data === null) return <Loading />;
   const [script] = data.files;
   if (script === undefined) return <Empty title="It has no script" />;
-  const shown = data.files.find((one) => one.path === file) ?? script;
+  const shown = data.files.find((one) => one.path === data.file) ?? script;
   return (
     <Panel
       flush
@@ -30,15 +42,19 @@ export function Source({ name, query }: { name: string; query: URLSearchParams }
       }
       actions={
         <span class="muted row">
+          {!data.runs && <Badge tone="wait">it would begin with this</Badge>}
           <Bytes value={shown.size} />
-          <span class="mono" title={`SHA-256 of all of it: ${visible(data.digest)}`}>
-            {visible(data.digest.slice(0, 12))}
+          <span class="mono" title={`SHA-256 of this file: ${visible(shown.digest)}`}>
+            {visible(shown.digest.slice(0, 12))}
           </span>
           <Copy text={data.source} what="Copy the source" />
         </span>
       }
     >
       <Code text={data.source} {...(line > 0 ? { mark: line } : {})} />
+      {data.left_out !== undefined && data.left_out > 0 && (
+        <p class="muted source-rest">{formatBytes(data.left_out)} more are not shown.</p>
+      )}
     </Panel>
   );
 }

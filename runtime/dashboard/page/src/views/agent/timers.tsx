@@ -1,11 +1,15 @@
 // What it will do by itself, and when.
 import { useCall } from "../../feed/polling";
-import type { Json as Value } from "../../feed/types";
+import type { Timer } from "../../feed/types";
 import {
   Ago,
   Empty,
   Failure,
+  formatBytes,
   formatDuration,
+  formatSpan,
+  formatNumber,
+  visible,
   Json,
   Loading,
   Panel,
@@ -15,57 +19,60 @@ import {
   type Column,
 } from "../../ui";
 
-type Row = { [field: string]: Value };
-
-const number = (value: Value | undefined) => (typeof value === "number" ? value : null);
-
 /** A cron line with its zone, or an interval. */
-function rhythm(row: Row) {
-  if (typeof row.cron === "string") {
-    return <Text text={typeof row.zone === "string" ? `${row.cron} (${row.zone})` : row.cron} />;
-  }
-  const every = number(row.every_ms);
-  return every === null ? "" : `every ${formatDuration(every)}`;
+function Rhythm({ timer }: { timer: Timer }) {
+  if (timer.cron === undefined)
+    return (
+      <>
+        every {timer.every_ms < 1000 ? formatDuration(timer.every_ms) : formatSpan(timer.every_ms)}
+      </>
+    );
+  return (
+    <>
+      <code>{visible(timer.cron)}</code> <Text text={timer.zone ?? ""} />
+    </>
+  );
 }
 
-const due: Column<Row> = {
+function Value({ timer }: { timer: Timer }) {
+  if (timer.left_out !== undefined) return <span class="muted">{formatBytes(timer.left_out)}</span>;
+  return timer.value === undefined ? null : <Json value={timer.value} open={0} />;
+}
+
+const name: Column<Timer> = {
+  key: "name",
+  label: "Name",
+  render: (timer) => <Text text={timer.name} />,
+};
+
+const due: Column<Timer> = {
   key: "due",
   label: "Due",
-  render: (row) => (
+  number: true,
+  render: (timer) => (
     <>
-      <Ago ms={number(row.due_ms)} />{" "}
+      <Ago ms={timer.due_ms} />{" "}
       <span class="muted">
-        <Time ms={number(row.due_ms)} />
+        <Time ms={timer.due_ms} />
       </span>
     </>
   ),
 };
 
-const name: Column<Row> = {
-  key: "name",
-  label: "Name",
-  render: (row) => <Text text={typeof row.name === "string" ? row.name : ""} />,
-};
-
-const schedules: Column<Row>[] = [
+const schedules: Column<Timer>[] = [
   name,
-  { key: "rhythm", label: "When", grows: true, render: rhythm },
+  { key: "rhythm", label: "When", grows: true, render: (timer) => <Rhythm timer={timer} /> },
   due,
 ];
 
-const timers: Column<Row>[] = [
+const timers: Column<Timer>[] = [
   name,
-  {
-    key: "payload",
-    label: "With",
-    grows: true,
-    render: (row) => {
-      const value = row.payload ?? row.data ?? row.body;
-      return value === undefined || value === null ? "" : <Json value={value} open={0} />;
-    },
-  },
+  { key: "key", label: "Key", wide: true, render: (timer) => <Text text={timer.key} cut /> },
+  { key: "value", label: "Value", grows: true, render: (timer) => <Value timer={timer} /> },
   due,
 ];
+
+const keyOf = (timer: Timer) => `${timer.name} ${timer.key}`;
 
 export function Timers({ name: agent }: { name: string }) {
   const { state } = useCall("agent.timers", { name: agent }, { every_ms: 2000 });
@@ -79,7 +86,7 @@ export function Timers({ name: agent }: { name: string }) {
           label="Schedules"
           columns={schedules}
           rows={data.schedules}
-          rowKey={(row) => JSON.stringify(row)}
+          rowKey={keyOf}
           empty={
             <Empty title="No schedules">
               <code>agent.every("sweep", "5m", …)</code> makes one.
@@ -92,7 +99,7 @@ export function Timers({ name: agent }: { name: string }) {
           label="Timers"
           columns={timers}
           rows={data.timers}
-          rowKey={(row) => JSON.stringify(row)}
+          rowKey={keyOf}
           empty={
             <Empty title="No timers">
               <code>agent.after("remind", "5m", …)</code> sets one.
@@ -100,6 +107,7 @@ export function Timers({ name: agent }: { name: string }) {
           }
         />
       </Panel>
+      {data.left_out > 0 && <p class="muted">{formatNumber(data.left_out)} more, due later.</p>}
     </div>
   );
 }
