@@ -109,8 +109,11 @@ int hgl_site_check(const struct hgl_site *site, const struct hgl_web_request *re
 bool hgl_site_is_local(const struct hgl_web_request *request)
 {
   static const char *const of_proxies[] = {"forwarded", "x-forwarded-for", "x-real-ip", "via"};
+  struct authority authority;
   struct hgl_bytes host;
-  if (!request->on_loopback || !hgl_web_header(request, "host", &host)) return false;
+  if (!request->on_loopback || !hgl_web_header(request, "host", &host) ||
+      !parse_authority(host, &authority))
+    return false;
   for (size_t i = 0; i < sizeof of_proxies / sizeof *of_proxies; i++)
     if (has_header(request, of_proxies[i])) return false;
   return hgl_web_host_is_loopback(host);

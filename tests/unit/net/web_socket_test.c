@@ -532,6 +532,12 @@ static void web_sockets_end_with_their_host(void **state)
   for (int i = 0; i < 3; i++) close(fds[i]);
 }
 
+static int read_more(SSL *ssl, char *out, int room, int size)
+{
+  int more = SSL_read(ssl, out + size, room - size);
+  return more > 0 ? size + more : size;
+}
+
 /* Over TLS: libwebsockets has one end of a pair of sockets. */
 static void web_socket_goes_over_tls(void **state)
 {
@@ -553,18 +559,16 @@ static void web_socket_goes_over_tls(void **state)
   SSL *ssl = SSL_new(context);
   int fd = raw_connect(hgl_net_port(f->hosts[0].net));
   SSL_set_fd(ssl, fd);
-  while (SSL_connect(ssl) != 1) run_for(f, 2);
+  run_until(f, SSL_connect(ssl) == 1);
   static const char head[] = "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
                              "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                              "Sec-WebSocket-Protocol: " HGL_WEB_SOCKET_PROTOCOL "\r\n"
                              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
                              "\x81\x82\0\0\0\0hi";
   assert_int_equal(SSL_write(ssl, head, sizeof head - 1), sizeof head - 1);
-  int size = 0, more;
-  while (size < 4 || memcmp(got + size - 4, "\x81\x02hi", 4) != 0) {
-    if ((more = SSL_read(ssl, got + size, (int)sizeof got - size)) > 0) size += more;
-    run_for(f, 2);
-  }
+  int size = 0;
+  run_until(f, (size = read_more(ssl, got, (int)sizeof got, size)) >= 4 &&
+                   memcmp(got + size - 4, "\x81\x02hi", 4) == 0);
   assert_int_equal(f->hosts[0].net->web_count, 0);
   SSL_free(ssl);
   SSL_CTX_free(context);
