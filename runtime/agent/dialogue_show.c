@@ -72,16 +72,19 @@ static int tell_found(void *user, const struct journal_message *found, struct hg
 {
   struct telling *telling = user;
   struct hgl_buf evidence;
-  struct hgl_err ignored;
+  struct hgl_err why = {0};
   if (set_fate(telling, found)) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   int status = set_body(telling, &found->envelope, err);
   if (status || !telling->with_evidence || telling->evidence > EVIDENCE_SIZE_MAX) return status;
   hgl_buf_init(&evidence, HGL_EVIDENCE_SIZE_MAX);
-  status = journal_evidence(telling->host, found, &evidence, &ignored);
-  if (status == -HGL_NO_MEMORY)
+  status = journal_evidence(telling->host, found, &evidence, &why);
+  if (!status)
+    status = set_evidence(telling, &evidence, err);
+  else if (status == -HGL_NO_MEMORY ||
+           json_object_set_new(telling->out, "unproved", json_words(hgl_text(why.message))))
     status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   else
-    status = status ? 0 : set_evidence(telling, &evidence, err);
+    status = 0;
   hgl_buf_deinit(&evidence);
   return status;
 }
@@ -229,14 +232,13 @@ static int add_runs(struct hgl_host *host, const struct thread *thread, json_t *
   return status;
 }
 
-/* The order of the first one that is told. */
-static uint64_t first_event(const struct trace *trace, const struct threads_wanted *wanted)
+/* Where those that are told begin. */
+static size_t first_event(const struct trace *trace, const struct threads_wanted *wanted)
 {
-  uint64_t oldest = trace ? trace_oldest(trace) : 0, first = 0;
-  size_t count = 0;
-  for (uint64_t at = trace ? trace->count : 0; at && at >= oldest && count < EVENTS_MAX; at--)
-    if (threads_want(wanted, trace_event(trace, at))) {
-      first = at;
+  size_t first = trace_known(trace);
+  for (size_t i = first, count = 0; i-- > 0 && count < EVENTS_MAX;)
+    if (threads_want(wanted, trace_at(trace, i))) {
+      first = i;
       count++;
     }
   return first;
@@ -248,8 +250,8 @@ static json_t *list_events(struct hgl_host *host, const struct thread *thread)
   const struct threads_wanted wanted = {&thread->agent, &thread->peer, &thread->thid};
   json_t *list = json_array();
   int status = list ? 0 : -1;
-  for (uint64_t at = first_event(trace, &wanted); at && at <= trace->count && !status; at++) {
-    const struct trace_event *event = trace_event(trace, at);
+  for (size_t i = first_event(trace, &wanted); i < trace_known(trace) && !status; i++) {
+    const struct trace_event *event = trace_at(trace, i);
     if (threads_want(&wanted, event))
       status = add_event(list, agent_by_key(host, &event->agent), trace_show(host, event));
   }

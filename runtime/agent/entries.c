@@ -132,8 +132,8 @@ int entries_of_trace(struct entries *entries, struct hgl_err *err)
   const struct thread *thread = entries->thread;
   const struct threads_wanted wanted = {&thread->agent, &thread->peer, &thread->thid};
   int status = 0;
-  for (uint64_t at = trace ? trace_oldest(trace) : 0; at && at <= trace->count && !status; at++) {
-    const struct trace_event *event = trace_event(trace, at);
+  for (size_t i = 0; i < trace_known(trace) && !status; i++) {
+    const struct trace_event *event = trace_at(trace, i);
     if (!threads_want(&wanted, event)) continue;
     if (event->what == TRACE_SAID || event->what == TRACE_HEARD || event->what == TRACE_REFUSED)
       status = take_message(entries, event, err);

@@ -14,7 +14,7 @@ enum {
   FEW_ASKS = 4,
   /* What those get of a tick at least that go on with what a model has said, and where others wait
    * for the tick's commit; else half of what the others took. */
-  DECIDE_US = 1000,
+  DECIDE_US = 500,
   DECIDE_BESIDE_US = 250,
 };
 

@@ -59,11 +59,14 @@ static json_t *name_of(struct hgl_host *host, const struct hgl_key *key)
 static int set_names(struct hgl_host *host, const struct thread *thread, json_t *out)
 {
   const struct agent *peer = agent_by_key(host, &thread->peer);
+  struct hgl_bytes alias = {0};
   int status = json_object_set_new(out, "agent", name_of(host, &thread->agent)) |
                json_object_set_new(out, "agent_did", json_did(&thread->agent)) |
                json_object_set_new(out, "peer", json_did(&thread->peer)) |
                json_object_set_new(out, "thid", json_id(&thread->thid));
   if (peer) status |= json_object_set_new(out, "peer_name", json_string(peer->name));
+  if (!peer) (void)hgl_directory_services(host->directory, &thread->peer, &alias, NULL, 0);
+  if (alias.size) status |= json_object_set_new(out, "peer_alias", json_words(alias));
   if (thread->has_pthid) status |= json_object_set_new(out, "parent", json_id(&thread->pthid));
   return status;
 }
@@ -178,9 +181,9 @@ struct listing {
 
 static bool has_text(const json_t *dialogue, const char *text)
 {
-  static const char *const fields[] = {"agent", "agent_did", "peer",       "peer_name",
-                                       "thid",  "protocol",  "last",       "service",
-                                       "why",   "cause",     "deal_status"};
+  static const char *const fields[] = {"agent",      "agent_did", "peer",     "peer_name",
+                                       "peer_alias", "thid",      "protocol", "last",
+                                       "service",    "why",       "cause",    "deal_status"};
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     const char *value = json_string_value(json_object_get(dialogue, fields[i]));
     if (value && strcasestr(value, text)) return true;

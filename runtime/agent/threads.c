@@ -90,6 +90,16 @@ static int find(struct threads *threads, const struct threads_wanted *wanted,
 
 /* ---- what happened in one ---- */
 
+/* Its name is the type of a message of the dialogue's protocol. */
+static bool is_typed(const struct trace_event *event)
+{
+  struct hgl_bytes protocol, version, performative;
+  return event->what != TRACE_TIMER && event->what != TRACE_TIMEOUT &&
+         event->what != TRACE_EXPIRED &&
+         hgl_type_parse(hgl_text(event->name), &protocol, &version, &performative, NULL) == 0 &&
+         !hgl_bytes_is(protocol, "haggle");
+}
+
 static bool is_message(const struct trace_event *event)
 {
   return event->what == TRACE_SAID || event->what == TRACE_HEARD || event->what == TRACE_REFUSED;
@@ -147,7 +157,6 @@ static void take_message(const struct trace *trace, struct thread *thread,
   if (!thread->messages && hgl_id_equal(&event->id, &event->thid)) thread->whole = true;
   thread->messages++;
   thread->said_last = event->order;
-  if (!thread->typed && !is_refusal(event)) thread->typed = event->order;
   if (event->tells & TRACE_PRICE) thread->priced = event->order;
   if (event->tells & TRACE_SERVICE && !thread->served) thread->served = event->order;
   if (event->tells & TRACE_WHY) thread->explained = event->order;
@@ -161,6 +170,7 @@ static void take(const struct trace *trace, struct thread *thread, const struct 
     thread->has_pthid = true;
     thread->pthid = event->pthid;
   }
+  if (!thread->typed && is_typed(event)) thread->typed = event->order;
   take_trouble(trace, thread, event);
   if (is_message(event)) take_message(trace, thread, event);
   if (event->what == TRACE_HEARD) thread->unhandled = event->order;
@@ -176,8 +186,8 @@ int threads_gather(struct hgl_host *host, const struct threads_wanted *wanted,
 {
   const struct trace *trace = host->trace;
   *threads = (struct threads){.host = host};
-  for (uint64_t at = trace ? trace_oldest(trace) : 0; at && at <= trace->count; at++) {
-    const struct trace_event *event = trace_event(trace, at);
+  for (size_t i = 0; i < trace_known(trace); i++) {
+    const struct trace_event *event = trace_at(trace, i);
     struct thread *thread;
     if (!threads_want(wanted, event)) continue;
     int status = find(threads, wanted, event, &thread, err);
@@ -202,25 +212,20 @@ void threads_deinit(struct threads *threads)
   *threads = (struct threads){.host = threads->host};
 }
 
-/* By the place of each one's latest event in the ring: nothing has to be sorted. */
+/* By the place of each one's latest event: nothing has to be sorted. */
 int threads_by_last(const struct threads *threads, uint32_t **out, struct hgl_err *err)
 {
   const struct trace *trace = threads->host->trace;
-  uint64_t oldest = trace ? trace_oldest(trace) : 0;
-  size_t span = oldest ? (size_t)(trace->count - oldest + 1) : 0, count = 0;
-  uint32_t *places = hgl_array(span + 1, sizeof *places);
+  size_t count = 0;
   uint32_t *order = hgl_array(threads->count + 1, sizeof *order);
-  if (!places || !order) {
-    hgl_free(places);
-    hgl_free(order);
-    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if (!order) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  for (size_t i = trace_known(trace); i-- > 0 && count < threads->count;) {
+    const struct trace_event *event = trace_at(trace, i);
+    const struct thread *thread = event->has_thread ? threads_find(threads, event) : NULL;
+    if (thread && thread->last == event->order)
+      order[count++] = (uint32_t)(thread - threads->items);
   }
-  for (size_t i = 0; i < threads->count; i++)
-    places[threads->items[i].last - oldest] = (uint32_t)i + 1;
-  for (size_t at = span; at-- > 0;)
-    if (places[at]) order[count++] = places[at] - 1;
   assert(count == threads->count);
-  hgl_free(places);
   *out = order;
   return 0;
 }

@@ -19,7 +19,7 @@ struct thread {
   int64_t opened_ms, last_ms;
   uint64_t last;
   uint32_t messages;
-  uint64_t typed;                     /* the first message of its protocol */
+  uint64_t typed;                     /* the first that names its protocol */
   uint64_t said_last;                 /* the latest message, whoever said it */
   uint64_t unhandled;                 /* the latest that was heard and no handler has had */
   uint64_t priced, served, explained; /* messages that tell a price, a service, why it ended */

@@ -12,23 +12,34 @@ int trace_create(int64_t events, struct trace **out, struct hgl_err *err)
                     : events > EVENTS_MAX ? EVENTS_MAX
                                           : (size_t)events;
   trace->events = hgl_array(trace->capacity, sizeof *trace->events);
-  return trace->events ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  trace->troubles = hgl_array(TRACE_TROUBLES, sizeof *trace->troubles);
+  return trace->events && trace->troubles ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
 }
 
 void trace_destroy(struct trace *trace)
 {
   if (!trace) return;
   hgl_free(trace->events);
+  hgl_free(trace->troubles);
   hgl_free(trace);
 }
 
 /* ---- writing ---- */
+
+/* What is written over goes, unless it tells of something that went wrong. */
+static void give_way(struct trace *trace, const struct trace_event *event)
+{
+  if (!event->order || !event->has_thread) return;
+  if (event->what < TRACE_DEAD && !(event->tells & TRACE_REFUSES)) return;
+  trace->troubles[trace->trouble_count++ % TRACE_TROUBLES] = *event;
+}
 
 static struct trace_event *add(struct agent *agent, enum trace_what what)
 {
   struct trace *trace = agent->host->trace;
   if (!trace || !agent->script) return NULL;
   struct trace_event *event = &trace->events[trace->count % trace->capacity];
+  give_way(trace, event);
   *event = (struct trace_event){.time_ms = agent->host->now_ms,
                                 .agent = agent->key,
                                 .order = ++trace->count,

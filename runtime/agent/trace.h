@@ -12,7 +12,11 @@
 
 struct trace;
 
-enum { TRACE_NAME_SIZE = 64, TRACE_NOTE_SIZE = 192 };
+enum {
+  TRACE_NAME_SIZE = 64,
+  TRACE_NOTE_SIZE = 192,
+  TRACE_TROUBLES = 512, /* kept when they leave the ring: what failed is asked for later */
+};
 
 enum trace_what {
   TRACE_HEARD,       /* a message came into the mailbox, or answered a question */
@@ -59,11 +63,14 @@ enum trace_tells {
   TRACE_PRICE = 1,
   TRACE_SERVICE = 2, /* in `note` */
   TRACE_WHY = 4,     /* in `note`: it ends the dialogue, and says why */
+  TRACE_REFUSES = 8, /* it is a refusal */
 };
 
 struct trace {
   struct trace_event *events;
+  struct trace_event *troubles; /* a ring of TRACE_TROUBLES that left the other */
   size_t capacity;
+  uint64_t trouble_count; /* so far */
   uint64_t count;   /* written so far */
   uint64_t stretch; /* order of the last STRETCH, until its time is known; 0: none */
 };
@@ -110,6 +117,11 @@ void trace_put_text(char *out, size_t size, struct hgl_bytes text);
 json_t *trace_show(struct hgl_host *host, const struct trace_event *event);
 /* The oldest that is still there; 0: none. Orders are those from here up to trace->count. */
 uint64_t trace_oldest(const struct trace *trace);
+/* One that is there, or that is known to have been kept. */
 const struct trace_event *trace_event(const struct trace *trace, uint64_t order);
+/* Those that were kept, then all that are there, by index: in the order in which they happened.
+ * NULL: a host without a trace. */
+size_t trace_known(const struct trace *trace);
+const struct trace_event *trace_at(const struct trace *trace, size_t index);
 
 #endif

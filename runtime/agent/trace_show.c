@@ -8,9 +8,46 @@ uint64_t trace_oldest(const struct trace *trace)
   return trace->count > trace->capacity ? trace->count - trace->capacity + 1 : 1;
 }
 
+static size_t kept(const struct trace *trace)
+{
+  return trace->trouble_count < TRACE_TROUBLES ? (size_t)trace->trouble_count : TRACE_TROUBLES;
+}
+
+static const struct trace_event *kept_at(const struct trace *trace, size_t index)
+{
+  return &trace->troubles[(trace->trouble_count - kept(trace) + index) % TRACE_TROUBLES];
+}
+
+/* Those that were kept ascend by their orders. */
+static const struct trace_event *find_kept(const struct trace *trace, uint64_t order)
+{
+  size_t first = 0, end = kept(trace);
+  while (end - first > 1) {
+    size_t middle = first + (end - first) / 2;
+    if (kept_at(trace, middle)->order <= order)
+      first = middle;
+    else
+      end = middle;
+  }
+  return kept_at(trace, first);
+}
+
 const struct trace_event *trace_event(const struct trace *trace, uint64_t order)
 {
+  if (order < trace_oldest(trace)) return find_kept(trace, order);
   return &trace->events[(order - 1) % trace->capacity];
+}
+
+size_t trace_known(const struct trace *trace)
+{
+  if (!trace) return 0;
+  return kept(trace) + (size_t)(trace->count ? trace->count - trace_oldest(trace) + 1 : 0);
+}
+
+const struct trace_event *trace_at(const struct trace *trace, size_t index)
+{
+  if (index < kept(trace)) return kept_at(trace, index);
+  return trace_event(trace, trace_oldest(trace) + (index - kept(trace)));
 }
 
 static int set_thread(struct hgl_host *host, const struct trace_event *event, json_t *out)

@@ -45,8 +45,9 @@ void trace_read_body(struct trace_event *event, const struct hgl_envelope *envel
   struct hgl_cbor_reader in = hgl_cbor_reader(envelope->body);
   struct hgl_bytes why = {0}, code = {0};
   struct hgl_cbor_item item;
-  if (!tells_anything(envelope) || hgl_cbor_next(&in, &item, NULL) || item.kind != HGL_CBOR_MAP)
-    return;
+  if (!tells_anything(envelope)) return;
+  if (hgl_bytes_is(envelope->performative, "refuse")) event->tells |= TRACE_REFUSES;
+  if (hgl_cbor_next(&in, &item, NULL) || item.kind != HGL_CBOR_MAP) return;
   size_t count = item.count < FIELDS_MAX ? item.count : FIELDS_MAX;
   for (; count; count--) {
     struct hgl_bytes key;

@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "dashboard/best.h"
-#include "protocol/did.h"
 #include "protocol/value.h"
 
 enum {
@@ -41,6 +40,7 @@ static void forget_key(struct network *network, struct node *node)
   uint8_t text[HGL_KEY_SIZE + 1];
   if (node->has_key) hgl_map_remove(&network->by_key, key_of(node->is_host, &node->key, text));
   node->has_key = false;
+  *node->did = 0;
 }
 
 /* It is found under its key from now on. */
@@ -54,6 +54,7 @@ static int set_key(struct network *network, struct node *node, const struct hgl_
   if (status) return status;
   node->key = *key;
   node->has_key = node->fresh = true;
+  hgl_did_format(key, node->did);
   return 0;
 }
 
@@ -141,6 +142,18 @@ void network_end(struct network *network)
   }
 }
 
+/* What others wrote, or what is cut within a character, becomes text again. */
+static void copy_words(struct hgl_bytes words, char *out, size_t size)
+{
+  struct hgl_buf text;
+  if (words.size >= size) words.size = size - 1;
+  hgl_buf_init(&text, size);
+  hgl_utf8_mend(words, &text);
+  if (text.size) memcpy(out, text.data, text.size);
+  out[text.size] = 0;
+  hgl_buf_deinit(&text);
+}
+
 static int find_agent(struct network *network, const struct hgl_agent_figures *agent,
                       struct node **out, struct hgl_err *err)
 {
@@ -183,7 +196,8 @@ int network_note(struct network *network, const struct hgl_agent_figures *agent,
     node->mailbox = agent->mailbox;
     node->changed = true;
   }
-  if (node->fresh && agent->about) snprintf(node->about, sizeof node->about, "%s", agent->about);
+  if (node->fresh && agent->about)
+    copy_words(hgl_text(agent->about), node->about, sizeof node->about);
   return 0;
 }
 
@@ -273,8 +287,7 @@ static void introduce(struct network *network, struct node *node)
   struct hgl_bytes name, services[1];
   const struct node *its = NULL;
   hgl_host_services(network->host, &node->key, &name, services, 0);
-  snprintf(node->name, sizeof node->name, "%.*s", (int)(name.size < 64 ? name.size : 64),
-           name.size ? (const char *)name.data : "");
+  copy_words(name, node->name, sizeof node->name);
   if (hgl_host_of_agent(network->host, &node->key, &host)) its = find(network, true, &host);
   node->host = its ? its->id : 0;
 }
@@ -306,32 +319,20 @@ static void put_services(const struct network *network, const struct node *node,
   if (count) hgl_buf_append_byte(out, ']');
 }
 
-/* A stranger's name is its own word, and may be cut within a character. */
-static void put_words(struct hgl_buf *out, const char *text)
-{
-  struct hgl_buf words;
-  hgl_buf_init(&words, NETWORK_TEXT_SIZE);
-  hgl_utf8_mend(hgl_text(text), &words);
-  hgl_json_put_text(hgl_buf_bytes(&words), out);
-  hgl_buf_deinit(&words);
-}
-
 static void put_node(const struct network *network, const struct node *node, bool fully,
                      struct hgl_buf *out)
 {
-  char did[HGL_DID_TEXT_SIZE] = "";
-  if (node->has_key) hgl_did_format(&node->key, did);
   hgl_buf_printf(out, "{\"id\":%u,\"kind\":\"%s\",\"name\":", node->id,
                  node->is_host ? "host" : "agent");
-  put_words(out, node->name);
+  hgl_json_put_text(hgl_text(node->name), out);
   hgl_buf_printf(out,
                  ",\"did\":\"%s\",\"host\":%u,\"status\":\"%s\",\"here\":%s,\"handled\":%llu,"
                  "\"mailbox\":%zu",
-                 did, node->host, node->status, node->here ? "true" : "false",
+                 node->did, node->host, node->status, node->here ? "true" : "false",
                  (unsigned long long)node->handled, node->mailbox);
   if (fully && *node->about) {
     hgl_buf_append_text(out, ",\"about\":");
-    put_words(out, node->about);
+    hgl_json_put_text(hgl_text(node->about), out);
   }
   if (fully) put_services(network, node, out);
   hgl_buf_append_byte(out, '}');

@@ -5,6 +5,7 @@
 
 #include "agent/look.h"
 #include "base/map.h"
+#include "protocol/did.h"
 
 enum {
   NETWORK_TEXT_SIZE = 160, /* kept of what an agent says about itself */
@@ -21,8 +22,9 @@ struct node {
   uint64_t number;     /* of an agent here: struct hgl_agent_figures */
   struct hgl_key key;
   bool has_key;
+  char did[HGL_DID_TEXT_SIZE]; /* of the key, which is slow to write; or empty */
   char name[HGL_NAME_SIZE_MAX + 1];
-  char about[NETWORK_TEXT_SIZE];
+  char about[NETWORK_TEXT_SIZE]; /* text, as name is */
   const char *status;
   uint64_t handled;
   size_t mailbox;

@@ -10,7 +10,6 @@
 #include "host/file.h"
 #include "host/paths.h"
 #include "host/usage.h"
-#include "host/web.h"
 #include "net/tls.h"
 #include "protocol/address.h"
 #include "protocol/did.h"
@@ -116,25 +115,6 @@ static void dial_failed(void *user, const struct hgl_key *peer, const char *url,
   memcpy(node->last_dial_failure, text, sizeof text);
   hgl_log(node->log, again ? HGL_LOG_DEBUG : HGL_LOG_WARN, "net", "cannot reach %s (%s)", text,
           hgl_code_name(why->code));
-}
-
-static void http_asked(void *user, struct hgl_web_asked *asked)
-{
-  hgl_web_asked(&((struct hgl_node *)user)->site, asked);
-}
-
-static void http_gone(void *user, struct hgl_web_asked *asked)
-{
-  hgl_web_gone(asked);
-}
-
-static int check_token(void *user, const char *agent, struct hgl_bytes token, uint64_t origin,
-                       struct hgl_err *err)
-{
-  struct hgl_node *node = user;
-  int64_t now_ms = hgl_mono_ns(&hgl_clock_system) / 1000000;
-  return hgl_http_token_check(&node->http_guard, node->data, agent, token, origin, now_ms,
-                              &hgl_random_system, err);
 }
 
 /* Host to net -------------------------------------------------------------------------------- */
@@ -416,7 +396,7 @@ static int open_net(struct hgl_node *node, const struct hgl_node_config *config,
       .trust = config->trust,
       .allow_private = allows_private(config),
       .events = {session_up, session_frame, session_down, address_verified, dial_failed},
-      .web = {http_asked, http_gone},
+      .web = hgl_node_web,
       .user = node,
   };
   status = hgl_net_create(&net, &node->net, err);
@@ -465,7 +445,7 @@ static int open_host(struct hgl_node *node, const struct hgl_node_config *config
       .keys = {agent_signer, node},
       .services = hgl_services_list(node->services),
       .secrets = {get_secret, node},
-      .http_tokens = {check_token, node},
+      .http_tokens = {hgl_node_check_token, node},
       .stdlib_folder = node->stdlib,
       .watchdog = node->watchdog,
       .chunks = node->chunks,
@@ -544,22 +524,6 @@ static int open_feed(struct hgl_node *node, const struct hgl_node_config *config
   return status;
 }
 
-static int admit(void *user, struct hgl_control_client *client, struct hgl_bytes token,
-                 struct hgl_err *err)
-{
-  return hgl_site_admit(user, client, token, err);
-}
-
-static int links(void *user, enum hgl_role renewed, json_t **out, struct hgl_err *err)
-{
-  return hgl_site_links(user, renewed, out, err);
-}
-
-int hgl_node_links(struct hgl_node *node, json_t **out, struct hgl_err *err)
-{
-  return hgl_site_links(&node->site, HGL_ROLE_NONE, out, err);
-}
-
 static int open_control(struct hgl_node *node, const struct hgl_node_config *config,
                         struct hgl_err *err)
 {
@@ -568,15 +532,7 @@ static int open_control(struct hgl_node *node, const struct hgl_node_config *con
   int status = hgl_control_api_open(node->loop, node->host, config->data, &actions, &node->control,
                                     err);
   if (status) return status;
-  const struct hgl_control_gate gate = {.admit = admit,
-                                        .links = links,
-                                        .user = &node->site,
-                                        .log = config->log,
-                                        .clock = &hgl_clock_system,
-                                        .did = node->did,
-                                        .started_ms = hgl_wall_ms(&hgl_clock_system)};
-  hgl_control_api_set_gate(node->control, &gate);
-  node->site.control = node->control;
+  hgl_node_open_gate(node);
   hgl_control_api_allow_log(node->control, config->log_sink);
   hgl_control_api_allow_models(node->control, node->infer);
   hgl_control_api_allow_feed(node->control, node->feed);

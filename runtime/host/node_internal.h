@@ -1,4 +1,4 @@
-/* What node.c and node_agents.c share: a node from within. */
+/* What the files node*.c share: a node from within. */
 #ifndef HGL_HOST_NODE_INTERNAL_H
 #define HGL_HOST_NODE_INTERNAL_H
 
@@ -59,6 +59,13 @@ struct hgl_node {
 /* node_models.c */
 int hgl_node_open_models(struct hgl_node *node, const struct hgl_node_config *config,
                          struct hgl_err *err) HGL_NODISCARD;
+
+/* node_site.c */
+extern const struct hgl_web_events hgl_node_web; /* of a node */
+int hgl_node_check_token(void *user, const char *agent, struct hgl_bytes token, uint64_t origin,
+                         struct hgl_err *err) HGL_NODISCARD;
+/* The control API is open: viewers may come. */
+void hgl_node_open_gate(struct hgl_node *node);
 
 /* node_agents.c: all that the configuration describes, and the operator. */
 int hgl_node_add_agents(struct hgl_node *node, const struct hgl_node_config *config,

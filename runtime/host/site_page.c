@@ -43,23 +43,31 @@ static void say_it_is_not_built(struct hgl_web_asked *asked)
   answer(asked, 503, &type, 1, hgl_text(text));
 }
 
-/* "gzip", "gzip;q=0.5", "*"; who says nothing takes anything. */
+/* ";q=0", ";q=0.000": not at any price. */
+static bool is_excluded(struct hgl_bytes rest)
+{
+  static const char mark[] = ";q=0";
+  size_t size = sizeof mark - 1;
+  if (rest.size < size || memcmp(rest.data, mark, size) != 0) return false;
+  while (size < rest.size && (rest.data[size] == '.' || rest.data[size] == '0')) size++;
+  return size == rest.size || rest.data[size] == ',' || rest.data[size] == ' ';
+}
+
+/* "gzip", "br, gzip;q=0.5", "*"; who says nothing takes anything. */
 static bool takes_gzip(const struct hgl_web_request *request)
 {
-  static const char *const words[] = {"gzip", "x-gzip", "*"};
+  static const char *const words[] = {"gzip", "*"};
   bool says = false;
   for (size_t i = 0; i < request->header_count; i++) {
     struct hgl_bytes value = request->headers[i].value;
     if (!hgl_bytes_is(request->headers[i].name, "accept-encoding")) continue;
     says = true;
     for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
-      const uint8_t *at = value.size ? memmem(value.data, value.size, words[k], strlen(words[k]))
-                                     : NULL;
-      size_t left = at ? (size_t)(value.data + value.size - at) - strlen(words[k]) : 0;
-      struct hgl_bytes rest = at ? hgl_bytes(at + strlen(words[k]), left) : hgl_text("");
-      bool never = rest.size >= 4 && memcmp(rest.data, ";q=0", 4) == 0 &&
-                   (rest.size == 4 || rest.data[4] != '.');
-      if (at && !never) return true;
+      size_t size = strlen(words[k]);
+      const uint8_t *at = value.size ? memmem(value.data, value.size, words[k], size) : NULL;
+      if (!at) continue;
+      if (!is_excluded(hgl_bytes(at + size, value.size - (size_t)(at - value.data) - size)))
+        return true;
     }
   }
   return !says;

@@ -14,7 +14,6 @@ enum {
   READS_PER_TURN = 8,
   IN_SIZE_MAX = 64 * 1024, /* then reading rests: later requests of a connection, or a body */
   OUT_SIZE_MAX = HGL_WEB_BODY_SIZE_MAX * 2,
-  KEY_TEXT_SIZE = 24,
 };
 #define MS ((int64_t)1000000)
 
@@ -187,64 +186,18 @@ void hgl_web_answer(struct hgl_web_asked *asked, const struct hgl_web_answer *an
 
 /* WebSockets ---------------------------------------------------------------------------------- */
 
-static int check_upgrade(const struct hgl_web_asked *asked, struct hgl_bytes *key,
-                         struct hgl_err *err)
-{
-  struct hgl_bytes version;
-  if (!asked->upgrade) return hgl_fail(err, HGL_INVALID, "a WebSocket is spoken here");
-  if (!hgl_web_header(&asked->request, "sec-websocket-version", &version) ||
-      !hgl_bytes_is(version, "13"))
-    return hgl_fail(err, HGL_INVALID, "the WebSocket's version is 13");
-  if (!hgl_web_lists(&asked->request, "sec-websocket-protocol", HGL_WEB_SOCKET_PROTOCOL))
-    return hgl_fail(err, HGL_INVALID, "the WebSocket's subprotocol is " HGL_WEB_SOCKET_PROTOCOL);
-  if (!hgl_web_header(&asked->request, "sec-websocket-key", key) || key->size != KEY_TEXT_SIZE)
-    return hgl_fail(err, HGL_INVALID, "the WebSocket has no key of 16 bytes");
-  return 0;
-}
-
-/* libwebsockets gets a head of ours: it would see less room for it than we have, decode its path
- * anew, and choose among its vhosts by the Host. */
-static int put_head(struct hgl_web_conn *conn, struct hgl_bytes key, struct hgl_err *err)
-{
-  struct hgl_buf in;
-  hgl_buf_init(&in, IN_SIZE_MAX + READ_SIZE + 1024);
-  hgl_buf_printf(&in,
-                 "GET / HTTP/1.1\r\nHost: " HGL_WEB_SOCKET_VHOST "\r\nUpgrade: websocket\r\n"
-                 "Connection: Upgrade\r\nSec-WebSocket-Version: "
-                 "13\r\nSec-WebSocket-Protocol: " HGL_WEB_SOCKET_PROTOCOL
-                 "\r\nSec-WebSocket-Key: %.*s\r\n\r\n",
-                 HGL_STR(key));
-  hgl_buf_append_bytes(&in, hgl_buf_bytes(&conn->in));
-  int status = hgl_buf_check(&in, err);
-  if (status) {
-    hgl_buf_deinit(&in);
-    return status;
-  }
-  hgl_buf_deinit(&conn->in);
-  conn->in = in;
-  return 0;
-}
-
 int hgl_web_accept(struct hgl_web_asked *asked, const struct hgl_web_socket_events *events,
                    void *user, struct hgl_web_socket **out, struct hgl_err *err)
 {
   struct hgl_web_conn *conn = ((struct hgl_web_under_way *)asked)->conn;
-  struct hgl_bytes key;
-  int status = check_upgrade(asked, &key, err);
+  int status = hgl_web_socket_create(conn, asked, events, user, out, err);
   if (status) return status;
-  struct hgl_web_socket *socket = hgl_web_socket_create(conn, events, user, err);
-  if (!socket) return -(int)err->code;
-  if ((status = put_head(conn, key, err)) != 0) {
-    hgl_web_socket_destroy(socket);
-    return status;
-  }
-  conn->socket = socket;
+  conn->socket = *out;
   conn->stage = HGL_WEB_ACCEPTED;
   conn->net->web_count -= conn->counted; /* its place is of another kind */
   conn->counted = false;
   forget_request(conn);
   hgl_web_conn_watch(conn, UV_READABLE | UV_WRITABLE);
-  *out = socket;
   return 0;
 }
 

@@ -13,6 +13,8 @@ enum {
   PIECE_SIZE = 32 * 1024, /* of a text, in one frame: libwebsockets copies what the kernel leaves */
   PIECES_PER_TURN = 32,
   FLUSH_MS = 1000,
+  KEY_TEXT_SIZE = 24,
+  HEAD_SIZE_MAX = 1024, /* of ours, for libwebsockets */
 };
 #define MS ((int64_t)1000000)
 
@@ -21,6 +23,46 @@ struct hgl_web_text {
   size_t size, sent;
   uint8_t data[]; /* LWS_PRE bytes, and then the text */
 };
+
+/* Asking for one ------------------------------------------------------------------------------ */
+
+static int check_upgrade(const struct hgl_web_asked *asked, struct hgl_bytes *key,
+                         struct hgl_err *err)
+{
+  struct hgl_bytes version;
+  if (!asked->upgrade) return hgl_fail(err, HGL_INVALID, "a WebSocket is spoken here");
+  if (!hgl_web_header(&asked->request, "sec-websocket-version", &version) ||
+      !hgl_bytes_is(version, "13"))
+    return hgl_fail(err, HGL_INVALID, "the WebSocket's version is 13");
+  if (!hgl_web_lists(&asked->request, "sec-websocket-protocol", HGL_WEB_SOCKET_PROTOCOL))
+    return hgl_fail(err, HGL_INVALID, "the WebSocket's subprotocol is " HGL_WEB_SOCKET_PROTOCOL);
+  if (!hgl_web_header(&asked->request, "sec-websocket-key", key) || key->size != KEY_TEXT_SIZE)
+    return hgl_fail(err, HGL_INVALID, "the WebSocket has no key of 16 bytes");
+  return 0;
+}
+
+/* libwebsockets gets a head of ours: it would see less room for it than we have, decode its path
+ * anew, and choose among its vhosts by the Host. */
+static int put_head(struct hgl_web_conn *conn, struct hgl_bytes key, struct hgl_err *err)
+{
+  struct hgl_buf in;
+  hgl_buf_init(&in, conn->in.size_max + HEAD_SIZE_MAX);
+  hgl_buf_printf(&in,
+                 "GET / HTTP/1.1\r\nHost: " HGL_WEB_SOCKET_VHOST "\r\nUpgrade: websocket\r\n"
+                 "Connection: Upgrade\r\nSec-WebSocket-Version: "
+                 "13\r\nSec-WebSocket-Protocol: " HGL_WEB_SOCKET_PROTOCOL
+                 "\r\nSec-WebSocket-Key: %.*s\r\n\r\n",
+                 HGL_STR(key));
+  hgl_buf_append_bytes(&in, hgl_buf_bytes(&conn->in));
+  int status = hgl_buf_check(&in, err);
+  if (status) {
+    hgl_buf_deinit(&in);
+    return status;
+  }
+  hgl_buf_deinit(&conn->in);
+  conn->in = in;
+  return 0;
+}
 
 /* Life ---------------------------------------------------------------------------------------- */
 
@@ -55,35 +97,40 @@ static void make_room(struct hgl_net *net)
     hgl_web_socket_close(chosen, HGL_WEB_SOCKET_TRY_LATER, "too many say nothing");
 }
 
-struct hgl_web_socket *hgl_web_socket_create(struct hgl_web_conn *conn,
-                                             const struct hgl_web_socket_events *events, void *user,
-                                             struct hgl_err *err)
+int hgl_web_socket_create(struct hgl_web_conn *conn, const struct hgl_web_asked *asked,
+                          const struct hgl_web_socket_events *events, void *user,
+                          struct hgl_web_socket **out, struct hgl_err *err)
 {
   struct hgl_net *net = conn->net;
-  struct hgl_web_socket *socket = hgl_zalloc(sizeof *socket);
-  if (!socket) {
-    hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-    return NULL;
+  struct hgl_bytes key;
+  int status = check_upgrade(asked, &key, err);
+  struct hgl_web_socket *socket = status ? NULL : hgl_zalloc(sizeof *socket);
+  if (!status && !socket) status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if (!status) status = put_head(conn, key, err);
+  if (status) {
+    hgl_free(socket);
+    return status;
   }
-  socket->net = net;
-  socket->conn = conn;
-  socket->events = events;
-  socket->user = user;
-  socket->origin = conn->origin;
+  *socket = (struct hgl_web_socket){.net = net,
+                                    .conn = conn,
+                                    .events = events,
+                                    .user = user,
+                                    .origin = conn->origin,
+                                    .stranger = true,
+                                    .rest_ns = INT64_MAX,
+                                    .credit_ns = HGL_WEB_SOCKET_CREDIT_MS * MS,
+                                    .credit_at_ns = hgl_net_now(net),
+                                    .next = net->web_sockets,
+                                    .link = &net->web_sockets};
   memcpy(socket->address, conn->address, sizeof socket->address);
-  socket->stranger = true;
-  socket->rest_ns = INT64_MAX;
-  socket->credit_ns = HGL_WEB_SOCKET_CREDIT_MS * MS;
-  socket->credit_at_ns = hgl_net_now(net);
   socket->last = &socket->first;
   hgl_buf_init(&socket->in, HGL_WEB_SOCKET_MESSAGE_SIZE_MAX);
-  socket->next = net->web_sockets;
-  socket->link = &net->web_sockets;
   if (socket->next) socket->next->link = &socket->next;
   net->web_sockets = socket;
   set_due(socket, HGL_WEB_SOCKET_STRANGER_TIMEOUT_MS);
   make_room(net);
-  return socket;
+  *out = socket;
+  return 0;
 }
 
 static void forget_first(struct hgl_web_socket *socket)
@@ -97,7 +144,7 @@ static void forget_first(struct hgl_web_socket *socket)
   hgl_free(text);
 }
 
-void hgl_web_socket_destroy(struct hgl_web_socket *socket)
+static void destroy(struct hgl_web_socket *socket)
 {
   *socket->link = socket->next;
   if (socket->next) socket->next->link = socket->link;
@@ -115,7 +162,7 @@ void hgl_web_socket_ended(struct hgl_web_socket *socket)
     return;
   }
   socket->events->closed(socket->user, socket);
-  hgl_web_socket_destroy(socket);
+  destroy(socket);
 }
 
 void hgl_web_socket_end_now(struct hgl_web_socket *socket)

@@ -39,12 +39,11 @@ struct hgl_web_socket {
 
 extern const struct lws_protocols hgl_web_socket_protocols[];
 
-/* NULL: no memory. */
-struct hgl_web_socket *hgl_web_socket_create(struct hgl_web_conn *conn,
-                                             const struct hgl_web_socket_events *events, void *user,
-                                             struct hgl_err *err);
-/* Nobody hears of it. */
-void hgl_web_socket_destroy(struct hgl_web_socket *socket);
+/* Checks what is asked, and puts a head for libwebsockets before what the connection has read. As
+ * hgl_web_accept. */
+int hgl_web_socket_create(struct hgl_web_conn *conn, const struct hgl_web_asked *asked,
+                          const struct hgl_web_socket_events *events, void *user,
+                          struct hgl_web_socket **out, struct hgl_err *err);
 /* The connection is gone, and now the socket too. */
 void hgl_web_socket_ended(struct hgl_web_socket *socket);
 /* Without waiting for anything. Not from within its own callbacks. */

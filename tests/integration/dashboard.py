@@ -94,7 +94,9 @@ def pages(check, port):
     check.that(total < 100 * 1024, "all of it is small", total)
     head = Answer(port, "/", "HEAD")
     check.that(head.status == 200 and not head.body and head.headers["etag"], "HEAD tells of it", head.status)
-    check.that(Answer(port, "/", Accept_Encoding="identity").status == 406, "who takes no gzip is told")
+    for codings, wanted in (("identity", 406), ("gzip;q=0", 406), ("gzip;q=0.000, br", 406), ("gzip;q=0.001", 200),
+                            ("*", 200), ("deflate, *;q=0", 406), ("br;q=1.0, gzip", 200)):
+        check.that(Answer(port, "/", Accept_Encoding=codings).status == wanted, f"who takes {codings}")
     check.that(Answer(port, "/", "POST").status == 405, "one only looks")
     for path in ("/assets/", "/assets/none.js", "/assets/..%2f", "/index.html", "/api/", "/api/feed/x", "/metricsx"):
         check.that(Answer(port, path).status in (400, 404), f"nothing is at {path}", Answer(port, path).status)

@@ -492,6 +492,40 @@ static void bodies_that_were_trimmed_say_so(void **state)
   world_deinit(&market.world);
 }
 
+static void what_failed_outlasts_what_went_well(void **state)
+{
+  struct market market;
+  world_init(&market.world, 1);
+  market.world.trace_events = 64;
+  market.a = market.b = world_node(&market.world);
+  snprintf(market.buyer, sizeof market.buyer, buyer_format, DECLARED,
+           world_did(market.b, "seller"));
+  snprintf(market.seller, sizeof market.seller, seller_format, DECLARED);
+  add_buyer(&market);
+  world_agent(market.b, "seller", market.seller, NULL);
+  world_run(&market.world);
+  ask(&market, "raise");
+  world_advance(&market.world, 5000);
+  ask(&market, "refuse");
+  for (int i = 0; i < 20; i++) ask(&market, "x");
+  json_t *all = list(market.a, (struct hgl_dialogues_wanted){.state = "failed"});
+  const json_t *dialogues = json_object_get(all, "dialogues");
+  assert_int_equal(json_array_size(dialogues), 2);
+  assert_string_equal(text(json_array_get(dialogues, 0), "cause"), "refused");
+  assert_string_equal(text(json_array_get(dialogues, 1), "cause"), "dead_letter");
+  struct hgl_err err;
+  json_t *whole = NULL;
+  const struct hgl_dialogue_wanted wanted = {
+      .agent = "seller", .thid = text(json_array_get(dialogues, 1), "thid"), .deep = true};
+  assert_ok(hgl_host_dialogue(market.a->host, &wanted, &whole, &err));
+  assert_int_equal(json_array_size(json_object_get(whole, "messages")), 2);
+  assert_string_equal(text(json_object_get(message(whole, 0), "body"), "what"), "raise");
+  assert_true(json_array_size(json_object_get(whole, "events")) >= 1);
+  json_decref(whole);
+  json_decref(all);
+  world_deinit(&market.world);
+}
+
 /* ---- bounds, filters, hostile content ---- */
 
 static void a_long_dialogue_is_told_from_its_latest(void **state)
@@ -621,6 +655,7 @@ int main(void)
       cmocka_unit_test(an_open_dialogue_is_listed_and_found_after_a_restart),
       cmocka_unit_test(an_ended_one_is_found_in_the_journal),
       cmocka_unit_test(bodies_that_were_trimmed_say_so),
+      cmocka_unit_test(what_failed_outlasts_what_went_well),
       cmocka_unit_test(a_long_dialogue_is_told_from_its_latest),
       cmocka_unit_test(filters_choose_and_bad_ones_are_refused),
       cmocka_unit_test(hostile_words_pass_as_data),

@@ -161,8 +161,8 @@ function Arrow({ row, x }: { row: MessageRow; x: Geometry["x"] }) {
   const [start, end] = [x[from], x[toRight ? "other" : "opener"]];
   const tip = toRight ? end - 5 : end + 5;
   const back = toRight ? tip - 8 : tip + 8;
-  const tone = stateTone(message.state);
-  const lost = tone === "bad";
+  const lost = message.state === "refused" || message.state === "undelivered";
+  const pending = message.state === "said" || message.state === "held";
   return (
     <g class={`tone-${performativeTone(message.performative)} arrow`}>
       <line
@@ -170,7 +170,7 @@ function Arrow({ row, x }: { row: MessageRow; x: Geometry["x"] }) {
         x2={lost ? (start + tip) / 2 + (toRight ? 60 : -60) : tip}
         y1={y}
         y2={y}
-        class={message.state === "said" || tone === "wait" ? "arrow-pending" : undefined}
+        class={pending ? "arrow-pending" : undefined}
       />
       {lost ? (
         <path
@@ -282,6 +282,11 @@ function EventLine({ row, geometry, agent }: { row: EventRow; geometry: Geometry
   return (
     <div role="listitem">
       <Since row={row} geometry={geometry} />
+      {row.since_ms !== null && row.since_ms > 0 && (
+        <span class="sequence-since muted" style={{ top: `${row.top}px` }}>
+          +{formatDuration(row.since_ms)}
+        </span>
+      )}
       <div
         class={`sequence-event ${isBad(event) ? "bad" : "muted"} ${lane === "other" ? "sequence-event-other" : ""}`}
         style={{
@@ -292,7 +297,7 @@ function EventLine({ row, geometry, agent }: { row: EventRow; geometry: Geometry
         title={title}
       >
         {elsewhere && thread !== undefined ? (
-          <a href={to.dialogue(agent, event.peer ?? "-", thread)}>↳ {words}</a>
+          <a href={to.dialogue(event.agent ?? agent, event.peer ?? "-", thread)}>↳ {words}</a>
         ) : (
           words
         )}

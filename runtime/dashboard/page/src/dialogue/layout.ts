@@ -58,6 +58,8 @@ export interface Told {
   ours: Side;
   messages: readonly DialogueMessage[];
   events: readonly TraceEvent[];
+  /** Of dialogues that grew out of this one (words.ts): by time. */
+  children?: readonly TraceEvent[];
   /** Which side an event is of; the trace names agents of this host only. */
   laneOf(event: TraceEvent): Side;
 }
@@ -103,6 +105,12 @@ function inOrder(told: Told): Unplaced[] {
     if (!ofMessage || !own.has(event.message!)) between.push(event);
     else if (!orders.has(event.message!)) orders.set(event.message!, event.order ?? Infinity);
   }
+  for (const child of told.children ?? []) {
+    const before = between.findLastIndex(({ time_ms }) => time_ms < child.time_ms);
+    // The stretch that began it is of the same millisecond, as a rule.
+    const began = between[before + 1]?.time_ms === child.time_ms;
+    between.splice(before + (began ? 2 : 1), 0, child);
+  }
   const items: Unplaced[] = [];
   let next = 0;
   const place = (event: TraceEvent): void => {
@@ -115,7 +123,7 @@ function inOrder(told: Told): Unplaced[] {
     const elsewhere = event.thread !== undefined && event.thread !== told.thid;
     items.push({
       kind: "event",
-      key: `e${event.order ?? `${event.agent} ${event.what} ${event.message} ${event.row}`}`,
+      key: `e${event.order ?? `${event.agent} ${event.what} ${event.message ?? event.thread} ${event.row}`}`,
       event,
       timers: [],
       lane,
@@ -152,7 +160,8 @@ function byOrder(a: TraceEvent, b: TraceEvent): number {
 }
 
 function isAfter(event: TraceEvent, message: DialogueMessage, order: number | undefined): boolean {
-  if (event.order === undefined) return true;
+  if (event.order === undefined && event.what !== "child") return true;
+  if (event.order === undefined) return event.time_ms >= message.time_ms;
   return order === undefined ? event.time_ms >= message.time_ms : event.order >= order;
 }
 

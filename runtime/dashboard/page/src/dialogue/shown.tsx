@@ -25,7 +25,7 @@ import { messageKey, useChecks } from "./checks";
 import { MessagePanel, NextMoves } from "./detail";
 import { Diagram } from "./diagram";
 import { layOut } from "./layout";
-import { failure, partiesOf, saidBy, spanOf, type Party } from "./words";
+import { childEvent, failure, partiesOf, saidBy, spanOf, type Party } from "./words";
 import "./dialogue.css";
 
 export interface ToldDialogue {
@@ -34,6 +34,8 @@ export interface ToldDialogue {
   messages: DialogueMessage[];
   events: TraceEvent[];
   more?: number;
+  /** Dialogues that grew out of it. */
+  children?: Dialogue[];
 }
 
 interface ShownProps {
@@ -50,7 +52,11 @@ interface ShownProps {
 export function DialogueShown(props: ShownProps) {
   const { told, imported, actions, notes, onLook } = props;
   const { dialogue, definition, messages, events } = told;
-  const checks = useChecks(dialogue.thid, messages);
+  const verified = useChecks(dialogue.thid, messages);
+  const checks = useMemo(
+    () => (imported ? withMissing(verified, messages) : verified),
+    [imported, verified, messages],
+  );
   const parties = useMemo(() => partiesOf(dialogue, messages), [dialogue, messages]);
   const layout = useMemo(
     () =>
@@ -59,9 +65,10 @@ export function DialogueShown(props: ShownProps) {
         ours: parties.ours,
         messages,
         events,
+        children: told.children?.map(childEvent) ?? [],
         laneOf: (event) => laneOf(event, dialogue, parties.ours),
       }),
-    [dialogue, messages, events],
+    [dialogue, messages, events, told.children],
   );
   const [selected, select] = useSelected(messages.length);
   const message = selected === null ? undefined : messages[selected];
@@ -134,6 +141,20 @@ export function DialogueShown(props: ShownProps) {
 
 function keyOf(message: DialogueMessage | undefined): string {
   return message === undefined ? "" : messageKey(message);
+}
+
+/** In a file, what has no evidence with it will have none. */
+function withMissing(
+  verified: ReadonlyMap<string, Check>,
+  messages: readonly DialogueMessage[],
+): ReadonlyMap<string, Check> {
+  const checks = new Map(verified);
+  for (const message of messages) {
+    if (message.evidence !== undefined) continue;
+    const why = message.unproved ?? "there is no evidence in the file";
+    checks.set(messageKey(message), { state: "missing", why });
+  }
+  return checks;
 }
 
 /** null while it is being verified. */
@@ -275,6 +296,19 @@ function Truth({
         <div>
           <strong>{wrong === 1 ? "One message is false." : `${wrong} messages are false.`}</strong>{" "}
           What is shown of {wrong === 1 ? "it" : "them"} is not what was signed.
+        </div>
+      </div>
+    );
+  }
+  const missing = found.filter((check) => check?.state === "missing").length;
+  if (missing > 0 && waiting === 0) {
+    return (
+      <div class="verdict verdict-wait" role="status" data-truth="missing">
+        <div>
+          <strong>
+            Without evidence: {missing} of {messages.length} messages.
+          </strong>{" "}
+          Nothing proves that {missing === 1 ? "it was" : "they were"} said.
         </div>
       </div>
     );

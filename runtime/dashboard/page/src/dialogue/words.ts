@@ -28,8 +28,11 @@ function isScalar(value: Json | undefined): boolean {
   return typeof value === "string" || typeof value === "number" || typeof value === "boolean";
 }
 
+/** Fields that need no name. */
+const BARE = new Set(["service", "text", "why", "reason"]);
+
 function word(key: string, value: Json): string {
-  return key === "service" || key === "text" ? scalar(value) : `${key} ${scalar(value)}`;
+  return BARE.has(key) ? scalar(value) : `${key} ${scalar(value)}`;
 }
 
 function scalar(value: Json): string {
@@ -58,9 +61,28 @@ const LABELS: Record<string, string> = {
   parked: "parked",
 };
 
+/** A dialogue that grew out of this one, in the place where it began. */
+const CHILD = "child";
+
+export function childEvent(child: Dialogue): TraceEvent {
+  const { agent, thid, peer, opened_ms, protocol = "", state, messages, why } = child;
+  const count = messages === 1 ? "1 message" : `${messages} messages`;
+  return {
+    agent,
+    time_ms: opened_ms,
+    what: CHILD,
+    name: protocol,
+    thread: thid,
+    peer,
+    peer_name: child.peer_name ?? shortDid(peer),
+    why: `${protocol}, ${count}, ${state}${why === undefined ? "" : `: ${why}`}`,
+  };
+}
+
 /** What an agent did between the messages. */
 export function eventWords(event: TraceEvent): string {
   if (event.what === "stretch") return stretchWords(event);
+  if (event.what === CHILD) return `${event.peer_name ?? "another agent"}: ${event.why ?? ""}`;
   if (event.what === "suspended") return `suspended, waits for ${waitWords(event.waits)}`;
   if (event.what === "retry" || event.what === "turn") return beginWords(event);
   if (event.what === "timer") {
@@ -87,15 +109,17 @@ function beginWords(event: TraceEvent): string {
   return `is tried again${when}, attempt ${event.attempt ?? "?"}`;
 }
 
+/** What it came to stands first: there may be little room. */
 function stretchWords(event: TraceEvent): string {
-  const parts = [(event.number ?? 1) > 1 ? "went on" : "ran"];
-  if (event.took_us) parts.push(formatDuration(event.took_us / 1000));
   const attempt = event.attempt ?? 1;
-  if (attempt > 1 || event.end === "raised") parts.push(`attempt ${attempt}`);
+  const raised = event.end === "raised";
+  const parts = raised ? [`raised: ${event.why ?? ""}`] : [];
   if (event.end === "waits") parts.push(`waits for ${event.for ?? "?"}`);
+  const took = event.took_us ? ` ${formatDuration(event.took_us / 1000)}` : "";
+  parts.push(`${(event.number ?? 1) > 1 ? "went on" : "ran"}${took}`);
+  if (attempt > 1 || raised) parts.push(`attempt ${attempt}`);
   if (event.timers) parts.push(event.timers === 1 ? "1 timer" : `${event.timers} timers`);
-  if (event.end === "raised") parts.push(`raised: ${event.why ?? ""}`);
-  return parts.join(", ");
+  return parts.join(" · ");
 }
 
 /** Why it failed, in one sentence; the host's own words come first. */

@@ -78,9 +78,11 @@ function Sentence({ check, nameOf }: { check: Check } & Names) {
     );
   }
   if (state === "false") {
+    const broken = verdict?.steps.find(({ ok }) => ok === false);
     return (
       <>
-        <strong>False:</strong> {visible(why ?? "")}
+        <strong>False.</strong> {broken !== undefined && `“${broken.what}” does not hold: `}
+        {visible(why ?? "")}
         {verdict?.code !== undefined && <span class="mono"> ({verdict.code})</span>}
       </>
     );

@@ -71,8 +71,14 @@ interface Subscription {
   onError(error: FeedError): void;
 }
 
+/** A result; of a page of a list `next`, if there are more. */
+export interface Answered<Result> {
+  result: Result;
+  next?: string;
+}
+
 interface Pending {
-  resolve(result: unknown): void;
+  resolve(answer: Answered<unknown>): void;
   reject(error: CallError): void;
   timer: unknown;
 }
@@ -89,7 +95,13 @@ const CALL_MS = 60_000;
 export const SILENCE_MS = 20_000;
 export const SIGN_MS = 10_000;
 
-type Incoming = EventHead & { id?: unknown; ok?: boolean; result?: unknown; error?: FeedError };
+type Incoming = EventHead & {
+  id?: unknown;
+  ok?: boolean;
+  result?: unknown;
+  error?: FeedError;
+  next?: string;
+};
 
 export class FeedClient {
   private socket: Socket | null = null;
@@ -152,15 +164,24 @@ export class FeedClient {
     };
   }
 
-  call<C extends CallName>(
+  async call<C extends CallName>(
     name: C,
     args: CallArgs<C>,
     within_ms = CALL_MS,
   ): Promise<CallResult<C>> {
+    return (await this.page(name, args, within_ms)).result;
+  }
+
+  /** Of a list that may be long: with what the call for the page after it takes as `cursor`. */
+  page<C extends CallName>(
+    name: C,
+    args: CallArgs<C>,
+    within_ms = CALL_MS,
+  ): Promise<Answered<CallResult<C>>> {
     if (this.state.state !== "live") {
       return Promise.reject(new CallError("closed", "There is no connection to the host."));
     }
-    return this.request(name, args, within_ms) as Promise<CallResult<C>>;
+    return this.answered(name, args, within_ms) as Promise<Answered<CallResult<C>>>;
   }
 
   /** A page that nobody sees asks for nothing but what is said to go on in the background. */
@@ -303,7 +324,11 @@ export class FeedClient {
     });
   }
 
-  private request(name: string, args: object, within_ms = CALL_MS): Promise<unknown> {
+  private async request(name: string, args: object, within_ms?: number): Promise<unknown> {
+    return (await this.answered(name, args, within_ms)).result;
+  }
+
+  private answered(name: string, args: object, within_ms = CALL_MS): Promise<Answered<unknown>> {
     const socket = this.socket;
     if (socket === null) return Promise.reject(new CallError("closed", "There is no connection."));
     const id = this.nextId++;
@@ -346,8 +371,10 @@ export class FeedClient {
     if (waiting === undefined) return;
     this.pending.delete(id);
     this.around.cancel(waiting.timer);
-    if (message.ok === true) waiting.resolve(message.result);
-    else {
+    if (message.ok === true) {
+      const { result, next } = message;
+      waiting.resolve(next === undefined ? { result } : { result, next });
+    } else {
       const { code = "internal", message: words = "The host gave no reason." } =
         message.error ?? {};
       waiting.reject(new CallError(code, words));

@@ -8,6 +8,7 @@ import { computed, signal, useSignal, type ReadonlySignal } from "@preact/signal
 import { useEffect } from "preact/hooks";
 import {
   FeedClient,
+  type Answered,
   type Connection,
   type FeedError,
   type Socket,
@@ -108,6 +109,14 @@ export function call<C extends CallName>(
   within_ms?: number,
 ): Promise<CallResult<C>> {
   return client.call(name, args, within_ms);
+}
+
+/** One page of a list; `next` of the answer is the `cursor` of the page after it. */
+export function callPage<C extends CallName>(
+  name: C,
+  args: CallArgs<C>,
+): Promise<Answered<CallResult<C>>> {
+  return client.page(name, args);
 }
 
 export interface TopicState<T extends TopicName> {

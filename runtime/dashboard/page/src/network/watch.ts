@@ -1,6 +1,7 @@
 // What a viewer of the network sees: the network, its recording, where everything is, and the instant that is
 // shown — now, or one of the recent past that the viewer went back to.
 import { signal } from "@preact/signals";
+import { tradesOf } from "../deals/trade";
 import type { DealsEvent, EventHead, NetworkEvent } from "../feed/types";
 import { Layout } from "./layout";
 import { Network, statusNow, type Node, type Said } from "./model";
@@ -122,19 +123,18 @@ export class Watch {
   dealsEvent(event: DealsEvent & EventHead): void {
     const names = new Map<string, string>();
     for (const node of this.network.nodes.values()) names.set(node.did, node.name);
-    const told = new Map<string, News>();
+    const trades = tradesOf(event.deals);
     const delivered = new Map(event.whole ? [] : this.delivered.peek());
-    for (const deal of event.deals) {
-      if (deal.status === "delivered") delivered.set(deal.id, deal.time_ms);
-      if (told.has(deal.id) && deal.role !== "buyer") continue;
-      told.set(
-        deal.id,
-        dealNews(deal, (did) => names.get(did) ?? ""),
-      );
+    for (const { id, status, time_ms } of trades) {
+      if (status === "delivered") delivered.set(id, time_ms);
     }
     for (const [id, time] of delivered) if (time < event.time_ms - 60_000) delivered.delete(id);
     this.delivered.value = delivered;
-    this.tell([...told.values()].sort((a, b) => b.time - a.time).slice(0, DEALS_TOLD), true);
+    const told = trades.slice(0, DEALS_TOLD);
+    this.tell(
+      told.map((trade) => dealNews(trade, (did) => names.get(did) ?? "")),
+      true,
+    );
     this.dealsKnown = true;
   }
 

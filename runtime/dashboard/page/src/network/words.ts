@@ -1,5 +1,5 @@
 // What happens, in sentences: the picture beside them shows that there is traffic, these say what it is about.
-import type { Deal } from "../feed/types";
+import type { Side, Trade } from "../deals/trade";
 import { formatNumber, shortDid } from "../ui/format";
 import { to } from "../route";
 import { shapeOf, SHAPE_WORDS } from "./sprites";
@@ -27,40 +27,39 @@ const SAME_WITHIN_MS = 15_000;
 /** Of whom this page knows only the key: the empty text. */
 export type NameOfDid = (did: string) => string;
 
-/** Both sides of a deal may be here: their records have one id, and the buyer's tells it. */
-export function dealNews(deal: Deal, nameOfDid: NameOfDid): News {
-  const buys = deal.role === "buyer";
-  const agent = agentPiece(deal.agent);
-  const known = nameOfDid(deal.counterparty);
-  const other = {
-    text: known || (deal.with.startsWith("did:") ? shortDid(deal.with) : deal.with),
-    name: true,
-  };
-  const service = { text: deal.service, name: true, href: to.deal(deal.id) };
+export function dealNews(trade: Trade, nameOfDid: NameOfDid): News {
+  const service = { text: trade.service || "something", name: true, href: to.deal(trade.id) };
+  const [buyer, seller] = [sidePiece(trade.buyer, nameOfDid), sidePiece(trade.seller, nameOfDid)];
+  const price = trade.price === null ? "" : ` for ${formatNumber(trade.price)}`;
   const pieces: Piece[] = [];
   let tone: News["tone"] = "idle";
-  const price = `for ${formatNumber(deal.price)}`;
-  switch (deal.status) {
+  switch (trade.status) {
     case "delivered": {
-      const rounds =
-        typeof deal.rounds === "number" ? `, after ${times(deal.rounds, "round")}` : "";
-      pieces.push(agent, say(buys ? "bought" : "sold"), service);
-      pieces.push(say(buys ? "from" : "to"), other, say(price + rounds));
+      const rounds = trade.rounds === null ? "" : `, after ${times(trade.rounds, "round")}`;
+      pieces.push(buyer, say("bought"), service, say("from"), seller, say(price.trim() + rounds));
       tone = "good";
       break;
     }
     case "agreed":
-      pieces.push(agent, say("and"), other, say("agreed on"), service, say(price));
+      pieces.push(buyer, say("and"), seller, say("agreed on"), service, say(price.trim()));
       break;
     case "breached":
-      pieces.push(say("Breach:"), agent, say("and"), other, say("over"), service, say(price));
-      if (typeof deal.why === "string") pieces.push({ text: `– ${deal.why}`, name: true });
+      pieces.push(say("Breach:"), buyer, say("and"), seller, say("over"), service);
+      if (trade.why) pieces.push({ text: `– ${trade.why}`, name: true });
       tone = "bad";
       break;
     default:
-      pieces.push(agent, say("and"), other, say("over"), service, say(`: ${deal.status}`));
+      pieces.push(buyer, say("and"), seller, say("over"), service, say(":"));
+      pieces.push({ text: trade.status, name: true });
   }
-  return { key: `deal ${deal.id}`, time: deal.time_ms, tone, pieces, times: 1 };
+  return { key: `deal ${trade.id}`, time: trade.time_ms, tone, pieces, times: 1 };
+}
+
+function sidePiece(side: Side | undefined, nameOfDid: NameOfDid): Piece {
+  if (!side) return say("someone");
+  if (side.here) return agentPiece(side.name);
+  const name = side.did === undefined ? side.name : nameOfDid(side.did) || shortDid(side.did);
+  return { text: name, name: true };
 }
 
 export function refusalNews({ tie, count, performative }: Said, time: number): News {

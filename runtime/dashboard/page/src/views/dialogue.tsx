@@ -6,9 +6,8 @@ import { fileName, writeFile } from "../dialogue/file";
 import { importFile, takesFiles } from "../dialogue/imported";
 import { DialogueShown } from "../dialogue/shown";
 import { call, connection, hostNow, useTopic, type FeedError } from "../feed/connection";
-import type { DialogueEvent, DialogueMessage } from "../feed/types";
-import { to } from "../route";
-import { download, Failure, Loading, Panel, Status, toast, ViewHead, visible } from "../ui";
+import type { ArgsOf, Dialogue, DialogueEvent, DialogueMessage } from "../feed/types";
+import { download, Failure, Loading, toast, ViewHead } from "../ui";
 import type { ViewProps } from "./index";
 
 export default function LiveDialogue({ params }: ViewProps) {
@@ -18,6 +17,7 @@ export default function LiveDialogue({ params }: ViewProps) {
   const topic = useTopic("dialogue", args).value;
   const evidence = useEvidence(args);
   const told = topic.data;
+  const children = useChildren(told?.dialogue);
   const messages = useMemo(
     () => told?.messages.map((message) => evidence.with(message)) ?? [],
     [told, evidence.count],
@@ -35,12 +35,11 @@ export default function LiveDialogue({ params }: ViewProps) {
   return (
     <div {...takesFiles}>
       <DialogueShown
-        told={{ ...told, messages }}
+        told={{ ...told, messages, children }}
         imported={false}
         stale={topic.stale}
         onLook={(message) => void evidence.one(message)}
         actions={<Actions told={told} all={evidence.all} />}
-        notes={<Children told={told} />}
       />
     </div>
   );
@@ -139,29 +138,20 @@ export function ImportButton() {
   );
 }
 
-/** Dialogues that grew out of this one: what an agent asked others, in order to answer. */
-function Children({ told }: { told: DialogueEvent }) {
-  const { agent, thid } = told.dialogue;
-  const topic = useTopic("dialogues", { agent, limit: 200, every_ms: 2000 }).value;
-  const children = topic.data?.dialogues.filter(({ parent }) => parent === thid) ?? [];
-  if (children.length === 0) return null;
-  return (
-    <Panel title={`Grew out of it: ${children.length}`} flush>
-      <ul class="dialogue-children">
-        {children.map((child) => (
-          <li key={`${child.peer} ${child.thid}`}>
-            <a class="row" href={to.dialogue(child.agent, child.peer, child.thid)}>
-              <span class="mono">{visible(child.protocol ?? "")}</span>
-              <span>with {visible(child.peer_name ?? child.peer.slice(-8))}</span>
-              <Status state={child.state} tone={child.state === "ended" ? "idle" : undefined} />
-              <span class="muted">
-                {child.messages} {child.messages === 1 ? "message" : "messages"}
-                {child.why === undefined ? "" : `: ${visible(child.why)}`}
-              </span>
-            </a>
-          </li>
-        ))}
-      </ul>
-    </Panel>
-  );
+/** Dialogues that grew out of this one: what an agent of this host asked others, in order to answer. */
+function useChildren(dialogue: Dialogue | undefined): Dialogue[] {
+  const { agent, peer_name, thid } = dialogue ?? {};
+  const ours = useTopic("dialogues", argsOf(agent)).value.data;
+  const theirs = useTopic("dialogues", argsOf(peer_name)).value.data;
+  return useMemo(() => {
+    const found = new Map<string, Dialogue>();
+    for (const child of [...(ours?.dialogues ?? []), ...(theirs?.dialogues ?? [])]) {
+      if (child.parent === thid) found.set(`${child.thid} ${child.peer}`, child);
+    }
+    return [...found.values()].reverse();
+  }, [ours, theirs, thid]);
+}
+
+function argsOf(agent: string | undefined): ArgsOf<"dialogues"> | null {
+  return agent === undefined ? null : { agent, limit: 200, every_ms: 2000 };
 }

@@ -11,6 +11,8 @@ import Agents from "./agents";
 import LiveDialogue from "./dialogue";
 import Dialogues from "./dialogues";
 import ImportedDialogue from "./imported";
+import DealView from "./deal";
+import Deals from "./deals";
 import Logs from "./logs";
 import Message from "./message";
 import Models from "./models";
@@ -87,6 +89,17 @@ export const views: View[] = [
     title: ({ name = "" }) => visible(name),
     key: ({ name = "" }) => name,
   },
+  {
+    path: "deals",
+    component: Deals,
+    title: () => "Deals",
+    nav: {
+      label: "Deals",
+      key: "e",
+      icon: "M1.5 6l3-2.5 3.5 1 3.5-1 3 2.5M1.5 6v5l5 3 1.5-1 1.5 1 5-3V6M5 8l2.5-2 4 4",
+    },
+  },
+  { path: "deals/:id", component: DealView, title: () => "Deal" },
   {
     path: "models",
     component: Models,

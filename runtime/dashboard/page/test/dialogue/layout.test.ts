@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gapHeight, layOut, rowsWithin, type Told } from "../../src/dialogue/layout";
-import { eventWords, failure, partiesOf, summary } from "../../src/dialogue/words";
+import { childEvent, eventWords, failure, partiesOf, summary } from "../../src/dialogue/words";
 import type { TraceEvent } from "../../src/feed/types";
 import { idOf, makeDialogue } from "./made";
 
@@ -91,10 +91,10 @@ test("what failed is said in a sentence", async () => {
   assert.equal(failure(dialogue, []), undefined);
   assert.equal(failure({ ...failed, why: "no stock" }, []), "no stock");
   const raised = event(1, 1, { end: "raised", attempt: 3, why: "no stock" });
-  assert.match(failure(failed, [raised])!, /attempt 3, raised: no stock/);
+  assert.match(failure(failed, [raised])!, /raised: no stock · ran · attempt 3/);
   assert.match(
     eventWords(event(1, 1, { end: "waits", for: "sleep", number: 2 })),
-    /went on, waits for sleep/,
+    /waits for sleep · went on/,
   );
 });
 
@@ -104,4 +104,32 @@ test("who opened the dialogue is told by its first message", async () => {
   const heard = [{ ...messages[0]!, direction: "heard" as const }];
   const { opener, other, ours } = partiesOf(dialogue, heard);
   assert.ok(ours === "other" && other.name === "buyer-1" && opener.did === dialogue.peer);
+});
+
+test("a dialogue that grew out of this one stands where it began", async () => {
+  const { dialogue } = await makeDialogue(2, 1000);
+  const child = childEvent({ ...dialogue, thid: idOf(99), opened_ms: 1045, peer_name: "oracle" });
+  const stretches = [event(1, 1041, { end: "waits" }), event(2, 1100, { end: "done" })];
+  const { rows } = layOut({ ...(await told(3, stretches)), children: [child] });
+  assert.deepEqual(
+    rows.map((row) => (row.kind === "message" ? row.index : row.event.what)),
+    [0, 1, "stretch", "child", 2, "stretch"],
+  );
+  assert.match(eventWords(child), /^oracle: haggling\/1, 2 messages, ended/);
+});
+
+test("what is not done yet stands last, timers with the stretch that set them", async () => {
+  const { order: _, ...retry } = event(0, 1001, { what: "retry", attempt: 2, due_ms: 1501 });
+  const events = [
+    retry,
+    event(1, 1000, { end: "done" }),
+    event(2, 1000, { what: "timer", name: "patience", due_ms: 6000 }),
+  ];
+  const { rows } = layOut(await told(3, events));
+  assert.deepEqual(
+    rows.map((row) => (row.kind === "message" ? row.index : row.event.what)),
+    [0, "stretch", 1, 2, "retry"],
+  );
+  assert.ok(rows[1]!.kind === "event" && rows[1]!.timers.length === 1);
+  assert.match(eventWords(retry), /tried again in 500 ms, attempt 2/);
 });

@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { splitBundle } from "../../src/proof/bundle";
-import { concat, type Bytes } from "../../src/proof/bytes";
-import { head } from "../../src/proof/cbor";
 import { judgeDeal } from "../../src/proof/deal";
 import { decodeEnvelope, type Envelope } from "../../src/proof/envelope";
-import { evidenceOf, envelopeOf, Identity, type Draft } from "./make";
+import { envelopeOf, Identity, type Draft } from "./make";
 import { codeOf } from "./refuses";
 
 const T = 1_795_000_000_000;
@@ -150,21 +147,4 @@ test("a confirmation that comes too late is none; a clock may be two minutes ahe
 test("two different acceptances of one deal are refused", async () => {
   const pieces = [...(await both()), await said("accept", seller)];
   await refuses("invalid", () => judgeDeal(pieces));
-});
-
-test("a bundle is one evidence or a list of them, whole and not too many", async () => {
-  const host = new Identity();
-  const one = await evidenceOf(host, draft("accept", seller));
-  const two = await evidenceOf(host, draft("confirm", buyer));
-  assert.deepEqual(splitBundle(one), [one]);
-  const list = (...items: Bytes[]) => concat(head(4, items.length), ...items);
-  assert.deepEqual(splitBundle(list(one, two)), [one, two]);
-  await refuses("truncated", () => splitBundle(new Uint8Array(0)));
-  await refuses("malformed", () => splitBundle(list()));
-  await refuses("truncated", () => splitBundle(list(one, two.subarray(0, two.length - 1))));
-  await refuses("trailing", () => splitBundle(concat(list(one), two)));
-  await refuses("too_large", () => splitBundle(concat(head(4, 65), new Uint8Array(65))));
-  await refuses("too_deep", () =>
-    splitBundle(concat(...Array.from({ length: 40 }, () => head(4, 1)))),
-  );
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { concat, fromHex, hex, type Bytes } from "../../src/proof/bytes";
+import { concat, fromHex, hex, utf8, type Bytes } from "../../src/proof/bytes";
 import { didOf, keyOf } from "../../src/proof/did";
 import { readHeader } from "../../src/proof/batch";
 import { verifyConflict } from "../../src/proof/conflict";
@@ -120,7 +120,6 @@ test("delegations and headers of the vectors are read and verified", async () =>
 });
 
 test("signed text of the vectors verifies, and with S above L it does not", async () => {
-  const L = 2n ** 252n + 27742317777372353535851937790883648493n;
   for (const { name, json } of vectors("valid", "signed-text")) {
     const key = keyOf(json.did as string);
     const text = concat(
@@ -129,14 +128,19 @@ test("signed text of the vectors verifies, and with S above L it does not", asyn
     );
     const signature = fromHex(json.signature as string);
     await verifySignature(key, text, signature);
-    let S = 0n;
-    for (let i = 63; i >= 32; i--) S = (S << 8n) | BigInt(signature[i]!);
-    S += L;
-    const malleable = signature.slice();
-    for (let i = 32; i < 64; i++, S >>= 8n) malleable[i] = Number(S & 255n);
+    const malleable = addL(signature);
     assert.equal(await codeOf(() => verifySignature(key, text, malleable)), "bad_signature", name);
   }
 });
+
+/** The same S once more around the group. */
+function addL(signature: Bytes): Bytes {
+  let S = 2n ** 252n + 27742317777372353535851937790883648493n;
+  for (let i = 0; i < 32; i++) S += BigInt(signature[32 + i]!) << BigInt(8 * i);
+  const sum = signature.slice();
+  for (let i = 32; i < 64; i++, S >>= 8n) sum[i] = Number(S & 255n);
+  return sum;
+}
 
 // The eight points of small order, and the same with y + p where that fits (not canonical).
 const SMALL_ORDER = [
@@ -177,6 +181,46 @@ test("a key of mixed order is refused", () => {
   bytes[31]! |= 0x80;
   assert.equal(isGoodKey(bytes), false);
 });
+
+test("what a lax browser lets pass is refused all the same", async () => {
+  const { json } = vectors("valid", "signed-text")[0]!;
+  const key = keyOf(json.did as string);
+  const signature = fromHex(json.signature as string);
+  const lax = {
+    importKey: () => Promise.resolve({}),
+    verify: () => Promise.resolve(true),
+  };
+  const descriptor = Object.getOwnPropertyDescriptor(globalThis, "crypto")!;
+  Object.defineProperty(globalThis, "crypto", { value: { subtle: lax }, configurable: true });
+  try {
+    const text = utf8("whatever");
+    await verifySignature(key, text, signature);
+    assert.equal(await codeOf(() => verifySignature(key, text, addL(signature))), "bad_signature");
+    for (const point of SMALL_ORDER.map(fromHex)) {
+      const R = concat(point, signature.subarray(32));
+      assert.equal(await codeOf(() => verifySignature(key, text, R)), "bad_signature", hex(point));
+      assert.equal(await codeOf(() => verifySignature(point, text, signature)), "bad_signature");
+    }
+    // An R of mixed order, which only the equation with the cofactor lets pass.
+    const mixed = concat(negated(signature.subarray(0, 32)), signature.subarray(32));
+    assert.equal(await codeOf(() => verifySignature(key, text, mixed)), "bad_signature");
+  } finally {
+    Object.defineProperty(globalThis, "crypto", descriptor);
+  }
+});
+
+/** A point plus the one of order 2: x and y negated. */
+function negated(encoded: Uint8Array): Bytes {
+  const P = 2n ** 255n - 19n;
+  let y = 0n;
+  for (let i = 31; i >= 0; i--) y = (y << 8n) | BigInt(encoded[i]!);
+  const sign = y >> 255n;
+  y = P - (y & ((1n << 255n) - 1n));
+  y |= (1n - sign) << 255n;
+  const bytes = new Uint8Array(32);
+  for (let i = 0; i < 32; i++, y >>= 8n) bytes[i] = Number(y & 255n);
+  return bytes;
+}
 
 function inverse(a: bigint, p: bigint): bigint {
   let result = 1n;
