@@ -538,17 +538,34 @@ export interface Offer {
   [field: string]: unknown;
 }
 
+/** A condition that an offer does not meet. */
+export interface Miss {
+  condition: string;
+  /** What the field is; null when there is none (`absent`), and of conditions over several. */
+  found: Json;
+  absent: boolean;
+  /** All fields that the condition asks for. */
+  fields: { [field: string]: Json };
+  /** How far away it is. */
+  km?: number;
+}
+
 export interface FindExplained {
   hits: Offer[];
-  near: { offer: Offer; failed: { condition: string; found: Json }[] }[];
+  /** There are more hits than were asked for. */
+  more: boolean;
+  near: { offer: Offer; failed: Miss[] }[];
   considered: number;
 }
 
 export interface Advert {
-  offers: Offer[];
+  agent: Did;
+  offers: { [field: string]: Json }[];
   version: number;
-  /** Of its lease. */
+  /** The earlier of the ends of its host's lease and of its delegation. */
   expires_ms: Millis;
+  lease_ms: Millis;
+  delegation_ms: Millis;
   host: Did;
   evidence: string;
 }

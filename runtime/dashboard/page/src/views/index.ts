@@ -10,6 +10,7 @@ import AgentView from "./agent";
 import Agents from "./agents";
 import LiveDialogue from "./dialogue";
 import Dialogues from "./dialogues";
+import Directory from "./directory";
 import ImportedDialogue from "./imported";
 import DealView from "./deal";
 import Deals from "./deals";
@@ -100,6 +101,16 @@ export const views: View[] = [
     },
   },
   { path: "deals/:id", component: DealView, title: () => "Deal" },
+  {
+    path: "directory",
+    component: Directory,
+    title: () => "Directory",
+    nav: {
+      label: "Directory",
+      key: "y",
+      icon: "M3 2.5h8.5a1.5 1.5 0 0 1 1.5 1.5v9.5H4.5A1.5 1.5 0 0 1 3 12zM3 12a1.5 1.5 0 0 1 1.5-1.5H13M6 5.5h4",
+    },
+  },
   {
     path: "models",
     component: Models,
