@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fold, LOG_LINES } from "../src/feed/fold";
-import type { Deal, EventOf, LogLine, Sample } from "../src/feed/types";
+import type { Deal, EventOf, LogLine, Sample, StreamedMessage } from "../src/feed/types";
 
 const head = (whole: boolean) => ({ event: "", as: "", time_ms: 0, ...(whole ? { whole } : {}) });
 
@@ -52,6 +52,21 @@ test("logs: no more than so many lines are kept", () => {
   held = fold("logs", held, logs(false, LOG_LINES + 1, LOG_LINES + 1), {});
   assert.equal(held?.lines.length, LOG_LINES);
   assert.equal(held?.lines[0]?.order, 2);
+});
+
+test("messages: a whole event repeats none that was here", () => {
+  const messages = (whole: boolean, ...ids: string[]): EventOf<"messages"> => ({
+    ...head(whole),
+    messages: ids.map((id) => ({ id, what: "sent", time_ms: 1 }) as StreamedMessage),
+    skipped: 0,
+  });
+  let held = fold("messages", null, messages(true, "a", "b"), {});
+  held = fold("messages", held, messages(false, "c"), {});
+  held = fold("messages", held, messages(true, "b", "c", "d"), {});
+  assert.deepEqual(
+    held?.messages.map(({ id }) => id),
+    ["a", "b", "c", "d"],
+  );
 });
 
 function deals(whole: boolean, ...all: [string, string, number][]): EventOf<"deals"> {

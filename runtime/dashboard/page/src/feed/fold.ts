@@ -11,6 +11,7 @@ import type {
 
 export const LOG_LINES = 10_000;
 export const MESSAGES = 1_000;
+const MESSAGES_REPEATED = 100;
 export const DEALS = 2_000;
 
 type Fold<E> = (before: E | null, event: E, args: Record<string, unknown>) => E | null;
@@ -27,7 +28,12 @@ const folds: Folds = {
 
   messages(before, event) {
     if (event.whole && before === null) return event;
-    const messages: StreamedMessage[] = [...(before?.messages ?? []), ...event.messages];
+    // A whole event repeats the latest, of which some were told before.
+    const known = new Set(
+      event.whole ? before?.messages.slice(-MESSAGES_REPEATED).map(passing) : [],
+    );
+    const fresh = event.messages.filter((message) => !known.has(passing(message)));
+    const messages: StreamedMessage[] = [...(before?.messages ?? []), ...fresh];
     return {
       ...event,
       messages: messages.slice(-MESSAGES),
@@ -55,6 +61,11 @@ const folds: Folds = {
     return { ...event, deals: mergeDeals(before, event) };
   },
 };
+
+/** A message passes more than once: it is sent, received, handled. */
+function passing(message: StreamedMessage): string {
+  return `${message.id} ${message.what} ${message.time_ms}`;
+}
 
 function mergeDeals(before: DealsEvent, event: DealsEvent): Deal[] {
   // Both sides of a deal keep a record of it under the same id.
