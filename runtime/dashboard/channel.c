@@ -327,7 +327,8 @@ void channels_turn(struct hgl_feed *feed)
     now_ns = now_of(feed);
     if (channel->working) break;
   }
-  int64_t pause_ns = (now_ns - start_ns) * PAUSE_TIMES;
+  int times = hgl_host_idle(feed->config.host) ? PAUSE_TIMES_IDLE : PAUSE_TIMES;
+  int64_t pause_ns = (now_ns - start_ns) * times;
   feed->rest_until_ns = now_ns + (pause_ns < PAUSE_MAX_NS ? pause_ns : PAUSE_MAX_NS);
 }
 

@@ -13,7 +13,8 @@ enum {
   TURN_BYTES_MAX = 1 << 20, /* to one viewer; the event that exceeds them is the last */
   SOON_NS = HGL_FEED_EVERY_MIN_MS * 1000000,
   PAUSE_MAX_NS = 300000000, /* also where the machine is busy and all takes longer */
-  PAUSE_TIMES = 32,         /* so many times as long as the work was: it takes 3 % of the loop */
+  PAUSE_TIMES = 32,         /* so many times as long as the work was: it takes 3 % of the loop, */
+  PAUSE_TIMES_IDLE = 3,     /* or, where nobody is to be slowed down, a quarter */
 };
 
 struct channel;

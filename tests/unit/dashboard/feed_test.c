@@ -4,11 +4,12 @@
 /* A topic that counts: how often it was opened, asked for each kind of event, closed. */
 struct counting {
   int opened, closed, wholes, changes, slices;
-  int number;      /* told */
-  bool silent;     /* it has no changes to tell */
-  int fails;       /* code of every event */
-  size_t size;     /* bytes of text in each event */
-  int slices_left; /* of the work for the next beat */
+  int number;                     /* told */
+  bool silent;                    /* it has no changes to tell */
+  int fails;                      /* code of every event */
+  size_t size;                    /* bytes of text in each event */
+  int slices_left;                /* of the work for the next beat */
+  struct hgl_clock_virtual *time; /* a slice takes 2 ms of it; or NULL */
 };
 
 static int count_open(const struct hgl_topic_ask *ask, void **state, struct hgl_err *why)
@@ -25,6 +26,7 @@ static bool count_work(void *state, int64_t until_ns)
 {
   struct counting *counting = state;
   counting->slices++;
+  if (counting->time) hgl_clock_advance(counting->time, 2);
   return counting->slices_left-- <= 0;
 }
 
@@ -354,6 +356,32 @@ static void the_deadline_is_that_of_the_next_beat_or_sample(void **state)
   scene_close(scene);
 }
 
+static void what_takes_time_is_followed_by_a_pause(void **state)
+{
+  struct counting counting;
+  struct scene *scene = open_counting(&counting);
+  struct viewer *a = join(scene, 0);
+  pass(scene, 100);
+  counting.time = &scene->world.time;
+  counting.slices_left = 1000;
+  subscribe(a, "{'topic':'count','as':'a'}");
+  hgl_feed_turn(scene->feed);
+  assert_int_equal(hgl_feed_deadline(scene->feed), hgl_mono_ns(&scene->world.clock) + 6000000);
+  /* Beside agents that have something to do it is longer. */
+  world_agent(scene->node, "ann", "agent.on_start(function() end)", NULL);
+  hgl_store_hold(scene->node->store, true);
+  hgl_clock_advance(&scene->world.time, 6);
+  hgl_host_tick(scene->node->host);
+  hgl_feed_turn(scene->feed);
+  assert_int_equal(counting.slices, 2);
+  assert_int_equal(hgl_feed_deadline(scene->feed), hgl_mono_ns(&scene->world.clock) + 64000000);
+  hgl_feed_turn(scene->feed);
+  assert_int_equal(counting.slices, 2);
+  hgl_store_hold(scene->node->store, false);
+  world_run(&scene->world);
+  scene_close(scene);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -364,6 +392,7 @@ int main(void)
       cmocka_unit_test(who_has_caught_up_does_not_wait_for_the_beat),
       cmocka_unit_test(a_change_without_fields_is_not_sent),
       cmocka_unit_test(work_is_done_in_slices_and_others_have_their_turn),
+      cmocka_unit_test(what_takes_time_is_followed_by_a_pause),
       cmocka_unit_test(a_viewer_may_leave_while_it_is_sent_to),
       cmocka_unit_test(what_cannot_be_told_is_told_as_an_error),
       cmocka_unit_test(want_of_memory_leaves_an_event_out),
