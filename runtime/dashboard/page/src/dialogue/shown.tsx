@@ -300,6 +300,17 @@ function Truth({
       </div>
     );
   }
+  const unchecked = found.find((check) => check?.state === "unchecked");
+  if (unchecked !== undefined) {
+    return (
+      <div class="verdict verdict-wait" role="status" data-truth="unchecked">
+        <div>
+          <strong>Not checked.</strong> {unchecked.why} Export the dialogue and import it in a
+          browser that can, or ask <code>haggle verify</code> of a message's evidence.
+        </div>
+      </div>
+    );
+  }
   const missing = found.filter((check) => check?.state === "missing").length;
   if (missing > 0 && waiting === 0) {
     return (

@@ -1,7 +1,7 @@
 // What became of evidence that was verified here, in this browser: the verdict in a sentence, the chain
 // at a glance, and each link with what was compared.
 import { useId, useState } from "preact/hooks";
-import { abilityText, type Check, type CheckState } from "../dialogue/check";
+import type { Check, CheckState } from "../dialogue/check";
 import { hex } from "../proof/bytes";
 import { didOf } from "../proof/did";
 import type { Step, StepName, Verdict } from "../proof/evidence";
@@ -210,9 +210,8 @@ function StepLine({ step, verdict }: { step: Step; verdict: Verdict }) {
   );
 }
 
-function notTried(verdict: Verdict): string {
-  if (verdict.ability !== "able") return abilityText(verdict.ability);
-  return "not tried: what goes before it could not be read";
+function notTried({ ability }: Verdict): string {
+  return ability === "able" ? "not tried: what it needs could not be read" : "not checked here";
 }
 
 /** The way from a leaf up to the root: what stood in the evidence, and what was computed of it. */

@@ -19,6 +19,7 @@ import {
   Performative,
   Search,
   Select,
+  shortDid,
   Status,
   Table,
   Text,
@@ -36,7 +37,10 @@ const STATES = [
   ["failed", "failed"],
 ] as const;
 
-const FILTERS = ["agent", "peer", "protocol", "state", "text"] as const;
+/** What links from other views choose by; whoever searches by hand has the text. */
+const EXACT = ["agent", "peer", "protocol"] as const;
+const FILTERS = [...EXACT, "state", "text"] as const;
+const SHOWN = 100;
 
 const COLUMNS: Column<Dialogue>[] = [
   {
@@ -104,7 +108,7 @@ export default function Dialogues({ query }: ViewProps) {
   const filters = Object.fromEntries(
     FILTERS.map((name) => [name, query.get(name) ?? ""]).filter(([, value]) => value !== ""),
   ) as Omit<ArgsOf<"dialogues">, "limit" | "every_ms">;
-  const topic = useTopic("dialogues", { ...filters, limit: 100 }).value;
+  const topic = useTopic("dialogues", { ...filters, limit: SHOWN }).value;
   const filtered = Object.keys(filters).length > 0;
   return (
     <div class="stack" {...takesFiles}>
@@ -123,20 +127,9 @@ export default function Dialogues({ query }: ViewProps) {
       <div class="row dialogues-filters">
         <Search
           label="Search"
-          placeholder="Service, protocol, reason, thread"
+          placeholder="Agent, service, protocol, reason, thread"
           value={filters.text ?? ""}
           onChange={(text) => setQuery({ text })}
-        />
-        <Search
-          label="Agent"
-          value={filters.agent ?? ""}
-          onChange={(agent) => setQuery({ agent })}
-        />
-        <Search label="Peer" value={filters.peer ?? ""} onChange={(peer) => setQuery({ peer })} />
-        <Search
-          label="Protocol"
-          value={filters.protocol ?? ""}
-          onChange={(protocol) => setQuery({ protocol })}
         />
         <Select
           label="State"
@@ -144,15 +137,21 @@ export default function Dialogues({ query }: ViewProps) {
           options={STATES}
           onChange={(state) => setQuery({ state })}
         />
-        {filtered && (
-          <button
-            class="button quiet"
-            type="button"
-            onClick={() => setQuery(Object.fromEntries(FILTERS.map((name) => [name, ""])))}
-          >
-            Clear
-          </button>
-        )}
+        {EXACT.map((name) => {
+          const value = filters[name];
+          return value === undefined ? null : (
+            <button
+              key={name}
+              class="button"
+              type="button"
+              title="Leave out this filter"
+              onClick={() => setQuery({ [name]: "" })}
+            >
+              <span class="muted">{name}</span>
+              {visible(value.startsWith("did:key:") ? shortDid(value) : value)} ✕
+            </button>
+          );
+        })}
       </div>
       <Panel flush>
         {topic.error !== null ? (
@@ -169,6 +168,9 @@ export default function Dialogues({ query }: ViewProps) {
             stale={topic.stale}
             empty={<Nothing filtered={filtered} />}
           />
+        )}
+        {(topic.data?.dialogues.length ?? 0) >= SHOWN && (
+          <p class="dialogues-more muted">These are the latest {SHOWN}: search to find others.</p>
         )}
       </Panel>
     </div>
