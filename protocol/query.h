@@ -49,10 +49,9 @@ bool hgl_query_match(const struct hgl_query *query, struct hgl_bytes offer);
  * `any` and `none` are one condition each. */
 struct hgl_query_miss {
   size_t condition;       /* for hgl_query_show */
-  bool has_found;         /* the offer has the field, */
-  struct hgl_bytes found; /* and this in it: a slice of the offer */
-  bool has_km;            /* of near: so far away is it */
-  double km;
+  struct hgl_bytes found; /* what the offer has in the field, a slice of it; if it has the field: */
+  double km;              /* of near: how far away it is; if that can be said: */
+  bool has_found, has_km;
 };
 /* The conditions that fail, the first `max` of them in the order of the query; gives how many there
  * are. 0 exactly where the offer matches. */

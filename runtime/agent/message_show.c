@@ -124,7 +124,7 @@ static json_t *show_path(const struct hgl_header *header, const struct hgl_group
                          const struct hgl_path *group_path, uint32_t index)
 {
   return json_pack("{s:I, s:I, s:I, s:I, s:I}", "index", (json_int_t)index, "count",
-                   (json_int_t)leaf->count, "number", (json_int_t)(leaf->first_number + index),
+                   (json_int_t)leaf->count, "number", (json_int_t)leaf->first_number + index,
                    "group", (json_int_t)group_path->index, "groups",
                    (json_int_t)header->group_count);
 }

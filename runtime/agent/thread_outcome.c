@@ -26,7 +26,7 @@ int thread_deal(struct hgl_host *host, const struct thread *thread, struct deal 
     status = deal_get(agent, hgl_text(id), &out->row, &out->record, err);
     if (!status) out->keeper = agent;
   }
-  if (!status || status == -HGL_NOT_FOUND) return 0;
+  if (status != -HGL_NO_MEMORY) return 0; /* a record that cannot be read is as none */
   thread_deal_deinit(out);
   return status;
 }

@@ -208,21 +208,48 @@ static bool is_wanted(const struct hgl_dialogues_wanted *wanted, const json_t *d
          (!wanted->text || has_text(dialogue, wanted->text));
 }
 
+/* What can be said without reading or writing anything: most are not asked for. */
+static bool may_be_wanted(const struct listing *listing, const struct thread *thread,
+                          const struct outcome *outcome)
+{
+  const struct hgl_dialogues_wanted *wanted = listing->wanted;
+  const char *type = thread->typed ? trace_event(listing->host->trace, thread->typed)->name : NULL;
+  if (wanted->protocol && type && strncmp(type, wanted->protocol, strlen(wanted->protocol)) != 0)
+    return false;
+  /* The record of its deal may say of one that ended that it was breached. */
+  return !wanted->state || strcmp(wanted->state, thread_states[outcome->state]) == 0 ||
+         (outcome->state == THREAD_ENDED &&
+          strcmp(wanted->state, thread_states[THREAD_FAILED]) == 0);
+}
+
+static int judge(struct listing *listing, const struct thread *thread, struct deal *deal,
+                 struct outcome *outcome, bool *wanted, struct hgl_err *err)
+{
+  static const struct deal none;
+  int status = thread_judge(listing->host, thread, &none, outcome, err);
+  if (status) return status;
+  *wanted = may_be_wanted(listing, thread, outcome);
+  if (!*wanted) return 0;
+  status = thread_deal(listing->host, thread, deal, err);
+  bool again = !status && deal->keeper && outcome->state == THREAD_ENDED;
+  if (status || again) outcome_deinit(outcome);
+  return again ? thread_judge(listing->host, thread, deal, outcome, err) : status;
+}
+
 static int add(struct listing *listing, const struct thread *thread, struct hgl_err *err)
 {
-  struct deal deal;
+  struct deal deal = {0};
   struct outcome outcome;
-  int status = thread_deal(listing->host, thread, &deal, err);
-  if (status) return status;
-  status = thread_judge(listing->host, thread, &deal, &outcome, err);
-  if (!status) {
+  bool wanted = false;
+  int status = judge(listing, thread, &deal, &outcome, &wanted, err);
+  if (!status && wanted) {
     json_t *dialogue = thread_show(listing->host, thread, &deal, &outcome);
     if (dialogue && !is_wanted(listing->wanted, dialogue))
       json_decref(dialogue);
     else if (json_array_append_new(listing->list, dialogue))
       status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-    outcome_deinit(&outcome);
   }
+  if (!status) outcome_deinit(&outcome);
   thread_deal_deinit(&deal);
   return status;
 }
