@@ -26,8 +26,15 @@ static int renew_file(const struct given *given, struct hgl_err *err)
 
 static void print_links(const json_t *links)
 {
+  const json_t *url;
+  size_t index;
   printf("read only  %s\n", json_string_value(json_object_get(links, "viewer")));
   printf("may act    %s\n", json_string_value(json_object_get(links, "operator")));
+  json_array_foreach(json_object_get(links, "urls"), index, url)
+  {
+    printf("%-10s %s  (with the same #token=…)\n", index ? "" : "elsewhere",
+           json_string_value(url));
+  }
 }
 
 static int show(const struct given *given, struct hgl_err *err)

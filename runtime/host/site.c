@@ -1,24 +1,41 @@
 #include "host/site.h"
 
-#include <stdio.h>
-
 #include "agent/host.h"
 #include "base/mem.h"
 #include "protocol/url.h"
 
 /* Life ---------------------------------------------------------------------------------------- */
 
-static int add_names(struct hgl_site *site, const char *const *urls, struct hgl_err *err)
+/* "https://HOST/" of "wss://HOST:443"; NULL: no memory. */
+static char *page_of(const struct hgl_url *url)
+{
+  struct hgl_buf text;
+  size_t size;
+  bool ipv6 = strchr(url->host, ':') != NULL;
+  hgl_buf_init(&text, HGL_URL_SIZE_MAX + 32);
+  hgl_buf_printf(&text, "%s://%s%s%s", url->secure ? "https" : "http", ipv6 ? "[" : "", url->host,
+                 ipv6 ? "]" : "");
+  if (url->port != (url->secure ? 443 : 80)) hgl_buf_printf(&text, ":%d", url->port);
+  hgl_buf_append(&text, "/", 2);
+  if (hgl_buf_check(&text, NULL)) hgl_buf_deinit(&text);
+  return (char *)hgl_buf_take(&text, &size);
+}
+
+static int add_others(struct hgl_site *site, const char *const *urls, struct hgl_err *err)
 {
   size_t count = 0;
   while (urls && urls[count]) count++;
-  if (!(site->names = hgl_zalloc((count + 1) * sizeof *site->names)))
-    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  for (size_t i = 0, names = 0; i < count; i++) {
+  site->names = hgl_zalloc((count + 1) * sizeof *site->names);
+  site->others = hgl_zalloc((count + 1) * sizeof *site->others);
+  if (!site->names || !site->others) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  for (size_t i = 0, added = 0; i < count; i++) {
     struct hgl_url url;
-    if (hgl_url_parse(urls[i], &url, NULL)) continue; /* says so whoever dials there */
-    if (!(site->names[names++] = hgl_strndup(url.host, strlen(url.host))))
+    if (hgl_url_parse(urls[i], &url, NULL)) continue; /* whoever dials there says so */
+    site->names[added] = hgl_strndup(url.host, strlen(url.host));
+    site->others[added] = page_of(&url);
+    if (!site->names[added] || !site->others[added])
       return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+    added++;
   }
   return 0;
 }
@@ -26,18 +43,26 @@ static int add_names(struct hgl_site *site, const char *const *urls, struct hgl_
 int hgl_site_init(struct hgl_site *site, const char *url, const char *const *urls,
                   struct hgl_err *err)
 {
-  const char *rest = url ? strstr(url, "://") : NULL;
-  if (rest)
-    snprintf(site->url, sizeof site->url, "%s%s/", strncmp(url, "wss", 3) == 0 ? "https" : "http",
-             rest);
-  return add_names(site, urls, err);
+  struct hgl_url own;
+  int status = url ? hgl_url_parse(url, &own, err) : 0;
+  if (status) return status;
+  if (url && !(site->url = page_of(&own))) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  return add_others(site, urls, err);
+}
+
+static void forget_texts(char ***texts)
+{
+  for (char **text = *texts; text && *text; text++) hgl_free(*text);
+  hgl_free(*texts);
+  *texts = NULL;
 }
 
 void hgl_site_deinit(struct hgl_site *site)
 {
-  for (char **name = site->names; name && *name; name++) hgl_free(*name);
-  hgl_free(site->names);
-  site->names = NULL;
+  hgl_free(site->url);
+  site->url = NULL;
+  forget_texts(&site->names);
+  forget_texts(&site->others);
 }
 
 /* Links --------------------------------------------------------------------------------------- */
@@ -60,9 +85,12 @@ static int add_link(const struct hgl_site *site, enum hgl_role role, bool renew,
 
 int hgl_site_links(struct hgl_site *site, enum hgl_role renewed, json_t **out, struct hgl_err *err)
 {
-  if (!*site->url) return hgl_fail(err, HGL_NOT_FOUND, "this host has no listener");
-  json_t *links = json_pack("{s:s}", "url", site->url);
+  if (!site->url) return hgl_fail(err, HGL_NOT_FOUND, "this host has no listener");
+  json_t *links = json_pack("{s:s, s:[]}", "url", site->url, "urls");
   int status = links ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  for (char **other = site->others; !status && other && *other; other++)
+    if (json_array_append_new(json_object_get(links, "urls"), json_string(*other)))
+      status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   for (enum hgl_role role = HGL_ROLE_VIEWER; !status && role <= HGL_ROLE_OPERATOR; role++)
     status = add_link(site, role, role == renewed, links, err);
   if (status) {

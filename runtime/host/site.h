@@ -33,8 +33,9 @@ struct hgl_site {
   const struct hgl_random *random;
   const struct hgl_log *log;
   const char *data;                /* the data folder */
-  char url[256];                   /* "http://127.0.0.1:7001/"; empty: no listener */
+  char *url;                       /* "http://127.0.0.1:7001/"; NULL: no listener */
   char **names;                    /* by which others know this host; ends with NULL; or NULL */
+  char **others;                   /* and where a browser there finds it; likewise */
   struct hgl_host *host;           /* NULL: not yet, or no more */
   struct hgl_control_api *control; /* likewise */
   const struct hgl_feed *feed;     /* likewise */
@@ -51,7 +52,8 @@ void hgl_site_deinit(struct hgl_site *site);
 /* Hangs up on all viewers: before the control API and the host end. */
 void hgl_site_close(struct hgl_site *site);
 
-/* {"url", "viewer", "operator"}: where the page is, and links with the tokens of both roles.
+/* {"url", "urls", "viewer", "operator"}: where the page is, also for others; and links with the
+ * tokens of both roles.
  * `renewed`: with a new token for that role, whose viewers are hung up on; or HGL_ROLE_NONE.
  * HGL_NOT_FOUND: there is no listener. */
 int hgl_site_links(struct hgl_site *site, enum hgl_role renewed, json_t **out,

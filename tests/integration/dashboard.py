@@ -253,6 +253,8 @@ def renewal(check, host, looks, acts, old):
     check.that(Feed(host.port).ask("hello", token=new)["ok"], "the new one does")
     text = check.haggle("dashboard", "--data", host.data).stdout
     check.that(links["viewer"] in text and links["operator"] in text, "the links are printed", text)
+    check.that(links["urls"] == ["https://east.example.org/"] and "elsewhere  https://east.example.org/ " in text,
+               "and where others find the page", text)
     for arguments in (["--renew", "owner"], ["x"]):
         check.that(check.haggle("dashboard", *arguments).returncode == 2, f"haggle dashboard {arguments} is no use")
     return new
