@@ -170,7 +170,7 @@ function Figures({ agent }: { agent: AgentDetail }) {
       </Stat>
       <Stat
         label="Memory"
-        note={agent.asleep === true ? "asleep: its Lua state is given up" : "of its Lua state"}
+        note={agent.asleep === true ? "asleep, none is held" : "of its Lua state"}
       >
         <Bytes value={agent.memory_bytes} />
       </Stat>
@@ -179,7 +179,7 @@ function Figures({ agent }: { agent: AgentDetail }) {
       </Stat>
       <Stat
         label="Last active"
-        note={`${formatNumber(agent.timers)} timers, ${formatNumber(agent.runs)} suspended`}
+        note={`${agent.timers === 1 ? "1 timer" : `${formatNumber(agent.timers)} timers`}, ${formatNumber(agent.runs)} suspended`}
       >
         <small>
           <Ago ms={agent.last_ms} />
