@@ -8,6 +8,8 @@ import "./network.test.mjs";
 import "./dialogues.test.mjs";
 import "./message.test.mjs";
 import "./agents.test.mjs";
+import "./directory.test.mjs";
+import "./deals.test.mjs";
 import "./models.test.mjs";
 import "./logs.test.mjs";
 import "./safety.test.mjs";

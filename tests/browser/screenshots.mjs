@@ -66,12 +66,19 @@ async function prepare() {
 async function routes() {
   const deals = await north.call("deals", { limit: 50 });
   const deal = deals.find((one) => one.status === "delivered");
+  const { dialogues } = await north.look("dialogues", { limit: 200 });
+  const dialogue = (wanted) => {
+    const { agent, peer, thid } = dialogues.find(wanted);
+    return `/dialogues/${agent}/${peer}/${thid}`;
+  };
   return [
     ["overview", north, "/"],
     ["network", north, "/network"],
     ["network-crowd", crowd, "/network"],
     ["dialogues", north, "/dialogues"],
-    ["dialogue", north, `/dialogues?text=${deal.id}`, (page) => page.keyboard.press("Tab")],
+    ["dialogue", north, dialogue((one) => one.thid === deal.id)],
+    ["dialogue-failed", north, dialogue((one) => one.agent === "faulty" && one.state !== "open")],
+    ["dialogues-none", crowd, "/dialogues?agent=nobody"],
     ["message", north, `/message/${deal.messages.at(-1)}`],
     ["agents", north, "/agents"],
     ["agents-crowd", crowd, "/agents?sort=last&descending=1"],
