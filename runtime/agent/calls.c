@@ -9,13 +9,14 @@ struct outside_call {
   /* In host->calls_waiting or calls_eager until it begins; link NULL: begun. */
   struct outside_call *next, **link;
   struct agent_run *run;
-  struct hgl_buf service, request;
+  struct hgl_bytes service, request; /* in its own memory */
   struct hgl_call_nature nature;
   bool repeated;
   uint64_t tick;   /* whose commit lets it begin */
   uint64_t ticket; /* in host->calls; 0: not begun */
   const struct hgl_service *by;
   void *work;
+  uint8_t text[];
 };
 
 /* ---- grants ---- */
@@ -147,19 +148,19 @@ static void id_of(const struct agent_run *run, struct hgl_id *out)
 static int create(struct agent_run *run, struct hgl_bytes service, struct hgl_bytes request,
                   struct hgl_err *err)
 {
-  struct outside_call *call = hgl_zalloc(sizeof *call);
+  if (service.size > HGL_NAME_SIZE_MAX || request.size > HGL_CALL_REQUEST_SIZE_MAX)
+    return hgl_fail(err, HGL_TOO_LARGE, "the request of a call has %zu bytes; at most %d",
+                    request.size, HGL_CALL_REQUEST_SIZE_MAX);
+  struct outside_call *call = hgl_zalloc(sizeof *call + service.size + request.size);
   if (!call) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if (service.size) memcpy(call->text, service.data, service.size);
+  if (request.size) memcpy(call->text + service.size, request.data, request.size);
   call->run = run;
-  hgl_buf_init(&call->service, HGL_NAME_SIZE_MAX);
-  hgl_buf_init(&call->request, HGL_CALL_REQUEST_SIZE_MAX);
-  hgl_buf_append_bytes(&call->service, service);
-  hgl_buf_append_bytes(&call->request, request);
-  int status = hgl_buf_check(&call->service, err);
-  if (!status) status = hgl_buf_check(&call->request, err);
+  call->service = hgl_bytes(call->text, service.size);
+  call->request = hgl_bytes(call->text + service.size, request.size);
   run->call = call;
   run->agent->calls_open++;
-  if (status) call_forget(run);
-  return status;
+  return 0;
 }
 
 int call_open(struct agent_run *run, const struct hgl_vm_outside *outside, struct hgl_err *err)
@@ -198,8 +199,6 @@ void call_forget(struct agent_run *run)
     hgl_map_remove(&host->calls, ticket_key(call));
     call->by->cancel(call->by->user, call->work);
   }
-  hgl_buf_deinit(&call->service);
-  hgl_buf_deinit(&call->request);
   hgl_free(call);
   run->call = NULL;
   run->agent->calls_open--;
@@ -226,12 +225,11 @@ static int start(struct outside_call *call, struct hgl_err *err)
   struct agent *agent = run->agent;
   struct hgl_host *host = agent->host;
   struct ask *ask = &run->asks[0];
-  call->by = find_service(host, hgl_buf_bytes(&call->service));
+  call->by = find_service(host, call->service);
   if (!call->by)
     return hgl_fail(err, HGL_INVALID, "there is no service '%.*s' on this host any more",
-                    (int)call->service.size, (const char *)call->service.data);
-  struct hgl_call told = describe(agent, hgl_buf_bytes(&call->request),
-                                  ask->deadline_ms - host->mono_ms);
+                    HGL_STR(call->service));
+  struct hgl_call told = describe(agent, call->request, ask->deadline_ms - host->mono_ms);
   told.id = ask->thid;
   told.repeated = call->repeated;
   if (told.within_ms <= 0) return hgl_fail(err, HGL_TIMEOUT, "its time was over before it began");
@@ -303,7 +301,7 @@ size_t hgl_host_calls(const struct hgl_host *host)
 
 struct hgl_bytes call_service(const struct agent_run *run)
 {
-  return run->call ? hgl_buf_bytes(&run->call->service) : hgl_text("");
+  return run->call ? run->call->service : hgl_text("");
 }
 
 /* ---- rows ---- */
@@ -312,8 +310,8 @@ void call_put(const struct agent_run *run, struct hgl_buf *out)
 {
   const struct outside_call *call = run->call;
   hgl_cbor_put_list(out, 3);
-  hgl_cbor_put_text(out, hgl_buf_bytes(&call->service));
-  hgl_cbor_put_bytes(out, hgl_buf_bytes(&call->request));
+  hgl_cbor_put_text(out, call->service);
+  hgl_cbor_put_bytes(out, call->request);
   hgl_cbor_put_bool(out, call->nature.repeatable);
 }
 
