@@ -1,6 +1,6 @@
 #include "agent/trace.h"
 
-enum { EVENTS_DEFAULT = 8192, EVENTS_MAX = 1 << 20 };
+enum { EVENTS_DEFAULT = 8192, EVENTS_MAX = 1 << 20, BARE_MS = 100 };
 
 int trace_create(int64_t events, struct trace **out, struct hgl_err *err)
 {
@@ -193,8 +193,20 @@ static struct trace_event *add_stretch(struct hgl_host *host)
   return event;
 }
 
+/* It went on with what a model soon said and asks one again, nothing else. Of such there are tens
+ * of thousands a second: they would leave no room for anything. The numbers of the others tell how
+ * many they were. */
+static bool is_bare(const struct hgl_host *host, const struct hgl_vm_wait *wait)
+{
+  const struct agent_run *run = host->stretch.run;
+  return wait && wait->kind == HGL_VM_WAIT_CALL && run && run->eager &&
+         run->agent->call_nature.eager && host->mono_ms - run->waits_since_ms < BARE_MS &&
+         stretch_does_nothing(host) && !hgl_vm_wrote(run->vm);
+}
+
 void trace_stretch(struct hgl_host *host, const struct hgl_vm_wait *wait)
 {
+  if (is_bare(host, wait)) return;
   struct trace_event *event = add_stretch(host);
   if (!event) return;
   event->end = wait ? TRACE_WAITS : TRACE_DONE;

@@ -642,6 +642,11 @@ void hgl_vm_roll_back(struct hgl_vm *vm)
   hgl_state_roll_back(vm->cache);
 }
 
+bool hgl_vm_wrote(const struct hgl_vm *vm)
+{
+  return hgl_state_writes(vm->state) > 0;
+}
+
 bool hgl_vm_dirty(const struct hgl_vm *vm)
 {
   return hgl_state_dirty(vm->state);

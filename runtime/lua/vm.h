@@ -292,6 +292,7 @@ uint64_t hgl_vm_moves(const struct hgl_vm *vm);
 
 void hgl_vm_accept(struct hgl_vm *vm);
 void hgl_vm_roll_back(struct hgl_vm *vm);
+bool hgl_vm_wrote(const struct hgl_vm *vm); /* to state, the stretch that is still to be accepted */
 bool hgl_vm_dirty(const struct hgl_vm *vm);
 /* Writes the changed state records to state_rows. At the end of the tick. */
 int hgl_vm_flush(struct hgl_vm *vm, struct hgl_err *err) HGL_NODISCARD;

@@ -217,6 +217,43 @@ static void what_was_deferred_comes_into_rows_a_few_at_a_time(void **state)
   world_deinit(&f.world);
 }
 
+static size_t stretches_in_trace(struct fixture *f, json_int_t *last)
+{
+  struct hgl_err err;
+  json_t *list, *event;
+  size_t index, count = 0;
+  assert_ok(hgl_host_trace(f->node->host, "caller", 0, 100, &list, &err));
+  json_array_foreach(list, index, event)
+  {
+    if (strcmp(present(json_string_value(json_object_get(event, "what"))), "stretch") != 0)
+      continue;
+    if (!count++) *last = json_integer_value(json_object_get(event, "number"));
+  }
+  json_decref(list);
+  return count;
+}
+
+/* What others did would soon be gone from there. */
+static void the_trace_leaves_out_stretches_that_only_ask_again(void **state)
+{
+  struct fixture f;
+  json_int_t last;
+  defer_one(&f, 35);
+  assert_int_equal(stretches_in_trace(&f, &last), 1);
+  assert_int_equal(last, 1);
+  world_advance(&f.world, 100); /* this one took its time */
+  answer(&f, f.fake.ticket, "2");
+  assert_int_equal(stretches_in_trace(&f, &last), 2);
+  assert_int_equal(last, 3);
+  answer(&f, f.fake.ticket, "3"); /* and this one writes to state */
+  assert_int_equal(stretches_in_trace(&f, &last), 3);
+  assert_int_equal(last, 4);
+  answer(&f, f.fake.ticket, "4");
+  assert_int_equal(stretches_in_trace(&f, &last), 4);
+  assert_int_equal(last, 5);
+  world_deinit(&f.world);
+}
+
 /* Whoever has it next may be seen to have it. */
 static void a_lock_that_is_given_back_between_eager_calls_is_durably_so(void **state)
 {
@@ -364,6 +401,7 @@ int main(void)
       cmocka_unit_test(a_host_that_stops_keeps_what_was_deferred),
       cmocka_unit_test(more_than_a_host_defers_is_durable_before_its_time),
       cmocka_unit_test(what_was_deferred_comes_into_rows_a_few_at_a_time),
+      cmocka_unit_test(the_trace_leaves_out_stretches_that_only_ask_again),
       cmocka_unit_test(a_lock_that_is_given_back_between_eager_calls_is_durably_so),
       cmocka_unit_test(an_agent_that_begins_again_keeps_what_was_deferred),
       cmocka_unit_test(tables_that_move_make_decisions_durable),
