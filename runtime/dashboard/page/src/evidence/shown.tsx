@@ -69,7 +69,7 @@ export function Shown(props: ShownProps) {
       ) : (
         <Banner check={check} nameOf={props.nameOf} />
       )}
-      {props.lies !== undefined && (
+      {props.lies !== undefined && check?.state !== "false" && (
         <div class="verdict verdict-bad" role="alert">
           The host tells something else of this message than its bytes say: {visible(props.lies)}.
           Shown is what the bytes say.
