@@ -160,7 +160,7 @@ static void tell_with_whom(struct hgl_host *host, json_t *deal)
   struct hgl_key key;
   struct hgl_err ignored;
   if (!did) return;
-  if (hgl_did_parse(hgl_text(did), &key, &ignored) == 0) agent = agent_by_key(host, &key);
+  if (hgl_did_decode(hgl_text(did), &key, &ignored) == 0) agent = agent_by_key(host, &key);
   if (agent)
     json_object_set_new(deal, "with", json_string(agent->name));
   else
@@ -180,7 +180,7 @@ int deal_put(struct agent *agent, struct hgl_bytes deal, struct hgl_err *err)
       (status = put_row(agent, id, deal, err)) || (status = hgl_value_to_json(deal, &json, err)))
     return status;
   json_object_set_new(json, "agent", json_string(agent->name));
-  tell_with_whom(agent->host, json);
+  if (agent->host->watchers) tell_with_whom(agent->host, json);
   if (!stretch->deals) stretch->deals = json_array();
   return json_array_append_new(stretch->deals, json) ? hgl_fail(err, HGL_NO_MEMORY, "out of memory")
                                                      : 0;
