@@ -196,7 +196,7 @@ static int start_viewers(struct setting *setting, struct hgl_err *err)
   int commands[2], answers[2];
   const char *port = setting->host.join_url ? strstr(setting->host.join_url, "127.0.0.1:") : NULL;
   if (!port) return hgl_fail(err, HGL_INTERNAL, "the host names no port");
-  viewers.port = atoi(port + strlen("127.0.0.1:"));
+  viewers.port = (int)strtol(port + strlen("127.0.0.1:"), NULL, 10);
   snprintf(path, sizeof path, "%s/tokens/@viewer", setting->host.data);
   hgl_buf_init(&token, TOKEN_SIZE_MAX - 1);
   int status = hgl_file_read_secret(path, TOKEN_SIZE_MAX, &token, err);
@@ -248,13 +248,12 @@ struct reading {
  * hardly change. */
 static uint64_t loop_ns(pid_t pid)
 {
-  char path[64];
-  unsigned long long ns = 0;
+  char path[64], line[64] = "";
   snprintf(path, sizeof path, "/proc/%ld/task/%ld/schedstat", (long)pid, (long)pid);
   FILE *file = fopen(path, "re");
-  if (file && fscanf(file, "%llu", &ns) != 1) ns = 0;
+  if (file && !fgets(line, sizeof line, file)) *line = 0;
   if (file) fclose(file);
-  return ns;
+  return strtoull(line, NULL, 10);
 }
 
 static int take_reading(struct setting *setting, struct reading *out, struct hgl_err *err)

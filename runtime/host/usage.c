@@ -1,6 +1,8 @@
 #include "host/usage.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -12,12 +14,12 @@ static int64_t ns_of(struct timeval time)
 /* Its second number is pages in memory; getrusage knows only the most there ever were. */
 static int64_t rss_bytes(void)
 {
-  long long pages = 0;
+  char line[128] = "";
   FILE *file = fopen("/proc/self/statm", "re");
   if (!file) return 0;
-  if (fscanf(file, "%*s %lld", &pages) != 1) pages = 0;
+  if (!fgets(line, sizeof line, file)) *line = 0;
   fclose(file);
-  return pages * sysconf(_SC_PAGESIZE);
+  return strtoll(line + strcspn(line, " "), NULL, 10) * sysconf(_SC_PAGESIZE);
 }
 
 void hgl_usage_of_process(void *user, struct hgl_feed_usage *out)
