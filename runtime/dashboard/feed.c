@@ -187,6 +187,12 @@ void hgl_feed_destroy(struct hgl_feed *feed)
   hgl_free(feed);
 }
 
+static void say_trouble(void *to, const char *what, bool error, const char *model,
+                        const char *words)
+{
+  alarms_say(to, what, error, "model", model, "%s", words);
+}
+
 /* Once a second, whether anybody looks or not. */
 static void look(struct hgl_feed *feed)
 {
@@ -194,6 +200,7 @@ static void look(struct hgl_feed *feed)
   if (!sample) return;
   alarms_begin(&feed->alarms, sample->time_ms);
   alarms_look(&feed->alarms, feed->config.host, &sample->now);
+  if (feed->config.troubles) feed->config.troubles(feed->config.user, say_trouble, &feed->alarms);
   alarms_end(&feed->alarms);
 }
 

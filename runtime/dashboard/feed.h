@@ -35,12 +35,18 @@ struct hgl_feed_usage {
   int64_t rss_bytes, cpu_ns;
 };
 
+typedef void (*hgl_feed_trouble)(void *to, const char *what, bool error, const char *model,
+                                 const char *words);
+
 struct hgl_feed_config {
   struct hgl_host *host; /* outlives the feed */
   const struct hgl_clock *clock;
   const struct hgl_random *random; /* for the seeds of maps */
   /* NULL: it is not known. */
   void (*usage)(void *user, struct hgl_feed_usage *out);
+  /* Says what is wrong beyond the host object, once a second, by calling `say` with its `to`: what
+   * (a literal), an error or a warning, of which model, and in words. NULL: nothing is. */
+  void (*troubles)(void *user, hgl_feed_trouble say, void *to);
   /* A turn is due earlier than hgl_feed_deadline said. NULL: whoever calls looks anyway. */
   void (*wake)(void *user);
   void *user;

@@ -82,6 +82,8 @@ int hgl_control_unsubscribe(struct hgl_control_client *client, const json_t *req
 
 /* feed_models.c: a topic of the feed; `user` is the struct hgl_infer, or NULL. */
 extern const struct hgl_topic hgl_topic_models;
+/* For struct hgl_feed_config: models whose calls fail. NULL: there are none. */
+void hgl_models_troubles(struct hgl_infer *infer, hgl_feed_trouble say, void *to);
 
 /* control_log.c: the call "log". */
 int hgl_control_log(struct hgl_log_sink *sink, const json_t *request, json_t **result,

@@ -36,3 +36,20 @@ const struct hgl_topic hgl_topic_models = {.name = "models",
                                            .open = open,
                                            .whole = whole,
                                            .close = close};
+
+struct listener {
+  hgl_feed_trouble say;
+  void *to;
+};
+
+static void say_failed(void *user, const char *model, const char *words)
+{
+  const struct listener *listener = user;
+  listener->say(listener->to, "model_failed", true, model, words);
+}
+
+void hgl_models_troubles(struct hgl_infer *infer, hgl_feed_trouble say, void *to)
+{
+  struct listener listener = {say, to};
+  if (infer) hgl_infer_troubles(infer, say_failed, &listener);
+}

@@ -505,6 +505,11 @@ static int restart(void *user, const char *name, struct hgl_err *err)
   return hgl_node_restart_agent(user, name, err);
 }
 
+static void say_troubles(void *user, hgl_feed_trouble say, void *to)
+{
+  hgl_models_troubles(((struct hgl_node *)user)->infer, say, to);
+}
+
 static int open_feed(struct hgl_node *node, const struct hgl_node_config *config,
                      struct hgl_err *err)
 {
@@ -512,6 +517,7 @@ static int open_feed(struct hgl_node *node, const struct hgl_node_config *config
                                        .clock = &hgl_clock_system,
                                        .random = &node->random,
                                        .usage = hgl_usage_of_process,
+                                       .troubles = say_troubles,
                                        .wake = request_tick,
                                        .user = node};
   int status = hgl_feed_create(&feed, &node->feed, err);

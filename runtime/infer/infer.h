@@ -100,6 +100,11 @@ void hgl_infer_cancel(struct hgl_infer_call *call);
 /* Tells of what is over, and logs what engines said. */
 void hgl_infer_poll(struct hgl_infer *infer);
 
+/* Calls `trouble` for each model whose calls failed or took too long, if that was seen within the
+ * last minute. To be asked every second or so. */
+void hgl_infer_troubles(struct hgl_infer *infer,
+                        void (*trouble)(void *user, const char *model, const char *words),
+                        void *user);
 /* What there is to know of one model, or of all (NULL): as CONTROL.md has it under `models`. The
  * caller owns it. HGL_NOT_FOUND. */
 int hgl_infer_describe(struct hgl_infer *infer, const char *name, json_t **out,

@@ -135,6 +135,8 @@ struct hgl_infer_model {
   bool stopping;
   struct infer_stats stats;
   struct hgl_histogram told; /* nanoseconds from a call to its result; the loop's */
+  uint64_t troubles_seen;    /* calls that failed or took too long; the loop's */
+  int64_t trouble_ns;        /* when the last of them was seen; 0: none was */
   int64_t complained_ns;     /* of garbage */
 
   struct infer_worker *workers;

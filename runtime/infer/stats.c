@@ -6,6 +6,7 @@
 #include "infer/infer_core.h"
 
 enum { CALLERS_SHOWN = 20 };
+#define TROUBLE_NS (INT64_C(60) * 1000000000)
 
 static double milliseconds(int64_t ns)
 {
@@ -188,4 +189,24 @@ int hgl_infer_describe(struct hgl_infer *infer, const char *name, json_t **out, 
   if (!list) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   *out = list;
   return 0;
+}
+
+void hgl_infer_troubles(struct hgl_infer *infer,
+                        void (*trouble)(void *user, const char *model, const char *words),
+                        void *user)
+{
+  int64_t now_ns = infer_now_ns();
+  for (struct hgl_infer_model *model = infer->models; model; model = model->next) {
+    char words[160];
+    pthread_mutex_lock(&model->lock);
+    uint64_t failed = model->stats.failed, late = model->stats.timeouts;
+    pthread_mutex_unlock(&model->lock);
+    if (failed + late > model->troubles_seen) model->trouble_ns = now_ns;
+    model->troubles_seen = failed + late;
+    if (!model->trouble_ns || now_ns - model->trouble_ns > TROUBLE_NS) continue;
+    snprintf(words, sizeof words,
+             "%llu calls failed and %llu took too long since the host started; the log says why",
+             (unsigned long long)failed, (unsigned long long)late);
+    trouble(user, model->name, words);
+  }
 }

@@ -122,6 +122,36 @@ static void alarms_come_stay_since_they_came_and_go(void **state)
   scene_close(scene);
 }
 
+static void fail_model(void *user, hgl_feed_trouble say, void *to)
+{
+  if (*(bool *)user) say(to, "model_failed", true, "market", "2 calls failed");
+}
+
+static void what_the_host_object_does_not_know_is_asked_for(void **state)
+{
+  struct scene *scene = open_scene();
+  bool fails = true;
+  const struct hgl_feed_config config = {.host = scene->node->host,
+                                         .clock = &scene->world.clock,
+                                         .random = &scene->world.random,
+                                         .troubles = fail_model,
+                                         .user = &fails};
+  hgl_feed_destroy(scene->feed);
+  scene->feed = NULL;
+  assert_ok(hgl_feed_create(&config, &scene->feed, &err));
+  struct viewer *a = join(scene, 0);
+  subscribe(a, "{'topic':'overview','as':'o'}");
+  pass(scene, 2000);
+  const json_t *failed = alarm(latest(a), "model_failed");
+  assert_non_null(failed);
+  assert_string_equal(text(failed, "model"), "market");
+  assert_string_equal(text(failed, "text"), "2 calls failed");
+  fails = false;
+  pass(scene, 2000);
+  assert_null(alarm(latest(a), "model_failed"));
+  scene_close(scene);
+}
+
 /* ---- agents ---- */
 
 static void agents_are_filtered_sorted_and_cut(void **state)
@@ -517,6 +547,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(overview_tells_each_second_what_happened_in_it),
       cmocka_unit_test(alarms_come_stay_since_they_came_and_go),
+      cmocka_unit_test(what_the_host_object_does_not_know_is_asked_for),
       cmocka_unit_test(agents_are_filtered_sorted_and_cut),
       cmocka_unit_test(a_walk_stands_it_when_agents_go),
       cmocka_unit_test(one_agent_is_told_with_what_it_may_until_it_is_gone),

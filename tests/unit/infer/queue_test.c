@@ -24,6 +24,11 @@ static json_int_t number_of(struct fixture *f, const char *table, const char *ke
   return number;
 }
 
+static void tell_trouble(void *user, const char *model, const char *words)
+{
+  snprintf(user, 200, "%s: %s", model, words);
+}
+
 static void a_call_is_answered(void **state)
 {
   struct fixture f;
@@ -149,6 +154,9 @@ static void a_call_whose_time_is_over_does_not_run(void **state)
   assert_int_equal(first.code, HGL_OK);
   assert_int_equal(late.code, HGL_TIMEOUT);
   assert_int_equal(number_of(&f, NULL, "timeouts"), 1);
+  char told[200] = "";
+  hgl_infer_troubles(f.infer, tell_trouble, told);
+  assert_non_null(strstr(told, "0 calls failed and 1 took too long"));
   tear_down(&f);
 }
 
