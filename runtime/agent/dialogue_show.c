@@ -17,6 +17,9 @@ struct telling {
   size_t bodies, evidence; /* bytes so far */
   const struct entry *entry;
   json_t *out; /* the message that is told */
+  /* The latest message, if it is one to another host that has not acknowledged it. */
+  bool under_way;
+  struct hgl_key destination; /* that host; zeros: it has not been signed yet */
 };
 
 /* ---- bodies ---- */
@@ -53,19 +56,37 @@ static int set_evidence(struct telling *telling, const struct hgl_buf *evidence,
              : 0;
 }
 
+static bool is_latest(const struct telling *telling)
+{
+  return telling->entry == &telling->entries->items[telling->entries->count - 1];
+}
+
+static bool is_under_way(const struct entry *entry)
+{
+  return entry->said && !entry->here && strcmp(entry->state, "said") == 0;
+}
+
 /* How far what was said to another host has come. */
 static int set_fate(struct telling *telling, const struct journal_message *found)
 {
   const struct entry *entry = telling->entry;
   struct hgl_header header;
   struct hgl_group_leaf leaf;
-  bool open = entry->said && !entry->here && strcmp(entry->state, "said") == 0;
-  if (!open || hgl_header_decode(found->batch->header, &header, NULL) ||
-      hgl_group_leaf_decode(found->batch->group_leaf, &leaf, NULL) ||
-      message_fate(telling->host, &header, &leaf.destination, leaf.first_number + found->index) !=
-          MESSAGE_ACKNOWLEDGED)
+  if (!is_under_way(entry) || hgl_header_decode(found->batch->header, &header, NULL) ||
+      hgl_group_leaf_decode(found->batch->group_leaf, &leaf, NULL))
     return 0;
-  return json_object_set_new(telling->out, "state", json_string("acknowledged"));
+  switch (
+      message_fate(telling->host, &header, &leaf.destination, leaf.first_number + found->index)) {
+  case MESSAGE_ACKNOWLEDGED:
+    return json_object_set_new(telling->out, "state", json_string("acknowledged"));
+  case MESSAGE_UNDER_WAY:
+    telling->under_way = is_latest(telling);
+    telling->destination = leaf.destination;
+    break;
+  case MESSAGE_FATE_UNKNOWN:
+    break;
+  }
+  return 0;
 }
 
 static int tell_found(void *user, const struct journal_message *found, struct hgl_err *err)
@@ -122,6 +143,7 @@ static int tell_content(struct telling *telling, struct hgl_err *err)
     if (status == -HGL_NOT_FOUND) status = tell_kept(telling, err);
   }
   if (status != -HGL_NOT_FOUND) return status;
+  if (!entry->row && is_under_way(entry)) telling->under_way = is_latest(telling);
   return set_missing(telling->out, missing) ? hgl_fail(err, HGL_NO_MEMORY, "out of memory") : 0;
 }
 
@@ -310,6 +332,35 @@ static int fill_in(const struct entries *entries, json_t *out)
   return status | set_why(entries, out);
 }
 
+/* ---- what an open one waits for ---- */
+
+/* "market/1.0/bid has not been acknowledged by the host …8QrzJUqR, which is not linked" */
+static int set_under_way(const struct telling *telling, json_t *dialogue)
+{
+  static const struct hgl_key none;
+  const struct entries *entries = telling->entries;
+  const struct hgl_key *key = &telling->destination;
+  if (!telling->under_way || json_object_get(dialogue, "cause") ||
+      strcmp(json_string_value(json_object_get(dialogue, "state")), thread_states[THREAD_OPEN]) !=
+          0)
+    return 0;
+  char did[HGL_DID_TEXT_SIZE];
+  enum { SHOWN = 8 };
+  const char *type = entries->items[entries->count - 1].type;
+  const struct peer *peer = hgl_map_get(&telling->host->peers, hgl_key_bytes(key));
+  hgl_did_format(key, did);
+  json_t *why = hgl_key_equal(key, &none)
+                    ? json_sprintf(
+                          "%s has not left: the recipient's host has not shown yet that it "
+                          "speaks for the recipient, or an earlier message waits",
+                          type)
+                    : json_sprintf("%s has not been acknowledged by the host …%s%s", type,
+                                   did + strlen(did) - SHOWN,
+                                   peer && peer->ready ? "" : ", which is not linked");
+  return json_object_set_new(dialogue, "cause", json_string("under_way")) |
+         json_object_set_new(dialogue, "why", why);
+}
+
 /* ---- the dialogue ---- */
 
 static json_t *show_definition(struct hgl_host *host, const struct thread *thread)
@@ -339,6 +390,11 @@ static int tell(struct telling *telling, const struct thread *thread, const stru
   if (!messages) {
     json_decref(dialogue);
     return -(int)err->code;
+  }
+  if (set_under_way(telling, dialogue)) {
+    json_decref(dialogue);
+    json_decref(messages);
+    return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   }
   *out = json_pack("{s:o, s:o, s:o, s:I, s:o*}", "dialogue", dialogue, "messages", messages,
                    "events", list_events(telling->host, thread), "more",

@@ -368,8 +368,10 @@ const struct hgl_verb hgl_verb_trace = {
     .summary = "show what an agent did lately, thread by thread",
     .help =
         "Messages in (←) and out (→), the stretches of handlers with how long each kept the host\n"
-        "and how it ended, timers that were set and dead letters; a thread that serves another\n"
-        "stands below it. A host keeps its latest 8192 events of all agents in memory; what was\n"
+        "and how it ended, timers that were set, dead letters, and what was not delivered, not "
+        "let\n"
+        "in, held back or not answered in time; a thread that serves another stands below it. A "
+        "host keeps its latest 8192 events of all agents in memory; what was\n"
         "said and heard longer ago is in the journal (haggle export).\n\n"
         "  haggle trace broker\n"
         "  haggle trace broker --thread 3f2a91c0\n"

@@ -414,6 +414,25 @@ static void a_full_mailbox_holds_the_dialogue_open(void **state)
   world_deinit(&market.world);
 }
 
+static void what_the_other_host_has_not_acknowledged_is_the_reason(void **state)
+{
+  struct market market;
+  begin(&market, false);
+  world_unlink(market.a, market.b);
+  ask(&market, "x");
+  json_t *whole = shown(&market, market.a, false);
+  const json_t *dialogue = json_object_get(whole, "dialogue");
+  assert_string_equal(text(dialogue, "state"), "open");
+  assert_string_equal(text(dialogue, "cause"), "under_way");
+  assert_non_null(strstr(text(dialogue, "why"), "which is not linked"));
+  assert_string_equal(text(message(whole, 0), "state"), "said");
+  json_decref(whole);
+  world_link(market.a, market.b);
+  world_run(&market.world);
+  assert_state(&market, market.a, "ended", NULL, NULL);
+  world_deinit(&market.world);
+}
+
 /* ---- what the trace does not know any more ---- */
 
 static void an_open_dialogue_is_listed_and_found_after_a_restart(void **state)
@@ -652,6 +671,7 @@ int main(void)
       cmocka_unit_test(a_deadline_that_passes_fails_the_dialogue_also_when_it_is_forgotten),
       cmocka_unit_test(a_handler_that_waits_stands_among_the_events),
       cmocka_unit_test(a_full_mailbox_holds_the_dialogue_open),
+      cmocka_unit_test(what_the_other_host_has_not_acknowledged_is_the_reason),
       cmocka_unit_test(an_open_dialogue_is_listed_and_found_after_a_restart),
       cmocka_unit_test(an_ended_one_is_found_in_the_journal),
       cmocka_unit_test(bodies_that_were_trimmed_say_so),
