@@ -80,13 +80,19 @@ static int strangers_of(const struct hgl_net *net, uint64_t origin)
   return count;
 }
 
-/* One more has come: the oldest of the origin that has the most. */
+/* One more has come: the oldest of the origin that has the most is told to go. So many may take
+ * their time with that; the oldest of more is gone at once. */
 static void make_room(struct hgl_net *net)
 {
-  struct hgl_web_socket *chosen = NULL;
-  int all = 0, most = 0;
+  struct hgl_web_socket *chosen = NULL, *going = NULL;
+  int all = 0, leaving = 0, most = 0;
   for (struct hgl_web_socket *socket = net->web_sockets; socket; socket = socket->next) {
-    if (!socket->stranger || socket->closing) continue;
+    if (!socket->stranger) continue;
+    if (socket->closing) {
+      leaving++;
+      going = socket;
+      continue;
+    }
     int count = strangers_of(net, socket->origin);
     all++;
     if (count < most) continue;
@@ -95,6 +101,7 @@ static void make_room(struct hgl_net *net)
   }
   if (all > HGL_WEB_SOCKET_STRANGERS_MAX)
     hgl_web_socket_close(chosen, HGL_WEB_SOCKET_TRY_LATER, "too many say nothing");
+  if (leaving >= HGL_WEB_SOCKET_STRANGERS_MAX) set_due(going, 0);
 }
 
 int hgl_web_socket_create(struct hgl_web_conn *conn, const struct hgl_web_asked *asked,

@@ -363,6 +363,24 @@ static void web_socket_strangers_give_way_to_strangers_only(void **state)
   close(guest);
 }
 
+/* However quickly they come, and however slowly they go. */
+static void web_socket_strangers_that_leave_are_few(void **state)
+{
+  struct fixture *f = *state;
+  enum { COUNT = SOCKETS_MAX - 1 };
+  int port = serve(f), fds[COUNT], most = 0;
+  server.lets_in = false;
+  for (int i = 0; i < COUNT; i++) {
+    fds[i] = look(f, port);
+    int count = 0;
+    for (const struct hgl_web_socket *s = f->hosts[0].net->web_sockets; s; s = s->next) count++;
+    if (count > most) most = count;
+  }
+  assert_in_range(most, HGL_WEB_SOCKET_STRANGERS_MAX, 2 * HGL_WEB_SOCKET_STRANGERS_MAX + 4);
+  for (int i = 0; i < COUNT; i++) close(fds[i]);
+  run_until(f, server.closed == COUNT);
+}
+
 /* Of which the kernel holds next to nothing. */
 static void narrow(const struct hgl_web_socket *socket)
 {
@@ -592,6 +610,7 @@ int main(void)
       NET_TEST(web_socket_says_what_it_has_before_it_closes),
       NET_TEST(web_socket_gives_strangers_little_time_and_others_any),
       NET_TEST(web_socket_strangers_give_way_to_strangers_only),
+      NET_TEST(web_socket_strangers_that_leave_are_few),
       NET_TEST(web_socket_that_does_not_read_costs_so_much_and_no_more),
       NET_TEST(web_sockets_that_do_not_read_cost_so_much_together),
       NET_TEST(web_socket_is_not_listened_to_while_it_does_not_read),
