@@ -22,15 +22,15 @@ test("numbers: none, zero, huge, fractions", () => {
   assert.equal(formatNumber(9007199254740991), "9.01e+15");
 });
 
-test("short numbers keep three digits", () => {
+test("short numbers: four digits whole, else three of them", () => {
   const all = [0, 7, 999, 999.6, 1000, 1234, 12_345, 999_999, 1_000_000, 9e18].map(formatShort);
   assert.deepEqual(all, [
     "0",
     "7",
     "999",
     "1.00k",
-    "1.00k",
-    "1.23k",
+    "1,000",
+    "1,234",
     "12.3k",
     "1.00M",
     "1.00M",

@@ -12,8 +12,8 @@ test("markup is text", () => {
   assert.equal(visible("<img onerror=alert(1)>"), "<img onerror=alert(1)>");
 });
 
-test("control characters get their picture", () => {
-  assert.equal(visible("a\u0000b\nc\u001b[31m\u007f"), "a␀b␊c␛[31m␡");
+test("control characters are named", () => {
+  assert.equal(visible("a\u0000b\nc\u001b[31m\u007f"), "a⟨NUL⟩b⟨LF⟩c⟨ESC⟩[31m⟨DEL⟩");
 });
 
 test("what turns the direction or shows nothing is named", () => {
@@ -23,5 +23,5 @@ test("what turns the direction or shows nothing is named", () => {
 });
 
 test("in a text of many lines, lines and tabs stay", () => {
-  assert.equal(visible("a\n\tb\r", true), "a\n\tb␍");
+  assert.equal(visible("a\n\tb\r", true), "a\n\tb⟨CR⟩");
 });

@@ -18,9 +18,10 @@ export function formatNumber(value: number | null | undefined): string {
     : tenths.format(value);
 }
 
-/** 1234567 → "1.23M": three digits, where room is short. */
+/** 1234567 → "1.23M", where room is short: what has more than four digits is cut to three. */
 export function formatShort(value: number | null | undefined): string {
   if (!isNumber(value)) return NONE;
+  if (Number.isInteger(value) && Math.abs(value) < 10_000) return whole.format(value);
   return scale(value, 1000, ["", "k", "M", "G", "T", "P"], "");
 }
 
@@ -80,6 +81,11 @@ export function formatAgo(then_ms: number, now_ms: number): string {
   // One unit is enough: "3 min", not "3 min 5 s".
   const text = formatSpan(Math.abs(ms)).split(" ").slice(0, 2).join(" ");
   return ms > 0 ? `${text} ago` : `in ${text}`;
+}
+
+/** 1 → "1 timer", 1234 → "1,234 timers" */
+export function formatCount(count: number | null | undefined, noun: string): string {
+  return `${formatNumber(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** Share of one: 0.1234 → "12.3 %" */

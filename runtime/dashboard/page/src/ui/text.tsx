@@ -1,7 +1,14 @@
 // Text from agents, peers and the network is hostile. Preact never reads it as markup; what is left are characters
 // that steer how text is shown, or that show nothing. They are made visible here.
 
+/** Of U+0000 to U+001F. Their pictures (U+2400…) are in few fonts. */
+const CONTROLS =
+  "NUL SOH STX ETX EOT ENQ ACK BEL BS TAB LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US".split(
+    " ",
+  );
+
 const NAMED: Record<number, string> = {
+  0x007f: "DEL",
   0x00ad: "SHY",
   0x061c: "ALM",
   0x115f: "HCF",
@@ -33,14 +40,12 @@ const NAMED: Record<number, string> = {
 const STEERING =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\u3164\ufeff\uffa0]|[\u{e0000}-\u{e007f}]|\p{Cs}/gu;
 
-/** The text with what steers or hides made visible: ␀ and ␊ for control characters, ⟨RLO⟩ for others. */
+/** The text with what steers or hides made visible: ⟨LF⟩, ⟨ESC⟩, ⟨RLO⟩; `lines` keeps new lines and tabs. */
 export function visible(text: string, lines = false): string {
   return text.replace(STEERING, (character) => {
     const code = character.codePointAt(0) ?? 0;
     if (lines && (character === "\n" || character === "\t")) return character;
-    if (code < 0x20) return String.fromCharCode(0x2400 + code);
-    if (code === 0x7f) return "\u2421";
-    return `⟨${NAMED[code] ?? `U+${code.toString(16).toUpperCase().padStart(4, "0")}`}⟩`;
+    return `⟨${CONTROLS[code] ?? NAMED[code] ?? `U+${code.toString(16).toUpperCase().padStart(4, "0")}`}⟩`;
   });
 }
 

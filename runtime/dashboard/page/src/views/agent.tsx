@@ -9,6 +9,7 @@ import {
   Duration,
   Empty,
   Failure,
+  formatCount,
   formatNumber,
   Loading,
   Num,
@@ -125,23 +126,24 @@ function Content({
   }
 }
 
-/** Why it does not run, and what it raised last. */
+/** Why it does not run, and what went wrong last. */
 function Troubles({ agent }: { agent: AgentDetail }) {
-  const troubles: [title: string, text: string][] = [];
-  if (agent.status !== "running" && agent.reason !== undefined) {
-    troubles.push([`It is ${agent.status}`, agent.reason]);
-  }
-  if (agent.last_error) troubles.push(["Its last error", agent.last_error]);
-  if (agent.last_raise && agent.last_raise !== agent.last_error) {
-    troubles.push(["What a handler raised last", agent.last_raise]);
-  }
+  const stands = agent.status !== "running" && agent.reason !== undefined;
+  const error = agent.last_error ?? "";
+  const raise = agent.last_raise ?? "";
   return (
     <>
-      {troubles.map(([title, text]) => (
-        <Panel title={title} class="trouble" key={title}>
-          <pre class="trouble-text">{visible(text, true)}</pre>
+      {stands && (
+        <Panel title={`It is ${visible(agent.status)}`} class="trouble">
+          <pre class="trouble-text">{visible(agent.reason ?? "", true)}</pre>
         </Panel>
-      ))}
+      )}
+      {(error !== "" || raise !== "") && (
+        <Panel title="Its last error" class="trouble">
+          <pre class="trouble-text">{visible(error, true)}</pre>
+          {raise !== "" && raise !== error && <p class="muted">{visible(raise)}</p>}
+        </Panel>
+      )}
     </>
   );
 }
@@ -163,7 +165,7 @@ function Figures({ agent }: { agent: AgentDetail }) {
       </Stat>
       <Stat
         label="Raised"
-        note={agent.restarts === 1 ? "1 restart" : `${formatNumber(agent.restarts)} restarts`}
+        note={formatCount(agent.restarts, "restart")}
         tone={(agent.raised ?? 0) > 0 ? "bad" : undefined}
       >
         <Num value={agent.raised} short />
@@ -179,7 +181,7 @@ function Figures({ agent }: { agent: AgentDetail }) {
       </Stat>
       <Stat
         label="Last active"
-        note={`${agent.timers === 1 ? "1 timer" : `${formatNumber(agent.timers)} timers`}, ${formatNumber(agent.runs)} suspended`}
+        note={`${formatCount(agent.timers, "timer")}, ${formatNumber(agent.runs)} suspended`}
       >
         <small>
           <Ago ms={agent.last_ms} />

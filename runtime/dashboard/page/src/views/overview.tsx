@@ -88,7 +88,7 @@ function Alarms({ alarms }: { alarms: Alarm[] }) {
   return (
     <Panel
       title={alarms.length === 1 ? "One alarm" : `${alarms.length} alarms`}
-      class="alarms"
+      class={`alarms alarms-${worst[0]?.level ?? "warn"}`}
       flush
     >
       <ul>
@@ -254,8 +254,9 @@ function Charts({ samples }: { samples: Sample[] }) {
     values: samples.map(value),
     dashed,
   });
-  const measured = (key: keyof Sample, by: keyof Sample) => (sample: Sample) =>
-    sample[by] > 0 ? sample[key] : null;
+  // Zero is what stands for: there was none in this second.
+  const measured = (key: keyof Sample) => (sample: Sample) =>
+    sample[key] > 0 ? sample[key] : null;
   return (
     <div class="charts">
       <Panel title="Messages a second">
@@ -276,8 +277,8 @@ function Charts({ samples }: { samples: Sample[] }) {
           times={times}
           format={formatDuration}
           series={[
-            line("half", "--chart-1", measured("latency_p50_ms", "handled")),
-            line("99 %", "--chart-2", measured("latency_p99_ms", "handled")),
+            line("half", "--chart-1", measured("latency_p50_ms")),
+            line("99 %", "--chart-2", measured("latency_p99_ms")),
           ]}
         />
       </Panel>
@@ -299,8 +300,8 @@ function Charts({ samples }: { samples: Sample[] }) {
           times={times}
           format={formatNumber}
           series={[
-            line("a commit", "--chart-1", measured("commit_messages", "commits")),
-            line("a signature", "--chart-4", measured("signature_messages", "signatures")),
+            line("a commit", "--chart-1", measured("commit_messages")),
+            line("a signature", "--chart-4", measured("signature_messages")),
           ]}
         />
       </Panel>
@@ -310,9 +311,9 @@ function Charts({ samples }: { samples: Sample[] }) {
           times={times}
           format={formatDuration}
           series={[
-            line("commit, half", "--chart-1", measured("commit_p50_ms", "commits")),
-            line("commit, 99 %", "--chart-2", measured("commit_p99_ms", "commits")),
-            line("tick, 99 %", "--chart-3", measured("tick_p99_ms", "tick_p99_ms"), true),
+            line("commit, half", "--chart-1", measured("commit_p50_ms")),
+            line("commit, 99 %", "--chart-2", measured("commit_p99_ms")),
+            line("tick, 99 %", "--chart-3", measured("tick_p99_ms"), true),
           ]}
         />
       </Panel>
