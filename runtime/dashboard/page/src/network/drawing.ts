@@ -14,6 +14,8 @@ import { shapeColor, type Shape, type Sprites } from "./sprites";
 
 const BENT_TIES_MAX = 400;
 const LABELS_MAX = 140;
+const BUSIEST = 24; // are named where agents are dots
+const LINKS_MANY = 20;
 // Measured without a GPU: lines of width 1 cost some 1 µs each in short paths, wider ones twenty times that.
 const PATH_MAX = 16;
 const WIDE_TIES_MAX = 150;
@@ -103,6 +105,8 @@ function centreOf(disc: Disc): Point {
 function drawLinks(ground: Ground, scene: Scene): void {
   const { context, view, palette } = ground;
   const discs = new Map(scene.discs.map((disc) => [disc.host, disc]));
+  const many = scene.links.length > LINKS_MANY;
+  context.globalAlpha = many ? 0.5 : 1;
   for (const link of scene.links) {
     const a = discs.get(link.a);
     const b = discs.get(link.b);
@@ -119,11 +123,13 @@ function drawLinks(ground: Ground, scene: Scene): void {
     context.moveTo(start.x, start.y);
     context.lineTo(end.x, end.y);
     context.setLineDash(link.up ? [] : [3, 6]);
-    context.lineWidth = link.up ? Math.max(2, Math.min(6, 4 * view.scale)) : 1.5;
+    const wide = many ? 1 : Math.max(2, Math.min(6, 4 * view.scale));
+    context.lineWidth = link.up ? wide : 1.5;
     context.strokeStyle = link.up ? palette.lineStrong : palette.bad;
     context.stroke();
   }
   context.setLineDash([]);
+  context.globalAlpha = 1;
 }
 
 interface Batch {
@@ -343,16 +349,17 @@ function drawLabels(ground: Ground, scene: Scene, focus: Focus): void {
     });
   }
   // Where agents are dots, only the few that matter are named.
-  const roomy = AGENT_RADIUS * view.scale >= 3.2;
+  const roomy = AGENT_RADIUS * view.scale >= DOT_RADIUS;
   const busy = busyOf(scene);
+  const busiest = roomy ? undefined : busiestOf(busy);
   for (const { node } of scene.agents) {
     const chosen = node === focus.selected;
     const wanted = scene.matches?.has(node) ?? false;
-    if (!chosen && !wanted && !roomy) continue;
+    if (!chosen && !wanted && busiest && !busiest.has(node)) continue;
     const at = onScreen(view, node);
     if (!isSeen(ground, at, 40)) continue;
     const dim = isDim(node, scene, focus);
-    if (dim && !roomy) continue;
+    if (dim && busiest) continue;
     wishes.push({
       text: shortened(nameOf(node)),
       x: at.x,
@@ -373,6 +380,11 @@ function busyOf(scene: Scene): Map<Node, number> {
     busy.set(tie.to, (busy.get(tie.to) ?? 0) + tie.count);
   }
   return busy;
+}
+
+function busiestOf(busy: ReadonlyMap<Node, number>): Set<Node> {
+  const sorted = [...busy].filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
+  return new Set(sorted.slice(0, BUSIEST).map(([node]) => node));
 }
 
 function isSeen(ground: Ground, at: Point, radius: number): boolean {

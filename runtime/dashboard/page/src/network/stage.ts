@@ -23,8 +23,6 @@ const BLUR_MS = 300;
 const FADE_MS = 400;
 const FADE_SHARE = 12;
 const FRAME_MS = 1000 / 60;
-/** A frame that comes later than this was not asked for at once. */
-const LATE_MS = 500;
 /** Nodes are two thirds of their way nearer after this. */
 const GLIDE_NODES_MS = 120;
 
@@ -65,6 +63,8 @@ export class Stage {
   private groundCost = 0;
   private groundAt = -Infinity;
   private frameAt = 0;
+  /** The next frame comes at once: nothing but drawing makes it late. */
+  private asked = false;
   private viewMoved = -Infinity;
   private fadeDue = Infinity;
   private touched = false;
@@ -272,7 +272,7 @@ export class Stage {
     this.frame = 0;
     this.meter.frame(now);
     // What is drawn is painted after this function has returned: the next frame tells what it took.
-    if (this.groundAt === this.frameAt && now - this.frameAt < LATE_MS) {
+    if (this.asked && this.groundAt === this.frameAt) {
       this.groundCost = 0.5 * this.groundCost + 0.5 * Math.max(0, now - this.frameAt - FRAME_MS);
     }
     const moving = this.advance(now, Math.min(100, now - this.frameAt));
@@ -285,7 +285,8 @@ export class Stage {
       else this.slideGround();
     }
     const flying = this.drawSky(now);
-    if (this.groundDue || flying || moving || this.glide) this.wake();
+    this.asked = this.groundDue || flying || moving || this.glide !== undefined;
+    if (this.asked) this.wake();
     else this.sleepUntilFade(now);
   }
 

@@ -1,4 +1,5 @@
 // The network, live: hosts and agents as a graph, who speaks with whom, and what about.
+import { useComputed } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { connection, subscribe, type FeedError } from "../feed/connection";
 import { route, setQuery } from "../route";
@@ -40,11 +41,13 @@ export default function NetworkView({ query }: ViewProps) {
     stage.current?.centre(first);
   };
 
+  // A table that changes four times a second cannot be read.
+  const second = useComputed(() => Math.floor(watch.at.value / 1000));
+
   if (error) return <Failure error={error} />;
   const known = watch.version.value > 0;
   if (!known && connection.value.state !== "live") return <Loading />;
-  const scene = table ? watch.scene() : undefined;
-  void (table && watch.at.value);
+  const scene = table && second.value >= 0 ? watch.scene() : undefined;
   return (
     <div class="net">
       <Tools

@@ -53,7 +53,7 @@ export function Tools({ watch, stage, wanted, table, legend, onLegend, onFind }:
       {!table && (
         <>
           <button
-            class="button small"
+            class="button small net-roomy"
             type="button"
             title="Finds places by who speaks with whom"
             disabled={watch.arranging.value}
@@ -70,7 +70,7 @@ export function Tools({ watch, stage, wanted, table, legend, onLegend, onFind }:
             Fit
           </button>
           <button
-            class="button small"
+            class="button small net-roomy"
             type="button"
             aria-label="Zoom out"
             onClick={() => stage?.zoomBy(1 / 1.5)}
@@ -78,7 +78,7 @@ export function Tools({ watch, stage, wanted, table, legend, onLegend, onFind }:
             −
           </button>
           <button
-            class="button small"
+            class="button small net-roomy"
             type="button"
             aria-label="Zoom in"
             onClick={() => stage?.zoomBy(1.5)}
