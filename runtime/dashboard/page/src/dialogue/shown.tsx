@@ -249,7 +249,7 @@ function Head({ dialogue, imported, actions }: HeadProps) {
           {dialogue.deal_status !== undefined && <span>{visible(dialogue.deal_status)}</span>}
           {dialogue.deal !== undefined &&
             (imported ? null : (
-              <a href={to.deal(dialogue.deal)}>deal {dialogue.deal.slice(0, 8)}</a>
+              <a href={to.deal(dialogue.deal)}>deal {visible(dialogue.deal.slice(0, 8))}</a>
             ))}
           {dialogue.parent !== undefined && !imported && (
             <a href={to.dialogue(dialogue.agent, "-", dialogue.parent)}>

@@ -242,11 +242,17 @@ function Part({ tab, check, evidence, envelope, envelopeBytes }: ShownProps) {
   );
 }
 
+/** A body has up to 65,536 values: nobody reads them all here. */
+const LINES_MOST = 4000;
+
 function decodedText(envelope: Envelope): string {
   const fields = envelopeFields(envelope).map(
     ([name, text]) => `  ${JSON.stringify(name)}: ${text.replaceAll("\n", "\n  ")}`,
   );
-  return `{\n${fields.join(",\n")}\n}`;
+  const lines = `{\n${fields.join(",\n")}\n}`.split("\n");
+  const left = lines.length - LINES_MOST;
+  if (left <= 0) return lines.join("\n");
+  return `${lines.slice(0, LINES_MOST).join("\n")}\n… ${left} lines more: copy the body to read it all`;
 }
 
 function Raw({ evidence, envelope }: { evidence: string | null; envelope: string }) {
