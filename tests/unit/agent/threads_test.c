@@ -488,6 +488,55 @@ static void an_ended_one_is_found_in_the_journal(void **state)
   world_deinit(&market.world);
 }
 
+/* What both kept proves the deal for good, and tells its dialogue without trace and journal. */
+static void a_deal_s_dialogue_is_told_from_its_evidence(void **state)
+{
+  struct market market;
+  static const char keeper[] =
+      "agent.on('d/1.0/bid', function(m)\n"
+      "  agent.keep(m)\n"
+      "  agent.deal { id = m.thid, status = 'breached', why = 'it never came', price = 9,\n"
+      "    service = 'data', role = 'seller', counterparty = m.from, messages = { m.id, 'x' } }\n"
+      "  agent.send('sink', 'd/1.0/x', { id = m.thid })\n"
+      "end)\n";
+  static const char sink[] =
+      "agent.on('d/1.0/x', function(m) log.info('thread ' .. m.body.id) end)\n"
+      "agent.on('go/1.0/bid', function()\n"
+      "  agent.send('keeper', 'd/1.0/bid', { service = 'data' })\n"
+      "end)\n";
+  begin(&market, true);
+  world_agent(market.a, "keeper", keeper, NULL);
+  world_agent(market.a, "sink", sink, NULL);
+  world_run(&market.world);
+  world_say(market.a, "sink", "go/1.0/bid", NULL);
+  world_run(&market.world);
+  char thid[33] = "";
+  const char *at = strstr(market.world.logged, "thread ");
+  assert_non_null(at);
+  memcpy(thid, at + strlen("thread "), 32);
+  world_crash(market.a);
+  world_restart(market.a);
+  world_agent(market.a, "operator", "", NULL);
+  world_agent(market.a, "keeper", keeper, NULL);
+  world_agent(market.a, "sink", sink, NULL);
+  struct hgl_err err;
+  json_t *whole = NULL;
+  const struct hgl_dialogue_wanted wanted = {
+      .agent = "keeper", .peer = "sink", .thid = thid, .evidence = true};
+  assert_ok(hgl_host_dialogue(market.a->host, &wanted, &whole, &err));
+  const json_t *dialogue = json_object_get(whole, "dialogue");
+  assert_string_equal(text(dialogue, "state"), "failed");
+  assert_string_equal(text(dialogue, "cause"), "breached");
+  assert_string_equal(text(dialogue, "why"), "the deal was breached: it never came");
+  assert_string_equal(text(dialogue, "deal"), thid);
+  assert_int_equal(number(dialogue, "price"), 9);
+  assert_int_equal(json_array_size(json_object_get(whole, "messages")), 1);
+  assert_string_equal(text(json_object_get(message(whole, 0), "body"), "service"), "data");
+  assert_non_null(json_object_get(message(whole, 0), "evidence"));
+  json_decref(whole);
+  world_deinit(&market.world);
+}
+
 static void bodies_that_were_trimmed_say_so(void **state)
 {
   struct market market;
@@ -674,6 +723,7 @@ int main(void)
       cmocka_unit_test(what_the_other_host_has_not_acknowledged_is_the_reason),
       cmocka_unit_test(an_open_dialogue_is_listed_and_found_after_a_restart),
       cmocka_unit_test(an_ended_one_is_found_in_the_journal),
+      cmocka_unit_test(a_deal_s_dialogue_is_told_from_its_evidence),
       cmocka_unit_test(bodies_that_were_trimmed_say_so),
       cmocka_unit_test(what_failed_outlasts_what_went_well),
       cmocka_unit_test(a_long_dialogue_is_told_from_its_latest),
