@@ -68,7 +68,7 @@ stop "$host" # the block's last line
 
 # The workbench: each line does what stands beside it
 mapfile -t bench < <(block 'The workbench' 1)
-if ((${#bench[@]} == 9)); then pass; else fail "the workbench: ${bench[*]}"; fi
+if ((${#bench[@]} == 11)); then pass; else fail "the workbench: ${bench[*]}"; fi
 echo 'say text=hello' >typed
 echo 'state.times' >typed_in_console
 for line in "${bench[@]}"; do
@@ -89,6 +89,16 @@ for line in "${bench[@]}"; do
     kill $!
     says 'echo/1.0/said' tailed "$line"
     ;;
+  'haggle top')
+    timeout 20 "$haggle" top >topped 2>&1 &
+    for _ in {1..100}; do
+      [[ $(wc -l <topped) -lt 2 ]] || break
+      sleep 0.1
+    done
+    kill $!
+    says 'agents 1  awake 1' topped "$line"
+    ;;
+  'haggle dashboard') do_line "$line" && expects 'may act    http://127.0.0.1:' ;;
   *) fail "the README has a line that this test does not know: $line" ;;
   esac
 done
