@@ -265,7 +265,9 @@ describe("runtime/host/CONTROL.md", function()
   it("has each call of the control API, and no others", function()
     local source, page = read "runtime/host/control_api.c", read "runtime/host/CONTROL.md"
     local calls, listed = {}, {}
-    for name in source:gmatch '{"([%l.]+)", [%w_]+, [%w_]+, HGL_ROLE_%u+}' do calls[#calls + 1] = name end
+    for name in source:gmatch '{"([%l.]+)", [%w_]+, [%w_]+, HGL_ROLE_%u+}' do
+      calls[#calls + 1] = name
+    end
     for row in page:match("\n| Call |.-\n\n"):gmatch "\n| (`[^|]*) |" do
       for name in row:gmatch "`([%l.]+)`" do listed[#listed + 1] = name end
     end
