@@ -8,7 +8,7 @@ import { isTyping } from "./typing";
 const GO_MS = 1200;
 
 export function followKeys(): void {
-  let going = 0;
+  let going = -Infinity; // since when a letter is waited for
   addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key === "k") {
       event.preventDefault();
@@ -18,7 +18,7 @@ export function followKeys(): void {
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
     if (document.querySelector("dialog[open]") !== null) return;
     if (event.timeStamp - going < GO_MS) {
-      going = 0;
+      going = -Infinity;
       const view = views.find(({ nav }) => nav?.key === event.key);
       if (view !== undefined) {
         event.preventDefault();
