@@ -1,4 +1,7 @@
 // Parts of the network view.
+const TRIES = 5;
+const TRY_MS = 1_500;
+
 export const side = (window) => window.page.locator(".net-side");
 export const graph = (window) => window.page.getByLabel(/^The network as a graph/);
 
@@ -17,8 +20,16 @@ export async function findAgent(window, name) {
     .waitFor();
   const field = window.page.getByLabel("Find agents");
   await field.fill(name);
-  await field.press("Enter");
-  await chosen(window).getByRole("heading", { name }).waitFor();
+  // Pressed again where the network has changed while it was typed.
+  for (let tries = 0; tries < TRIES && !(await isChosen(window, name)); tries++) {
+    await field.press("Enter");
+    await chosenAs(window, name)
+      .waitFor({ timeout: TRY_MS })
+      .catch(() => undefined);
+  }
+  await chosenAs(window, name).waitFor();
 }
 
 export const chosen = (window) => window.page.getByLabel("What is chosen");
+const chosenAs = (window, name) => chosen(window).getByRole("heading", { name, exact: true });
+export const isChosen = (window, name) => chosenAs(window, name).isVisible();

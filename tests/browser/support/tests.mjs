@@ -111,7 +111,7 @@ async function keepPictures(test) {
   for (const [i, window] of test.windows.entries()) {
     const file = `${test.name.replaceAll(/[^a-z0-9]+/gi, "-")}-${i}.png`;
     await window.picture(join(folder, file)).then(
-      () => console.log(`  picture: ${file}`),
+      () => console.log(`  picture: ${file}, of ${window.page.url()}`),
       (error) => console.log(`  no picture: ${error}`),
     );
   }
