@@ -360,12 +360,12 @@ function useSelectedInSight(
   layout: Layout,
   selected: number | null,
 ): void {
-  const shown = useRef<number | null>(null);
+  const shown = useRef<number | null | undefined>(undefined);
   useEffect(() => {
     const before = shown.current;
     shown.current = selected;
     // What was selected when the view opened is where it is.
-    if (selected === null || before === null || before === selected) return;
+    if (selected === null || before === undefined || before === selected) return;
     const row = layout.rows.find((one) => one.kind === "message" && one.index === selected);
     if (row === undefined || ref.current === null) return;
     const style = getComputedStyle(ref.current);
