@@ -187,11 +187,29 @@ static void the_host_measures_what_messages_wait_for(void **state)
   scene_close(&scene);
 }
 
+/* What a suspended handler was given waits no more. */
+static void a_handler_that_waits_has_taken_its_message(void **state)
+{
+  struct scene scene;
+  struct hgl_host_now now;
+  scene_open(&scene);
+  world_agent(scene.node, "operator", "", NULL);
+  world_agent(scene.node, "ann", "agent.on('a/1.0/b', function() agent.sleep '1h' end)", NULL);
+  pass(&scene, 100);
+  world_say(scene.node, "ann", "a/1.0/b", NULL);
+  pass(&scene, 100);
+  hgl_host_now(scene.node->host, &now);
+  assert_int_equal(now.mailbox, 0);
+  assert_int_equal(now.runs, 1);
+  scene_close(&scene);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(all_of_it_is_in_the_format),
       cmocka_unit_test(labels_are_escaped),
+      cmocka_unit_test(a_handler_that_waits_has_taken_its_message),
       cmocka_unit_test(the_host_measures_what_messages_wait_for),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
