@@ -170,6 +170,7 @@ static void send_to(struct channel *channel, struct subscription *subscription,
 {
   struct hgl_err ignored;
   struct hgl_feed_viewer *viewer = subscription->viewer;
+  subscription->told = true;
   hgl_buf_clear(line);
   hgl_buf_printf(line, "{\"event\":\"%s\",\"as\":", channel->topic->name);
   hgl_json_put_text(hgl_text(subscription->as), line);
@@ -297,18 +298,26 @@ static struct channel *next_due(const struct hgl_feed *feed, int64_t now_ns)
   return channel;
 }
 
+/* Whom its next beat would tell too late. Whole events take the most work: where beats are
+ * frequent, whoever is slow now and then waits for the next one. */
+static bool is_urgent(const struct subscription *subscription)
+{
+  bool seldom = subscription->channel->every_ns > LONG_NS;
+  return subscription->behind && (seldom || !subscription->told);
+}
+
 /* Who had not taken the latest event at a beat, and has by now, is told what it missed. */
 static void recall(struct hgl_feed *feed)
 {
   for (struct channel *channel = feed->channels; channel; channel = channel->next)
     for (struct subscription *at = channel->subscriptions; at; at = at->next_beside)
-      if (at->behind && at->viewer->keeps_up) beat_soon(channel);
+      if (is_urgent(at) && at->viewer->keeps_up) beat_soon(channel);
 }
 
-static bool has_some_behind(const struct channel *channel)
+static bool has_urgent(const struct channel *channel)
 {
   const struct subscription *at = channel->subscriptions;
-  while (at && !at->behind) at = at->next_beside;
+  while (at && !is_urgent(at)) at = at->next_beside;
   return at != NULL;
 }
 
@@ -338,7 +347,7 @@ int64_t channels_deadline(const struct hgl_feed *feed)
   for (const struct channel *channel = feed->channels; channel; channel = channel->next) {
     int64_t its_ns = channel->working ? 0 : channel->due_ns;
     /* Nothing tells that a viewer has taken what it was sent. */
-    if (its_ns > feed->looked_ns + SOON_NS && has_some_behind(channel))
+    if (its_ns > feed->looked_ns + SOON_NS && has_urgent(channel))
       its_ns = feed->looked_ns + SOON_NS;
     if (its_ns < due_ns) due_ns = its_ns;
   }

@@ -12,6 +12,7 @@ enum {
   TURN_NS = 2000000,        /* of one turn's work; then a pause, */
   TURN_BYTES_MAX = 1 << 20, /* to one viewer; the event that exceeds them is the last */
   SOON_NS = HGL_FEED_EVERY_MIN_MS * 1000000,
+  LONG_NS = 2000000000,     /* between two beats: longer than whoever has caught up should wait */
   PAUSE_MAX_NS = 300000000, /* also where the machine is busy and all takes longer */
   PAUSE_TIMES = 32,         /* so many times as long as the work was: it takes 3 % of the loop, */
   PAUSE_TIMES_IDLE = 3,     /* or, where nobody is to be slowed down, a quarter */
@@ -25,6 +26,7 @@ struct subscription {
   struct hgl_feed_viewer *viewer;
   struct channel *channel;
   bool behind; /* to be told the whole */
+  bool told;   /* something, so far */
   char as[HGL_FEED_AS_SIZE_MAX * 4 + 1];
 };
 

@@ -185,6 +185,24 @@ static void who_has_caught_up_does_not_wait_for_the_beat(void **state)
   scene_close(scene);
 }
 
+static void who_is_slow_now_and_then_costs_no_more_beats(void **state)
+{
+  struct counting counting;
+  struct scene *scene = open_counting(&counting);
+  struct viewer *a = join(scene, 0);
+  subscribe(a, "{'topic':'count','as':'a'}");
+  pass(scene, 50);
+  for (int i = 0; i < 5; i++) {
+    a->slow = true;
+    pass(scene, 1000);
+    a->slow = false;
+    pass(scene, 900);
+  }
+  assert_true(counting.wholes <= 6);
+  assert_true(counting.changes <= 10);
+  scene_close(scene);
+}
+
 static void a_change_without_fields_is_not_sent(void **state)
 {
   struct counting counting;
@@ -390,6 +408,7 @@ int main(void)
       cmocka_unit_test(many_who_come_do_not_make_it_beat_faster_than_it_may),
       cmocka_unit_test(who_does_not_read_is_skipped_ahead),
       cmocka_unit_test(who_has_caught_up_does_not_wait_for_the_beat),
+      cmocka_unit_test(who_is_slow_now_and_then_costs_no_more_beats),
       cmocka_unit_test(a_change_without_fields_is_not_sent),
       cmocka_unit_test(work_is_done_in_slices_and_others_have_their_turn),
       cmocka_unit_test(what_takes_time_is_followed_by_a_pause),
