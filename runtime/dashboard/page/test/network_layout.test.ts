@@ -141,3 +141,19 @@ test("those who speak with one another are arranged near one another", () => {
     assert.ok(Math.hypot(node.toX - disc.x, node.toY - disc.y) < disc.radius);
   }
 });
+
+test("an agent with whom all speak is not buried under them", () => {
+  const network = new Network();
+  const layout = new Layout();
+  const recording = new Recording();
+  network.apply(networkEvent({ time_ms: T, whole: true, agents: 60 }));
+  layout.update(present(network));
+  const edges = Array.from({ length: 59 }, (_, i) => [i + 2, 1, 9, "bid"] as const);
+  const { said } = network.apply(
+    networkEvent({ time_ms: T + 1, edges: edges.map((edge) => [...edge]) }),
+  );
+  recording.add(T + 1, said);
+  const settling = settle(layout.discs.values(), recording.traffic(T + 1).ties, () => 0);
+  while (!settling.step(1));
+  assertApart(network, 15);
+});

@@ -116,7 +116,12 @@ export function turnNews(
   }
   const shape = shapeOf(after, node.here);
   const tone = shape === "failed" ? "bad" : shape === "running" ? "good" : "wait";
-  const words = shape === "running" ? "runs again" : `is ${SHAPE_WORDS[shape].split(":")[0]}`;
+  const words =
+    shape === "running"
+      ? "runs again"
+      : shape === "failed"
+        ? "has failed, and is parked"
+        : `is ${SHAPE_WORDS[shape].split(":")[0]}`;
   return { key, time, tone, pieces: [nodePiece(node), say(words)], times: 1 };
 }
 
