@@ -124,9 +124,9 @@ int hgl_directory_find(struct hgl_directory *directory, const struct hgl_query *
 int hgl_directory_find_from(struct hgl_directory *directory, const struct hgl_query *query,
                             uint64_t skip, size_t size_max, struct hgl_buf *out, bool *more,
                             struct hgl_err *err) HGL_NODISCARD;
-/* The offers that do not match and fail fewest conditions, at most `limit`: those of the service and
- * protocol that are asked for first. `found`: the offer as hgl_directory_find gives it, `value` as
- * the agent does, of which the misses are (some of them, where there are many). *considered: how
+/* The offers that do not match and fail fewest conditions, at most `limit`: those of the service
+ * and protocol that are asked for first. `found`: the offer as hgl_directory_find gives it, `value`
+ * as the agent does, of which the misses are (some of them, where there are many). *considered: how
  * many offers were looked at, a bounded number. What `visit` returns other than 0 is returned. */
 typedef int (*hgl_directory_near)(void *user, struct hgl_bytes found, struct hgl_bytes value,
                                   const struct hgl_key *agent, const struct hgl_query_miss *misses,

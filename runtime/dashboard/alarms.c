@@ -20,7 +20,6 @@ void alarms_say(struct alarms *alarms, const char *what, bool error, const char 
                 const char *of, const char *format, ...)
 {
   size_t i = 0;
-  va_list args;
   while (i < alarms->count &&
          (strcmp(alarms->items[i].what, what) != 0 || strcmp(alarms->items[i].of, of) != 0))
     i++;
@@ -36,6 +35,7 @@ void alarms_say(struct alarms *alarms, const char *what, bool error, const char 
   }
   alarm->error = error;
   alarm->now = true;
+  va_list args;
   va_start(args, format);
   vsnprintf(alarm->text, sizeof alarm->text, format, args);
   va_end(args);
