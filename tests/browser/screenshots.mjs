@@ -66,18 +66,26 @@ async function prepare() {
 async function routes() {
   const deals = await north.call("deals", { limit: 50 });
   const deal = deals.find((one) => one.status === "delivered");
-  const { dialogues } = await north.look("dialogues", { limit: 200 });
-  const dialogue = (wanted) => {
-    const { agent, peer, thid } = dialogues.find(wanted);
-    return `/dialogues/${agent}/${peer}/${thid}`;
+  // One fails when its delivery is overdue.
+  const dialogue = async (wanted) => {
+    for (;;) {
+      const { dialogues } = await north.look("dialogues", { limit: 200 });
+      const found = dialogues.find(wanted);
+      if (found !== undefined) return `/dialogues/${found.agent}/${found.peer}/${found.thid}`;
+      await new Promise((done) => setTimeout(done, 500));
+    }
   };
   return [
     ["overview", north, "/"],
     ["network", north, "/network"],
     ["network-crowd", crowd, "/network"],
     ["dialogues", north, "/dialogues"],
-    ["dialogue", north, dialogue((one) => one.thid === deal.id)],
-    ["dialogue-failed", north, dialogue((one) => one.agent === "faulty" && one.state !== "open")],
+    ["dialogue", north, await dialogue((one) => one.thid === deal.id)],
+    [
+      "dialogue-failed",
+      north,
+      await dialogue((one) => one.agent === "faulty" && one.state !== "open"),
+    ],
     ["dialogues-none", crowd, "/dialogues?agent=nobody"],
     ["message", north, `/message/${deal.messages.at(-1)}`],
     ["agents", north, "/agents"],
