@@ -7,7 +7,7 @@ local LINK = "javascript:window.hostile=1"
 
 agent.describe { name = IMG, version = 1, about = IMG .. BIDI .. SCRIPT }
 agent.offer { service = IMG, protocol = "hostile/1.0", note = BIDI, link = LINK }
-agent.offer { service = ("W"):rep(200), protocol = "hostile/1.0", price = 2^53 - 1 }
+agent.offer { service = ("W"):rep(64), protocol = "hostile/1.0", price = 2^53 - 1 }
 
 agent.on_start(function() state[IMG] = { [BIDI] = SCRIPT, long = LONG } end)
 agent.every("noise", "500ms", function()
