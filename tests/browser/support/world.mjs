@@ -9,6 +9,10 @@ const HOSTS = join(TREE, "tests/browser/hosts");
 /** Makes a folder of its own, which becomes the working folder, and starts what is asked for in it. */
 export async function makeWorld({ crowd = true, binary = HAGGLE } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "haggle-browser-"));
+  process.once("exit", () => {
+    process.chdir("/");
+    rmSync(folder, { recursive: true, force: true });
+  });
   process.chdir(folder);
   const north = await Host.start("north", { config: join(HOSTS, "north.lua"), binary });
   const [south, many] = await Promise.all([
@@ -34,8 +38,6 @@ export async function makeWorld({ crowd = true, binary = HAGGLE } = {}) {
           ? wrong
           : [...wrong, `${host.name}: ${host.said().slice(bad.index, bad.index + 2500)}`];
       });
-      process.chdir("/");
-      rmSync(folder, { recursive: true, force: true });
       return words;
     },
   };
