@@ -9,12 +9,14 @@ tree=$(cd "$(dirname "$0")/../.." && pwd) || exit
 modules=$tree/build/browser
 
 if ! command -v chromium >/dev/null || ! command -v npm >/dev/null; then
-  echo 'skipped: there is no Chromium or no npm here'
-  exit
+  echo 'there is no Chromium or no npm here: runtime/packages build test installs them'
+  echo '0 passed, 1 failed'
+  exit 1
 fi
 if [[ ! -d $tree/build/dashboard/page ]]; then
-  echo 'skipped: the page is not built'
-  exit
+  echo 'the page is not built: runtime/dashboard/build_page build/dashboard says why'
+  echo '0 passed, 1 failed'
+  exit 1
 fi
 
 mkdir -p "$modules" || exit
