@@ -25,7 +25,7 @@ test("dialogues: the list is the host's, live and filtered", async (t) => {
   );
   await window.go("/dialogues?protocol=break");
   const many = async () =>
-    (await rows(window).count()) + (await window.page.getByText("No dialogue fits").count());
+    (await rows(window).count()) + (await window.page.getByText("No dialogue matches").count());
   await t.eventually("another filter", async () => (await many()) > 0);
   const { message } = await t.north.call("send", {
     to: "breaker",

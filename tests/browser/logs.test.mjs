@@ -6,14 +6,14 @@ const say = (host, text, level = "info") =>
 
 test("logs: a line is there when it is said, and filters hold", async (t) => {
   const window = await t.open(t.north, { route: "/logs?text=lighthouse" });
-  await t.shows(window, "No line fits");
+  await t.shows(window, "No line matches");
   await say(t.north, "the lighthouse is lit", "warn");
   await t.within(LIVE_MS, "the line", () =>
     window.page.locator(".log-line", { hasText: "the lighthouse is lit" }).isVisible(),
   );
   await say(t.north, "nothing of the kind");
   await window.page.getByLabel("Level").selectOption("error");
-  await t.shows(window, "No line fits");
+  await t.shows(window, "No line matches");
   await window.page.getByLabel("Level").selectOption("");
   await window.page.locator(".log-line", { hasText: "lighthouse" }).click();
   await t.eventually("a line is shown whole", () =>
@@ -27,7 +27,7 @@ test("logs: while it is paused, lines are counted", async (t) => {
   await t.shows(window, "before the pause");
   await window.page.keyboard.press("p");
   await t.eventually("p pauses", () =>
-    window.page.getByRole("button", { name: "Go on" }).isVisible(),
+    window.page.getByRole("button", { name: "Resume" }).isVisible(),
   );
   await say(t.north, "during the pause");
   await t.eventually("a new one is counted", () =>

@@ -25,7 +25,7 @@ test("network: has the agents of both hosts, and their state", async (t) => {
     async () => !/\d paused/.test(await side(window).innerText()),
   );
   await t.eventually("deals are told", async () =>
-    /(bought|sold)/.test(await window.page.getByLabel("What has happened lately").innerText()),
+    /(bought|sold)/.test(await window.page.getByLabel("Recent events").innerText()),
   );
 });
 
@@ -34,7 +34,7 @@ test("network: an agent is found, chosen with the mouse, and opened with a key",
   const { page } = window;
   await findAgent(window, "harbour");
   t.that(page.url().includes("select="), "the address has it", page.url());
-  await page.getByLabel("What is chosen").getByRole("button", { name: "Close" }).click();
+  await page.getByLabel("Selection").getByRole("button", { name: "Close" }).click();
   // What was found stands in the middle.
   const box = await graph(window).boundingBox();
   await t.eventually("a click chooses it", async () => {
@@ -42,7 +42,7 @@ test("network: an agent is found, chosen with the mouse, and opened with a key",
     return isChosen(window, "harbour");
   });
   await t.eventually("with whom it speaks is told", () =>
-    page.getByLabel("What is chosen").locator(".net-partners").getByText("ann").isVisible(),
+    page.getByLabel("Selection").locator(".net-partners").getByText("ann").isVisible(),
   );
   await graph(window).focus();
   await page.keyboard.press("Enter");
@@ -55,7 +55,7 @@ test("network: by keys from agent to agent, and as a table", async (t) => {
   await known(window);
   await graph(window).focus();
   await page.keyboard.press("n");
-  const chosen = page.getByLabel("What is chosen").getByRole("heading").first();
+  const chosen = page.getByLabel("Selection").getByRole("heading").first();
   await chosen.waitFor();
   const first = await chosen.innerText();
   await page.keyboard.press("n");
@@ -120,7 +120,7 @@ test("network: two thousand agents can be moved, enlarged, found and clicked", a
   await timed("the wheel", () => page.mouse.wheel(0, -600));
   await timed("the wheel back", () => page.mouse.wheel(0, 600));
   await timed("finding", () => findAgent(window, "worker-1234"));
-  await page.getByLabel("What is chosen").getByRole("button", { name: "Close" }).click();
+  await page.getByLabel("Selection").getByRole("button", { name: "Close" }).click();
   await timed("a click", async () => {
     await t.eventually("it is chosen", async () => {
       await page.mouse.click(x, y);

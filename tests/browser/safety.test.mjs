@@ -26,7 +26,7 @@ const callAs = (window, request) =>
 
 test("safety: without a token, and with a wrong one, nothing is shown", async (t) => {
   const bare = await t.open(t.north, { role: null, route: "/agents" });
-  await t.shows(bare, "This host wants a token");
+  await t.shows(bare, "This host requires a token");
   t.that(!(await bare.text()).includes("harbour"), "no agent is named");
   const wrong = await t.open(t.north, { token: "A".repeat(43), route: "/agents" });
   await t.shows(wrong, "The host does not know this token");

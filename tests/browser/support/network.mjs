@@ -30,6 +30,6 @@ export async function findAgent(window, name) {
   await chosenAs(window, name).waitFor();
 }
 
-export const chosen = (window) => window.page.getByLabel("What is chosen");
+export const chosen = (window) => window.page.getByLabel("Selection");
 const chosenAs = (window, name) => chosen(window).getByRole("heading", { name, exact: true });
 export const isChosen = (window, name) => chosenAs(window, name).isVisible();

@@ -48,7 +48,7 @@ test("durations, from microseconds to days", () => {
   assert.deepEqual(all.map(formatDuration), [
     "0 ms",
     "1.2 µs",
-    "0.42 ms",
+    "420 µs",
     "12.3 ms",
     "999 ms",
     "1.00 s",

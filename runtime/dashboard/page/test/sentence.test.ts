@@ -42,26 +42,23 @@ test("agents that fall behind", () => {
 test("trading", () => {
   assert.equal(
     said({ handled: 441, deals: 4, latency_p50_ms: 0.8 }),
-    "good: 12 agents handle 441 messages a second and close 4 deals a second; half of the messages are done within 0.80 ms.",
+    "good: 12 agents handle 441 messages per second and close 4 deals per second; latency p50 800 µs.",
   );
 });
 
 test("trading, with failures", () => {
   assert.equal(
     said({ handled: 3, raised: 1 }),
-    "wait: 12 agents handle 3 messages a second. 1 a second fail or are refused.",
+    "wait: 12 agents handle 3 messages per second. 1 per second fail or are refused.",
   );
 });
 
 test("one agent", () => {
-  assert.equal(said({ handled: 2, agents: 1 }), "good: One agent handles 2 messages a second.");
+  assert.equal(said({ handled: 2, agents: 1 }), "good: One agent handles 2 messages per second.");
 });
 
 test("nothing to do, nobody to do it, nothing known", () => {
-  assert.match(
-    said({}),
-    /^idle: 12 agents, and all is quiet: nothing was said in the last 20 s\.$/,
-  );
+  assert.match(said({}), /^idle: 12 agents, and all is quiet: no messages in the last 20 s\.$/);
   assert.equal(said({ agents: 0 }), "idle: No agents run on this host.");
   assert.equal(sentenceOf({ samples: [], totals: { held: null } as Totals }).tone, "idle");
 });

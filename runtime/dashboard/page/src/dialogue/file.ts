@@ -53,6 +53,7 @@ const DIALOGUE: Kinds<Dialogue> = {
   agent_did: "string?",
   peer: "string",
   peer_name: "string?",
+  peer_alias: "string?",
   thid: "string",
   parent: "string?",
   protocol: "string?",

@@ -50,11 +50,11 @@ export function isBad(event: TraceEvent): boolean {
 }
 
 const LABELS: Record<string, string> = {
-  heard: "heard",
-  said: "said",
+  heard: "received",
+  said: "sent",
   dead: "dead letter",
   undelivered: "not delivered",
-  refused: "not let in",
+  refused: "refused",
   held: "held back: the mailbox is full",
   timeout: "no answer in time",
   expired: "the deadline has passed",
@@ -74,7 +74,7 @@ export function childEvent(child: Dialogue): TraceEvent {
     name: protocol,
     thread: thid,
     peer,
-    peer_name: child.peer_name ?? shortDid(peer),
+    peer_name: peerName(child) ?? shortDid(peer),
     why: `${protocol}, ${count}, ${state}${why === undefined ? "" : `: ${why}`}`,
   };
 }
@@ -139,6 +139,11 @@ export interface Party {
   here: boolean;
 }
 
+/** What the other side is called: by this host, or else by its own advert. */
+export function peerName({ peer_name, peer_alias }: Dialogue): string | undefined {
+  return peer_name ?? peer_alias;
+}
+
 export interface Parties {
   /** Who opened the dialogue, as far as its messages are remembered. */
   opener: Party;
@@ -151,9 +156,12 @@ export function partiesOf(dialogue: Dialogue, messages: readonly DialogueMessage
   const [first] = messages;
   const ours = dialogue.agent_did ?? (first?.direction === "said" ? first.from : first?.to);
   const we: Party = { name: dialogue.agent, here: true, ...(ours !== undefined && { did: ours }) };
-  const peer: Party = { did: dialogue.peer, here: false };
-  if (dialogue.peer_name !== undefined)
-    Object.assign(peer, { name: dialogue.peer_name, here: true });
+  const name = peerName(dialogue);
+  const peer: Party = {
+    did: dialogue.peer,
+    here: dialogue.peer_name !== undefined,
+    ...(name !== undefined && { name }),
+  };
   return first?.direction === "heard"
     ? { opener: peer, other: we, ours: "other" }
     : { opener: we, other: peer, ours: "opener" };

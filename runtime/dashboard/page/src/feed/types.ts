@@ -67,6 +67,7 @@ export interface Alarm {
   since_ms: Millis;
   agent?: string;
   peer?: Did;
+  model?: string;
 }
 
 /** The counts of the call `describe`. */
@@ -369,7 +370,10 @@ export interface Dialogue {
   agent: string;
   agent_did?: Did;
   peer: Did;
+  /** Of an agent of this host. */
   peer_name?: string;
+  /** Of another host's: what its advert claims. */
+  peer_alias?: string;
   thid: string;
   /** The thread that it serves. */
   parent?: string;

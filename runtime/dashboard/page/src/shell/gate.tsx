@@ -18,7 +18,7 @@ export function Gate() {
 
   return (
     <div class="gate">
-      <h1>{had ? "The host does not know this token" : "This host wants a token"}</h1>
+      <h1>{had ? "The host does not know this token" : "This host requires a token"}</h1>
       <p>
         {had ? (
           <>

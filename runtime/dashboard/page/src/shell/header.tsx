@@ -9,7 +9,7 @@ const SUN =
 const THEMES: Record<Theme, { next: Theme; label: string; line: string; area: string }> = {
   auto: {
     next: "light",
-    label: "Theme: as the system has it",
+    label: "Theme: system",
     line: "M8 2a6 6 0 1 0 0 12a6 6 0 1 0 0-12",
     area: "M8 2a6 6 0 1 0 0 12z",
   },

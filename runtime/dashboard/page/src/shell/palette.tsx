@@ -1,6 +1,7 @@
 // Search: views, agents, hosts, dialogues, and whatever an id may be of. The host does the looking.
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { peerName } from "../dialogue/words";
 import { connection, useTopic } from "../feed/connection";
 import type { Agent, Dialogue, Peer } from "../feed/types";
 import { link, to } from "../route";
@@ -120,9 +121,7 @@ function Finder() {
         ))}
       </ul>
       {found.length === 0 && (
-        <div class="palette-none muted">
-          {waiting ? "Looking…" : "Nothing is called that here."}
-        </div>
+        <div class="palette-none muted">{waiting ? "Looking…" : "Nothing found."}</div>
       )}
     </>
   );
@@ -168,7 +167,7 @@ function peersFound(peers: Peer[], text: string): Found[] {
 function dialoguesFound(dialogues: Dialogue[]): Found[] {
   return dialogues.map((one) => ({
     kind: "dialogue",
-    label: `${one.agent} and ${one.peer_name ?? shortDid(one.peer)}`,
+    label: `${one.agent} and ${peerName(one) ?? shortDid(one.peer)}`,
     note: `${one.protocol} ${one.last}`,
     href: to.dialogue(one.agent, one.peer, one.thid),
   }));

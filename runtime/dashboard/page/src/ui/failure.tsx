@@ -15,7 +15,7 @@ export function Failure({ error }: { error: FeedError }) {
 export function Loading() {
   return (
     <div class="empty loading muted" role="status">
-      {live.value ? "Loading…" : "This was not looked at while the host was there."}
+      {live.value ? "Loading…" : "This was not loaded before the connection was lost."}
     </div>
   );
 }

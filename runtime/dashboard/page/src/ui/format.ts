@@ -44,12 +44,12 @@ function scale(value: number, step: number, units: string[], gap: string): strin
   return `${rest.toFixed(digits)}${gap}${units[unit] ?? ""}`.trim();
 }
 
-/** Milliseconds: 0.42 → "0.42 ms", 1500 → "1.50 s", 93784000 → "1 d 2 h" */
+/** Milliseconds: 0.42 → "420 µs", 1500 → "1.50 s", 93784000 → "1 d 2 h" */
 export function formatDuration(ms: number | null | undefined): string {
   if (!isNumber(ms)) return NONE;
   if (ms < 0) return `−${formatDuration(-ms)}`;
   if (ms === 0) return "0 ms";
-  if (ms < 0.01) return `${(ms * 1000).toFixed(1)} µs`;
+  if (ms < 0.9995) return `${(ms * 1000).toFixed(ms < 0.00995 ? 1 : 0)} µs`;
   if (ms < 10) return `${ms.toFixed(2)} ms`;
   if (ms < 999.5) return `${ms.toFixed(ms < 99.95 ? 1 : 0)} ms`;
   if (ms < 59_950) return `${(ms / 1000).toFixed(ms < 9_995 ? 2 : 1)} s`;

@@ -71,7 +71,7 @@ export function Stat({
       <span class={`stat-value num ${tone ?? ""}`}>{children}</span>
       {note !== undefined && <span class="stat-note muted num">{note}</span>}
       {spark !== undefined && (
-        <Sparkline values={spark} label={`${label}, lately`} slots={slots ?? spark.length} />
+        <Sparkline values={spark} label={`${label}, recent values`} slots={slots ?? spark.length} />
       )}
     </>
   );

@@ -134,12 +134,12 @@ function Troubles({ agent }: { agent: AgentDetail }) {
   return (
     <>
       {stands && (
-        <Panel title={`It is ${visible(agent.status)}`} class="trouble">
+        <Panel title={`Agent ${visible(agent.status)}`} class="trouble">
           <pre class="trouble-text">{visible(agent.reason ?? "", true)}</pre>
         </Panel>
       )}
       {(error !== "" || raise !== "") && (
-        <Panel title="Its last error" class="trouble">
+        <Panel title="Last error" class="trouble">
           <pre class="trouble-text">{visible(error, true)}</pre>
           {raise !== "" && raise !== error && <p class="muted">{visible(raise)}</p>}
         </Panel>
@@ -160,7 +160,11 @@ function Figures({ agent }: { agent: AgentDetail }) {
       >
         <Num value={agent.mailbox} short />
       </Stat>
-      <Stat label="Messages" note={`${formatNumber(agent.sent)} said`}>
+      <Stat
+        label="Messages handled"
+        title="Handled by this agent"
+        note={`${formatNumber(agent.sent)} sent`}
+      >
         <Num value={agent.handled} short />
       </Stat>
       <Stat

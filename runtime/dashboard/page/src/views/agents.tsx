@@ -30,7 +30,7 @@ const PAGE = 50;
 const OFFSET_MOST = 10_000;
 
 const STATUSES = [
-  ["", "any state"],
+  ["", "Any state"],
   ["running", "running"],
   ["asleep", "asleep"],
   ["starting", "starting"],
@@ -90,7 +90,7 @@ const columns: Column<Agent>[] = [
   },
   {
     key: "sent",
-    label: "Said",
+    label: "Sent",
     sorts: true,
     number: true,
     wide: true,
@@ -124,7 +124,7 @@ const columns: Column<Agent>[] = [
   },
   {
     key: "cpu",
-    label: "CPU",
+    label: "CPU time",
     sorts: true,
     number: true,
     wide: true,
@@ -193,7 +193,7 @@ export default function Agents({ query }: ViewProps) {
           data === null
             ? undefined
             : filtered
-              ? `${formatNumber(data.matched)} of ${formatNumber(data.total)} fit`
+              ? `${formatNumber(data.matched)} of ${formatNumber(data.total)} match`
               : `${formatNumber(data.total)} on this host`
         }
         actions={
@@ -258,7 +258,7 @@ function offsetOf(text: string | null): number {
 function None({ filtered }: { filtered: boolean }) {
   if (filtered) {
     return (
-      <Empty title="No agent fits">
+      <Empty title="No agent matches">
         <button
           class="button"
           type="button"
@@ -289,7 +289,7 @@ function Pages({ offset, shown, matched }: { offset: number; shown: number; matc
         disabled={offset === 0}
         onClick={() => turn(Math.max(0, offset - PAGE))}
       >
-        ← Earlier
+        ← Previous
       </button>
       <span class="num muted">
         {shown === 0 ? "none" : `${formatNumber(offset + 1)}–${formatNumber(offset + shown)}`} of{" "}
@@ -301,7 +301,7 @@ function Pages({ offset, shown, matched }: { offset: number; shown: number; matc
         disabled={next >= matched || next > OFFSET_MOST}
         onClick={() => turn(next)}
       >
-        Further →
+        Next →
       </button>
       {next > OFFSET_MOST && <span class="muted">A filter finds those further on.</span>}
     </nav>

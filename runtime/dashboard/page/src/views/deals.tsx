@@ -52,9 +52,9 @@ export default function Deals({ query }: ViewProps) {
       />
       {shown.length === 0 ? (
         <Panel>
-          <Empty title={filtered ? "No deal matches" : "No deal yet"}>
+          <Empty title={filtered ? "No deal matches" : "No deals yet"}>
             {filtered
-              ? "Others than these filters let through may be there."
+              ? "Clear a filter to see more."
               : "Deals that agents make with haggle.market, or record with agent.deal, are listed here."}
           </Empty>
         </Panel>
@@ -167,7 +167,7 @@ function Choice({ name, any, query, values }: ChoiceProps) {
 function noteOf(trades: readonly Trade[]): string {
   const oldest = trades.at(-1)?.time_ms;
   if (oldest === undefined) return "";
-  return trades.length === 1 ? "One deal" : `The latest ${formatNumber(trades.length)} deals`;
+  return trades.length === 1 ? "1 deal" : `The latest ${formatNumber(trades.length)} deals`;
 }
 
 function Totals({ trades }: { trades: readonly Trade[] }) {
@@ -179,23 +179,23 @@ function Totals({ trades }: { trades: readonly Trade[] }) {
   const mean = rounds.length > 0 ? rounds.reduce((sum, one) => sum + one, 0) / rounds.length : null;
   return (
     <div class="deals-stats">
-      <Stat label="delivered">
+      <Stat label="Delivered">
         <Num value={delivered.length} />
       </Stat>
-      <Stat label="under way">
+      <Stat label="In progress">
         <Num value={of("agreed").length} />
       </Stat>
       <Stat
-        label="breached"
+        label="Breached"
         note={breached > 0 ? formatShare(breached / trades.length) : ""}
         {...(breached > 0 && { tone: "bad" as const, href: to.deals({ status: "breached" }) })}
       >
         <Num value={breached} />
       </Stat>
-      <Stat label="paid in all">
+      <Stat label="Total paid">
         <Num value={paid} short />
       </Stat>
-      <Stat label="rounds of haggling" note="mean">
+      <Stat label="Rounds" note="mean per deal">
         <Num value={mean} />
       </Stat>
     </div>
@@ -255,9 +255,12 @@ const COLUMNS: Column<Trade>[] = [
     label: "Service",
     grows: true,
     render: (trade) => (
-      <a href={to.deal(trade.id)}>
-        <Text text={trade.service || trade.id} cut />
-      </a>
+      <>
+        <a href={to.deal(trade.id)}>
+          <Text text={trade.service || trade.id} />
+        </a>
+        {trade.why && <span class="muted deals-why">{visible(trade.why)}</span>}
+      </>
     ),
   },
   { key: "price", label: "Price", number: true, render: (trade) => <Money value={trade.price} /> },

@@ -1,7 +1,7 @@
 // What agents said to each other lately, one line a dialogue, the newest first.
 import { ImportButton } from "./dialogue";
 import { takesFiles } from "../dialogue/imported";
-import { spanOf } from "../dialogue/words";
+import { peerName, spanOf } from "../dialogue/words";
 import { useTopic } from "../feed/connection";
 import type { ArgsOf, Dialogue } from "../feed/types";
 import { link, setQuery, to } from "../route";
@@ -31,7 +31,7 @@ import type { ViewProps } from "./index";
 import "../dialogue/dialogue.css";
 
 const STATES = [
-  ["", "any state"],
+  ["", "Any state"],
   ["open", "open"],
   ["ended", "ended"],
   ["failed", "failed"],
@@ -54,26 +54,29 @@ const COLUMNS: Column<Dialogue>[] = [
     render: (dialogue) => (
       <span class="dialogues-who">
         <Text text={dialogue.agent} cut /> <span class="muted">↔</span>{" "}
-        <Did did={dialogue.peer} name={dialogue.peer_name ?? ""} copy={false} />
+        <Did did={dialogue.peer} name={peerName(dialogue) ?? ""} copy={false} />
       </span>
     ),
   },
   {
-    key: "protocol",
-    label: "Protocol",
+    key: "about",
+    label: "About",
+    title: "The service, or the protocol where none is named",
     wide: true,
-    render: ({ protocol }) => <span class="mono">{visible(protocol ?? "")}</span>,
+    render: ({ protocol, service }) => (
+      <span class="dialogues-about" title={visible(protocol ?? "")}>
+        {service === undefined ? (
+          <span class="mono">{visible(protocol ?? "")}</span>
+        ) : (
+          <Text text={service} cut />
+        )}
+      </span>
+    ),
   },
   {
     key: "last",
-    label: "Last",
+    label: "Last message",
     render: ({ last }) => (last === undefined ? "" : <Performative name={last} />),
-  },
-  {
-    key: "service",
-    label: "Service",
-    wide: true,
-    render: ({ service }) => (service === undefined ? "" : <Text text={service} cut />),
   },
   {
     key: "price",
@@ -84,12 +87,12 @@ const COLUMNS: Column<Dialogue>[] = [
   { key: "messages", label: "Messages", number: true, wide: true, render: (d) => d.messages },
   {
     key: "took",
-    label: "Took",
+    label: "Duration",
     number: true,
     wide: true,
     render: (dialogue) => <Duration ms={spanOf(dialogue, now.value)} />,
   },
-  { key: "when", label: "Latest", number: true, render: ({ last_ms }) => <Ago ms={last_ms} /> },
+  { key: "when", label: "Updated", number: true, render: ({ last_ms }) => <Ago ms={last_ms} /> },
   {
     key: "why",
     label: "Why",
@@ -99,7 +102,9 @@ const COLUMNS: Column<Dialogue>[] = [
       why === undefined ? (
         <span class="muted">{visible(deal_status === undefined ? "" : `deal ${deal_status}`)}</span>
       ) : (
-        <span class={state === "failed" ? "bad" : "muted"}>{visible(why)}</span>
+        <span class={state === "failed" ? "bad" : "muted"} title={visible(why)}>
+          {visible(why)}
+        </span>
       ),
   },
 ];
@@ -179,11 +184,9 @@ export default function Dialogues({ query }: ViewProps) {
 
 function Nothing({ filtered }: { filtered: boolean }) {
   return filtered ? (
-    <Empty title="No dialogue fits">Clear a filter to see more.</Empty>
+    <Empty title="No dialogue matches">Clear a filter to see more.</Empty>
   ) : (
-    <Empty title="Nobody has said anything yet">
-      Dialogues appear here as agents begin to talk.
-    </Empty>
+    <Empty title="No dialogues yet">Dialogues appear here as agents begin to talk.</Empty>
   );
 }
 

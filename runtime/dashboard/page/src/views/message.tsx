@@ -94,7 +94,7 @@ function Detail({ detail, tab }: { detail: MessageDetail; tab: string }) {
       tab={tab}
       href={(next) => link(["message", told.id], { from: told.from, tab: next })}
       facts={[
-        ["direction", detail.direction === "said" ? "said by an agent of this host" : "heard"],
+        ["direction", detail.direction === "said" ? "sent by an agent of this host" : "received"],
         ["state", <Fate key="state" detail={detail} />],
         ...(detail.path === undefined
           ? []

@@ -11,6 +11,7 @@ import {
   Empty,
   Facts,
   formatBytes,
+  formatCount,
   Failure,
   formatDuration,
   formatNumber,
@@ -62,7 +63,7 @@ export default function Models({ query }: ViewProps) {
       />
       {data.models.length === 0 ? (
         <Panel>
-          <Empty title="This host has no models">
+          <Empty title="No models on this host">
             <code>
               haggle run agents/collector --model market=std/market.safetensors --allow infer=market
             </code>{" "}
@@ -81,8 +82,7 @@ export default function Models({ query }: ViewProps) {
 function summary(models: Model[]): string {
   const waiting = models.reduce((sum, model) => sum + model.queue.waiting, 0);
   const running = models.reduce((sum, model) => sum + model.queue.running, 0);
-  const count = models.length === 1 ? "One model" : `${models.length} models`;
-  return `${count}; ${formatNumber(waiting)} calls wait, ${formatNumber(running)} are at work`;
+  return `${formatCount(models.length, "model")}, ${formatCount(waiting, "call")} waiting, ${formatNumber(running)} running`;
 }
 
 /** What went wrong, by kind. */
@@ -90,9 +90,9 @@ function failuresOf(model: Model): [string, number][] {
   const all: [string, number][] = [
     ["failed", model.failed],
     ["timed out", model.timeouts],
-    ["refused, the queue was full", model.refused],
-    ["gave what the model does not describe", model.garbage],
-    ["invalid inputs", model.invalid],
+    ["refused: queue full", model.refused],
+    ["with invalid output", model.garbage],
+    ["with invalid input", model.invalid],
     ["cancelled", model.cancelled],
   ];
   return all.filter(([, count]) => count > 0);
@@ -115,11 +115,11 @@ function ModelPanel({ model, rate }: { model: Model; rate: number[] }) {
       }
       actions={
         stuck ? (
-          <Status state={`at work for ${formatDuration(model.queue.runs_for_ms)}`} tone="wait" />
+          <Status state={`running for ${formatDuration(model.queue.runs_for_ms)}`} tone="wait" />
         ) : (
           <Status
             state={
-              model.queue.running > 0 ? "at work" : model.queue.waiting > 0 ? "waiting" : "idle"
+              model.queue.running > 0 ? "running" : model.queue.waiting > 0 ? "waiting" : "idle"
             }
             tone={model.queue.running > 0 ? "good" : model.queue.waiting > 0 ? "wait" : "idle"}
           />
@@ -134,27 +134,28 @@ function ModelPanel({ model, rate }: { model: Model; rate: number[] }) {
         )}
         <div class="stats">
           <Stat
-            label="Calls a second"
-            note={`${formatNumber(model.calls)} in all`}
+            label="Calls per second"
+            note={`${formatNumber(model.calls)} in total`}
             spark={rate}
             slots={60}
           >
             {formatShort(meanOf(rate.slice(-5)))}
           </Stat>
           <Stat
-            label="Waiting"
-            note={`${formatNumber(model.queue.running)} at work`}
+            label="Queue"
+            note={`${formatNumber(model.queue.running)} running`}
             tone={model.queue.waiting > 100 ? "wait" : undefined}
           >
             <Num value={model.queue.waiting} short />
           </Stat>
           <Stat
-            label="Call to result, of half"
-            note={`99 % within ${formatDuration(model.told.p99_ms)}`}
+            label="Latency p50"
+            title="From a call to its result"
+            note={`p99 ${formatDuration(model.told.p99_ms)}`}
           >
             <Duration ms={model.told.p50_ms} />
           </Stat>
-          <Stat label="Calls a batch" note={`at most ${formatNumber(model.batches.most)}`}>
+          <Stat label="Batch size" note={`mean; largest ${formatNumber(model.batches.most)}`}>
             {formatNumber(model.batches.mean)}
           </Stat>
           <Stat
@@ -172,7 +173,7 @@ function ModelPanel({ model, rate }: { model: Model; rate: number[] }) {
           <Callers agents={model.agents} />
         </div>
         <details>
-          <summary>What it takes and gives, and what its engine counted</summary>
+          <summary>Inputs, outputs and counters</summary>
           <Description model={model} failures={failures} />
         </details>
       </div>
@@ -188,8 +189,8 @@ function Memory({ model }: { model: Model }) {
   const onDevice = (model.device_memory ?? 0) > 0;
   return (
     <Stat
-      label={onDevice ? "Memory of the device" : "Memory"}
-      note={onDevice ? `and ${formatBytes(model.host_memory)} of the host` : "of the host"}
+      label={onDevice ? "Device memory" : "Memory"}
+      note={onDevice ? `${formatBytes(model.host_memory)} on the host` : "on the host"}
     >
       <Bytes value={onDevice ? model.device_memory : model.host_memory} />
     </Stat>
@@ -198,8 +199,8 @@ function Memory({ model }: { model: Model }) {
 
 function Times({ model }: { model: Model }) {
   const rows: [string, Percentiles][] = [
-    ["in the queue", model.wait],
-    ["a batch", model.run],
+    ["queue", model.wait],
+    ["batch", model.run],
     ...(model.first_token === undefined
       ? []
       : ([["first token", model.first_token]] as [string, Percentiles][])),
@@ -207,16 +208,16 @@ function Times({ model }: { model: Model }) {
   ];
   return (
     <div>
-      <h3>How long it takes</h3>
+      <h3>Latency</h3>
       <table class="table models-small">
         <thead>
           <tr>
             <th scope="col"></th>
             <th scope="col" class="number">
-              half
+              p50
             </th>
             <th scope="col" class="number">
-              99 %
+              p99
             </th>
           </tr>
         </thead>
@@ -249,13 +250,13 @@ const callers: Column<Caller>[] = [
 function Callers({ agents }: { agents: Caller[] }) {
   return (
     <div>
-      <h3>Who asks it</h3>
+      <h3>Callers</h3>
       <Table
-        label="Agents that asked most"
+        label="Agents with the most calls"
         columns={callers}
         rows={agents}
         rowKey={(one) => one.agent}
-        empty={<p class="muted models-none">Nobody yet. An agent needs the grant infer=NAME.</p>}
+        empty={<p class="muted models-none">None yet. An agent needs the grant infer=NAME.</p>}
       />
     </div>
   );
@@ -284,16 +285,16 @@ function Description({ model, failures }: { model: Model; failures: [string, num
         ...(model.context === undefined
           ? []
           : ([["Context", `${formatNumber(model.context)} tokens`]] as Fact[])),
-        ["Done", formatNumber(model.done)],
+        ["Completed", formatNumber(model.done)],
         [
-          "Not done",
+          "Not completed",
           failures.length === 0
             ? "none"
             : failures.map(([why, count]) => `${formatNumber(count)} ${why}`).join(", "),
         ],
         [
           "Batches",
-          `${formatNumber(model.batches.count)}, ${formatNumber(model.batches.joined)} calls joined one that ran`,
+          `${formatNumber(model.batches.count)}, ${formatNumber(model.batches.joined)} calls joined a running one`,
         ],
         ...counted(model),
       ]}
@@ -310,7 +311,7 @@ function counted(model: Model): Fact[] {
   if (model.tokens_in !== undefined && model.kind === "language") {
     facts.push([
       "Tokens",
-      `${formatNumber(model.tokens_in)} read, ${formatNumber(model.tokens_reused)} of them known already, ${formatNumber(model.tokens_out)} written`,
+      `${formatNumber(model.tokens_in)} read, ${formatNumber(model.tokens_reused)} of them cached, ${formatNumber(model.tokens_out)} written`,
     ]);
   }
   if (model.cost !== undefined && model.cost > 0) facts.push(["Cost", formatNumber(model.cost)]);

@@ -1,4 +1,5 @@
 // How the host is doing, at a glance: a sentence, what is wrong, the numbers, and their last minutes.
+import { peerName } from "../dialogue/words";
 import { useTopic } from "../feed/connection";
 import type { Alarm, OverviewEvent, Sample } from "../feed/types";
 import { setQuery, to } from "../route";
@@ -12,6 +13,7 @@ import {
   Empty,
   Failure,
   formatBytes,
+  formatCount,
   formatDuration,
   formatNumber,
   formatShare,
@@ -20,6 +22,7 @@ import {
   Loading,
   Panel,
   Select,
+  shortDid,
   Stat,
   Status,
   Text,
@@ -28,6 +31,7 @@ import {
   type Series,
 } from "../ui";
 import type { ViewProps } from "./index";
+import { failedOf } from "./overview/failed";
 import { failuresOf, ratesOf, sentenceOf, type Sentence } from "./overview/sentence";
 import "./overview.css";
 
@@ -59,6 +63,7 @@ export default function Overview({ query }: ViewProps) {
         }
       />
       <Alarms alarms={data.alarms} />
+      <Failed />
       {data.samples.length === 0 ? (
         <Empty title="No samples yet">The host takes one each second.</Empty>
       ) : (
@@ -87,31 +92,90 @@ function Alarms({ alarms }: { alarms: Alarm[] }) {
   );
   return (
     <Panel
-      title={alarms.length === 1 ? "One alarm" : `${alarms.length} alarms`}
+      title={formatCount(alarms.length, "alarm")}
       class={`alarms alarms-${worst[0]?.level ?? "warn"}`}
       flush
     >
       <ul>
         {worst.map((alarm) => (
-          <li key={`${alarm.what} ${alarm.agent ?? ""} ${alarm.peer ?? ""}`}>
+          <li key={`${alarm.what} ${alarm.agent ?? alarm.peer ?? alarm.model ?? ""}`}>
             <Badge tone={alarm.level === "error" ? "bad" : "wait"}>
               {visible(alarm.what.replaceAll("_", " "))}
             </Badge>
             <span class="alarm-text">
-              {alarm.agent !== undefined && (
-                <>
-                  <AgentLink name={alarm.agent} />{" "}
-                </>
-              )}
               {alarm.peer !== undefined && (
                 <>
                   <Did did={alarm.peer} />{" "}
                 </>
               )}
-              <Text text={alarm.text} />
+              <AlarmText alarm={alarm} />
+              <More alarm={alarm} />
             </span>
             <span class="muted alarm-since">
               <Ago ms={alarm.since_ms} />
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  );
+}
+
+/** Of an agent the text begins with its name, which becomes a link. */
+function AlarmText({ alarm: { agent, text } }: { alarm: Alarm }) {
+  if (agent === undefined || !text.startsWith(`${agent} `)) return <Text text={text} />;
+  return (
+    <>
+      <AgentLink name={agent} />
+      <Text text={text.slice(agent.length)} />
+    </>
+  );
+}
+
+/** Where the page shows more of what is wrong. */
+function More({ alarm }: { alarm: Alarm }) {
+  const places: Record<string, [words: string, href: string]> = {
+    dead_letters: ["See the log", to.logs({ text: "dead letter" })],
+    mailbox_old: ["See the mailboxes", to.agents({ sort: "mailbox", descending: true })],
+    model_failed: ["See the model", to.models({ name: alarm.model })],
+  };
+  if (!Object.hasOwn(places, alarm.what)) return null;
+  const [words, href] = places[alarm.what]!;
+  return (
+    <>
+      {". "}
+      <a href={href}>{words}</a>
+    </>
+  );
+}
+
+const FAILED_SHOWN = 5;
+
+/** What failed last, and why: whoever looks for the reason of one is a click away from its diagram. */
+function Failed() {
+  const { data } = useTopic("dialogues", { state: "failed", limit: 100, every_ms: 2000 }).value;
+  const failed = failedOf(data?.dialogues ?? []).slice(0, FAILED_SHOWN);
+  if (failed.length === 0) return null;
+  return (
+    <Panel
+      title="Latest failed dialogues"
+      actions={<a href={to.dialogues({ state: "failed" })}>All failed</a>}
+      flush
+    >
+      <ul class="failed">
+        {failed.map(({ latest, times }) => (
+          <li key={`${latest.agent} ${latest.peer} ${latest.thid}`}>
+            <a class="failed-who" href={to.dialogue(latest.agent, latest.peer, latest.thid)}>
+              <Text text={latest.agent} cut /> ↔{" "}
+              <Text text={peerName(latest) ?? shortDid(latest.peer)} cut />
+            </a>
+            <span class="failed-why cut" title={visible(latest.why ?? "")}>
+              {visible(latest.service ?? latest.protocol ?? "")}
+              {latest.why !== undefined && `: ${visible(latest.why)}`}
+            </span>
+            <span class="muted num failed-when">
+              {times > 1 && `×${formatNumber(times)}, `}
+              <Ago ms={latest.last_ms} />
             </span>
           </li>
         ))}
@@ -132,30 +196,27 @@ function Numbers({ data, slots }: { data: OverviewEvent; slots: number }) {
   return (
     <div class="stats">
       <Stat
-        label="Messages a second"
-        note={`${formatShort(rates.sent)} said`}
+        label="Messages per second"
+        title="Handled by the agents of this host"
+        note={`${formatShort(rates.sent)} sent`}
         {...of((one) => one.handled)}
       >
         {formatShort(rates.handled)}
       </Stat>
-      <Stat label="Deals a second" note="delivered" href={to.deals()} {...of((one) => one.deals)}>
+      <Stat label="Deals per second" note="delivered" href={to.deals()} {...of((one) => one.deals)}>
         {formatShort(rates.deals)}
       </Stat>
       <Stat
-        label="Latency, of half"
+        label="Latency p50"
         title="From a message's arrival until what its handler did is durable"
-        note={`99 % within ${formatDuration(lastWith(samples, "latency_p99_ms"))}`}
+        note={`p99 ${formatDuration(lastWith(samples, "latency_p99_ms"))}`}
         {...of((one) => one.latency_p99_ms)}
       >
         {formatDuration(lastWith(samples, "latency_p50_ms"))}
       </Stat>
       <Stat
         label="Waiting in mailboxes"
-        note={
-          last.mailbox > 0
-            ? `the oldest for ${formatDuration(last.mailbox_age_ms)}`
-            : "nothing waits"
-        }
+        note={last.mailbox > 0 ? `oldest ${formatDuration(last.mailbox_age_ms)}` : "none waiting"}
         tone={last.mailbox_age_ms > 10_000 ? "wait" : undefined}
         href={to.agents({ sort: "mailbox", descending: true })}
         {...of((one) => one.mailbox)}
@@ -173,7 +234,7 @@ function Numbers({ data, slots }: { data: OverviewEvent; slots: number }) {
         {formatShort(failures)}
       </Stat>
       <Stat
-        label="Restarts of agents"
+        label="Agent restarts"
         note={`in ${covered}`}
         tone={restarts > 0 ? "wait" : undefined}
         {...of((one) => one.restarts)}
@@ -200,16 +261,12 @@ function Numbers({ data, slots }: { data: OverviewEvent; slots: number }) {
       >
         {formatShort(last.peers)}
       </Stat>
-      <Stat
-        label="CPU of one core"
-        note={`${formatShort(last.runs)} suspended handlers`}
-        {...of((one) => one.cpu)}
-      >
+      <Stat label="CPU" note="of one core" {...of((one) => one.cpu)}>
         {formatShare(last.cpu)}
       </Stat>
       <Stat
         label="Memory"
-        note={`${formatBytes(last.lua_bytes)} of Lua`}
+        note={`${formatBytes(last.lua_bytes)} in Lua`}
         {...of((one) => one.rss_bytes)}
       >
         {formatBytes(last.rss_bytes)}
@@ -223,8 +280,8 @@ function Numbers({ data, slots }: { data: OverviewEvent; slots: number }) {
         {formatBytes(last.store_bytes)}
       </Stat>
       <Stat
-        label="Messages a signature"
-        note={`${formatNumber(lastWith(samples, "commit_messages"))} a commit`}
+        label="Messages/signature"
+        note={`${formatNumber(lastWith(samples, "commit_messages"))} per commit`}
         {...of((one) => one.signature_messages)}
       >
         {formatNumber(lastWith(samples, "signature_messages"))}
@@ -259,32 +316,32 @@ function Charts({ samples }: { samples: Sample[] }) {
     sample[key] > 0 ? sample[key] : null;
   return (
     <div class="charts">
-      <Panel title="Messages a second">
+      <Panel title="Messages per second">
         <Chart
-          label="Messages received, sent and handled each second"
+          label="Messages received, sent and handled per second"
           times={times}
           format={count}
           series={[
             line("received", "--chart-1", (one) => one.received),
-            line("said", "--chart-2", (one) => one.sent),
+            line("sent", "--chart-2", (one) => one.sent),
             line("handled", "--chart-3", (one) => one.handled),
           ]}
         />
       </Panel>
-      <Panel title="Latency, from arrival until durable">
+      <Panel title="Latency, arrival to durable">
         <Chart
-          label="Latency of messages, median and 99th percentile"
+          label="Message latency, p50 and p99"
           times={times}
           format={formatDuration}
           series={[
-            line("half", "--chart-1", measured("latency_p50_ms")),
-            line("99 %", "--chart-2", measured("latency_p99_ms")),
+            line("p50", "--chart-1", measured("latency_p50_ms")),
+            line("p99", "--chart-2", measured("latency_p99_ms")),
           ]}
         />
       </Panel>
-      <Panel title="Deals, failures, restarts">
+      <Panel title="Deals, failures and restarts per second">
         <Chart
-          label="Deals, failures and restarts each second"
+          label="Deals, failures and restarts per second"
           times={times}
           format={count}
           series={[
@@ -294,26 +351,26 @@ function Charts({ samples }: { samples: Sample[] }) {
           ]}
         />
       </Panel>
-      <Panel title="Messages a batch">
+      <Panel title="Batch size, in messages">
         <Chart
-          label="Messages in a commit and under a signature"
+          label="Messages per commit and per signature"
           times={times}
           format={formatNumber}
           series={[
-            line("a commit", "--chart-1", measured("commit_messages")),
-            line("a signature", "--chart-4", measured("signature_messages")),
+            line("per commit", "--chart-1", measured("commit_messages")),
+            line("per signature", "--chart-4", measured("signature_messages")),
           ]}
         />
       </Panel>
-      <Panel title="Commits and ticks">
+      <Panel title="Commit and tick duration">
         <Chart
-          label="How long commits and ticks take, median and 99th percentile"
+          label="Duration of commits and ticks, p50 and p99"
           times={times}
           format={formatDuration}
           series={[
-            line("commit, half", "--chart-1", measured("commit_p50_ms")),
-            line("commit, 99 %", "--chart-2", measured("commit_p99_ms")),
-            line("tick, 99 %", "--chart-3", measured("tick_p99_ms"), true),
+            line("commit p50", "--chart-1", measured("commit_p50_ms")),
+            line("commit p99", "--chart-2", measured("commit_p99_ms")),
+            line("tick p99", "--chart-3", measured("tick_p99_ms"), true),
           ]}
         />
       </Panel>
@@ -324,7 +381,7 @@ function Charts({ samples }: { samples: Sample[] }) {
           format={count}
           series={[
             line("in mailboxes", "--chart-1", (one) => one.mailbox),
-            line("suspended", "--chart-4", (one) => one.runs),
+            line("suspended handlers", "--chart-4", (one) => one.runs),
             line("unacknowledged", "--chart-2", (one) => one.unacknowledged, true),
           ]}
         />

@@ -53,10 +53,10 @@ export function Summary({ watch }: { watch: Watch }) {
       </p>
       <p>
         {traffic.messages === 0 ? (
-          "Nobody speaks at the moment."
+          "No messages at the moment."
         ) : (
           <>
-            <strong>{formatNumber(rate)}</strong> messages a second among{" "}
+            <strong>{formatNumber(rate)}</strong> messages per second among{" "}
             {times(talking.size, "agent")}.
           </>
         )}
@@ -73,7 +73,7 @@ export function Summary({ watch }: { watch: Watch }) {
 function Kinds({ watch }: { watch: Watch }) {
   const traffic = watch.trafficNow();
   return (
-    <ul class="net-kinds" aria-label="Messages in the last ten seconds, by what they do">
+    <ul class="net-kinds" aria-label="Messages in the last ten seconds, by kind">
       {KINDS.map((kind) => {
         const count = traffic.kinds.get(kind) ?? 0;
         const share = traffic.messages > 0 ? count / traffic.messages : 0;
@@ -98,10 +98,10 @@ export function Ticker({ watch }: { watch: Watch }) {
     ? watch.news.value
     : watch.news.value.filter((one) => one.time <= watch.at.value);
   return (
-    <section class="net-ticker" aria-label="What has happened lately">
-      <h2>Lately</h2>
+    <section class="net-ticker" aria-label="Recent events">
+      <h2>Recent events</h2>
       {news.length === 0 ? (
-        <p class="muted">Deals, refusals, and agents that come and go are told here.</p>
+        <p class="muted">Deals, refusals, and agents that come and go appear here.</p>
       ) : (
         <ol>
           {news.map((one) => (
@@ -151,7 +151,7 @@ export function Chosen({
   const status = statusAt(node, watch.at.value);
   const address = addressOf(node);
   return (
-    <section class="net-chosen" aria-label="What is chosen">
+    <section class="net-chosen" aria-label="Selection">
       <div class="row spread">
         <h2 class="cut">
           <Text text={nameOf(node)} />
@@ -174,7 +174,7 @@ export function Chosen({
       {address && (
         <p class="row">
           <a class="button small" href={address}>
-            {node.here ? "Open the agent" : "Dialogues with it"}
+            {node.here ? "Open agent" : "Its dialogues"}
           </a>
           {node.here && (
             <a class="button quiet small" href={to.dialogues({ agent: node.name })}>
@@ -241,7 +241,7 @@ function Partners({ node, watch, onSelect }: PartProps) {
   const sorted = [...partners].sort((a, b) => b[1].last - a[1].last).slice(0, 40);
   return (
     <>
-      <h3>Speaks with</h3>
+      <h3>Talks to</h3>
       {sorted.length === 0 && <p class="muted">Nobody, within the last minute.</p>}
       <ul class="net-partners">
         {sorted.map(([other, { said, heard }]) => (
@@ -249,7 +249,7 @@ function Partners({ node, watch, onSelect }: PartProps) {
             <button class="net-name cut" type="button" onClick={() => onSelect(other)}>
               <Text text={nameOf(other)} />
             </button>
-            <span class="num muted" title="said and heard within ten seconds">
+            <span class="num muted" title="Sent and received in the last ten seconds">
               {formatNumber(said?.count ?? 0)} → · ← {formatNumber(heard?.count ?? 0)}
             </span>
             {dialoguesOf(node, other) && <a href={dialoguesOf(node, other)}>dialogues</a>}
@@ -286,7 +286,7 @@ function HostPart({ node, watch, onSelect }: PartProps) {
         );
       })}
       <h3>{times(agents.length, "agent")}</h3>
-      {agents.length === 0 && <Empty title="None is known of it" />}
+      {agents.length === 0 && <Empty title="No known agents" />}
       <ul class="net-partners">
         {agents.slice(0, AGENTS_SHOWN).map((agent) => (
           <li key={agent.key}>

@@ -138,7 +138,7 @@ function paint(
   context.fillStyle = tokenColor("--text");
   context.fillRect(Math.min(width - 2, here - 1), 0, 2, height);
   const rate = (most / width_ms) * 1000;
-  canvas.title = `At most ${formatNumber(rate)} messages a second within ${formatSpan(to - from)}`;
+  canvas.title = `At most ${formatNumber(rate)} messages per second within ${formatSpan(to - from)}`;
 }
 
 /** Bars of whole seconds, which stand still while time goes on. */

@@ -55,7 +55,7 @@ export function Tools({ watch, stage, wanted, table, legend, onLegend, onFind }:
           <button
             class="button small net-roomy"
             type="button"
-            title="Finds places by who speaks with whom"
+            title="Arrange by who talks to whom"
             disabled={watch.arranging.value}
             onClick={() => watch.arrange()}
           >
@@ -64,7 +64,7 @@ export function Tools({ watch, stage, wanted, table, legend, onLegend, onFind }:
           <button
             class="button small"
             type="button"
-            title="Shows all of it (0)"
+            title="Show everything (0)"
             onClick={() => stage?.fit("viewer")}
           >
             Fit

@@ -76,7 +76,7 @@ export function Activity({ agent }: { agent: string }) {
   if (events.length === 0) {
     return (
       <Panel>
-        <Empty title="It did nothing lately">
+        <Empty title="No recent activity">
           The host remembers its latest 8192 events, of all agents together.{" "}
           <a href={to.agent(agent, "ask")}>Ask it something</a>
         </Empty>
@@ -90,7 +90,7 @@ export function Activity({ agent }: { agent: string }) {
           <thead>
             <tr>
               <th scope="col">Time</th>
-              <th scope="col">What</th>
+              <th scope="col">Event</th>
               <th scope="col">Message or handler</th>
               <th scope="col">With</th>
               <th scope="col" class="wide">
@@ -110,7 +110,7 @@ export function Activity({ agent }: { agent: string }) {
       </div>
       {events.length > shown && (
         <button class="button quiet" type="button" onClick={() => setShown(shown + STEP)}>
-          {events.length - shown} earlier
+          Show {events.length - shown} older
         </button>
       )}
     </Panel>
@@ -118,8 +118,8 @@ export function Activity({ agent }: { agent: string }) {
 }
 
 const WORDS: Record<TraceEvent["what"], string> = {
-  heard: "→ heard",
-  said: "← said",
+  heard: "→ received",
+  said: "← sent",
   stretch: "handled",
   timer: "timer",
   dead: "dead letter",

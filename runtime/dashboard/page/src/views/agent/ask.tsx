@@ -148,7 +148,7 @@ function Asking({ name, forms, form }: { name: string; forms: Form[]; form: Form
             </button>
             <span class="muted">and wait</span>
             <Select
-              label="How long to wait"
+              label="Timeout"
               value={within}
               options={WITHIN}
               onChange={(value) => setWithin(value)}
@@ -157,7 +157,7 @@ function Asking({ name, forms, form }: { name: string; forms: Form[]; form: Form
           {reason !== null && <p class="muted">{reason}</p>}
           {form.replies.length > 0 && (
             <p class="muted">
-              It may answer{" "}
+              Possible replies{" "}
               {form.replies.map((reply, i) => (
                 <>
                   {i > 0 && ", "}
@@ -171,7 +171,7 @@ function Asking({ name, forms, form }: { name: string; forms: Form[]; form: Form
       </Panel>
       <Panel title="Answer">
         {answer === null ? (
-          <Empty title={busy ? "Waiting…" : "Nothing was asked yet"} />
+          <Empty title={busy ? "Waiting…" : "Nothing asked yet"} />
         ) : (
           <Answered name={name} answer={answer} />
         )}
@@ -266,7 +266,7 @@ function Answered({ name, answer }: { name: string; answer: Answer }) {
     <div class="stack" role="status">
       <Facts
         facts={[
-          ["It said", <Performative name={envelope.type.split("/").at(-1) ?? ""} />],
+          ["Reply", <Performative name={envelope.type.split("/").at(-1) ?? ""} />],
           ["After", <span class="num">{formatDuration(took_ms)}</span>],
           ["At", <Time ms={envelope.created_time} millis />],
           ["From", <Did did={envelope.from} />],

@@ -1,4 +1,5 @@
 // The dialogues that an agent has or had lately.
+import { peerName } from "../../dialogue/words";
 import { useTopic } from "../../feed/connection";
 import type { Dialogue } from "../../feed/types";
 import { to } from "../../route";
@@ -14,6 +15,7 @@ import {
   Status,
   Table,
   Text,
+  visible,
   type Column,
 } from "../../ui";
 
@@ -21,14 +23,7 @@ const columns: Column<Dialogue>[] = [
   {
     key: "peer",
     label: "With",
-    grows: true,
-    render: (one) => (
-      <Did
-        did={one.peer}
-        {...(one.peer_name === undefined ? {} : { name: one.peer_name })}
-        copy={false}
-      />
-    ),
+    render: (one) => <Did did={one.peer} name={peerName(one) ?? ""} copy={false} />,
   },
   {
     key: "protocol",
@@ -48,7 +43,7 @@ const columns: Column<Dialogue>[] = [
     number: true,
     render: (one) => <Num value={one.messages} />,
   },
-  { key: "last", label: "Last said", render: (one) => <Performative name={one.last ?? ""} /> },
+  { key: "last", label: "Last message", render: (one) => <Performative name={one.last ?? ""} /> },
   {
     key: "price",
     label: "Price",
@@ -59,15 +54,24 @@ const columns: Column<Dialogue>[] = [
     key: "state",
     label: "State",
     render: (one) => (
-      <span title={one.why}>
-        <Status
-          state={one.state}
-          tone={one.state === "ended" ? "idle" : one.state === "failed" ? "bad" : "good"}
-        />
+      <Status
+        state={one.state}
+        tone={one.state === "ended" ? "idle" : one.state === "failed" ? "bad" : "good"}
+      />
+    ),
+  },
+  {
+    key: "why",
+    label: "Why",
+    grows: true,
+    wide: true,
+    render: (one) => (
+      <span class={one.state === "failed" ? "bad" : "muted"} title={visible(one.why ?? "")}>
+        {visible(one.why ?? "")}
       </span>
     ),
   },
-  { key: "time", label: "Last", number: true, render: (one) => <Ago ms={one.last_ms} /> },
+  { key: "time", label: "Updated", number: true, render: (one) => <Ago ms={one.last_ms} /> },
 ];
 
 export function AgentDialogues({ name }: { name: string }) {
@@ -89,8 +93,8 @@ export function AgentDialogues({ name }: { name: string }) {
         href={(one) => to.dialogue(one.agent, one.peer, one.thid)}
         stale={stale}
         empty={
-          <Empty title="No dialogue lately">
-            What it said and heard before is beyond what the host remembers.{" "}
+          <Empty title="No recent dialogues">
+            The host no longer remembers older ones.{" "}
             <a href={to.agent(name, "ask")}>Ask it something</a>
           </Empty>
         }

@@ -23,7 +23,7 @@ export function Source({ name, query }: { name: string; query: URLSearchParams }
   if (error !== null) return <Failure error={error} />;
   if (data === null) return <Loading />;
   const [script] = data.files;
-  if (script === undefined) return <Empty title="It has no script" />;
+  if (script === undefined) return <Empty title="No script" />;
   const shown = data.files.find((one) => one.path === data.file) ?? script;
   return (
     <Panel

@@ -29,7 +29,7 @@ export function StateBrowser({ name }: { name: string }) {
             <input type="checkbox" checked={follow} onChange={() => setFollow(!follow)} /> follow
           </label>
           <button class="button small" type="button" onClick={() => setAgain(again + 1)}>
-            Look again
+            Refresh
           </button>
         </>
       }
@@ -54,7 +54,7 @@ function Asked({ looking, path }: { looking: Looking; path: string }) {
   const table = entriesOf(data.value, limit);
   if (path === "" && (table === null || table.entries.length === 0)) {
     return (
-      <Empty title="Its state is empty">
+      <Empty title="The state is empty">
         What a handler writes to <code>state</code> is kept with its commit, and shown here.
       </Empty>
     );

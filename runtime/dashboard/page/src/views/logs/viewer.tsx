@@ -27,7 +27,7 @@ import "./viewer.css";
 
 const ROW_PX = 22;
 const LEVELS = [
-  ["", "all levels"],
+  ["", "All levels"],
   ["info", "info and above"],
   ["warn", "warn and above"],
   ["error", "errors"],
@@ -143,7 +143,7 @@ function pauseLabel(frozen: LogLine[] | null, lines: LogLine[]): string {
   if (frozen === null) return "Pause";
   const last = frozen.at(-1);
   const fresh = last === undefined ? lines.length : lines.length - 1 - lines.lastIndexOf(last);
-  return fresh > 0 ? `Go on, ${formatNumber(fresh)} new ↓` : "Go on";
+  return fresh > 0 ? `Resume, ${formatNumber(fresh)} new ↓` : "Resume";
 }
 
 function Counts({ shown, skipped }: { shown: number; skipped: number }) {
@@ -164,8 +164,8 @@ function Counts({ shown, skipped }: { shown: number; skipped: number }) {
 
 function None({ filtered }: { filtered: boolean }) {
   return filtered ? (
-    <Empty title="No line fits">
-      Of the host's latest thousand. Lines that come and fit are shown here.
+    <Empty title="No line matches">
+      None of the latest thousand lines does. New ones that match appear here.
     </Empty>
   ) : (
     <Empty title="Nothing was logged yet">

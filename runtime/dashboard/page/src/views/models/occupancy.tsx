@@ -9,11 +9,11 @@ export function Occupancy({ batches }: { batches: Model["batches"] }) {
   const highest = Math.max(1, ...sizes.map(([, count]) => count));
   return (
     <div>
-      <h3>Calls in a batch</h3>
+      <h3>Batch sizes</h3>
       {sizes.length === 0 ? (
-        <p class="muted models-none">No batch yet.</p>
+        <p class="muted models-none">No batches yet.</p>
       ) : (
-        <table class="occupancy" aria-label="How many batches were of which size">
+        <table class="occupancy" aria-label="Number of batches by size">
           <tbody>
             {sizes.map(([most, count]) => (
               <tr key={most}>

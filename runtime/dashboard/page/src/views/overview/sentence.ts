@@ -65,16 +65,14 @@ export function sentenceOf({
   if (rates.handled < 0.05) return { tone: "idle", text: quiet(agents, samples) };
   const one = last.agents === 1;
   const deals =
-    rates.deals > 0 ? ` and ${one ? "closes" : "close"} ${rate(rates.deals)} deals a second` : "";
+    rates.deals > 0 ? ` and ${one ? "closes" : "close"} ${rate(rates.deals)} deals per second` : "";
   const half =
-    last.latency_p50_ms > 0
-      ? `; half of the messages are done within ${formatDuration(last.latency_p50_ms)}`
-      : "";
+    last.latency_p50_ms > 0 ? `; latency p50 ${formatDuration(last.latency_p50_ms)}` : "";
   const failing =
-    rates.failures > 0 ? ` ${rate(rates.failures)} a second fail or are refused.` : "";
+    rates.failures > 0 ? ` ${rate(rates.failures)} per second fail or are refused.` : "";
   return {
     tone: failing === "" ? "good" : "wait",
-    text: `${agents} ${one ? "handles" : "handle"} ${rate(rates.handled)} messages a second${deals}${half}.${failing}`,
+    text: `${agents} ${one ? "handles" : "handle"} ${rate(rates.handled)} messages per second${deals}${half}.${failing}`,
   };
 }
 
@@ -88,7 +86,7 @@ function quiet(agents: string, samples: readonly Sample[]): string {
   const end = samples.at(-1)?.time_ms ?? 0;
   const since =
     latest === undefined
-      ? `nothing was said in the last ${formatSpan(end - (samples[0]?.time_ms ?? end) + 1000)}`
+      ? `no messages in the last ${formatSpan(end - (samples[0]?.time_ms ?? end) + 1000)}`
       : `the last message was handled ${formatSpan(end - latest.time_ms)} ago`;
   return `${agents}, and all is quiet: ${since}.`;
 }
