@@ -21,6 +21,26 @@ test("logs: a line is there when it is said, and filters hold", async (t) => {
   );
 });
 
+test("logs: the keyboard goes from line to line", async (t) => {
+  for (const text of ["the first buoy", "the second buoy", "the third buoy"])
+    await say(t.north, text);
+  const window = await t.open(t.north, { route: "/logs?text=buoy" });
+  await t.shows(window, "the third buoy");
+  const { keyboard } = window.page;
+  const whole = (text) => () => window.page.getByLabel("The line").getByText(text).isVisible();
+  await window.page.getByLabel("Log", { exact: true }).focus();
+  await keyboard.press("ArrowUp");
+  await t.eventually("the newest first", whole("the third buoy"));
+  await keyboard.press("ArrowUp");
+  await t.eventually("then the one before", whole("the second buoy"));
+  await say(t.north, "the fourth buoy");
+  await t.eventually("what comes meanwhile is counted", () =>
+    window.page.getByRole("button", { name: /1 new/ }).isVisible(),
+  );
+  await keyboard.press("Escape");
+  await t.eventually("and Escape lets go", () => window.page.getByLabel("The line").isHidden());
+});
+
 test("logs: while it is paused, lines are counted", async (t) => {
   const window = await t.open(t.north, { route: "/logs?agent=breaker" });
   await say(t.north, "before the pause");

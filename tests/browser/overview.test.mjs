@@ -37,3 +37,18 @@ test("overview: a failure is there at once, and so is its alarm", async (t) => {
     window.page.locator(".alarms", { hasText: "dead letters" }).isVisible(),
   );
 });
+
+test("overview: why a deal failed is in sight, a click away from its dialogue", async (t) => {
+  const window = await t.open(t.north);
+  const line = window.page.locator(".failed li", { hasText: "telemetry.broken" });
+  await t.eventually("the reason, as the seller gave it", async () =>
+    (await line.first().innerText()).includes("the sensor does not answer"),
+  );
+  t.that(
+    (await window.page.locator(".failed li").count()) <= 5,
+    "what fails again and again takes one line",
+  );
+  await line.first().getByRole("link").click();
+  await t.eventually("its diagram", () => window.page.locator(".sequence").isVisible());
+  await t.shows(window, /^Failed:/);
+});

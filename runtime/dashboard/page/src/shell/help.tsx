@@ -22,7 +22,7 @@ export function Help() {
     ...views.flatMap(({ nav }): [string, string][] =>
       nav === undefined ? [] : [[`g ${nav.key}`, nav.label]],
     ),
-    ["↑ ↓ or j k", "From row to row of a table"],
+    ["↑ ↓ or j k", "From row to row of a table, or of the log"],
     ["Enter", "Open the row"],
     ["Esc", "Close, or empty a field"],
     ["?", "This list"],

@@ -1,5 +1,5 @@
 // Tables of things that can be opened. Up and down (or j and k) go from row to row, Enter opens one; heads that
-// sort are buttons. On narrow screens columns marked `wide` are left out, and the rest scrolls within.
+// sort are buttons. On narrow screens columns marked `wide` are left out, those marked `roomy` sooner, and the rest scrolls within.
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
 import "./table.css";
@@ -14,6 +14,8 @@ export interface Column<Row> {
   sorts?: boolean;
   /** Left out on narrow screens. */
   wide?: boolean;
+  /** Left out unless there is a lot of room. */
+  roomy?: boolean;
   /** Says more of what the column shows. */
   title?: string;
   /** Takes what room is left, and is cut. */
@@ -119,7 +121,7 @@ export function Table<Row>(props: TableProps<Row>) {
 }
 
 function classOf<Row>(column: Column<Row>): string {
-  return `${column.number === true ? "number" : ""} ${column.wide === true ? "wide" : ""} ${column.grows === true ? "grows" : ""}`;
+  return `${column.number === true ? "number" : ""} ${column.wide === true ? "wide" : ""} ${column.roomy === true ? "roomy" : ""} ${column.grows === true ? "grows" : ""}`;
 }
 
 function Head<Row>({

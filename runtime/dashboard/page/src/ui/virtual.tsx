@@ -13,9 +13,13 @@ interface VirtualListProps {
   /** The end is kept in view while rows are added. */
   atEnd: boolean;
   onEnd(is: boolean): void;
+  /** This row is brought into view when it becomes another. */
+  current?: number | undefined;
+  onKeyDown?(event: KeyboardEvent): void;
 }
 
-export function VirtualList({ count, row_px, render, label, atEnd, onEnd }: VirtualListProps) {
+export function VirtualList(props: VirtualListProps) {
+  const { count, row_px, render, label, atEnd, onEnd, current, onKeyDown } = props;
   const element = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const [height, setHeight] = useState(400);
@@ -32,6 +36,14 @@ export function VirtualList({ count, row_px, render, label, atEnd, onEnd }: Virt
     const shown = element.current;
     if (atEnd && shown !== null) shown.scrollTop = shown.scrollHeight;
   }, [count, atEnd, height]);
+
+  useLayoutEffect(() => {
+    const shown = element.current;
+    if (shown === null || current === undefined || current < 0) return;
+    const row = current * row_px;
+    const last = row + row_px - shown.clientHeight;
+    shown.scrollTop = Math.max(last, Math.min(row, shown.scrollTop));
+  }, [current, height]);
 
   const scrolled = () => {
     const shown = element.current;
@@ -50,6 +62,7 @@ export function VirtualList({ count, row_px, render, label, atEnd, onEnd }: Virt
       class="virtual"
       ref={element}
       onScroll={scrolled}
+      onKeyDown={onKeyDown}
       tabIndex={0}
       role="log"
       aria-live="off"

@@ -60,6 +60,19 @@ export function LogViewer({ query, agent }: LogViewerProps) {
   const lines = data?.lines ?? [];
   const shown = frozen ?? lines;
   const pause = (is: boolean) => setFrozen(is ? shown : null);
+  // With the keyboard one goes from line to line, beginning with the newest.
+  const step = (event: KeyboardEvent) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape") setChosen(null);
+    const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+    if (by === 0) return;
+    event.preventDefault();
+    const at = chosen === null ? -1 : shown.indexOf(chosen);
+    const next = shown[at < 0 ? shown.length - 1 : at + by];
+    if (next === undefined) return;
+    pause(true);
+    setChosen(next);
+  };
   usePauseKey(() => pause(frozen === null));
   const filtered = level !== "" || text !== "" || (agent === undefined && of !== "");
 
@@ -112,7 +125,9 @@ export function LogViewer({ query, agent }: LogViewerProps) {
             count={shown.length}
             row_px={ROW_PX}
             atEnd={frozen === null}
-            onEnd={(is) => pause(!is)}
+            onEnd={(is) => (!is || chosen === null) && pause(!is)}
+            current={frozen === null || chosen === null ? undefined : frozen.indexOf(chosen)}
+            onKeyDown={step}
             render={(i) => {
               const line = shown[i];
               if (line === undefined) return null;
