@@ -5,7 +5,7 @@ test("models: calls are counted as they are made", async (t) => {
   const window = await t.open(t.north, { route: "/models" });
   await t.shows(window, "market");
   const shown = async () =>
-    Number(/([\d,]+) in all/.exec(await window.text())?.[1].replaceAll(",", ""));
+    Number(/([\d,]+) in total/.exec(await window.text())?.[1].replaceAll(",", ""));
   await t.eventually("there are calls", async () => (await shown()) > 0);
   const before = await shown();
   await t.within(LIVE_MS + 2000, "and more of them", async () => (await shown()) > before);
@@ -23,5 +23,5 @@ test("models: calls are counted as they are made", async (t) => {
 
 test("models: a host without any says how one is had", async (t) => {
   const window = await t.open(t.crowd, { route: "/models" });
-  await t.shows(window, "This host has no models");
+  await t.shows(window, "No models on this host");
 });
