@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   CallError,
+  DIAL_MS,
   FeedClient,
   SIGN_MS,
   SILENCE_MS,
@@ -232,6 +233,18 @@ test("a host that has fallen silent is given up", async () => {
   assert.ok(world.sockets[0]?.closed);
 });
 
+test("silence is told before the connection is given up, until something is heard", async () => {
+  const world = await liveWorld();
+  await world.pass(SILENCE_MS - 1);
+  assert.equal(world.state.silent, false);
+  await world.pass(1);
+  assert.deepEqual([world.state.state, world.state.silent], ["live", true]);
+  world.socket.answer("unsubscribe", { ok: false, error: { code: "not_found", message: "" } });
+  assert.equal(world.state.silent, false);
+  await world.pass(SILENCE_MS + SIGN_MS);
+  assert.deepEqual([world.state.state, world.state.silent], ["lost", false]);
+});
+
 test("a host that gives a sign of life is not", async () => {
   const world = await liveWorld();
   for (let i = 0; i < 5; i++) {
@@ -246,7 +259,7 @@ test("a host that gives a sign of life is not", async () => {
 test("a host that never answers a dial is given up", async () => {
   const world = new World();
   world.client.start("secret");
-  await world.pass(SILENCE_MS);
+  await world.pass(DIAL_MS);
   assert.equal(world.state.state, "lost");
 });
 

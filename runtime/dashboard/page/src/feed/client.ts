@@ -41,6 +41,8 @@ export interface Connection {
   epoch: number;
   /** The host's clock minus this machine's. */
   skew_ms: number;
+  /** It is live as far as its socket knows, but nothing has come for longer than the page's pulse takes. */
+  silent: boolean;
 }
 
 /** What is used of a WebSocket. */
@@ -92,8 +94,9 @@ const RETRY_FIRST_MS = 500;
 const RETRY_MOST_MS = 15_000;
 const CALL_MS = 60_000;
 /** A connection on which nothing has come for so long is asked for a sign of life, and given up without. */
-export const SILENCE_MS = 20_000;
+export const SILENCE_MS = 7_000;
 export const SIGN_MS = 10_000;
+export const DIAL_MS = 20_000;
 
 type Incoming = EventHead & {
   id?: unknown;
@@ -122,6 +125,7 @@ export class FeedClient {
     why: null,
     epoch: 0,
     skew_ms: 0,
+    silent: false,
   };
 
   constructor(private readonly around: Surroundings) {}
@@ -249,6 +253,7 @@ export class FeedClient {
       epoch: this.state.epoch + 1,
       skew_ms: hello.now_ms - this.around.now(),
     });
+    this.listen();
     for (const [as, subscription] of this.subscriptions) {
       if (this.wants(subscription)) this.ask(as, subscription);
     }
@@ -291,25 +296,29 @@ export class FeedClient {
   }
 
   private set(change: Partial<Connection>): void {
-    this.state = { ...this.state, ...change };
+    this.state = { ...this.state, silent: false, ...change };
     this.around.changed(this.state);
   }
 
   /** A line that was cut, or a laptop that slept, closes no socket: silence is what tells. */
   private listen(): void {
     this.around.cancel(this.silenceTimer);
-    this.silenceTimer = this.around.later(() => {
-      if (this.state.state !== "live") {
-        this.lost("The host does not answer.");
-        return;
-      }
-      const socket = this.socket;
-      this.request("unsubscribe", { as: "nothing" }, SIGN_MS).catch((error: CallError) => {
-        if (error.code === "timeout" && this.socket === socket) {
-          this.lost("The host has fallen silent.");
+    this.silenceTimer = this.around.later(
+      () => {
+        if (this.state.state !== "live") {
+          this.lost("The host does not answer.");
+          return;
         }
-      });
-    }, SILENCE_MS);
+        const socket = this.socket;
+        this.set({ silent: true });
+        this.request("unsubscribe", { as: "nothing" }, SIGN_MS).catch((error: CallError) => {
+          if (error.code === "timeout" && this.socket === socket) {
+            this.lost("The host has fallen silent.");
+          }
+        });
+      },
+      this.state.state === "live" ? SILENCE_MS : DIAL_MS,
+    );
   }
 
   // What is said and heard ----------------------------------------------------------------------
@@ -344,6 +353,7 @@ export class FeedClient {
 
   private heard(data: unknown): void {
     this.listen();
+    if (this.state.silent) this.set({});
     let message: Incoming;
     try {
       message = JSON.parse(String(data)) as Incoming;

@@ -31,6 +31,7 @@ const state = signal<Connection>({
   why: null,
   epoch: 0,
   skew_ms: 0,
+  silent: false,
 });
 
 export const connection: ReadonlySignal<Connection> = state;

@@ -66,7 +66,7 @@ export function Header() {
 }
 
 function ConnectionState() {
-  const { state } = connection.value;
+  const { state, silent } = connection.value;
   const words = {
     live: "live",
     connecting: "connecting",
@@ -76,8 +76,8 @@ function ConnectionState() {
   return (
     <span role="status">
       <Status
-        state={words[state]}
-        tone={state === "live" ? "good" : state === "connecting" ? "wait" : "bad"}
+        state={silent ? "not answering" : words[state]}
+        tone={silent || state === "connecting" ? "wait" : state === "live" ? "good" : "bad"}
       />
     </span>
   );

@@ -16,6 +16,7 @@ export const trouble = computed<"none" | "warn" | "error">(() => {
 const COLORS = { none: "#1d4ed8", warn: "#b45309", error: "#b3211b" };
 
 export function FavIcon() {
+  // The client (SILENCE_MS) takes longer pauses for silence.
   const pulse = useTopic("overview", { history: 1, every_ms: 5000 }, { background: true });
   const found = pulse.value.data?.alarms;
   useEffect(() => {
