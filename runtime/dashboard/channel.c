@@ -176,6 +176,7 @@ static void send_to(struct channel *channel, struct subscription *subscription,
   hgl_json_put_text(hgl_text(subscription->as), line);
   hgl_buf_append_bytes(line, hgl_buf_bytes(&event->text));
   hgl_buf_append_byte(line, '}');
+  subscription->erred = event->error;
   subscription->behind = line->failed ||
                          viewer->way->send(viewer->link, hgl_buf_bytes(line), &ignored) != 0;
 }
@@ -196,6 +197,7 @@ static void put_error(struct channel *channel, struct hgl_event *event, const st
   hgl_utf8_mend(hgl_text(why->message), &words);
   hgl_buf_deinit(&event->text);
   begin_event(channel, true, event);
+  event->error = true;
   hgl_event_put(event, "error",
                 json_pack("{s:s, s:s%}", "code", hgl_code_name(why->code), "message",
                           words.size ? (const char *)words.data : "", words.size));
@@ -217,14 +219,16 @@ static bool make_event(struct channel *channel, bool whole, struct hgl_event *ev
   return !status;
 }
 
-/* To those that are, or are not, behind; whoever cannot take it will be. */
+/* To those that are, or are not, behind; whoever cannot take it will be, and a change is not for
+ * whoever was told an error in place of what it follows on. */
 static void tell(struct channel *channel, bool behind, const struct hgl_event *event, bool made)
 {
   struct hgl_buf line;
   hgl_buf_init(&line, HGL_FEED_EVENT_SIZE_MAX + 1024);
   for (struct subscription *at = channel->subscriptions; at; at = at->next_beside) {
     if (at->behind != behind) continue;
-    if (!made || !can_take(at))
+    bool astray = at->erred && !behind && !event->error && event->fields;
+    if (!made || !can_take(at) || astray)
       at->behind = true;
     else if (event->fields)
       send_to(channel, at, event, &line);

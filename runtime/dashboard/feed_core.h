@@ -27,6 +27,7 @@ struct subscription {
   struct channel *channel;
   bool behind; /* to be told the whole */
   bool told;   /* something, so far */
+  bool erred;  /* was told an error: changes have nothing to follow on */
   char as[HGL_FEED_AS_SIZE_MAX * 4 + 1];
 };
 

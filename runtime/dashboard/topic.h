@@ -45,6 +45,7 @@ int hgl_ask_flag(const struct hgl_topic_ask *ask, const char *name, bool *out,
 struct hgl_event {
   struct hgl_buf text; /* ,"name":value … */
   size_t fields;
+  bool error; /* it says why there is none */
 };
 
 /* Steals the value; NULL stands for want of memory, and the event is left out. */

@@ -117,6 +117,7 @@ static int dialogues_tell(struct dialogues *dialogues, bool whole, struct hgl_ev
                                               .limit = dialogues->limit};
   json_t *fields = NULL;
   int status = hgl_host_dialogues(dialogues->fresh.host, &wanted, &fields, err);
+  if (status) dialogues->fresh.hashed = 0; /* an error is told: what follows is new again */
   return status ? status : tell(&dialogues->fresh, fields, whole, event, err);
 }
 
@@ -187,6 +188,7 @@ static int dialogue_tell(struct dialogue *dialogue, bool whole, struct hgl_event
                                              .deep = true};
   json_t *fields = NULL;
   int status = hgl_host_dialogue(dialogue->fresh.host, &wanted, &fields, err);
+  if (status) dialogue->fresh.hashed = 0; /* as above */
   if (status) return status;
   dialogue->in_trace = json_is_true(
       json_object_get(json_object_get(fields, "dialogue"), "in_trace"));

@@ -276,6 +276,33 @@ static void what_cannot_be_told_is_told_as_an_error(void **state)
   scene_close(scene);
 }
 
+/* It took the place of what a change would follow on. */
+static void what_follows_an_error_is_the_whole(void **state)
+{
+  struct counting counting;
+  struct scene *scene = open_counting(&counting);
+  struct viewer *a = join(scene, 0);
+  subscribe(a, "{'topic':'count','as':'a'}");
+  pass(scene, 50);
+  counting.fails = HGL_NOT_FOUND;
+  pass(scene, 1000);
+  assert_non_null(json_object_get(latest(a), "error"));
+  counting.fails = 0;
+  counting.silent = true; /* nothing is new: it stays at that */
+  forget_events(a);
+  pass(scene, 1000);
+  assert_int_equal(events_of(a), 0);
+  counting.silent = false;
+  pass(scene, 1000);
+  assert_int_equal(events_of(a), 1);
+  assert_true(is_whole(latest(a)));
+  assert_null(json_object_get(latest(a), "error"));
+  pass(scene, 1000);
+  assert_int_equal(events_of(a), 2);
+  assert_false(is_whole(latest(a)));
+  scene_close(scene);
+}
+
 /* Nobody is told; then all are told the whole. */
 static void want_of_memory_leaves_an_event_out(void **state)
 {
@@ -414,6 +441,7 @@ int main(void)
       cmocka_unit_test(what_takes_time_is_followed_by_a_pause),
       cmocka_unit_test(a_viewer_may_leave_while_it_is_sent_to),
       cmocka_unit_test(what_cannot_be_told_is_told_as_an_error),
+      cmocka_unit_test(what_follows_an_error_is_the_whole),
       cmocka_unit_test(want_of_memory_leaves_an_event_out),
       cmocka_unit_test(one_of_the_same_name_is_replaced),
       cmocka_unit_test(bad_requests_are_refused_with_words),
