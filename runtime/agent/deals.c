@@ -180,6 +180,7 @@ int deal_put(struct agent *agent, struct hgl_bytes deal, struct hgl_err *err)
       (status = put_row(agent, id, deal, err)) || (status = hgl_value_to_json(deal, &json, err)))
     return status;
   json_object_set_new(json, "agent", json_string(agent->name));
+  json_object_set_new(json, "time_ms", json_integer(agent->host->now_ms)); /* as in its row */
   if (agent->host->watchers) tell_with_whom(agent->host, json);
   if (!stretch->deals) stretch->deals = json_array();
   return json_array_append_new(stretch->deals, json) ? hgl_fail(err, HGL_NO_MEMORY, "out of memory")

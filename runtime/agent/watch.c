@@ -12,7 +12,7 @@ json_t *json_did(const struct hgl_key *key)
 void watch_event(struct hgl_host *host, const char *kind, json_t *object)
 {
   bool message = strcmp(kind, "message") == 0;
-  if (host->watchers && object)
+  if (host->watchers && object && !json_object_get(object, "time_ms"))
     json_object_set_new(object, "time_ms", json_integer(hgl_wall_ms(host->config.clock)));
   for (struct hgl_watcher *watcher = object ? host->watchers : NULL, *next; watcher;
        watcher = next) {

@@ -9,7 +9,8 @@
 #include "protocol/value.h"
 
 enum {
-  FIGURES_MS = 3000, /* numbers that change all the time are told so often */
+  FIGURES_MS = 3000, /* numbers that change all the time are told so often, */
+  MEET_PASSES = 3,   /* and after so many it is looked up again who a stranger is that speaks */
   SILENT_MS = 60000, /* a stranger that said nothing for so long gives way to another */
   SERVICES_SHOWN = 8,
 };
@@ -68,10 +69,20 @@ static void destroy(struct network *network, struct node *node)
   hgl_free(node);
 }
 
+static void lose_home(struct network *network, uint32_t host)
+{
+  for (struct node *node = network->nodes; node; node = node->next) {
+    if (node->host != host || node->id == host) continue;
+    node->host = 0;
+    node->changed = true;
+  }
+}
+
 /* That it is gone is told, or, where there is no memory for that, seen with the next whole event.
  */
 static void lose(struct network *network, struct node *node)
 {
+  if (node->is_host) lose_home(network, node->id);
   if (HGL_GROW(network->gone, network->gone_count, network->gone_capacity))
     network->gone[network->gone_count++] = node->id;
   destroy(network, node);
@@ -131,6 +142,7 @@ void network_deinit(struct network *network)
 
 void network_begin(struct network *network)
 {
+  network->passes++;
   for (struct node *node = network->nodes; node; node = node->next) node->marked = false;
 }
 
@@ -175,7 +187,22 @@ static int find_agent(struct network *network, const struct hgl_agent_figures *a
     snprintf(node->name, sizeof node->name, "%s", agent->name);
   }
   *out = node;
+  /* One that is stopped has none, and keeps what it had: others may speak to it. */
   return agent->has_key ? set_key(network, node, &agent->key, err) : 0;
+}
+
+static uint64_t hash_words(const struct network *network, const struct node *node,
+                           const char *about)
+{
+  struct hgl_bytes name, services[SERVICES_SHOWN];
+  size_t count = node->has_key
+                     ? hgl_host_services(network->host, &node->key, &name, services, SERVICES_SHOWN)
+                     : 0;
+  uint64_t mixed[2] = {about ? 1 : 0, count};
+  if (about) mixed[0] = hgl_siphash13(mixed, about, strlen(about));
+  for (size_t i = 0; i < count; i++)
+    mixed[0] = hgl_siphash13(mixed, services[i].data, services[i].size);
+  return mixed[0];
 }
 
 int network_note(struct network *network, const struct hgl_agent_figures *agent, int64_t now_ms,
@@ -196,8 +223,11 @@ int network_note(struct network *network, const struct hgl_agent_figures *agent,
     node->mailbox = agent->mailbox;
     node->changed = true;
   }
-  if (node->fresh && agent->about)
-    copy_words(hgl_text(agent->about), node->about, sizeof node->about);
+  uint64_t words = hash_words(network, node, agent->about);
+  if (words == node->words && !node->fresh) return 0;
+  node->fresh = true; /* all of it is told */
+  node->words = words;
+  copy_words(hgl_text(agent->about ? agent->about : ""), node->about, sizeof node->about);
   return 0;
 }
 
@@ -271,41 +301,55 @@ int network_note_hosts(struct network *network, struct hgl_err *err)
 
 /* ---- agents of other hosts ---- */
 
+static bool is_stranger(const struct node *node)
+{
+  return !node->here && !node->is_host;
+}
+
 static bool make_room(struct network *network, int64_t now_ms)
 {
   if (network->stranger_count < NETWORK_STRANGERS_MAX) return true;
   for (struct node *node = network->nodes, *next; node; node = next) {
     next = node->next;
-    if (!node->here && !node->is_host && now_ms - node->seen_ms > SILENT_MS) lose(network, node);
+    if (is_stranger(node) && now_ms - node->seen_ms > SILENT_MS) lose(network, node);
   }
   return network->stranger_count < NETWORK_STRANGERS_MAX;
 }
 
-static void introduce(struct network *network, struct node *node)
+/* Adverts come after the first words, and agents move. */
+static void meet(struct network *network, struct node *node)
 {
   struct hgl_key host;
   struct hgl_bytes name, services[1];
+  char before[sizeof node->name];
   const struct node *its = NULL;
+  uint64_t words = hash_words(network, node, NULL);
+  uint32_t home = node->host;
+  memcpy(before, node->name, sizeof before);
   hgl_host_services(network->host, &node->key, &name, services, 0);
   copy_words(name, node->name, sizeof node->name);
   if (hgl_host_of_agent(network->host, &node->key, &host)) its = find(network, true, &host);
   node->host = its ? its->id : 0;
+  node->fresh |= words != node->words || node->host != home || strcmp(before, node->name) != 0;
+  node->words = words;
+  node->met = network->passes;
 }
 
 struct node *network_speaker(struct network *network, const struct hgl_key *key, int64_t now_ms)
 {
   struct hgl_err ignored;
   struct node *node = find(network, false, key);
-  if (!node && !hgl_host_name_of(network->host, key) && make_room(network, now_ms) &&
-      make_keyed(network, false, false, key, &node, &ignored) == 0)
-    introduce(network, node);
+  bool meets = node && is_stranger(node) && network->passes - node->met >= MEET_PASSES;
+  if (!node && !hgl_host_name_of(network->host, key) && make_room(network, now_ms))
+    meets = make_keyed(network, false, false, key, &node, &ignored) == 0;
+  if (meets) meet(network, node);
   if (node) node->seen_ms = now_ms;
   return node;
 }
 
 /* ---- as text ---- */
 
-static void put_services(const struct network *network, const struct node *node,
+static void put_services(const struct network *network, const struct node *node, bool empty,
                          struct hgl_buf *out)
 {
   struct hgl_bytes name, services[SERVICES_SHOWN];
@@ -317,9 +361,11 @@ static void put_services(const struct network *network, const struct node *node,
     hgl_json_put_text(services[i], out);
   }
   if (count) hgl_buf_append_byte(out, ']');
+  if (!count && empty) hgl_buf_append_text(out, ",\"services\":[]");
 }
 
-static void put_node(const struct network *network, const struct node *node, bool fully,
+/* `empty`: also that nothing is known of it, where something may have been told before. */
+static void put_node(const struct network *network, const struct node *node, bool fully, bool empty,
                      struct hgl_buf *out)
 {
   hgl_buf_printf(out, "{\"id\":%u,\"kind\":\"%s\",\"name\":", node->id,
@@ -330,11 +376,11 @@ static void put_node(const struct network *network, const struct node *node, boo
                  "\"mailbox\":%zu",
                  node->did, node->host, node->status, node->here ? "true" : "false",
                  (unsigned long long)node->handled, node->mailbox);
-  if (fully && *node->about) {
+  if (fully && (*node->about || empty)) {
     hgl_buf_append_text(out, ",\"about\":");
     hgl_json_put_text(hgl_text(node->about), out);
   }
-  if (fully) put_services(network, node, out);
+  if (fully) put_services(network, node, empty, out);
   hgl_buf_append_byte(out, '}');
 }
 
@@ -345,7 +391,7 @@ void network_put_nodes(struct network *network, bool all, int64_t now_ms, struct
   for (struct node *node = network->nodes; node; node = node->next) {
     if (!all && !node->fresh && !node->changed) continue;
     if (told++) hgl_buf_append_byte(out, ',');
-    put_node(network, node, all || node->fresh, out);
+    put_node(network, node, all || node->fresh, !all && !node->is_host, out);
     /* Whom the past alone has brought up, the other viewers have yet to be told of. */
     if (!all || node->here || node->is_host) node->fresh = node->changed = false;
     node->told_ms = now_ms;

@@ -28,8 +28,10 @@ struct node {
   const char *status;
   uint64_t handled;
   size_t mailbox;
+  uint64_t words;  /* of an agent: a hash of what it says about itself, and of its services */
   int64_t told_ms; /* its figures */
-  int64_t seen_ms; /* a stranger's: when it last spoke or was spoken to */
+  int64_t seen_ms; /* a stranger's: when it last spoke or was spoken to, */
+  uint32_t met;    /* and in which pass it was last looked up who it is */
 };
 
 struct link {
@@ -45,7 +47,7 @@ struct network {
   struct hgl_map by_number; /* of agents here → struct node */
   struct node *nodes;
   size_t stranger_count;
-  uint32_t last_id, self;
+  uint32_t last_id, self, passes;
   uint32_t *gone; /* ids, not told yet */
   size_t gone_count, gone_capacity;
   struct link links[NETWORK_HOSTS_MAX];

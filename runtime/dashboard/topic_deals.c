@@ -26,6 +26,7 @@ struct deals {
   struct hgl_buf cursor; /* where reading goes on */
   size_t looked;
   bool read;
+  bool more; /* there are older ones than the list has */
 };
 
 static const char *field(const json_t *deal, const char *name)
@@ -53,6 +54,12 @@ static size_t find(const json_t *list, const json_t *deal)
   return i;
 }
 
+static void cut(struct deals *deals)
+{
+  for (; json_array_size(deals->list) > SHOWN; json_array_remove(deals->list, SHOWN))
+    deals->more = true;
+}
+
 /* ---- as they change ---- */
 
 static void hear(void *user, const char *kind, json_t *deal)
@@ -63,7 +70,7 @@ static void hear(void *user, const char *kind, json_t *deal)
   json_array_remove(deals->changed, find(deals->changed, deal));
   if (json_array_insert(deals->list, 0, deal) || json_array_append(deals->changed, deal))
     deals->skipped++;
-  if (json_array_size(deals->list) > SHOWN) json_array_remove(deals->list, SHOWN);
+  cut(deals);
   if (json_array_size(deals->changed) <= SHOWN) return;
   json_array_remove(deals->changed, 0);
   deals->skipped++;
@@ -97,6 +104,7 @@ static bool read_part(struct deals *deals)
     return true;
   }
   take(deals, part);
+  cut(deals);
   json_decref(part);
   hgl_buf_deinit(&deals->cursor);
   deals->cursor = next;
@@ -117,7 +125,7 @@ static int whole(void *state, struct hgl_event *event, struct hgl_err *err)
 {
   struct deals *deals = state;
   hgl_event_put(event, "deals", json_incref(deals->list));
-  hgl_event_put(event, "more", json_boolean(deals->cursor.size > 0));
+  hgl_event_put(event, "more", json_boolean(deals->more || deals->cursor.size));
   return 0;
 }
 

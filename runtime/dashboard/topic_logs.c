@@ -9,7 +9,9 @@
 #include "protocol/value.h"
 
 enum {
-  LINES_MAX = 200, /* of one change */
+  LINES_MAX = 200,                                      /* of one change */
+  LINES_SIZE_MAX = HGL_FEED_EVENT_SIZE_MAX - 64 * 1024, /* of them as text, in one event */
+  LINE_SIZE_MAX = 8 * HGL_LOG_RING_TEXT_SIZE,           /* of one, all of it escaped */
   TEXT_SIZE_MAX = 200,
 };
 
@@ -59,19 +61,31 @@ static void put_line(struct hgl_buf *out, const struct hgl_log_ring_line *line)
   hgl_buf_deinit(&words);
 }
 
-/* The last `most` of those behind `first` that fit, in the order in which they came. */
+static size_t size_of(const struct hgl_log_ring_line *line, struct hgl_buf *scratch)
+{
+  hgl_buf_clear(scratch);
+  put_line(scratch, line);
+  return scratch->size + 1;
+}
+
+/* The last `most` of those behind `first` that fit, in the order in which they came, and no more
+ * than an event has room for. */
 static void put(struct logs *logs, uint64_t first, size_t most, struct hgl_event *event)
 {
   struct hgl_log_ring_line line;
   uint64_t count = hgl_log_ring_count(logs->ring), skipped = 0, from = count;
   uint64_t oldest = count > HGL_LOG_RING_LINES ? count - HGL_LOG_RING_LINES : 0;
-  size_t found = 0;
+  size_t found = 0, size = 0;
+  struct hgl_buf scratch;
+  hgl_buf_init(&scratch, LINE_SIZE_MAX);
   if (first < oldest) skipped = oldest - first, first = oldest;
   for (; from > first; from--) {
     if (!hgl_log_ring_get(logs->ring, from, &line) || !fits(logs, &line)) continue;
-    if (found == most) break;
+    size += size_of(&line, &scratch);
+    if (found == most || size > LINES_SIZE_MAX) break;
     found++;
   }
+  hgl_buf_deinit(&scratch);
   for (uint64_t at = from; at > first; at--)
     skipped += hgl_log_ring_get(logs->ring, at, &line) && fits(logs, &line);
   if (!found && !skipped) return;

@@ -361,6 +361,25 @@ static void deals_are_read_once_and_then_heard_of(void **state)
   scene_close(scene);
 }
 
+static void of_many_deals_it_is_said_that_there_are_older_ones(void **state)
+{
+  struct scene *scene = open_scene();
+  struct viewer *a = join(scene, 0), *b = join(scene, 1);
+  char id[8];
+  subscribe(a, "{'topic':'deals','as':'d'}");
+  pass(scene, 100);
+  assert_false(json_is_true(json_object_get(latest(a), "more")));
+  for (int i = 0; i < 201; i++) {
+    snprintf(id, sizeof id, "d%d", i);
+    say_deal(scene, "ann", id, "agreed");
+  }
+  subscribe(b, "{'topic':'deals','as':'d'}");
+  pass(scene, 200);
+  assert_int_equal(size_of(latest(b), "deals"), 200);
+  assert_true(json_is_true(json_object_get(latest(b), "more")));
+  scene_close(scene);
+}
+
 /* ---- network ---- */
 
 static void the_network_shows_who_speaks_with_whom(void **state)
@@ -417,6 +436,30 @@ static void the_network_names_states_as_they_turn(void **state)
   pass(scene, 1000);
   assert_string_equal(text(named(latest(a), "nodes", "ann"), "status"), "paused");
   assert_int_equal(size_of(latest(a), "nodes"), 1);
+  scene_close(scene);
+}
+
+static void the_network_tells_when_an_agent_is_no_more_what_it_was(void **state)
+{
+  static const char offers[] = "agent.describe { version = 1, about = 'Sells' }\n"
+                               "agent.offer { service = 'echo', protocol = 'echo/1.0' }\n";
+  struct scene *scene = open_scene();
+  struct viewer *a = join(scene, 0), *b = join(scene, 1);
+  world_agent(scene->node, "shop", offers, NULL);
+  subscribe(a, "{'topic':'network','as':'n'}");
+  pass(scene, 2000);
+  assert_string_equal(text(named(json_array_get(a->events, 0), "nodes", "shop"), "about"), "Sells");
+  forget_events(a);
+  assert_ok(hgl_host_stop_agent(scene->node->host, "shop", &err));
+  pass(scene, 1000);
+  const json_t *shop = named(latest(a), "nodes", "shop");
+  assert_string_equal(text(shop, "status"), "stopped");
+  assert_string_equal(text(shop, "about"), "");
+  assert_int_equal(size_of(shop, "services"), 0);
+  /* Whoever comes now is told the same, and what is not known is left out. */
+  subscribe(b, "{'topic':'network','as':'n'}");
+  pass(scene, 1000);
+  assert_null(json_object_get(named(latest(b), "nodes", "shop"), "about"));
   scene_close(scene);
 }
 
@@ -542,6 +585,28 @@ static void logs_come_with_what_was_before(void **state)
   hgl_log_ring_destroy(ring);
 }
 
+static void of_long_lines_there_are_as_many_as_an_event_has_room_for(void **state)
+{
+  struct scene *scene = open_scene();
+  struct viewer *a = join(scene, 0);
+  struct hgl_log_ring *ring;
+  char words[HGL_LOG_RING_TEXT_SIZE];
+  memset(words, 1, sizeof words - 1); /* each is \u0001 */
+  words[sizeof words - 1] = 0;
+  assert_ok(hgl_log_ring_create(&ring, &err));
+  assert_ok(hgl_feed_add_topic(scene->feed, &hgl_topic_logs, ring, &err));
+  for (int i = 0; i < HGL_LOG_RING_LINES; i++) write_line(ring, HGL_LOG_INFO, "ann", words, "");
+  subscribe(a, "{'topic':'logs','as':'l'}");
+  pass(scene, 50);
+  assert_null(json_object_get(latest(a), "error"));
+  size_t told = size_of(latest(a), "lines");
+  assert_in_range(told, 300, HGL_LOG_RING_LINES - 1);
+  assert_int_equal(integer(latest(a), "skipped"), HGL_LOG_RING_LINES - told);
+  assert_int_equal(integer(item(latest(a), "lines", told - 1), "order"), HGL_LOG_RING_LINES);
+  scene_close(scene);
+  hgl_log_ring_destroy(ring);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -556,12 +621,15 @@ int main(void)
       cmocka_unit_test(a_large_body_is_left_out),
       cmocka_unit_test(threads_and_strangers_can_be_asked_for),
       cmocka_unit_test(deals_are_read_once_and_then_heard_of),
+      cmocka_unit_test(of_many_deals_it_is_said_that_there_are_older_ones),
       cmocka_unit_test(the_network_shows_who_speaks_with_whom),
       cmocka_unit_test(the_network_names_states_as_they_turn),
+      cmocka_unit_test(the_network_tells_when_an_agent_is_no_more_what_it_was),
       cmocka_unit_test(the_network_keeps_to_its_limit_and_to_the_busiest),
       cmocka_unit_test(other_hosts_and_their_agents_are_in_the_network),
       cmocka_unit_test(peers_are_told_those_first_that_are_linked),
       cmocka_unit_test(logs_come_with_what_was_before),
+      cmocka_unit_test(of_long_lines_there_are_as_many_as_an_event_has_room_for),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
