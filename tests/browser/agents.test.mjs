@@ -22,7 +22,7 @@ test("agents: are those of the host, and change as they do", async (t) => {
 
 test("agents: are filtered and sorted by the host, in an address that can be shared", async (t) => {
   const window = await t.open(t.crowd, { route: "/agents?filter=worker-19" });
-  await t.shows(window, /111 of 2,00\d fit/);
+  await t.shows(window, /111 of 2,00\d match/);
   await window.page.getByRole("button", { name: "Agent" }).click();
   await t.eventually("the order is turned", async () =>
     (await row(window, "worker-").innerText()).startsWith("worker-1999"),
