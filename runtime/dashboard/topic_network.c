@@ -24,8 +24,9 @@ struct topic {
   struct hgl_message_watcher watcher;
   struct hgl_agent_walk walk;
   struct best best; /* struct hgl_agent_figures; their texts are not looked at, but by number */
-  bool walking, failed;
-  size_t total, shown;
+  enum { RESTS, CHOOSES, NOTES } stage; /* of the work for a beat */
+  bool failed;
+  size_t total, noted, shown;
 };
 
 /* ---- as they speak ---- */
@@ -64,44 +65,56 @@ static void offer(struct topic *topic, const struct hgl_agent_figures *agent)
   if (best_offer(&topic->best, &candidate, &ignored)) topic->failed = true;
 }
 
-/* Those that were chosen, as they are now. */
-static int note_chosen(struct topic *topic, int64_t now_ms, struct hgl_err *err)
+/* Those that were chosen, as they are now. True: all of them; else more with the next turn. */
+static bool note_chosen(struct topic *topic, int64_t until_ns)
 {
-  int status = 0;
-  network_begin(&topic->network);
-  topic->shown = 0;
-  for (size_t i = 0; !status && i < topic->best.count; i++) {
-    const struct candidate *candidate = best_at(&topic->best, i);
+  struct hgl_err ignored;
+  int64_t now_ms = hgl_wall_ms(topic->clock);
+  while (!topic->failed && topic->noted < topic->best.count) {
+    const struct candidate *candidate = best_at(&topic->best, topic->noted++);
     struct hgl_agent_figures agent;
-    if (!hgl_host_agent_figures(topic->host, candidate->name, &agent)) continue;
-    status = network_note(&topic->network, &agent, now_ms, err);
-    topic->shown++;
+    if (hgl_host_agent_figures(topic->host, candidate->name, &agent)) {
+      topic->failed = network_note(&topic->network, &agent, now_ms, &ignored) != 0;
+      topic->shown++;
+    }
+    if (topic->noted % LOOK_EVERY == 0 && hgl_mono_ns(topic->clock) > until_ns) return false;
   }
-  if (!status) network_end(&topic->network);
-  return status;
+  if (!topic->failed) network_end(&topic->network);
+  return true;
 }
 
-static bool work(void *state, int64_t until_ns)
+/* Every agent is offered; true: that is done. */
+static bool choose(struct topic *topic, int64_t until_ns)
 {
-  struct topic *topic = state;
   struct hgl_agent_figures agent;
-  struct hgl_err ignored;
-  if (!topic->walking) {
-    hgl_agent_walk_begin(&topic->walk, topic->host);
-    best_clear(&topic->best);
-    topic->total = 0;
-    topic->failed = false;
-    topic->walking = true;
-  }
   for (size_t i = 1; hgl_agent_walk_next(&topic->walk, &agent); i++) {
     offer(topic, &agent);
     if (i % LOOK_EVERY == 0 && hgl_mono_ns(topic->clock) > until_ns) return false;
   }
   hgl_agent_walk_end(&topic->walk);
-  topic->walking = false;
-  if (network_note_hosts(&topic->network, &ignored) ||
-      note_chosen(topic, hgl_wall_ms(topic->clock), &ignored))
-    topic->failed = true;
+  return true;
+}
+
+static bool work(void *state, int64_t until_ns)
+{
+  struct topic *topic = state;
+  struct hgl_err ignored;
+  if (topic->stage == RESTS) {
+    hgl_agent_walk_begin(&topic->walk, topic->host);
+    best_clear(&topic->best);
+    topic->total = 0;
+    topic->failed = false;
+    topic->stage = CHOOSES;
+  }
+  if (topic->stage == CHOOSES) {
+    if (!choose(topic, until_ns)) return false;
+    topic->failed |= network_note_hosts(&topic->network, &ignored) != 0;
+    network_begin(&topic->network);
+    topic->noted = topic->shown = 0;
+    topic->stage = NOTES;
+  }
+  if (!note_chosen(topic, until_ns)) return false;
+  topic->stage = RESTS;
   return true;
 }
 

@@ -480,6 +480,36 @@ static void the_network_keeps_to_its_limit_and_to_the_busiest(void **state)
   scene_close(scene);
 }
 
+static int64_t tick(void *user)
+{
+  return ++*(int64_t *)user;
+}
+
+/* Whom it looks at, and whom of those it shows: neither takes the loop for long. */
+static void a_large_network_is_made_in_slices(void **state)
+{
+  struct scene *scene = open_scene();
+  int64_t now = 0;
+  const struct hgl_clock clock = {tick, tick, &now};
+  char name[8];
+  void *network;
+  for (int i = 0; i < 200; i++) {
+    snprintf(name, sizeof name, "a%d", i);
+    add(scene, name);
+  }
+  const struct hgl_topic_ask ask = {.host = scene->node->host,
+                                    .clock = &clock,
+                                    .random = &scene->world.random,
+                                    .arguments = json_object()};
+  assert_ok(hgl_topic_network.open(&ask, &network, &err));
+  size_t slices = 1;
+  while (!hgl_topic_network.work(network, 0)) slices++;
+  assert_int_equal(slices, 200 / 64 + 200 / 64 + 1);
+  hgl_topic_network.close(network);
+  json_decref((json_t *)ask.arguments);
+  scene_close(scene);
+}
+
 static void other_hosts_and_their_agents_are_in_the_network(void **state)
 {
   struct scene *scene = open_scene();
@@ -626,6 +656,7 @@ int main(void)
       cmocka_unit_test(the_network_names_states_as_they_turn),
       cmocka_unit_test(the_network_tells_when_an_agent_is_no_more_what_it_was),
       cmocka_unit_test(the_network_keeps_to_its_limit_and_to_the_busiest),
+      cmocka_unit_test(a_large_network_is_made_in_slices),
       cmocka_unit_test(other_hosts_and_their_agents_are_in_the_network),
       cmocka_unit_test(peers_are_told_those_first_that_are_linked),
       cmocka_unit_test(logs_come_with_what_was_before),
