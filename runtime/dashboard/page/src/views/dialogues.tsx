@@ -75,7 +75,8 @@ const COLUMNS: Column<Dialogue>[] = [
   },
   {
     key: "last",
-    label: "Last message",
+    label: "Last",
+    title: "The latest message",
     render: ({ last }) => (last === undefined ? "" : <Performative name={last} />),
   },
   {

@@ -45,7 +45,7 @@ export default function Directory({ query }: ViewProps) {
         <Search
           class="directory-query mono"
           label="Query"
-          placeholder="service=… price<=…   (empty: all that is offered)"
+          placeholder="service=… price<=…   (empty: all offers)"
           value={text}
           delay_ms={400}
           onChange={(q) => setQuery({ q })}
@@ -115,7 +115,7 @@ function Mistake({ error, query }: { error: FeedError; query: string }) {
 function Help() {
   return (
     <details class="directory-help">
-      <summary>How to ask</summary>
+      <summary>Query syntax</summary>
       <p class="muted">
         Conditions stand one after the other, and all have to hold: <code>=</code> <code>!=</code>{" "}
         <code>&lt;</code> <code>&lt;=</code> <code>&gt;</code> <code>&gt;=</code>{" "}
@@ -152,14 +152,14 @@ function Hits({ found: { hits, more, considered }, signed, text }: HitsProps) {
     ...OFFER_COLUMNS,
     {
       key: "expires",
-      label: "Holds",
-      title: "how much longer, unless it is renewed",
+      label: "Expires in",
+      title: "Unless it is renewed",
       render: Expiry,
     },
     {
       key: "proof",
       label: "Proof",
-      title: "what the agent signed, verified in this browser",
+      title: "Of what the agent signed, verified in this browser",
       render: (offer) => {
         const known = signed.get(offer.agent);
         return <CheckMark check={known === undefined ? null : checkOffer(offer, known)} />;
@@ -168,7 +168,7 @@ function Hits({ found: { hits, more, considered }, signed, text }: HitsProps) {
   ];
   return (
     <Panel
-      title={text === "" ? "All that is offered" : "Found"}
+      title={text === "" ? "All offers" : "Matches"}
       actions={<span class="muted">{count}</span>}
       flush
     >
@@ -178,10 +178,10 @@ function Hits({ found: { hits, more, considered }, signed, text }: HitsProps) {
         rows={hits}
         rowKey={(offer) => JSON.stringify(offer)}
         empty={
-          <Empty title={text === "" ? "Nothing is offered" : "No offer meets all conditions"}>
+          <Empty title={text === "" ? "No offers" : "No offer meets all conditions"}>
             {considered === 0
               ? "No agent here or on a host that this one knows offers anything (agent.offer)."
-              : "Those that come nearest are below, with what they lack."}
+              : "The closest are below, with what they lack."}
           </Empty>
         }
       />
@@ -270,7 +270,7 @@ function NearMisses({ found: { near } }: { found: FindExplained }) {
     },
     {
       key: "failed",
-      label: "What it lacks",
+      label: "Why it does not match",
       grows: true,
       render: ({ failed }) => (
         <ul class="directory-misses">

@@ -137,6 +137,7 @@ function More({ alarm }: { alarm: Alarm }) {
   const places: Record<string, [words: string, href: string]> = {
     dead_letters: ["See the log", to.logs({ text: "dead letter" })],
     mailbox_old: ["See the mailboxes", to.agents({ sort: "mailbox", descending: true })],
+    unreachable: ["See the network", to.network({ select: `host ${alarm.peer}` })],
     model_failed: ["See the model", to.models({ name: alarm.model })],
   };
   if (!Object.hasOwn(places, alarm.what)) return null;
