@@ -41,6 +41,7 @@ struct hgl_site {
   const struct hgl_feed *feed;     /* likewise */
   struct hgl_infer *infer;         /* or NULL: this host runs no models */
   struct hgl_http_guard guard;     /* against who guesses tokens */
+  struct hgl_web_use looking;      /* of the loop's time, by the calls of those who only look */
   struct hgl_site_viewer *viewers;
 };
 

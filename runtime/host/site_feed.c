@@ -109,6 +109,7 @@ int hgl_site_admit(struct hgl_site *site, struct hgl_control_client *client, str
     return status;
   }
   client->role = role;
+  if (!operates) hgl_web_socket_share(viewer->socket, &site->looking);
   if (operates) hgl_log(site->log, HGL_LOG_INFO, "web", "%s is an operator", client->who);
   return 0;
 }

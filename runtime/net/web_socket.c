@@ -125,8 +125,7 @@ int hgl_web_socket_create(struct hgl_web_conn *conn, const struct hgl_web_asked 
                                     .origin = conn->origin,
                                     .stranger = true,
                                     .rest_ns = INT64_MAX,
-                                    .credit_ns = HGL_WEB_SOCKET_CREDIT_MS * MS,
-                                    .credit_at_ns = hgl_net_now(net),
+                                    .held_ns = INT64_MAX,
                                     .next = net->web_sockets,
                                     .link = &net->web_sockets};
   memcpy(socket->address, conn->address, sizeof socket->address);
@@ -194,20 +193,6 @@ static void listen_or_rest(struct hgl_web_socket *socket)
   lws_rx_flow_control(socket->wsi, !deaf);
 }
 
-void hgl_web_socket_due(struct hgl_web_socket *socket)
-{
-  int64_t now = hgl_net_now(socket->net);
-  if (socket->rest_ns <= now) {
-    socket->rest_ns = INT64_MAX;
-    listen_or_rest(socket);
-  }
-  if (socket->due_ns > now) return;
-  if (socket->stranger && !socket->closing)
-    hgl_web_socket_close(socket, HGL_WEB_SOCKET_DENIED, "it did not say who it is in time");
-  else
-    hgl_web_socket_end_now(socket);
-}
-
 int hgl_web_socket_let_in(struct hgl_web_socket *socket, int places, int places_of_origin,
                           struct hgl_err *err)
 {
@@ -225,6 +210,11 @@ int hgl_web_socket_let_in(struct hgl_web_socket *socket, int places, int places_
   socket->due_ns = INT64_MAX;
   if (socket->queued) set_due(socket, HGL_WEB_SOCKET_STALL_TIMEOUT_MS);
   return 0;
+}
+
+void hgl_web_socket_share(struct hgl_web_socket *socket, struct hgl_web_use *use)
+{
+  socket->shared = use;
 }
 
 void hgl_web_socket_close(struct hgl_web_socket *socket, enum hgl_web_socket_status status,
@@ -353,19 +343,50 @@ static int refuse(struct hgl_web_socket *socket, enum hgl_web_socket_status stat
   return 0;
 }
 
-/* What it asked for took so long. */
-static void charge(struct hgl_web_socket *socket, int64_t began_ns)
+static void rest(struct hgl_web_socket *socket, int64_t until_ns)
 {
-  const int64_t most = HGL_WEB_SOCKET_CREDIT_MS * MS;
-  int64_t now = hgl_net_now(socket->net);
-  socket->credit_ns += (began_ns - socket->credit_at_ns) / HGL_WEB_SOCKET_SHARE;
-  if (socket->credit_ns > most) socket->credit_ns = most;
-  socket->credit_ns -= now - began_ns;
-  socket->credit_at_ns = now;
-  if (socket->credit_ns >= 0) return;
-  socket->rest_ns = now - socket->credit_ns * HGL_WEB_SOCKET_SHARE;
-  hgl_net_schedule(socket->net, socket->rest_ns);
+  socket->rest_ns = until_ns;
+  hgl_net_schedule(socket->net, until_ns);
   listen_or_rest(socket);
+}
+
+/* `in` is a whole text. */
+static void hear(struct hgl_web_socket *socket)
+{
+  int64_t began_ns = hgl_net_now(socket->net);
+  socket->held_ns = INT64_MAX;
+  socket->events->message(socket->user, socket, hgl_buf_bytes(&socket->in));
+  hgl_buf_clear(&socket->in);
+  int64_t now_ns = hgl_net_now(socket->net);
+  hgl_web_use_add(&socket->own, began_ns, now_ns, HGL_WEB_SOCKET_SHARE);
+  if (socket->shared)
+    hgl_web_use_add(socket->shared, began_ns, now_ns, HGL_WEB_SOCKET_SHARED_SHARE);
+  int64_t wait_ns = hgl_web_use_wait(&socket->own, now_ns, HGL_WEB_SOCKET_CREDIT_MS,
+                                     HGL_WEB_SOCKET_SHARE);
+  if (wait_ns) rest(socket, now_ns + wait_ns);
+}
+
+/* Among those that share and whose texts wait, none has waited for longer. */
+static bool is_first(const struct hgl_web_socket *socket)
+{
+  for (const struct hgl_web_socket *other = socket->net->web_sockets; other; other = other->next)
+    if (other->shared == socket->shared && !other->closing && other->held_ns < socket->held_ns)
+      return false;
+  return true;
+}
+
+static void hear_or_hold(struct hgl_web_socket *socket)
+{
+  int64_t now_ns = hgl_net_now(socket->net), wait_ns = 0;
+  if (socket->shared)
+    wait_ns = hgl_web_use_wait(socket->shared, now_ns, HGL_WEB_SOCKET_SHARED_CREDIT_MS,
+                               HGL_WEB_SOCKET_SHARED_SHARE);
+  if (!socket->shared || (!wait_ns && is_first(socket))) {
+    hear(socket);
+    return;
+  }
+  if (socket->held_ns == INT64_MAX) socket->held_ns = now_ns;
+  rest(socket, now_ns + (wait_ns > MS ? wait_ns : MS));
 }
 
 static int received(struct hgl_web_socket *socket, struct hgl_bytes piece)
@@ -382,11 +403,27 @@ static int received(struct hgl_web_socket *socket, struct hgl_bytes piece)
   if (!ends) return 0;
   if (!hgl_utf8_valid(hgl_buf_bytes(&socket->in)))
     return refuse(socket, HGL_WEB_SOCKET_NOT_UTF8, "a text is UTF-8");
-  int64_t began_ns = hgl_net_now(socket->net);
-  socket->events->message(socket->user, socket, hgl_buf_bytes(&socket->in));
-  hgl_buf_clear(&socket->in);
-  charge(socket, began_ns);
+  hear_or_hold(socket);
   return 0;
+}
+
+static void rested(struct hgl_web_socket *socket)
+{
+  socket->rest_ns = INT64_MAX;
+  if (socket->closing) socket->held_ns = INT64_MAX;
+  if (socket->held_ns != INT64_MAX) hear_or_hold(socket);
+  listen_or_rest(socket);
+}
+
+void hgl_web_socket_due(struct hgl_web_socket *socket)
+{
+  int64_t now = hgl_net_now(socket->net);
+  if (socket->rest_ns <= now) rested(socket);
+  if (socket->due_ns > now) return;
+  if (socket->stranger && !socket->closing)
+    hgl_web_socket_close(socket, HGL_WEB_SOCKET_DENIED, "it did not say who it is in time");
+  else
+    hgl_web_socket_end_now(socket);
 }
 
 /* What libwebsockets reports ------------------------------------------------------------------ */

@@ -25,6 +25,9 @@ enum {
    * time, one gets a 32nd of it: longer it is not listened to. */
   HGL_WEB_SOCKET_CREDIT_MS = 100,
   HGL_WEB_SOCKET_SHARE = 32,
+  /* And of several that share: whoever comes, leaves and comes again has no more. */
+  HGL_WEB_SOCKET_SHARED_CREDIT_MS = 400,
+  HGL_WEB_SOCKET_SHARED_SHARE = 16,
 };
 
 /* RFC 6455, section 7.4; and ours, from 4000 on. */
@@ -38,6 +41,11 @@ enum hgl_web_socket_status {
 };
 
 struct hgl_web_socket;
+
+/* What was used of the loop's time lately. Zeroed: nothing. */
+struct hgl_web_use {
+  int64_t used_ns, at_ns; /* it was so much at that time, and is forgotten by and by */
+};
 
 struct hgl_web_socket_events {
   /* A whole text, UTF-8, borrowed for the call. */
@@ -57,6 +65,9 @@ int hgl_web_accept(struct hgl_web_asked *asked, const struct hgl_web_socket_even
  */
 int hgl_web_socket_let_in(struct hgl_web_socket *socket, int places, int places_of_origin,
                           struct hgl_err *err) HGL_NODISCARD;
+/* What it asks for counts as that of all that share `use`, which outlives it: beyond their part of
+ * the loop's time their texts wait, and are heard in the order in which they came. */
+void hgl_web_socket_share(struct hgl_web_socket *socket, struct hgl_web_use *use);
 /* Queues a text, which is copied. HGL_CLOSED; HGL_LIMIT: it does not read, and is given up;
  * HGL_NO_MEMORY: nothing was queued. */
 int hgl_web_socket_send(struct hgl_web_socket *socket, struct hgl_bytes text,

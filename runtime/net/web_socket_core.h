@@ -32,7 +32,8 @@ struct hgl_web_socket {
   size_t queued;   /* bytes that libwebsockets has not got yet */
   int64_t due_ns;  /* a stranger's time, of taking something, or of closing; INT64_MAX: never */
   int64_t rest_ns; /* until then it is not listened to; INT64_MAX: it is */
-  int64_t credit_ns, credit_at_ns; /* of the loop's time, as it was then */
+  int64_t held_ns; /* since then `in` holds a text that waits; INT64_MAX: none */
+  struct hgl_web_use own, *shared; /* of the loop's time; `shared` may be NULL */
   enum hgl_web_socket_status status;
   char why[HGL_WEB_SOCKET_WHY_SIZE];
 };
@@ -48,6 +49,11 @@ int hgl_web_socket_create(struct hgl_web_conn *conn, const struct hgl_web_asked 
 void hgl_web_socket_ended(struct hgl_web_socket *socket);
 /* Without waiting for anything. Not from within its own callbacks. */
 void hgl_web_socket_end_now(struct hgl_web_socket *socket);
+/* web_use.c: from `began_ns` to `now_ns` it was used once more. */
+void hgl_web_use_add(struct hgl_web_use *use, int64_t began_ns, int64_t now_ns, int share);
+/* For how long whoever has used so much, and may use `share` of the time, is to use nothing. */
+int64_t hgl_web_use_wait(const struct hgl_web_use *use, int64_t now_ns, int64_t credit_ms,
+                         int share);
 void hgl_web_socket_due(struct hgl_web_socket *socket);
 static inline int64_t hgl_web_socket_next_ns(const struct hgl_web_socket *socket)
 {

@@ -481,6 +481,50 @@ static void web_socket_gets_little_of_the_loops_time(void **state)
   close(other);
 }
 
+static int look_and_share(struct fixture *f, int port, struct hgl_web_use *use)
+{
+  int fd = look(f, port);
+  hgl_web_socket_share(server.sockets[server.opened - 1], use);
+  return fd;
+}
+
+static void web_sockets_that_share_get_little_of_the_loops_time_together(void **state)
+{
+  enum { COUNT = 5, TAKES_MS = HGL_WEB_SOCKET_SHARED_CREDIT_MS };
+  struct fixture *f = *state;
+  struct hgl_web_use use = {0};
+  int port = serve(f), fds[COUNT], other = look(f, port);
+  server.takes_ms = TAKES_MS;
+  for (int i = 0; i < COUNT - 1; i++) fds[i] = look_and_share(f, port, &use);
+  for (int i = 0; i < COUNT - 1; i++) {
+    raw_frame(fds[i], 1, &"0123"[i], 1);
+    raw_frame(fds[i], 1, "again", 5);
+    run_for(f, 5);
+  }
+  run_for(f, 50);
+  assert_int_equal(server.messages, 2);
+  close(fds[1]); /* who comes again has used as much */
+  fds[COUNT - 1] = look_and_share(f, port, &use);
+  raw_frame(fds[COUNT - 1], 1, "4", 1);
+  run_for(f, 50);
+  assert_int_equal(server.messages, 2);
+  server.takes_ms = 0;
+  raw_frame(other, 1, "here", 4); /* who does not share is heard */
+  assert_text(f, other, "here");
+  server.takes_ms = TAKES_MS;
+  for (int i = 2; i < COUNT; i++) { /* one at a time, in their order */
+    clock_ahead_ns += (int64_t)TAKES_MS * HGL_WEB_SOCKET_SHARED_SHARE * 1000000;
+    run_until(f, server.messages > 1 + i);
+    run_for(f, 20);
+    assert_int_equal(server.messages, 2 + i);
+    assert_int_equal(server.last[0], '0' + i);
+    if (i == 2) close(fds[i]);
+  }
+  for (int i = 0; i < COUNT; i++)
+    if (i != 1 && i != 2) close(fds[i]);
+  close(other);
+}
+
 static void web_socket_that_takes_nothing_is_given_up(void **state)
 {
   struct fixture *f = *state;
@@ -615,6 +659,7 @@ int main(void)
       NET_TEST(web_sockets_that_do_not_read_cost_so_much_together),
       NET_TEST(web_socket_is_not_listened_to_while_it_does_not_read),
       NET_TEST(web_socket_gets_little_of_the_loops_time),
+      NET_TEST(web_sockets_that_share_get_little_of_the_loops_time_together),
       NET_TEST(web_socket_that_takes_nothing_is_given_up),
       NET_TEST(web_socket_sends_long_texts_in_pieces_that_make_one),
       NET_TEST(web_sockets_take_no_place_of_links_or_requests),
