@@ -20,6 +20,7 @@ enum {
   HGL_SITE_VIEWERS_MAX = 32,
   HGL_SITE_OPERATORS_ONLY = 8,         /* of these places */
   HGL_SITE_VIEWERS_OF_ORIGIN_MAX = 16, /* that are no operators */
+  HGL_SITE_REFUSALS_LOGGED = 10,       /* in a minute */
 };
 
 struct hgl_control_api;
@@ -41,7 +42,9 @@ struct hgl_site {
   const struct hgl_feed *feed;     /* likewise */
   struct hgl_infer *infer;         /* or NULL: this host runs no models */
   struct hgl_http_guard guard;     /* against who guesses tokens */
-  struct hgl_web_use looking;      /* of the loop's time, by the calls of those who only look */
+  int64_t refusals_since_ms;       /* monotonic; and how many since then, a minute at most */
+  int refusals;
+  struct hgl_web_use looking; /* of the loop's time, by the calls of those who only look */
   struct hgl_site_viewer *viewers;
 };
 

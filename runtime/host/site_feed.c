@@ -90,6 +90,21 @@ void hgl_site_feed(struct hgl_site *site, struct hgl_web_asked *asked)
   site->viewers = viewer;
 }
 
+/* Whoever reaches the port can be refused as often as it likes: the log is not theirs to fill. */
+static void log_refusal(struct hgl_site *site, const struct hgl_control_client *client,
+                        int64_t now_ms, const struct hgl_err *why)
+{
+  enum { MINUTE_MS = 60 * 1000 };
+  if (!site->refusals || now_ms - site->refusals_since_ms >= MINUTE_MS) {
+    site->refusals_since_ms = now_ms;
+    site->refusals = 0;
+  }
+  if (site->refusals >= HGL_SITE_REFUSALS_LOGGED) return;
+  bool last = ++site->refusals == HGL_SITE_REFUSALS_LOGGED;
+  hgl_log(site->log, HGL_LOG_WARN, "web", "%s is refused: %s%s", client->who, why->message,
+          last ? "; others within this minute are not logged" : "");
+}
+
 int hgl_site_admit(struct hgl_site *site, struct hgl_control_client *client, struct hgl_bytes token,
                    struct hgl_err *err)
 {
@@ -105,7 +120,7 @@ int hgl_site_admit(struct hgl_site *site, struct hgl_control_client *client, str
         viewer->socket, HGL_SITE_VIEWERS_MAX - (operates ? 0 : HGL_SITE_OPERATORS_ONLY),
         operates ? HGL_SITE_VIEWERS_MAX : HGL_SITE_VIEWERS_OF_ORIGIN_MAX, err);
   if (status) {
-    hgl_log(site->log, HGL_LOG_WARN, "web", "%s is refused: %s", client->who, err->message);
+    log_refusal(site, client, now_ms, err);
     return status;
   }
   client->role = role;

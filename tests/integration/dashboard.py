@@ -228,9 +228,9 @@ def roles(check, host, viewer, operator):
     return looks, acts
 
 
-def guessing(check, port, token):
-    codes = []
-    for number in range(12):
+def guessing(check, host, token):
+    codes, port = [], host.port
+    for number in range(30):
         feed = Feed(port)
         codes.append(feed.ask("hello", token=f"guess-{number}")["error"]["code"])
         feed.close()
@@ -239,6 +239,9 @@ def guessing(check, port, token):
     feed = Feed(port)
     check.that(feed.ask("hello", token=token)["ok"], "who has the token is not")
     feed.close()
+    said = host.said()
+    check.that("others within this minute are not logged" in said and said.count(" is refused: ") <= 20,
+               "which does not fill the log", said.count(" is refused: "))
 
 
 def renewal(check, host, looks, acts, old):
@@ -309,7 +312,7 @@ def main():
         names_and_origins(check, host.port, viewer)
         numbers(check, host.port, viewer)
         looks, acts = roles(check, host, viewer, operator)
-        guessing(check, host.port, viewer)
+        guessing(check, host, viewer)
         viewer = renewal(check, host, looks, acts, viewer)
         places(check, host.port, viewer, operator)
         closed = hung_up(silent)
