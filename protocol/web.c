@@ -298,8 +298,10 @@ int hgl_web_head_parse(uint8_t *text, size_t size, struct hgl_web_head *out, str
 int hgl_web_header_check(struct hgl_bytes name, struct hgl_bytes value, struct hgl_err *err)
 {
   static const char *const ours[] = {"connection", "content-length", "transfer-encoding", "date",
-                                     "keep-alive", "upgrade",        "trailer",           "te",
-                                     "set-cookie"}; /* it would count for all agents */
+                                     "keep-alive", "upgrade", "trailer", "te",
+                                     /* these would count for all agents, and for the dashboard */
+                                     "set-cookie", "clear-site-data", "strict-transport-security",
+                                     "alt-svc", "nel", "report-to", "reporting-endpoints"};
   if (!is_token(name))
     return hgl_fail(err, HGL_INVALID, "'%.*s' is no header's name", HGL_STR(name));
   for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)

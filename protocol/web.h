@@ -67,7 +67,7 @@ bool hgl_web_lists(const struct hgl_web_request *request, const char *name, cons
  * that was told so leads another name there. */
 bool hgl_web_host_is_loopback(struct hgl_bytes host);
 /* Whether an answer may have this header: a proper name and value, and not one of those that frame
- * the answer. HGL_INVALID. */
+ * the answer, or that browsers apply to all that is at the same port. HGL_INVALID. */
 int hgl_web_header_check(struct hgl_bytes name, struct hgl_bytes value,
                          struct hgl_err *err) HGL_NODISCARD;
 /* Whether a content type is that of JSON ("application/json; charset=utf-8", "application/x+json").

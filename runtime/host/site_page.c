@@ -3,14 +3,16 @@
 #include "host/site.h"
 
 /* Nothing is fetched from elsewhere, nothing runs that was not built with the host, no other page
- * frames it. A browser asks each time whether what it has still counts: after the next start of the
- * host it may not. */
+ * frames it. Agents' answers are of the same origin, so that a script of theirs could be fetched:
+ * hence no text becomes markup or the address of a script (trusted types). A browser asks each time
+ * whether what it has still counts: after the next start of the host it may not. */
 static const struct {
   const char *name, *value;
 } headers_of_page[] = {
     {"content-security-policy",
      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+     "require-trusted-types-for 'script'; trusted-types 'none'"},
     {"x-content-type-options", "nosniff"},
     {"referrer-policy", "no-referrer"},
     {"cross-origin-opener-policy", "same-origin"},

@@ -71,7 +71,7 @@ def pages(check, port):
                page.status)
     policy = page.headers["content-security-policy"]
     for part in ("default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'",
-                 "base-uri 'none'", "form-action 'none'"):
+                 "base-uri 'none'", "form-action 'none'", "require-trusted-types-for 'script'", "trusted-types 'none'"):
         check.says(part, policy, "a strict policy")
     check.that("unsafe" not in policy, "which has no exception", policy)
     for name, value in (("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer"),

@@ -245,7 +245,11 @@ static void headers_of_answers_are_checked(void **state)
   assert_fails(HGL_INVALID, hgl_web_header_check(hgl_text("X Y"), hgl_text("a"), &err));
   assert_fails(HGL_INVALID, hgl_web_header_check(hgl_text(""), hgl_text("a"), &err));
   assert_fails(HGL_INVALID, hgl_web_header_check(hgl_text("content-LENGTH"), hgl_text("1"), &err));
-  assert_fails(HGL_INVALID, hgl_web_header_check(hgl_text("Set-Cookie"), hgl_text("a=b"), &err));
+  static const char *const of_all[] = {
+      "Set-Cookie", "Clear-Site-Data", "Strict-Transport-Security", "Alt-Svc",
+      "NEL",        "Report-To",       "Reporting-Endpoints"};
+  for (size_t i = 0; i < sizeof of_all / sizeof *of_all; i++)
+    assert_fails(HGL_INVALID, hgl_web_header_check(hgl_text(of_all[i]), hgl_text("a=b"), &err));
   assert_true(hgl_web_is_json(hgl_text("Application/JSON; charset=utf-8")));
   assert_true(hgl_web_is_json(hgl_text("application/problem+json")));
   assert_false(hgl_web_is_json(hgl_text("text/json")));
