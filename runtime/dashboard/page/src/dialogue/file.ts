@@ -146,7 +146,9 @@ function checked(value: unknown, kind: Kind | readonly string[], where: string):
     return refuse("malformed", `${where}: one of ${kind.join(", ")} is expected`);
   }
   const type = kind.replace("?", "");
-  if (typeof value !== type) refuse("malformed", `${where}: a ${type} is expected`);
+  // JSON has 1e999, which is no number to count with.
+  if (typeof value !== type || value === Infinity || value === -Infinity)
+    refuse("malformed", `${where}: a ${type} is expected`);
   return value;
 }
 
@@ -169,7 +171,8 @@ export function readFile(text: string): DialogueFile {
   if (json["format"] !== FORMAT)
     refuse("bad_type", `a file of the format “${json["format"].slice(0, 40)}”, not “${FORMAT}”`);
   const { exported_ms, host, definition } = json;
-  if (typeof exported_ms !== "number") refuse("malformed", "exported_ms: a number is expected");
+  if (typeof exported_ms !== "number" || !Number.isFinite(exported_ms))
+    refuse("malformed", "exported_ms: a number is expected");
   if (typeof host !== "string") refuse("malformed", "host: a string is expected");
   if (definition !== undefined && !isObject(definition))
     refuse("malformed", "definition: an object is expected");

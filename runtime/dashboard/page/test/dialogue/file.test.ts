@@ -73,6 +73,10 @@ test("a file of another shape is refused, with the place", async () => {
   await refused((file) => (file.messages = {}), "malformed", /messages: a list/);
   await refused((file) => (file.definition = []), "malformed", /definition/);
   await refused((file) => (file.events = [1]), "malformed", /events\[0\]/);
+  for (const field of ["exported_ms", "opened_ms", "time_ms", "size"]) {
+    const endless = JSON.stringify(good).replace(new RegExp(`("${field}":)\\d+`), "$1-1e999");
+    assert.throws(() => readFile(endless), new RegExp(`${field}: a number`));
+  }
   assert.equal(await codeOf(() => readFile("no json")), "malformed");
   assert.equal(await codeOf(() => readFile("[]")), "malformed");
   assert.equal(await codeOf(() => readFile("null")), "malformed");
