@@ -5,6 +5,8 @@
 #include "host/http_tokens.h"
 #include "protocol/value.h"
 
+enum { NOTED_SIZE_MAX = 300 }; /* of one argument, in the log; of longer ones it has none */
+
 int hgl_control_may(const struct hgl_control_client *client, const char *call, enum hgl_role least,
                     struct hgl_err *err)
 {
@@ -18,29 +20,34 @@ int hgl_control_may(const struct hgl_control_client *client, const char *call, e
                   "\"%s\" is for operators: `haggle dashboard` prints the operator's link", call);
 }
 
-/* What the call is about: the first of these that it names. */
-static const json_t *find_object(const json_t *request, const char **name)
+/* What a call is about stands in these. All that are given are told: a call takes what it needs and
+ * passes over the rest, so that one of them alone could say something else than what was done. */
+static void put_objects(const json_t *request, struct hgl_buf *out)
 {
-  static const char *const names[] = {"name", "to", "agent", "group", "row", "chat", "of", "all"};
+  static const char *const names[] = {"name", "to",  "agent", "group",        "row",  "chat",
+                                      "of",   "all", "type",  "performative", "level"};
+  struct hgl_buf text;
+  hgl_buf_init(&text, NOTED_SIZE_MAX);
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     const json_t *value = json_object_get(request, names[i]);
-    *name = names[i];
-    if (value) return value;
+    if (!value) continue;
+    hgl_buf_clear(&text);
+    struct hgl_bytes shown = hgl_text("…");
+    if (hgl_json_print(value, &text, NULL) == 0) shown = hgl_buf_bytes(&text);
+    hgl_buf_printf(out, " %s=%.*s", names[i], HGL_STR(shown));
   }
-  return NULL;
+  hgl_buf_deinit(&text);
 }
 
 void hgl_control_note(const struct hgl_control_gate *gate, const struct hgl_control_client *client,
                       const json_t *request)
 {
-  const char *call = json_string_value(json_object_get(request, "call")), *name;
-  const json_t *object = find_object(request, &name);
+  const char *call = json_string_value(json_object_get(request, "call"));
   struct hgl_buf text;
   if (!gate->log || client->role == HGL_ROLE_OWNER || !call) return;
-  hgl_buf_init(&text, 200);
-  if (object && hgl_json_print(object, &text, NULL)) hgl_buf_clear(&text);
-  hgl_log(gate->log, HGL_LOG_INFO, "control", "%s: %s%s%s%s%.*s", client->who, call,
-          text.size ? " " : "", text.size ? name : "", text.size ? "=" : "",
+  hgl_buf_init(&text, 11 * (NOTED_SIZE_MAX + 16));
+  put_objects(request, &text);
+  hgl_log(gate->log, HGL_LOG_INFO, "control", "%s: %s%.*s", client->who, call,
           HGL_STR(hgl_buf_bytes(&text)));
   hgl_buf_deinit(&text);
 }

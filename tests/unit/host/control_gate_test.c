@@ -122,6 +122,11 @@ static void what_is_done_from_elsewhere_is_logged(void **state)
       {"{\"call\":\"dead.drop\",\"row\":7}", "control: 10.0.0.1 (web): dead.drop row=7"},
       {"{\"call\":\"dead.resend\",\"all\":true}", "control: 10.0.0.1 (web): dead.resend all=true"},
       {"{\"call\":\"log\"}", "control: 10.0.0.1 (web): log"},
+      {"{\"call\":\"ask\",\"to\":\"kiosk\",\"type\":\"echo/1.0/say\",\"body\":1}",
+       "control: 10.0.0.1 (web): ask to=\"kiosk\" type=\"echo/1.0/say\""},
+      /* what it does not take hides nothing of what it does */
+      {"{\"call\":\"runs.drop\",\"row\":7,\"name\":\"other\"}",
+       "control: 10.0.0.1 (web): runs.drop name=\"other\" row=7"},
   };
   struct hgl_control_client client = {.role = HGL_ROLE_OPERATOR, .who = "10.0.0.1 (web)"};
   const struct hgl_control_gate quiet = {0};
@@ -136,7 +141,7 @@ static void what_is_done_from_elsewhere_is_logged(void **state)
   assert_non_null(longest);
   for (int i = 0; i < 1000; i++) json_array_append_new(json_object_get(longest, "to"), json_true());
   hgl_control_note(&gate, &client, longest);
-  assert_string_equal(logged, "control: 10.0.0.1 (web): send");
+  assert_string_equal(logged, "control: 10.0.0.1 (web): send to=…");
   *logged = 0;
   client.role = HGL_ROLE_OWNER;
   hgl_control_note(&gate, &client, longest);
