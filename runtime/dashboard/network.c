@@ -364,34 +364,47 @@ static void put_services(const struct network *network, const struct node *node,
   if (!count && empty) hgl_buf_append_text(out, ",\"services\":[]");
 }
 
-/* `empty`: also that nothing is known of it, where something may have been told before. */
-static void put_node(const struct network *network, const struct node *node, bool fully, bool empty,
-                     struct hgl_buf *out)
+static void put_name(const struct node *node, struct hgl_buf *out)
 {
-  hgl_buf_printf(out, "{\"id\":%u,\"kind\":\"%s\",\"name\":", node->id,
-                 node->is_host ? "host" : "agent");
+  hgl_buf_append_text(out, ",\"name\":");
   hgl_json_put_text(hgl_text(node->name), out);
-  hgl_buf_printf(out,
-                 ",\"did\":\"%s\",\"host\":%u,\"status\":\"%s\",\"here\":%s,\"handled\":%llu,"
-                 "\"mailbox\":%zu",
-                 node->did, node->host, node->status, node->here ? "true" : "false",
-                 (unsigned long long)node->handled, node->mailbox);
-  if (fully && (*node->about || empty)) {
+}
+
+/* `empty`: also that nothing is known of it, where something may have been told before. `left`: the
+ * room for what agents say of themselves. Without any, an agent of another host has not
+ * even the name that it gives itself: an event that is too long would tell nothing of anybody. */
+static void put_node(const struct network *network, const struct node *node, bool fully, bool empty,
+                     size_t *left, struct hgl_buf *out)
+{
+  bool ours = node->here || node->is_host;
+  hgl_buf_printf(out, "{\"id\":%u,\"kind\":\"%s\"", node->id, node->is_host ? "host" : "agent");
+  if (ours) put_name(node, out);
+  size_t before = out->size;
+  if (!ours && *left) put_name(node, out);
+  if (!ours && !*left) hgl_buf_append_text(out, ",\"name\":\"\"");
+  if (fully && *left && (*node->about || empty)) {
     hgl_buf_append_text(out, ",\"about\":");
     hgl_json_put_text(hgl_text(node->about), out);
   }
-  if (fully) put_services(network, node, empty, out);
-  hgl_buf_append_byte(out, '}');
+  if (fully && *left) put_services(network, node, empty, out);
+  size_t used = out->size - before;
+  *left = used < *left ? *left - used : 0;
+  hgl_buf_printf(out,
+                 ",\"did\":\"%s\",\"host\":%u,\"status\":\"%s\",\"here\":%s,\"handled\":%llu,"
+                 "\"mailbox\":%zu}",
+                 node->did, node->host, node->status, node->here ? "true" : "false",
+                 (unsigned long long)node->handled, node->mailbox);
 }
 
 void network_put_nodes(struct network *network, bool all, int64_t now_ms, struct hgl_buf *out)
 {
-  size_t told = 0;
+  size_t told = 0, left_here = NETWORK_WORDS_SIZE_MAX, left = NETWORK_STRANGERS_WORDS_SIZE_MAX;
   hgl_buf_append_byte(out, '[');
   for (struct node *node = network->nodes; node; node = node->next) {
     if (!all && !node->fresh && !node->changed) continue;
     if (told++) hgl_buf_append_byte(out, ',');
-    put_node(network, node, all || node->fresh, !all && !node->is_host, out);
+    put_node(network, node, all || node->fresh, !all && !node->is_host,
+             node->here ? &left_here : &left, out);
     /* Whom the past alone has brought up, the other viewers have yet to be told of. */
     if (!all || node->here || node->is_host) node->fresh = node->changed = false;
     node->told_ms = now_ms;

@@ -9,6 +9,10 @@
 
 enum {
   NETWORK_TEXT_SIZE = 160, /* kept of what an agent says about itself */
+  /* Of all of these in an event, as JSON; and of what agents of other hosts say, who take none of
+   * the room of those here. */
+  NETWORK_WORDS_SIZE_MAX = 640 << 10,
+  NETWORK_STRANGERS_WORDS_SIZE_MAX = 384 << 10,
   NETWORK_HOSTS_MAX = 500,
   NETWORK_STRANGERS_MAX = 5000, /* agents of other hosts */
 };

@@ -510,6 +510,32 @@ static void a_large_network_is_made_in_slices(void **state)
   scene_close(scene);
 }
 
+/* Who says much of itself takes the view from nobody. */
+static void the_network_leaves_out_words_before_nodes(void **state)
+{
+  enum { COUNT = 700 };
+  static const char wordy[] = "agent.describe { version = 1, about = ('\\1'):rep(1000) }\n";
+  struct scene *scene = open_scene();
+  struct viewer *a = join(scene, 0);
+  char name[32];
+  for (int i = 0; i < COUNT; i++) {
+    snprintf(name, sizeof name, "wordy%d", i);
+    world_agent(scene->node, name, wordy, NULL);
+  }
+  subscribe(a, "{'topic':'network','as':'n'}");
+  pass(scene, 500);
+  const json_t *event = json_array_get(a->events, 0);
+  int with = 0, without = 0;
+  for (size_t i = 0; i < size_of(event, "nodes"); i++) {
+    const json_t *node = item(event, "nodes", i);
+    if (strncmp(text(node, "name"), "wordy", 5) != 0) continue;
+    *(json_object_get(node, "about") ? &with : &without) += 1;
+  }
+  assert_int_equal(with + without, COUNT);
+  assert_in_range(with, COUNT / 2, COUNT - 1);
+  scene_close(scene);
+}
+
 static void other_hosts_and_their_agents_are_in_the_network(void **state)
 {
   struct scene *scene = open_scene();
@@ -611,6 +637,16 @@ static void logs_come_with_what_was_before(void **state)
   pass(scene, 600);
   assert_int_equal(size_of(latest(a), "lines"), 1);
   assert_fails(HGL_INVALID, try_subscribe(a, "{'topic':'logs','as':'l','level':'loud'}"));
+  /* Lines that are long as JSON leave others out, and do not take the place of all. */
+  char control[HGL_LOG_RING_TEXT_SIZE + 1] = {0};
+  memset(control, 1, HGL_LOG_RING_TEXT_SIZE);
+  for (int i = 0; i < HGL_LOG_RING_LINES; i++) write_line(ring, HGL_LOG_INFO, "ann", control, "");
+  subscribe(a, "{'topic':'logs','as':'l','level':'info'}");
+  pass(scene, 600);
+  size_t told = size_of(latest(a), "lines");
+  assert_in_range(told, HGL_LOG_RING_LINES / 5, HGL_LOG_RING_LINES - 1);
+  assert_int_equal(integer(latest(a), "skipped"), HGL_LOG_RING_LINES - told);
+  assert_int_equal(integer(item(latest(a), "lines", told - 1), "order"), 502 + HGL_LOG_RING_LINES);
   scene_close(scene);
   hgl_log_ring_destroy(ring);
 }
@@ -657,6 +693,7 @@ int main(void)
       cmocka_unit_test(the_network_tells_when_an_agent_is_no_more_what_it_was),
       cmocka_unit_test(the_network_keeps_to_its_limit_and_to_the_busiest),
       cmocka_unit_test(a_large_network_is_made_in_slices),
+      cmocka_unit_test(the_network_leaves_out_words_before_nodes),
       cmocka_unit_test(other_hosts_and_their_agents_are_in_the_network),
       cmocka_unit_test(peers_are_told_those_first_that_are_linked),
       cmocka_unit_test(logs_come_with_what_was_before),
