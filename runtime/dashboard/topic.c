@@ -96,6 +96,25 @@ void hgl_event_put(struct hgl_event *event, const char *name, json_t *value)
   json_decref(value);
 }
 
+size_t hgl_event_put_some(struct hgl_event *event, const char *name, const json_t *list,
+                          bool latest)
+{
+  size_t count = json_array_size(list), taken = 0;
+  for (size_t size = 0; taken < count; taken++) {
+    const json_t *item = json_array_get(list, latest ? count - 1 - taken : taken);
+    size += json_dumpb(item, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) + 1;
+    if (size > HGL_EVENT_LIST_SIZE_MAX) break;
+  }
+  json_t *some = json_array();
+  for (size_t i = 0, first = latest ? count - taken : 0; some && i < taken; i++) {
+    if (json_array_append(some, json_array_get(list, first + i)) == 0) continue;
+    json_decref(some);
+    some = NULL;
+  }
+  hgl_event_put(event, name, some);
+  return count - taken;
+}
+
 void hgl_event_put_all(struct hgl_event *event, json_t *object)
 {
   const char *name;

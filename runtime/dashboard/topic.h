@@ -42,6 +42,8 @@ int hgl_ask_flag(const struct hgl_topic_ask *ask, const char *name, bool *out,
 
 /* ---- an event, as it is written (topic.c) ---- */
 
+enum { HGL_EVENT_LIST_SIZE_MAX = 3 << 20 };
+
 struct hgl_event {
   struct hgl_buf text; /* ,"name":value … */
   size_t fields;
@@ -52,6 +54,11 @@ struct hgl_event {
 void hgl_event_put(struct hgl_event *event, const char *name, json_t *value);
 /* Steals the fields of an object. */
 void hgl_event_put_all(struct hgl_event *event, json_t *object);
+/* A list, as far as its first items (`latest`: its last ones) take at most
+ * HGL_EVENT_LIST_SIZE_MAX bytes: one item that is long shall not take the event from all others.
+ * Returns how many are left out. */
+size_t hgl_event_put_some(struct hgl_event *event, const char *name, const json_t *list,
+                          bool latest);
 /* The value's text is appended to what is returned: for long lists, which would take long as trees.
  */
 struct hgl_buf *hgl_event_begin(struct hgl_event *event, const char *name);

@@ -179,7 +179,8 @@ static int whole(void *state, struct hgl_event *event, struct hgl_err *err)
     json_decref(list);
     return status;
   }
-  hgl_event_put(event, "agents", list);
+  hgl_event_put_some(event, "agents", list, false);
+  json_decref(list);
   hgl_event_put(event, "matched", json_integer((json_int_t)agents->matched));
   hgl_event_put(event, "total", json_integer((json_int_t)agents->total));
   return 0;

@@ -124,8 +124,8 @@ static bool work(void *state, int64_t until_ns)
 static int whole(void *state, struct hgl_event *event, struct hgl_err *err)
 {
   struct deals *deals = state;
-  hgl_event_put(event, "deals", json_incref(deals->list));
-  hgl_event_put(event, "more", json_boolean(deals->more || deals->cursor.size));
+  size_t left_out = hgl_event_put_some(event, "deals", deals->list, false);
+  hgl_event_put(event, "more", json_boolean(left_out || deals->more || deals->cursor.size));
   return 0;
 }
 
@@ -133,7 +133,7 @@ static int change(void *state, struct hgl_event *event, struct hgl_err *err)
 {
   struct deals *deals = state;
   if (!json_array_size(deals->changed) && !deals->skipped) return 0;
-  hgl_event_put(event, "deals", json_incref(deals->changed));
+  deals->skipped += hgl_event_put_some(event, "deals", deals->changed, true);
   hgl_event_put(event, "skipped", json_integer((json_int_t)deals->skipped));
   json_array_clear(deals->changed);
   deals->skipped = 0;
