@@ -151,20 +151,27 @@ int deal_get(struct agent *agent, struct hgl_bytes id, struct hgl_buf *row,
   return status ? status : decode(hgl_buf_bytes(row), &time_ms, record, err);
 }
 
-/* An agent of this host is told by its name. */
+/* An agent of this host is told by its name, one of another host also by what its advert calls it:
+ * scripts write records, and have no say in either. */
 static void tell_with_whom(struct hgl_host *host, json_t *deal)
 {
   json_t *counterparty = json_object_get(deal, "counterparty");
   const char *did = json_string_value(counterparty);
   const struct agent *agent = NULL;
+  struct hgl_bytes alias = {0};
   struct hgl_key key;
   struct hgl_err ignored;
+  json_object_del(deal, "with_alias");
   if (!did) return;
-  if (hgl_did_decode(hgl_text(did), &key, &ignored) == 0) agent = agent_by_key(host, &key);
+  if (hgl_did_decode(hgl_text(did), &key, &ignored) == 0) {
+    agent = agent_by_key(host, &key);
+    if (!agent) (void)hgl_directory_services(host->directory, &key, &alias, NULL, 0);
+  }
   if (agent)
     json_object_set_new(deal, "with", json_string(agent->name));
   else
     json_object_set(deal, "with", counterparty);
+  if (alias.size) json_object_set_new(deal, "with_alias", json_words(alias));
 }
 
 int deal_put(struct agent *agent, struct hgl_bytes deal, struct hgl_err *err)

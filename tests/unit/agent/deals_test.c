@@ -331,6 +331,41 @@ static void a_counterparty_on_this_host_is_told_by_its_name(void **state)
   world_deinit(&world);
 }
 
+static void assert_alias(struct node *node, size_t index, const char *expected)
+{
+  struct hgl_err err;
+  json_t *deals;
+  assert_ok(hgl_host_list_deals(node->host, 10, &deals, &err));
+  assert_string_equal(
+      present(json_string_value(json_object_get(json_array_get(deals, index), "with_alias"))),
+      expected);
+  json_decref(deals);
+}
+
+static void a_counterparty_elsewhere_is_told_by_what_its_advert_calls_it(void **state)
+{
+  struct world world;
+  char script[400];
+  world_init(&world, 33);
+  struct node *here = world_node(&world), *there = world_node(&world);
+  world_agent(there, "shop", "agent.offer { service = 'cut flowers' }", NULL);
+  world_link(here, there);
+  world_run(&world);
+  snprintf(script, sizeof script,
+           "agent.on_start(function()\n"
+           "  agent.deal { id = 'one', status = 'agreed', counterparty = 'x',\n"
+           "    with_alias = 'of the script' }\n"
+           "  agent.deal { id = 'two', status = 'agreed', counterparty = '%s' }\n"
+           "end)",
+           world_did(there, "shop"));
+  world_agent(here, "books", script, NULL);
+  world_run(&world);
+  assert_alias(here, 0, "shop");
+  assert_with(here, 0, world_did(there, "shop"));
+  assert_alias(here, 1, "");
+  world_deinit(&world);
+}
+
 static const char *const ledger =
     "agent.on('note/1.0/deal', function(message)\n"
     "  agent.deal { id = message.body.id, status = message.body.status }\n"
@@ -416,6 +451,7 @@ int main(void)
       cmocka_unit_test(a_message_of_others_with_its_id_is_no_part_of_a_deal),
       cmocka_unit_test(what_was_agreed_cannot_be_recorded_otherwise),
       cmocka_unit_test(a_counterparty_on_this_host_is_told_by_its_name),
+      cmocka_unit_test(a_counterparty_elsewhere_is_told_by_what_its_advert_calls_it),
       cmocka_unit_test(deals_are_listed_by_their_last_change_newest_first),
       cmocka_unit_test(a_deal_recorded_twice_in_one_stretch_has_one_place),
   };

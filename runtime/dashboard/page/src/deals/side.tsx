@@ -8,6 +8,6 @@ export function SideOf({ side }: { side: Side | undefined }) {
   return side.did === undefined ? (
     <Text text={side.name} cut />
   ) : (
-    <Did did={side.did} copy={false} />
+    <Did did={side.did} name={side.name} copy={false} />
   );
 }

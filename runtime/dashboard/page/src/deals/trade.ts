@@ -33,7 +33,8 @@ export function tradeOf(deal: Deal): Trade {
   const agent: Side = { name: textOf(deal.agent), here: true };
   const counterparty = textOf(deal.counterparty);
   const name = textOf(deal.with) || counterparty;
-  const other: Side = { name, here: name !== "" && name !== counterparty };
+  const here = name !== "" && name !== counterparty;
+  const other: Side = { name: here ? name : textOf(deal.with_alias) || name, here };
   if (counterparty.startsWith("did:")) other.did = counterparty;
   const [buyer, seller] =
     deal.role === "seller" ? [other, agent] : deal.role === "buyer" ? [agent, other] : [];

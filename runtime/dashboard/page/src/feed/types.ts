@@ -271,6 +271,8 @@ export interface Deal {
   counterparty: Did;
   /** A name, or as it was recorded. */
   with: string;
+  /** Of another host's agent: what its advert claims. */
+  with_alias?: string;
   status: string;
   messages: Json[];
   agent: string;

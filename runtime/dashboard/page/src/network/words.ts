@@ -58,7 +58,8 @@ export function dealNews(trade: Trade, nameOfDid: NameOfDid): News {
 function sidePiece(side: Side | undefined, nameOfDid: NameOfDid): Piece {
   if (!side) return say("someone");
   if (side.here) return agentPiece(side.name);
-  const name = side.did === undefined ? side.name : nameOfDid(side.did) || shortDid(side.did);
+  const claimed = side.name === side.did ? shortDid(side.did) : side.name;
+  const name = side.did === undefined ? side.name : nameOfDid(side.did) || claimed;
   return { text: name, name: true };
 }
 

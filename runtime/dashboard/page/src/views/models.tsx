@@ -155,7 +155,7 @@ function ModelPanel({ model, rate }: { model: Model; rate: number[] }) {
           >
             <Duration ms={model.told.p50_ms} />
           </Stat>
-          <Stat label="Batch size" note={`mean; largest ${formatNumber(model.batches.most)}`}>
+          <Stat label="Batch size" note={`mean, at most ${formatNumber(model.batches.most)}`}>
             {formatNumber(model.batches.mean)}
           </Stat>
           <Stat

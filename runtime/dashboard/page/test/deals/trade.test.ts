@@ -44,6 +44,14 @@ test("the two records of a deal between agents of one host are one deal", () => 
   }
 });
 
+test("an agent of another host goes by the name that its advert claims, and is still not of this host", () => {
+  const [known, unknown] = [tradeOf(deal({ with_alias: "kiosk" })), tradeOf(deal({}))];
+  assert.deepEqual(known.seller, { name: "kiosk", here: false, did: "did:key:zSeller" });
+  assert.equal(unknown.seller?.name, "did:key:zSeller");
+  const here = tradeOf(deal({ with: "shop", with_alias: "kiosk" }));
+  assert.deepEqual([here.seller?.name, here.seller?.here], ["shop", true]);
+});
+
 test("a breach that one side records counts, else what was recorded last", () => {
   const breach = deal({ ...other, status: "breached", why: "late", time_ms: 1 });
   assert.equal(tradesOf([deal({}), breach])[0]?.status, "breached");
