@@ -1,6 +1,8 @@
 /* What topics are written with: arguments, and the text of events. */
 #include "dashboard/topic.h"
 
+#include <stdio.h>
+
 #include "agent/look.h"
 #include "base/mem.h"
 #include "protocol/did.h"
@@ -22,6 +24,24 @@ int hgl_ask_text_if_any(const struct hgl_topic_ask *ask, const char *name, const
 {
   *out = NULL;
   return json_object_get(ask->arguments, name) ? hgl_ask_text(ask, name, out, err) : 0;
+}
+
+int hgl_ask_choice(const struct hgl_topic_ask *ask, const char *name, const char *const *known,
+                   const char **out, struct hgl_err *err)
+{
+  const char *text;
+  char words[256] = "";
+  int status = hgl_ask_text_if_any(ask, name, &text, err);
+  *out = NULL;
+  if (status || !text || !*text) return status;
+  for (; *known; known++) {
+    size_t used = strlen(words);
+    snprintf(words + used, sizeof words - used, "%s%s", used ? ", " : "", *known);
+    if (strcmp(text, *known) != 0) continue;
+    *out = *known;
+    return 0;
+  }
+  return hgl_fail(err, HGL_INVALID, "\"%s\" is never \"%.40s\"; known: %s", name, text, words);
 }
 
 int hgl_ask_copy(const struct hgl_topic_ask *ask, const char *name, size_t size_max, char **out,

@@ -27,6 +27,9 @@ int hgl_ask_text(const struct hgl_topic_ask *ask, const char *name, const char *
 /* Absent: NULL. */
 int hgl_ask_text_if_any(const struct hgl_topic_ask *ask, const char *name, const char **out,
                         struct hgl_err *err) HGL_NODISCARD;
+/* One of the known texts, which end with a NULL. Absent or empty: NULL. */
+int hgl_ask_choice(const struct hgl_topic_ask *ask, const char *name, const char *const *known,
+                   const char **out, struct hgl_err *err) HGL_NODISCARD;
 /* A copy, for hgl_free. Absent or empty: NULL. */
 int hgl_ask_copy(const struct hgl_topic_ask *ask, const char *name, size_t size_max, char **out,
                  struct hgl_err *err) HGL_NODISCARD;

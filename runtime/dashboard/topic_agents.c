@@ -41,7 +41,8 @@ struct row {
 struct agents {
   struct hgl_host *host;
   const struct hgl_clock *clock;
-  char *filter, *status, *group; /* or NULL */
+  char *filter, *group; /* or NULL */
+  const char *status;   /* likewise */
   enum sort sort;
   bool descending;
   size_t offset, limit;
@@ -65,11 +66,13 @@ static int compare(const void *a, const void *b, const void *user)
 }
 
 /* Of states: those first that somebody should look at. */
+static const char *const states[] = {"parked",   "stopped", "paused", "held",
+                                     "starting", "running", "asleep", NULL};
+
 static int64_t rank_of_status(const char *status)
 {
-  static const char *const states[] = {"parked", "stopped", "paused", "held", "starting"};
   int64_t rank = 0;
-  while (rank < 5 && strcmp(states[rank], status) != 0) rank++;
+  while (states[rank] && strcmp(states[rank], status) != 0) rank++;
   return rank;
 }
 
@@ -210,7 +213,6 @@ static void close(void *state)
   hgl_agent_walk_end(&agents->walk);
   best_deinit(&agents->best);
   hgl_free(agents->filter);
-  hgl_free(agents->status);
   hgl_free(agents->group);
   hgl_free(agents);
 }
@@ -223,7 +225,7 @@ static int open(const struct hgl_topic_ask *ask, void **state, struct hgl_err *e
   agents->host = ask->host;
   agents->clock = ask->clock;
   int status = hgl_ask_copy(ask, "filter", FILTER_SIZE_MAX, &agents->filter, err);
-  if (!status) status = hgl_ask_copy(ask, "status", FILTER_SIZE_MAX, &agents->status, err);
+  if (!status) status = hgl_ask_choice(ask, "status", states, &agents->status, err);
   if (!status) status = hgl_ask_copy(ask, "group", FILTER_SIZE_MAX, &agents->group, err);
   if (!status) status = get_sort(ask, &agents->sort, err);
   if (!status) status = hgl_ask_flag(ask, "descending", &agents->descending, err);

@@ -19,11 +19,12 @@ struct messages {
   struct hgl_key agent, peer;
   struct hgl_id thread;
   bool has_agent, has_peer, has_thread;
-  char type[TYPE_SIZE_MAX + 1], what[16]; /* empty: any */
-  json_t *latest[SHOWN];                  /* a ring */
-  uint64_t count;                         /* shown so far */
-  uint64_t told;                          /* of them, by the last beat */
-  uint64_t passed_over;                   /* since then */
+  char type[TYPE_SIZE_MAX + 1]; /* empty: any */
+  const char *what;             /* NULL: any */
+  json_t *latest[SHOWN];        /* a ring */
+  uint64_t count;               /* shown so far */
+  uint64_t told;                /* of them, by the last beat */
+  uint64_t passed_over;         /* since then */
 };
 
 /* ---- as they pass ---- */
@@ -43,7 +44,7 @@ static bool fits(const struct messages *messages, const struct hgl_seen *seen)
 {
   const struct hgl_envelope *envelope = seen->envelope;
   size_t size = strlen(messages->type);
-  if (*messages->what && strcmp(messages->what, seen->what) != 0) return false;
+  if (messages->what && strcmp(messages->what, seen->what) != 0) return false;
   if (size &&
       (envelope->type.size < size || memcmp(envelope->type.data, messages->type, size) != 0))
     return false;
@@ -150,6 +151,8 @@ static void close(void *state)
   hgl_free(messages);
 }
 
+static const char *const whats[] = {"sent", "received", "handled", NULL};
+
 static int open(const struct hgl_topic_ask *ask, void **state, struct hgl_err *err)
 {
   struct messages *messages = hgl_zalloc(sizeof *messages);
@@ -161,7 +164,7 @@ static int open(const struct hgl_topic_ask *ask, void **state, struct hgl_err *e
   if (!status) status = hgl_ask_agent(ask, "peer", &messages->peer, &messages->has_peer, err);
   if (!status) status = get_thread(ask, messages, err);
   if (!status) status = get_short(ask, "type", messages->type, sizeof messages->type, err);
-  if (!status) status = get_short(ask, "what", messages->what, sizeof messages->what, err);
+  if (!status) status = hgl_ask_choice(ask, "what", whats, &messages->what, err);
   if (status) {
     close(messages);
     return status;

@@ -310,6 +310,18 @@ static void threads_and_strangers_can_be_asked_for(void **state)
   scene_close(scene);
 }
 
+static void what_no_message_and_no_agent_ever_is_is_refused(void **state)
+{
+  struct scene *scene = open_scene();
+  struct viewer *a = join(scene, 0);
+  assert_fails(HGL_INVALID, try_subscribe(a, "{'topic':'messages','as':'m','what':'send'}"));
+  assert_string_equal(err.message, "\"what\" is never \"send\"; known: sent, received, handled");
+  assert_fails(HGL_INVALID, try_subscribe(a, "{'topic':'agents','as':'a','status':'sleeping'}"));
+  subscribe(a, "{'topic':'messages','as':'m','what':'handled'}");
+  subscribe(a, "{'topic':'agents','as':'a','status':''}");
+  scene_close(scene);
+}
+
 /* ---- deals ---- */
 
 static void say_deal(struct scene *scene, const char *agent, const char *id, const char *status)
@@ -697,6 +709,7 @@ int main(void)
       cmocka_unit_test(of_many_messages_the_surplus_is_counted),
       cmocka_unit_test(a_large_body_is_left_out),
       cmocka_unit_test(threads_and_strangers_can_be_asked_for),
+      cmocka_unit_test(what_no_message_and_no_agent_ever_is_is_refused),
       cmocka_unit_test(deals_are_read_once_and_then_heard_of),
       cmocka_unit_test(of_many_deals_it_is_said_that_there_are_older_ones),
       cmocka_unit_test(lists_leave_out_items_that_do_not_fit),
