@@ -88,7 +88,7 @@ static void print_overview(void)
   for (const struct hgl_verb *const *verb = hgl_verbs; *verb; verb++) {
     if (group->title && group->first == *verb)
       printf("\n%s%s%s\n", colours->bold, (group++)->title, colours->plain);
-    if (!(*verb)->hidden) printf("  %-9s %s\n", (*verb)->name, (*verb)->summary);
+    if (!(*verb)->hidden) printf("  %-10s %s\n", (*verb)->name, (*verb)->summary);
   }
   printf("\n"
          "  haggle new kiosk                 write a first agent\n"
