@@ -423,8 +423,7 @@ void route_local(struct hgl_host *host, struct message *message)
   if (!status) status = mailbox_deliver(to, message, &err);
   if (!status) return;
   to = agent_by_key(host, &message->envelope.to);
-  if (to && err.code != HGL_MAILBOX_FULL)
-    trace_refused(to, message, err.code, err.message);
+  if (to && err.code != HGL_MAILBOX_FULL) trace_refused(to, message, err.code, err.message);
   struct agent *from = agent_by_key(host, &message->envelope.from);
   if (from && mailbox_undelivered(from, message, err.code, err.message, &err))
     host_fatal(host, &err);

@@ -71,8 +71,8 @@ struct trace {
   struct trace_event *troubles; /* a ring of TRACE_TROUBLES that left the other */
   size_t capacity;
   uint64_t trouble_count; /* so far */
-  uint64_t count;   /* written so far */
-  uint64_t stretch; /* order of the last STRETCH, until its time is known; 0: none */
+  uint64_t count;         /* written so far */
+  uint64_t stretch;       /* order of the last STRETCH, until its time is known; 0: none */
 };
 
 /* `events`: how many are kept; 0: the default; negative: none, and *out is NULL. */

@@ -46,8 +46,9 @@ cat >bin/node <<'END'
 echo "node $*" >>../../calls
 [ ! -e ../../broken ] || { echo "app.js: what is this" >&2; exit 1; }
 mkdir -p "$2/assets"
-echo '<!doctype html>' >"$2/index.html"
-cat src/app.js >"$2/assets/app.js"
+[ "$3" = --compressed ] || exit 1
+echo '<!doctype html>' | gzip -n >"$2/index.html.gz"
+gzip -n <src/app.js >"$2/assets/app.js.gz"
 END
 chmod +x bin/npm bin/node
 echo 20 >version
