@@ -161,13 +161,13 @@ static void draw_rates(const json_t *sample, struct screen *screen)
 {
   struct hgl_buf *line = &screen->line;
   hgl_buf_printf(line,
-                 "a second   %.0f handled  %.0f said  %.0f received  %.0f deals  %.0f refused  "
+                 "per second %.0f handled  %.0f sent  %.0f received  %.0f deals  %.0f refused  "
                  "%.0f raised  %.0f dead",
                  number(sample, "handled"), number(sample, "sent"), number(sample, "received"),
                  number(sample, "deals"), number(sample, "refused"), number(sample, "raised"),
                  number(sample, "dead"));
   end_line(screen, "");
-  hgl_buf_printf(line, "commits    %.0f a second, %.0f messages each, p50 ",
+  hgl_buf_printf(line, "commits    %.0f per second, %.0f messages each, p50 ",
                  number(sample, "commits"), number(sample, "commit_messages"));
   put_ms(line, number(sample, "commit_p50_ms"));
   hgl_buf_append_text(line, "  p99 ");

@@ -45,6 +45,17 @@ export interface Connection {
   silent: boolean;
 }
 
+export const UNCONNECTED: Connection = {
+  state: "connecting",
+  hello: null,
+  lost_ms: null,
+  retry_ms: null,
+  why: null,
+  epoch: 0,
+  skew_ms: 0,
+  silent: false,
+};
+
 /** What is used of a WebSocket. */
 export interface Socket {
   send(text: string): void;
@@ -117,16 +128,7 @@ export class FeedClient {
   private readonly pending = new Map<number, Pending>();
   private readonly subscriptions = new Map<string, Subscription>();
   private hidden = false;
-  private state: Connection = {
-    state: "connecting",
-    hello: null,
-    lost_ms: null,
-    retry_ms: null,
-    why: null,
-    epoch: 0,
-    skew_ms: 0,
-    silent: false,
-  };
+  private state: Connection = UNCONNECTED;
 
   constructor(private readonly around: Surroundings) {}
 

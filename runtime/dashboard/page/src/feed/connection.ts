@@ -8,6 +8,7 @@ import { computed, signal, useSignal, type ReadonlySignal } from "@preact/signal
 import { useEffect } from "preact/hooks";
 import {
   FeedClient,
+  UNCONNECTED,
   type Answered,
   type Connection,
   type FeedError,
@@ -23,16 +24,7 @@ export { CallError, type Connection, type FeedError } from "./client";
 /** A page that nobody has seen for so long asks for less. */
 const HIDDEN_MS = 20_000;
 
-const state = signal<Connection>({
-  state: "connecting",
-  hello: null,
-  lost_ms: null,
-  retry_ms: null,
-  why: null,
-  epoch: 0,
-  skew_ms: 0,
-  silent: false,
-});
+const state = signal<Connection>(UNCONNECTED);
 
 export const connection: ReadonlySignal<Connection> = state;
 export const live = computed(() => state.value.state === "live");
