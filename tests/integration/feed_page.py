@@ -118,6 +118,8 @@ def skip_ahead(check, host):
         host.call("send", to="kiosk", type="flood/1.0/go", body={"count": 2000})
         seen += quick.event()["event"] == "messages"
     check.that(seen == 3, "one that reads is told all the time", seen)
+    # All that was said before may have been told already.
+    host.call("send", to="kiosk", type="flood/1.0/go", body={"count": 2000})
     told = quick.until(lambda event: event["event"] == "messages" and event.get("skipped", 0) > 100)
     check.that(told and len(told["messages"]) <= 50, "of many messages some are shown", told and told["skipped"])
     again = slow.until(lambda event: event["event"] == "messages", 10)
