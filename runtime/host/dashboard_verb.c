@@ -93,9 +93,9 @@ const struct hgl_verb hgl_verb_dashboard = {
     .summary = "the links under which a browser shows a running host",
     .help =
         "Prints two links to the page that a running host serves on its port: one for whoever may\n"
-        "look (at all that agents say, keep and are made of), one for whoever may also act (pause,\n"
-        "restart, ask agents). Each holds a token that stays the same until it is renewed; give it\n"
-        "to nobody else.\n\n"
+        "look (at all that agents say, keep and are made of), one for whoever may also act\n"
+        "(pause, restart, ask agents). Each holds a token that stays the same until it is\n"
+        "renewed; give it to nobody else.\n\n"
         "  haggle dashboard\n"
         "  haggle dashboard --data east-data --json\n"
         "  haggle dashboard --renew viewer",
