@@ -14,8 +14,8 @@ enum {
   FEW_ASKS = 4,
   /* What those get of a tick at least that go on with what a model has said, and where others wait
    * for the tick's commit; else half of what the others took. */
-  DECIDE_US = 500,
-  DECIDE_BESIDE_US = 250,
+  DECIDE_US = 250,
+  DECIDE_BESIDE_US = 125,
 };
 
 static void list_ready(struct agent *agent, struct ready_agents *list)
