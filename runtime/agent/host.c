@@ -1,5 +1,6 @@
 #include "agent/accounts.h"
 #include "agent/groups.h"
+#include "agent/schedules.h"
 #include "agent/supervise.h"
 #include "agent/trace.h"
 

@@ -1,7 +1,7 @@
 /* Timers and schedules of an agent, described for the control API. */
 #include <stdlib.h>
 
-#include "agent/internal.h"
+#include "agent/schedules.h"
 
 enum { TOLD_MAX = 1000, VALUES_SIZE_MAX = 384 << 10 /* encoded: JSON may be six times as long */ };
 

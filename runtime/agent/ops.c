@@ -1,5 +1,6 @@
 /* What an agent's VM calls: declarations at the top level, effects within the running stretch. */
 #include "agent/declared.h"
+#include "agent/schedules.h"
 #include "agent/supervise.h"
 
 #include <assert.h>

@@ -6,7 +6,7 @@
  * what has been: only one that is put back by more than three hours, as cron has it, was wrong
  * before, and the line begins anew. */
 #include "agent/declared.h"
-#include "agent/internal.h"
+#include "agent/schedules.h"
 #include "base/calendar.h"
 
 enum { CLOCK_WAS_WRONG_MS = 3 * 3600 * 1000, LOOK_AGAIN_MS = 3600 * 1000 };

@@ -1,7 +1,7 @@
 /* Durable timers: `after` fires once, `every` again and again. They are due by Unix time, so that
  * they mean the same after a restart; what is late fires once. A timer's row goes (or moves on) in
  * the commit that holds its handler's first stretch. */
-#include "agent/internal.h"
+#include "agent/schedules.h"
 
 #include <assert.h>
 

@@ -1,6 +1,6 @@
 /* Time zones by name, read from the system's files when first asked for. What the files say is
  * this host's own affair: no other host hears of it. */
-#include "agent/internal.h"
+#include "agent/schedules.h"
 
 int zone_find(struct hgl_host *host, struct hgl_bytes name, const struct hgl_zone **out,
               struct hgl_err *err)
