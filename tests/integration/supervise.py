@@ -98,6 +98,7 @@ def failing_agents(check):
     flaky = agent_of(a, "flaky")
     check.says("failed 3 times within 3600 s", flaky["reason"], "the reason")
     check.that(flaky["restarts"] == 2, "restarts are counted", flaky)
+    time.sleep(1)  # its parking is durable with the next commit
     a.kill()
     a.start()
     check.that(status_of(a, "flaky") == "parked", "it stays parked over kill -9")
