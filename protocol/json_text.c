@@ -1,106 +1,13 @@
 /* JSON text in and out; declared in value.h. */
 #include <float.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/mem.h"
+#include "base/json_load.h"
 #include "protocol/value.h"
 
-enum {
-  JSON_DEPTH_MAX = HGL_VALUE_DEPTH_MAX + 8,
-  RESERVE_LEAST = 256 << 10, /* what 1024 bytes of text can become, and more */
-  RESERVE_PER_BYTE = 16,     /* twice what a table or text that doubles takes of it */
-};
-
-/* Reading with jansson ------------------------------------------------------------------------
- *
- * jansson 2.14 does not stand it everywhere in its lexer that a request for memory is refused: it
- * runs into assertions, or writes where it must not. So none of its requests is refused while it
- * reads: what the system does not give comes from a reserve that was taken before, the rest of the
- * text is withheld, and what has been read is thrown away.
- *
- * jansson's allocator is one for the process, so ours stays once it is there, and does what the one
- * before it did for threads that do not read here. */
-
-struct reading {
-  struct hgl_bytes rest; /* of the text */
-  uint8_t *reserve;
-  size_t size, used;
-  bool refused;
-};
-
-static _Thread_local struct reading *reading; /* NULL: this thread reads nothing */
-static _Atomic(json_malloc_t) usual_allocate;
-static _Atomic(json_free_t) usual_release;
-
-static void *from_reserve(size_t size)
-{
-  uint8_t *memory = reading->reserve + reading->used;
-  reading->refused = true;
-  size = (size + 15) & ~(size_t)15;
-  if (size > reading->size - reading->used) abort(); /* more than the text can need */
-  reading->used += size;
-  return memory;
-}
-
-static void *allocate(size_t size)
-{
-  void *memory = usual_allocate(size);
-  return memory || !reading ? memory : from_reserve(size);
-}
-
-static void release(void *memory)
-{
-  const uint8_t *place = memory;
-  if (reading && place >= reading->reserve && place < reading->reserve + reading->size) return;
-  usual_release(memory);
-}
-
-/* 0: the end. */
-static size_t next_part(void *buffer, size_t size, void *user)
-{
-  struct hgl_bytes *rest = &reading->rest;
-  if (reading->refused) return 0;
-  if (size > rest->size) size = rest->size;
-  if (size) memcpy(buffer, rest->data, size);
-  *rest = hgl_bytes(size ? rest->data + size : rest->data, rest->size - size);
-  return size;
-}
-
-static void install(void)
-{
-  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-  json_malloc_t allocates;
-  json_free_t releases;
-  pthread_mutex_lock(&lock);
-  json_get_alloc_funcs(&allocates, &releases);
-  if (allocates != allocate) {
-    usual_allocate = allocates;
-    usual_release = releases;
-    json_set_alloc_funcs(allocate, release);
-  }
-  pthread_mutex_unlock(&lock);
-}
-
-/* NULL and HGL_NO_MEMORY, or NULL, 0 and what is wrong with the text. */
-static int read_json(struct hgl_bytes text, json_t **out, json_error_t *error)
-{
-  struct reading now = {.rest = text, .size = RESERVE_LEAST + RESERVE_PER_BYTE * text.size};
-  if (!(now.reserve = hgl_alloc(now.size))) return -HGL_NO_MEMORY;
-  install();
-  reading = &now;
-  *out = json_load_callback(next_part, NULL,
-                            JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, error);
-  if (now.refused) {
-    json_decref(*out);
-    *out = NULL;
-  }
-  reading = NULL;
-  hgl_free(now.reserve);
-  return now.refused ? -HGL_NO_MEMORY : 0;
-}
+enum { JSON_DEPTH_MAX = HGL_VALUE_DEPTH_MAX + 8 };
 
 /* Parsing ----------------------------------------------------------------------------------- */
 
@@ -212,8 +119,11 @@ int hgl_json_parse(struct hgl_bytes text, size_t size_max, json_t **out, struct 
     return hgl_fail(err, HGL_TOO_LARGE, "%zu bytes of JSON, at most %zu are permitted", text.size,
                     size_max);
   json_error_t error = {0};
-  json_t *json = NULL;
-  if (read_json(text, &json, &error)) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  bool refused;
+  json_t *json = hgl_json_load((const char *)text.data, text.size,
+                               JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &refused,
+                               &error);
+  if (refused) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   if (!json) {
     /* jansson's own message quotes the input. */
     enum hgl_code code = code_of(json_error_code(&error));

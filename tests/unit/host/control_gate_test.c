@@ -4,6 +4,7 @@
 
 #include "host/control_api.h"
 #include "host/http_tokens.h"
+#include "support/json_of.h"
 
 static struct hgl_err err;
 static char logged[256];
@@ -36,9 +37,7 @@ static const struct hgl_control_gate gate = {
 
 static json_t *request(const char *text)
 {
-  json_t *object = json_loads(text, 0, NULL);
-  assert_non_null(object);
-  return object;
+  return json_of(text, strlen(text), 0);
 }
 
 /* The list of calls that anybody with the viewer's link may make stands here a second time, so that

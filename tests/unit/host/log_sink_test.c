@@ -15,6 +15,7 @@
 #include "host/log_file.h"
 #include "host/log_line.h"
 #include "host/log_sink.h"
+#include "support/json_of.h"
 
 static char folder[64], path[96];
 
@@ -85,9 +86,7 @@ static void the_largest_line_is_whole_json(void **state)
   entry.text = hgl_bytes(text, HGL_LOG_FIELDS_MAX);
   entry.fields = hgl_bytes(fields, HGL_LOG_FIELDS_MAX);
   size_t size = hgl_log_line_json(&entry, out);
-  json_error_t why;
-  json_t *line = json_loadb(out, size, 0, &why);
-  assert_non_null(line);
+  json_t *line = json_of(out, size, 0);
   assert_int_equal(out[size - 1], '\n');
   assert_non_null(json_object_get(line, "fields"));
   json_decref(line);
@@ -283,9 +282,7 @@ static void a_full_disk_leaves_whole_lines(void **state)
   read_path(path, text);
   int lines = 0;
   for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), lines++) {
-    json_error_t why;
-    json_t *object = json_loads(line, 0, &why);
-    assert_non_null(object);
+    json_t *object = json_of(line, strlen(line), 0);
     if (lines == 1) assert_non_null(strstr(line, "2 lines were lost"));
     json_decref(object);
   }

@@ -3,6 +3,7 @@
  * schema. */
 #include "support/check.h"
 #include "support/engine_host.h"
+#include "support/json_of.h"
 #include "support/schema_check.h"
 #include "support/tiny_gguf.h"
 
@@ -50,9 +51,7 @@ static json_t *answer_of(const struct engine_call *call)
 {
   if (call->status) print_error("%d: %s\n", call->status, call->answer);
   assert_int_equal(call->status, HAGGLE_OK);
-  json_t *answer = json_loads(call->answer, 0, NULL);
-  assert_non_null(answer);
-  return answer;
+  return json_of(call->answer, strlen(call->answer), 0);
 }
 
 static const char *text_of(const json_t *answer)
@@ -335,8 +334,7 @@ static unsigned run_schemas(const char *file, double temperature)
   void *model = open_model(file, NULL);
   unsigned ended = 0;
   for (int i = 0; i < SCHEMAS; i++) {
-    json_t *schema = json_loads(schemas[i], 0, NULL);
-    assert_non_null(schema);
+    json_t *schema = json_of(schemas[i], strlen(schemas[i]), 0);
     struct engine_call calls[SEEDS];
     for (int seed = 0; seed < SEEDS; seed++)
       calls[seed] = engine_call("{\"task\":\"complete\",\"prompt\":\"p%d\",\"max_tokens\":150,"
@@ -347,8 +345,9 @@ static unsigned run_schemas(const char *file, double temperature)
     for (int seed = 0; seed < SEEDS; seed++) {
       json_t *answer = answer_of(&calls[seed]);
       if (strcmp(json_string_value(json_object_get(answer, "finish")), "stop") == 0) {
-        json_t *value = json_loads(text_of(answer), JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
-        if (!value || !schema_check(schema, schema, value))
+        json_t *value = json_of(text_of(answer), strlen(text_of(answer)),
+                                JSON_DECODE_ANY | JSON_REJECT_DUPLICATES);
+        if (!schema_check(schema, schema, value))
           fail_msg("seed %d: %s does not satisfy %s", seed, text_of(answer), schemas[i]);
         assert_string_equal(calls[seed].pieces, text_of(answer));
         json_decref(value);
@@ -382,10 +381,8 @@ static void answers_of_any_json_are_json(void **state)
   engine_run(&host, model, calls, SEEDS, SEEDS);
   for (int seed = 0; seed < SEEDS; seed++) {
     json_t *answer = answer_of(&calls[seed]);
-    json_t *value = json_loads(text_of(answer), JSON_DECODE_ANY, NULL);
     if (strcmp(json_string_value(json_object_get(answer, "finish")), "stop") == 0)
-      assert_non_null(value);
-    json_decref(value);
+      json_decref(json_of(text_of(answer), strlen(text_of(answer)), JSON_DECODE_ANY));
     json_decref(answer);
     engine_call_free(&calls[seed]);
   }

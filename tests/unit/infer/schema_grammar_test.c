@@ -3,15 +3,14 @@
 #include "support/check.h"
 
 #include "common/schema_grammar.h"
+#include "support/json_of.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 static int32_t convert(const char *text, struct grammar *grammar, struct haggle_error *error)
 {
-  json_error_t where;
-  json_t *schema = json_loads(text, JSON_DECODE_ANY, &where);
-  if (!schema) fail_msg("%s: %s", text, where.text);
+  json_t *schema = json_of(text, strlen(text), JSON_DECODE_ANY);
   unsigned rule;
   *error = (struct haggle_error){.size = sizeof *error};
   hgl_grammar_init(grammar);

@@ -9,6 +9,7 @@
 #include "protocol/did.h"
 #include "protocol/evidence.h"
 #include "support/evidence_fixture.h"
+#include "support/json_of.h"
 
 static int setup(void **state)
 {
@@ -269,14 +270,20 @@ static uint8_t *read_whole(const char *path, size_t *size)
   return data;
 }
 
+static json_t *read_json(const char *path)
+{
+  size_t size;
+  uint8_t *text = read_whole(path, &size);
+  json_t *json = json_of((const char *)text, size, 0);
+  free(text);
+  return json;
+}
+
 static json_t *read_json_beside(const char *path)
 {
   char beside[4096];
-  json_error_t error;
   snprintf(beside, sizeof beside, "%.*s.json", (int)(strlen(path) - strlen(".cbor")), path);
-  json_t *json = json_load_file(beside, 0, &error);
-  if (!json) fail_msg("%s: %s", beside, error.text);
-  return json;
+  return read_json(beside);
 }
 
 static void expect_did(const json_t *json, const char *field, const struct hgl_key *key)
@@ -363,8 +370,7 @@ static void check_header_vector(const char *path)
   struct hgl_err err = {0};
   struct hgl_header header;
   uint8_t bytes[HGL_HEADER_SIZE_MAX];
-  json_t *json = json_load_file(path, 0, NULL);
-  assert_non_null(json);
+  json_t *json = read_json(path);
   size_t size = read_cose(json, bytes, sizeof bytes);
   assert_ok(hgl_header_verify(hgl_bytes(bytes, size), &header, &err));
   expect_did(json, "host", &header.host);
@@ -380,8 +386,7 @@ static void check_delegation_vector(const char *path)
   struct hgl_err err = {0};
   struct hgl_delegation delegation;
   uint8_t bytes[HGL_DELEGATION_SIZE_MAX];
-  json_t *json = json_load_file(path, 0, NULL);
-  assert_non_null(json);
+  json_t *json = read_json(path);
   size_t size = read_cose(json, bytes, sizeof bytes);
   assert_ok(hgl_delegation_verify(hgl_bytes(bytes, size), &delegation, &err));
   expect_did(json, "iss", &delegation.agent);

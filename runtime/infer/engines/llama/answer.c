@@ -1,5 +1,7 @@
 #include "model.h"
 
+#include "base/json_load.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,11 +121,17 @@ void answer_refuse(struct model *model, const struct haggle_batch *batch, struct
   sequence_end(model, sequence);
 }
 
+/* What the model has written; NULL: it is no JSON, or memory was refused. */
+static json_t *written_value(const struct sequence *sequence, size_t flags, bool *refused)
+{
+  return hgl_json_load(sequence->text.data, sequence->text.size, flags, refused, NULL);
+}
+
 bool answer_is_whole(const struct sequence *sequence)
 {
   if (!sequence->ask.schema && !calls_a_tool(sequence)) return false;
-  json_t *value = json_loadb(sequence->text.data ? sequence->text.data : "", sequence->text.size,
-                             JSON_DECODE_ANY, NULL);
+  bool refused;
+  json_t *value = written_value(sequence, JSON_DECODE_ANY, &refused);
   json_decref(value);
   return value != NULL;
 }
@@ -132,7 +140,8 @@ bool answer_is_whole(const struct sequence *sequence)
 static json_t *tool_calls(const struct sequence *sequence)
 {
   if (!calls_a_tool(sequence)) return NULL;
-  json_t *value = json_loadb(sequence->text.data, sequence->text.size, 0, NULL);
+  bool refused;
+  json_t *value = written_value(sequence, 0, &refused);
   json_t *name = json_object_get(value, "call"), *arguments = json_object_get(value, "arguments");
   json_t *calls = NULL, *tool;
   size_t index;
@@ -158,24 +167,26 @@ static char *result_text(const struct sequence *sequence, const char *finish)
   return written;
 }
 
-/* What a grammar cannot say is looked at here. */
-static const char *broken(const struct sequence *sequence, const char *finish)
+/* What a grammar cannot say is looked at here: NULL, or why this is no answer. */
+static const char *broken(const struct sequence *sequence, const char *finish, bool *refused)
 {
+  *refused = false;
   if (!sequence->ask.schema || strcmp(finish, "stop") != 0) return NULL;
-  json_t *value = json_loadb(sequence->text.data ? sequence->text.data : "", sequence->text.size,
-                             JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+  json_t *value = written_value(sequence, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, refused);
   json_decref(value);
-  return value ? NULL
-               : "the model's answer names a key twice; a schema that lists its properties "
-                 "prevents that";
+  if (value) return NULL;
+  return *refused ? "no memory to read the answer"
+                  : "the model's answer names a key twice; a schema that lists its properties "
+                    "prevents that";
 }
 
 void answer_finish(struct model *model, const struct haggle_batch *batch, struct sequence *sequence,
                    const char *finish)
 {
-  const char *why = broken(sequence, finish);
+  bool refused;
+  const char *why = broken(sequence, finish, &refused);
   if (why) {
-    answer_refuse(model, batch, sequence, HAGGLE_FAILED, why);
+    answer_refuse(model, batch, sequence, refused ? HAGGLE_NO_MEMORY : HAGGLE_FAILED, why);
     return;
   }
   tell(batch, sequence, sequence->text.size);

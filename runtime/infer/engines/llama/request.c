@@ -1,5 +1,7 @@
 #include "request.h"
 
+#include "base/json_load.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -340,12 +342,14 @@ static int32_t read_all(struct ask *ask, struct haggle_error *error)
 int32_t ask_read(struct ask *ask, const char *text, size_t size, struct haggle_error *error)
 {
   json_error_t where;
+  bool refused;
   *ask = (struct ask){
       .max_tokens = 256,
       .sampling =
           {.temperature = -1, .top_p = 0.95F, .top_k = 40, .min_p = 0.05F, .repeat_penalty = 1},
   };
-  ask->root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
+  ask->root = hgl_json_load(text, size, JSON_REJECT_DUPLICATES, &refused, &where);
+  if (refused) return hgl_engine_fail(error, HAGGLE_NO_MEMORY, "no memory to read the request");
   if (!ask->root)
     return hgl_engine_fail(error, HAGGLE_INVALID, "the request is not JSON: %s (byte %d)",
                            where.text, where.position);
