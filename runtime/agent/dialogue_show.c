@@ -8,6 +8,7 @@ enum {
   EVENTS_MAX = 1000,           /* the latest */
   BODIES_SIZE_MAX = 384 << 10, /* encoded, of all together: JSON may be six times as long */
   EVIDENCE_SIZE_MAX = 640 << 10,
+  WHY_SIZE_MAX = 512,
 };
 
 struct telling {
@@ -334,31 +335,24 @@ static int fill_in(const struct entries *entries, json_t *out)
 
 /* ---- what an open one waits for ---- */
 
-/* "market/1.0/bid has not been acknowledged by the host …8QrzJUqR, which is not linked" */
+/* The trace may not know any more that the latest message is under way: the journal does. */
 static int set_under_way(const struct telling *telling, json_t *dialogue)
 {
   static const struct hgl_key none;
   const struct entries *entries = telling->entries;
   const struct hgl_key *key = &telling->destination;
   if (!telling->under_way || json_object_get(dialogue, "cause") ||
-      strcmp(json_string_value(json_object_get(dialogue, "state")), thread_states[THREAD_OPEN]) !=
-          0)
+      strcmp(json_string_value(json_object_get(dialogue, "state")), "failed") == 0)
     return 0;
-  char did[HGL_DID_TEXT_SIZE];
-  enum { SHOWN = 8 };
-  const char *type = entries->items[entries->count - 1].type;
-  const struct peer *peer = hgl_map_get(&telling->host->peers, hgl_key_bytes(key));
-  hgl_did_format(key, did);
-  json_t *why = hgl_key_equal(key, &none)
-                    ? json_sprintf(
-                          "%s has not left: the recipient's host has not shown yet that it "
-                          "speaks for the recipient, or an earlier message waits",
-                          type)
-                    : json_sprintf("%s has not been acknowledged by the host …%s%s", type,
-                                   did + strlen(did) - SHOWN,
-                                   peer && peer->ready ? "" : ", which is not linked");
-  return json_object_set_new(dialogue, "cause", json_string("under_way")) |
-         json_object_set_new(dialogue, "why", why);
+  struct hgl_buf why;
+  hgl_buf_init(&why, WHY_SIZE_MAX);
+  thread_put_under_way(telling->host, entries->items[entries->count - 1].type,
+                       hgl_key_equal(key, &none) ? NULL : key, &why);
+  int status = json_object_set_new(dialogue, "state", json_string(thread_states[THREAD_OPEN])) |
+               json_object_set_new(dialogue, "cause", json_string("under_way")) |
+               json_object_set_new(dialogue, "why", json_words(hgl_buf_bytes(&why)));
+  hgl_buf_deinit(&why);
+  return status;
 }
 
 /* ---- the dialogue ---- */

@@ -2,6 +2,9 @@
  * the handlers that are not done with it, and the record of its deal. */
 #include "agent/threads.h"
 
+#include "agent/groups.h"
+#include "agent/look.h"
+
 #include <stdio.h>
 
 enum { WHY_SIZE_MAX = 1024, SHOWN = 8 /* of a did */ };
@@ -253,6 +256,54 @@ static void judge_standing(struct hgl_host *host, const struct thread *thread,
   }
 }
 
+/* ---- what is on its way to another host ---- */
+
+void thread_put_under_way(struct hgl_host *host, const char *type,
+                          const struct hgl_key *destination, struct hgl_buf *out)
+{
+  char did[HGL_DID_TEXT_SIZE];
+  if (!destination) {
+    hgl_buf_printf(out,
+                   "%s has not left: the recipient's host has not shown yet that it speaks for "
+                   "the recipient, or an earlier message waits",
+                   type);
+    return;
+  }
+  const struct peer *peer = hgl_map_get(&host->peers, hgl_key_bytes(destination));
+  hgl_did_format(destination, did);
+  hgl_buf_printf(out, "%s has not been acknowledged by the host …%s%s", type,
+                 did + strlen(did) - SHOWN, peer && peer->ready ? "" : ", which is not linked");
+}
+
+/* The latest message, where it is one to another host. */
+static const struct trace_event *latest_abroad(struct hgl_host *host, const struct thread *thread)
+{
+  const struct trace_event *event = thread->said_last ? trace_event(host->trace, thread->said_last)
+                                                      : NULL;
+  if (!event || event->what != TRACE_SAID || agent_by_key(host, &event->peer)) return NULL;
+  /* What found a full mailbox and was said again has its place there. */
+  const struct trace_event *again = thread->trouble ? trace_event(host->trace, thread->trouble)
+                                                    : NULL;
+  return again && again->what == TRACE_HELD && hgl_id_equal(&again->id, &event->id) ? again : event;
+}
+
+/* Groups are acknowledged in the order of their rows: nothing has to be read, nor looked for. */
+static void judge_under_way(struct hgl_host *host, const struct thread *thread, struct outcome *out)
+{
+  const struct trace_event *event = latest_abroad(host, thread);
+  struct hgl_key key;
+  if (!event) return;
+  if (event->row) {
+    const struct peer *peer = hgl_host_of_agent(host, &event->peer, &key)
+                                  ? hgl_map_get(&host->peers, hgl_key_bytes(&key))
+                                  : NULL;
+    uint64_t first = peer ? group_first_row(peer) : 0;
+    if (!first || event->row < first) return;
+  }
+  set(out, THREAD_OPEN, "under_way");
+  thread_put_under_way(host, event->name, event->row ? &key : NULL, &out->why);
+}
+
 int thread_judge(struct hgl_host *host, const struct thread *thread, const struct deal *deal,
                  struct outcome *out, struct hgl_err *err)
 {
@@ -266,6 +317,7 @@ int thread_judge(struct hgl_host *host, const struct thread *thread, const struc
     judge_trouble(host, trouble, out);
   else
     judge_standing(host, thread, deal, out);
+  if (!out->cause) judge_under_way(host, thread, out);
   if (out->why.failed != HGL_NO_MEMORY) return 0; /* what is too long is cut */
   outcome_deinit(out);
   return hgl_fail(err, HGL_NO_MEMORY, "out of memory");

@@ -79,6 +79,10 @@ struct hgl_bytes deal_text(const struct deal *deal, const char *name);
 int thread_judge(struct hgl_host *host, const struct thread *thread, const struct deal *deal,
                  struct outcome *out, struct hgl_err *err) HGL_NODISCARD;
 void outcome_deinit(struct outcome *outcome);
+/* "market/1.0/bid has not been acknowledged by the host …8QrzJUqR, which is not linked".
+ * `destination`: that host; NULL: it has not been signed yet. */
+void thread_put_under_way(struct hgl_host *host, const char *type,
+                          const struct hgl_key *destination, struct hgl_buf *out);
 
 /* ---- thread_show.c ---- */
 

@@ -1,6 +1,7 @@
 /* Dialogues as they are listed and shown: each way in which one can come to its end, or not. */
 #include <stdio.h>
 
+#include "protocol/did.h"
 #include "support/world.h"
 
 #define PROTOCOL(body)                                                                             \
@@ -433,6 +434,44 @@ static void what_the_other_host_has_not_acknowledged_is_the_reason(void **state)
   world_deinit(&market.world);
 }
 
+static void a_message_without_a_protocol_is_open_until_it_has_arrived(void **state)
+{
+  struct market market;
+  begin(&market, false);
+  go(&market, "go/1.0/free", "{\"type\": \"free/1.0/there\"}");
+  assert_state(&market, market.a, "ended", NULL, NULL);
+  world_unlink(market.a, market.b);
+  go(&market, "go/1.0/free", "{\"type\": \"free/1.0/there\"}");
+  assert_state(&market, market.a, "open", "under_way", "which is not linked");
+  json_t *whole = shown(&market, market.a, false);
+  const json_t *dialogue = json_object_get(whole, "dialogue");
+  assert_string_equal(text(dialogue, "state"), "open");
+  assert_string_equal(text(dialogue, "cause"), "under_way");
+  json_decref(whole);
+  world_link(market.a, market.b);
+  world_run(&market.world);
+  assert_state(&market, market.a, "ended", NULL, NULL);
+  assert_state(&market, market.b, "ended", NULL, NULL);
+  world_deinit(&market.world);
+}
+
+static void what_waits_for_the_recipient_s_host_to_be_known_is_open(void **state)
+{
+  struct market market;
+  char did[HGL_DID_TEXT_SIZE], address[2 * HGL_DID_TEXT_SIZE + 1];
+  world_init(&market.world, 1);
+  market.a = world_node(&market.world);
+  market.b = world_node(&market.world);
+  hgl_did_format(&market.b->key, did);
+  snprintf(address, sizeof address, "%s@%s", world_did(market.b, "seller"), did);
+  snprintf(market.buyer, sizeof market.buyer, buyer_format, DECLARED, address);
+  add_buyer(&market);
+  world_run(&market.world);
+  go(&market, "go/1.0/free", "{\"type\": \"free/1.0/there\"}");
+  assert_state(&market, market.a, "open", "under_way", "has not left");
+  world_deinit(&market.world);
+}
+
 /* ---- what the trace does not know any more ---- */
 
 static void an_open_dialogue_is_listed_and_found_after_a_restart(void **state)
@@ -721,6 +760,8 @@ int main(void)
       cmocka_unit_test(a_handler_that_waits_stands_among_the_events),
       cmocka_unit_test(a_full_mailbox_holds_the_dialogue_open),
       cmocka_unit_test(what_the_other_host_has_not_acknowledged_is_the_reason),
+      cmocka_unit_test(a_message_without_a_protocol_is_open_until_it_has_arrived),
+      cmocka_unit_test(what_waits_for_the_recipient_s_host_to_be_known_is_open),
       cmocka_unit_test(an_open_dialogue_is_listed_and_found_after_a_restart),
       cmocka_unit_test(an_ended_one_is_found_in_the_journal),
       cmocka_unit_test(a_deal_s_dialogue_is_told_from_its_evidence),
