@@ -412,6 +412,7 @@ static void carry_over(struct agent *from, struct agent *to)
   to->handled = from->handled;
   to->sent = from->sent;
   to->raised = from->raised;
+  to->raised_lately = from->raised_lately;
   to->refused = from->refused;
   to->last_error = from->last_error;
   to->last_raise = from->last_raise;

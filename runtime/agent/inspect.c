@@ -89,6 +89,13 @@ static int64_t last_active_ms(const struct agent *agent)
   return agent->active_ms ? hgl_wall_ms(clock) - ago_ms : 0;
 }
 
+/* The host may have had no tick for long. */
+uint32_t agent_raised_lately(const struct agent *agent)
+{
+  if (!agent->raised) return 0;
+  return lately_count(&agent->raised_lately, hgl_mono_ns(agent->host->config.clock) / 1000000);
+}
+
 static json_t *describe_agent(const struct agent *agent)
 {
   json_t *protocols = json_array();
@@ -98,18 +105,19 @@ static json_t *describe_agent(const struct agent *agent)
     whole &= json_array_append_new(protocols,
                                    json_stringn((const char *)slot->key, slot->key_size)) == 0;
   protocols = whole_or_none(protocols, whole);
-  return json_pack("{s:o, s:s?, s:I, s:o, s:o, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:s?, "
-                   "s:s?, s:f, s:I}",
-                   "did", json_did(&agent->key), "about", agent->manifest->about, "version",
-                   (json_int_t)agent->manifest->version, "protocols", protocols, "routes",
-                   describe_routes(&agent->manifest->routes), "mailbox",
-                   (json_int_t)agent->mailbox.count, "runs", (json_int_t)agent->run_count, "timers",
-                   (json_int_t)agent->timers.count, "asleep", agent->script && !agent->vm,
-                   "memory_bytes", (json_int_t)(agent->vm ? hgl_vm_memory(agent->vm) : 0),
-                   "handled", (json_int_t)agent->handled, "sent", (json_int_t)agent->sent, "raised",
-                   (json_int_t)agent->raised, "log_left_out", (json_int_t)agent->log_left_out_total,
-                   "last_error", agent->last_error, "last_raise", agent->last_raise, "cpu_ms",
-                   (double)agent->cpu_ns / 1e6, "last_ms", (json_int_t)last_active_ms(agent));
+  return json_pack(
+      "{s:o, s:s?, s:I, s:o, s:o, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I, "
+      "s:s?, s:s?, s:f, s:I}",
+      "did", json_did(&agent->key), "about", agent->manifest->about, "version",
+      (json_int_t)agent->manifest->version, "protocols", protocols, "routes",
+      describe_routes(&agent->manifest->routes), "mailbox", (json_int_t)agent->mailbox.count,
+      "runs", (json_int_t)agent->run_count, "timers", (json_int_t)agent->timers.count, "asleep",
+      agent->script && !agent->vm, "memory_bytes",
+      (json_int_t)(agent->vm ? hgl_vm_memory(agent->vm) : 0), "handled", (json_int_t)agent->handled,
+      "sent", (json_int_t)agent->sent, "raised", (json_int_t)agent->raised, "raised_lately",
+      (json_int_t)agent_raised_lately(agent), "log_left_out", (json_int_t)agent->log_left_out_total,
+      "last_error", agent->last_error, "last_raise", agent->last_raise, "cpu_ms",
+      (double)agent->cpu_ns / 1e6, "last_ms", (json_int_t)last_active_ms(agent));
 }
 
 /* NULL: its key cannot be read. */

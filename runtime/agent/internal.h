@@ -8,6 +8,7 @@
 
 #include "agent/host.h"
 #include "agent/journal_age.h"
+#include "agent/lately.h"
 #include "agent/mails.h"
 #include "agent/manifest.h"
 #include "agent/metering.h"
@@ -160,6 +161,7 @@ struct agent {
   uint64_t log_left_out; /* lines, since then; and in all: */
   uint64_t log_left_out_total;
   uint64_t handled, sent, raised, refused;
+  struct lately raised_lately;
   char *last_error, *last_raise, *last_traceback; /* of the same raise; or NULL */
   struct agent *awake_next, *awake_previous;      /* in host->awake_first … while it has a VM */
   int64_t unwakeable_ms; /* monotonic: since when there is no memory to wake it; 0: there is */

@@ -36,6 +36,12 @@ static void put_figures(const struct child *child, struct hgl_agent_figures *out
   out->handled = agent->handled;
   out->sent = agent->sent;
   out->raised = agent->raised;
+  out->raised_lately = agent_raised_lately(agent);
+}
+
+bool hgl_agent_is_failing(const struct hgl_agent_figures *agent)
+{
+  return agent->raised_lately && strcmp(agent->status, "running") == 0;
 }
 
 void hgl_agent_walk_begin(struct hgl_agent_walk *walk, struct hgl_host *host)

@@ -27,7 +27,11 @@ struct hgl_agent_figures {
   int64_t memory_bytes, cpu_ns;
   int64_t active_ms; /* Unix time, when it last did something; 0: not since the host started */
   uint64_t handled, sent, raised, restarts;
+  uint32_t raised_lately; /* within the latest minute */
 };
+
+/* It runs, and its handlers have raised lately. */
+bool hgl_agent_is_failing(const struct hgl_agent_figures *agent);
 
 /* A walk over them that may take several turns: whoever comes meanwhile comes last, whoever goes is
  * passed over. It stays where it is until its end. */

@@ -248,5 +248,6 @@ void run_roll_back(struct agent *agent, struct raised *raised)
   trace_raised(host, raised->failure.error.message);
   stretch_drop(host);
   agent->raised++;
+  lately_add(&agent->raised_lately, host->mono_ms);
   host->counts.raised++;
 }

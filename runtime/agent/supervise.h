@@ -187,6 +187,7 @@ void erase_deinit(struct hgl_host *host);
 /* inspect.c */
 const char *child_status(const struct child *child); /* "running", "paused"… */
 json_t *describe_child(const struct child *child);
+uint32_t agent_raised_lately(const struct agent *agent); /* within the latest minute */
 json_t *describe_peer(struct hgl_host *host, const struct peer *peer);
 
 #endif

@@ -205,22 +205,29 @@ static uint64_t hash_words(const struct network *network, const struct node *nod
   return mixed[0];
 }
 
+static const char *stands_as(const struct hgl_agent_figures *agent)
+{
+  if (hgl_agent_is_failing(agent)) return "failing";
+  return agent->asleep && strcmp(agent->status, "running") == 0 ? "asleep" : agent->status;
+}
+
 int network_note(struct network *network, const struct hgl_agent_figures *agent, int64_t now_ms,
                  struct hgl_err *err)
 {
   struct node *node;
   int status = find_agent(network, agent, &node, err);
   if (status) return status;
-  const char *stands = agent->asleep && strcmp(agent->status, "running") == 0 ? "asleep"
-                                                                              : agent->status;
+  const char *stands = stands_as(agent);
   bool turned = strcmp(node->status, stands) != 0;
-  bool counted = node->handled != agent->handled || node->mailbox != agent->mailbox;
+  bool counted = node->handled != agent->handled || node->mailbox != agent->mailbox ||
+                 node->raised_lately != agent->raised_lately;
   bool due = now_ms - node->told_ms >= FIGURES_MS || now_ms < node->told_ms;
   node->marked = true;
   node->status = stands;
   if (turned || (counted && due)) {
     node->handled = agent->handled;
     node->mailbox = agent->mailbox;
+    node->raised_lately = agent->raised_lately;
     node->changed = true;
   }
   uint64_t words = hash_words(network, node, agent->about);
@@ -391,9 +398,11 @@ static void put_node(const struct network *network, const struct node *node, boo
   *left = used < *left ? *left - used : 0;
   hgl_buf_printf(out,
                  ",\"did\":\"%s\",\"host\":%u,\"status\":\"%s\",\"here\":%s,\"handled\":%llu,"
-                 "\"mailbox\":%zu}",
+                 "\"mailbox\":%zu",
                  node->did, node->host, node->status, node->here ? "true" : "false",
                  (unsigned long long)node->handled, node->mailbox);
+  if (node->raised_lately) hgl_buf_printf(out, ",\"raised_lately\":%u", node->raised_lately);
+  hgl_buf_append_byte(out, '}');
 }
 
 void network_put_nodes(struct network *network, bool all, int64_t now_ms, struct hgl_buf *out)

@@ -32,6 +32,7 @@ struct node {
   const char *status;
   uint64_t handled;
   size_t mailbox;
+  uint32_t raised_lately;
   uint64_t words;  /* of an agent: a hash of what it says about itself, and of its services */
   int64_t told_ms; /* its figures */
   int64_t seen_ms; /* a stranger's: when it last spoke or was spoken to, */

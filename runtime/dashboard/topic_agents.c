@@ -66,11 +66,12 @@ static int compare(const void *a, const void *b, const void *user)
 }
 
 /* Of states: those first that somebody should look at. */
-static const char *const states[] = {"parked",   "stopped", "paused", "held",
-                                     "starting", "running", "asleep", NULL};
+static const char *const states[] = {"parked",   "failing", "stopped", "paused", "held",
+                                     "starting", "running", "asleep",  NULL};
 
-static int64_t rank_of_status(const char *status)
+static int64_t rank_of_status(const struct hgl_agent_figures *agent)
 {
+  const char *status = hgl_agent_is_failing(agent) ? "failing" : agent->status;
   int64_t rank = 0;
   while (states[rank] && strcmp(states[rank], status) != 0) rank++;
   return rank;
@@ -80,7 +81,7 @@ static int64_t value_of(enum sort sort, const struct hgl_agent_figures *agent)
 {
   switch (sort) {
   case BY_STATUS:
-    return rank_of_status(agent->status);
+    return rank_of_status(agent);
   case BY_MAILBOX:
     return (int64_t)agent->mailbox;
   case BY_MEMORY:
@@ -116,14 +117,17 @@ static bool has_protocol(const struct hgl_map *protocols, const char *filter)
   return false;
 }
 
+static bool has_status(const struct hgl_agent_figures *agent, const char *status)
+{
+  if (strcmp(status, "asleep") == 0) return agent->asleep;
+  if (strcmp(status, "failing") == 0) return hgl_agent_is_failing(agent);
+  return strcmp(status, agent->status) == 0;
+}
+
 static bool fits(const struct agents *agents, const struct hgl_agent_figures *agent)
 {
   const char *filter = agents->filter;
-  if (agents->status && strcmp(agents->status, "asleep") == 0) {
-    if (!agent->asleep) return false;
-  } else if (agents->status && strcmp(agents->status, agent->status) != 0) {
-    return false;
-  }
+  if (agents->status && !has_status(agent, agents->status)) return false;
   if (agents->group && (!agent->group || strcmp(agents->group, agent->group) != 0)) return false;
   return !filter || strcasestr(agent->name, filter) ||
          (agent->about && strcasestr(agent->about, filter)) ||

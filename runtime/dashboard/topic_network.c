@@ -1,5 +1,5 @@
 /* network: hosts and agents, and who speaks with whom. Of more agents than are shown those are that
- * have handled and said the most. */
+ * fail, and then those that have handled and said the most. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -43,6 +43,7 @@ static void see(void *user, const struct hgl_seen *seen)
 /* ---- the walk ---- */
 
 struct candidate {
+  bool fails;
   uint64_t busy; /* messages */
   uint64_t number;
   char name[HGL_NAME_SIZE_MAX + 1];
@@ -51,6 +52,7 @@ struct candidate {
 static int compare(const void *a, const void *b, const void *user)
 {
   const struct candidate *left = a, *right = b;
+  if (left->fails != right->fails) return left->fails ? -1 : 1;
   if (left->busy != right->busy) return left->busy > right->busy ? -1 : 1;
   return (left->number > right->number) - (left->number < right->number);
 }
@@ -58,7 +60,9 @@ static int compare(const void *a, const void *b, const void *user)
 static void offer(struct topic *topic, const struct hgl_agent_figures *agent)
 {
   struct hgl_err ignored;
-  struct candidate candidate = {.busy = agent->handled + agent->sent, .number = agent->number};
+  struct candidate candidate = {.fails = hgl_agent_is_failing(agent),
+                                .busy = agent->handled + agent->sent,
+                                .number = agent->number};
   if (agent->operates && !candidate.busy) return; /* whoever has no part in it */
   topic->total++;
   memcpy(candidate.name, agent->name, strlen(agent->name) + 1);

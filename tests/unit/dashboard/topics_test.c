@@ -33,27 +33,6 @@ static struct scene *open_scene(void)
   return &scene;
 }
 
-static json_t *item(const json_t *event, const char *list, size_t index)
-{
-  json_t *found = json_array_get(json_object_get(event, list), index);
-  if (!found) fail_msg("%s has no item %zu", list, index);
-  return found;
-}
-
-static size_t size_of(const json_t *event, const char *list)
-{
-  const json_t *found = json_object_get(event, list);
-  if (!json_is_array(found)) fail_msg("%s is no list", list);
-  return json_array_size(found);
-}
-
-static json_t *named(const json_t *event, const char *list, const char *name)
-{
-  for (size_t i = 0; i < size_of(event, list); i++)
-    if (strcmp(text(item(event, list, i), "name"), name) == 0) return item(event, list, i);
-  return NULL;
-}
-
 /* ---- overview ---- */
 
 static void overview_tells_each_second_what_happened_in_it(void **state)
