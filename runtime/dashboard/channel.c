@@ -16,6 +16,7 @@ struct channel {
   struct subscription *subscriptions;
   int64_t every_ns, due_ns, beat_ns; /* beat_ns: the latest; 0: none yet */
   bool working;                      /* a slice of its work is done, and more is to come */
+  bool usual;                        /* without arguments, at the usual rate */
 };
 
 /* ---- which channel ---- */
@@ -85,19 +86,45 @@ static void destroy(struct channel *channel)
   hgl_free(channel);
 }
 
+/* What most ask for: no arguments, at the usual rate. */
+static bool is_usual(const struct hgl_topic *topic, const json_t *request, int64_t every_ms)
+{
+  const char *const *argument = topic->arguments;
+  while (argument && *argument && !json_object_get(request, *argument)) argument++;
+  return every_ms == topic->every_ms && !(argument && *argument);
+}
+
+/* Others cannot take the place of those who ask for what most do. */
+static int check_room(const struct hgl_feed *feed, const struct hgl_topic *topic,
+                      struct hgl_err *err)
+{
+  size_t count = 0;
+  for (const struct channel *channel = feed->channels; channel; channel = channel->next)
+    count += channel->topic == topic && !channel->usual;
+  if (!topic->channels_max || count < topic->channels_max) return 0;
+  return hgl_fail(err, HGL_LIMIT,
+                  "the topic %s is looked at in %zu other ways already, and no more are made: "
+                  "subscribe without arguments and \"every_ms\", or when others have unsubscribed",
+                  topic->name, count);
+}
+
 static int create(struct hgl_feed *feed, const struct known_topic *known, const json_t *request,
                   int64_t every_ms, struct channel **out, struct hgl_err *err)
 {
   const struct hgl_feed_config *config = &feed->config;
   struct hgl_topic_ask ask = {feed,           config->host, config->clock,
                               config->random, request,      known->user};
+  bool usual = is_usual(known->topic, request, every_ms);
+  int status = usual ? 0 : check_room(feed, known->topic, err);
+  if (status) return status;
   struct channel *channel = hgl_zalloc(sizeof *channel);
   if (!channel) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   channel->feed = feed;
   channel->topic = known->topic;
+  channel->usual = usual;
   channel->every_ns = every_ms * 1000000;
   hgl_buf_init(&channel->key, HGL_FEED_EVENT_SIZE_MAX);
-  int status = known->topic->open(&ask, &channel->state, err);
+  status = known->topic->open(&ask, &channel->state, err);
   if (status)
     destroy(channel);
   else
@@ -169,16 +196,22 @@ static void send_to(struct channel *channel, struct subscription *subscription,
                     const struct hgl_event *event, struct hgl_buf *line)
 {
   struct hgl_err ignored;
+  const struct hgl_topic *topic = channel->topic;
   struct hgl_feed_viewer *viewer = subscription->viewer;
-  subscription->told = true;
   hgl_buf_clear(line);
-  hgl_buf_printf(line, "{\"event\":\"%s\",\"as\":", channel->topic->name);
+  hgl_buf_printf(line, "{\"event\":\"%s\",\"as\":", topic->name);
   hgl_json_put_text(hgl_text(subscription->as), line);
+  if (topic->missed && subscription->told && subscription->behind)
+    hgl_buf_printf(line, ",\"missed\":%llu",
+                   (unsigned long long)topic->missed(channel->state, subscription->passed));
   hgl_buf_append_bytes(line, hgl_buf_bytes(&event->text));
   hgl_buf_append_byte(line, '}');
   subscription->erred = event->error;
   subscription->behind = line->failed ||
                          viewer->way->send(viewer->link, hgl_buf_bytes(line), &ignored) != 0;
+  if (subscription->behind) return;
+  subscription->told = true;
+  if (topic->passed) subscription->passed = topic->passed(channel->state);
 }
 
 static void begin_event(struct channel *channel, bool whole, struct hgl_event *event)

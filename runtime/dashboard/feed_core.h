@@ -25,9 +25,10 @@ struct subscription {
   struct subscription *next_beside; /* of the channel */
   struct hgl_feed_viewer *viewer;
   struct channel *channel;
-  bool behind; /* to be told the whole */
-  bool told;   /* something, so far */
-  bool erred;  /* was told an error: changes have nothing to follow on */
+  bool behind;     /* to be told the whole */
+  bool told;       /* something, so far */
+  bool erred;      /* was told an error: changes have nothing to follow on */
+  uint64_t passed; /* of a stream, when it was told last */
   char as[HGL_FEED_AS_SIZE_MAX * 4 + 1];
 };
 

@@ -73,6 +73,7 @@ struct hgl_topic {
   int every_ms;                 /* between its beats, where the viewer asks for no other */
   int least_ms;                 /* never faster than this; 0: HGL_FEED_EVERY_MIN_MS */
   const char *const *arguments; /* names, up to a NULL */
+  size_t channels_max; /* besides the one without arguments, at the usual rate; 0: not bounded */
 
   /* Makes what a channel with these arguments needs. HGL_INVALID, HGL_NOT_FOUND, HGL_NO_MEMORY. */
   int (*open)(const struct hgl_topic_ask *ask, void **state, struct hgl_err *err);
@@ -87,6 +88,11 @@ struct hgl_topic {
    * the next change follows on both. */
   int (*change)(void *state, struct hgl_event *event, struct hgl_err *err);
   void (*close)(void *state);
+  /* Of a stream; else NULL. How many items there have been in the channel so far, told or left out;
+   * `missed`: how many of them, behind the first `since`, the whole that was just made does not
+   * have. A viewer that was skipped ahead is told. */
+  uint64_t (*passed)(const void *state);
+  uint64_t (*missed)(const void *state, uint64_t since);
 };
 
 /* topics.c: those of this folder, up to a NULL. */

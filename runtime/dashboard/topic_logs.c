@@ -20,6 +20,8 @@ struct logs {
   enum hgl_log_level level;
   char *agent, *text; /* or NULL */
   uint64_t told;      /* up to this order */
+  uint64_t passed;    /* of those that were looked for, since the channel began */
+  uint64_t found;     /* by the latest event: the last ones */
 };
 
 static bool contains(struct hgl_bytes text, const char *part)
@@ -70,7 +72,8 @@ static size_t size_of(const struct hgl_log_ring_line *line, struct hgl_buf *scra
 
 /* The last `most` of those behind `first` that fit, in the order in which they came, and no more
  * than an event has room for. */
-static void put(struct logs *logs, uint64_t first, size_t most, struct hgl_event *event)
+static void put(struct logs *logs, uint64_t first, size_t most, uint64_t *skips,
+                struct hgl_event *event)
 {
   struct hgl_log_ring_line line;
   uint64_t count = hgl_log_ring_count(logs->ring), skipped = 0, from = count;
@@ -88,6 +91,8 @@ static void put(struct logs *logs, uint64_t first, size_t most, struct hgl_event
   hgl_buf_deinit(&scratch);
   for (uint64_t at = from; at > first; at--)
     skipped += hgl_log_ring_get(logs->ring, at, &line) && fits(logs, &line);
+  logs->found = found;
+  *skips = skipped;
   if (!found && !skipped) return;
   struct hgl_buf *out = hgl_event_begin(event, "lines");
   hgl_buf_append_byte(out, '[');
@@ -103,8 +108,9 @@ static void put(struct logs *logs, uint64_t first, size_t most, struct hgl_event
 static int whole(void *state, struct hgl_event *event, struct hgl_err *err)
 {
   struct logs *logs = state;
-  uint64_t count = hgl_log_ring_count(logs->ring);
-  put(logs, count > HGL_LOG_RING_LINES ? count - HGL_LOG_RING_LINES : 0, HGL_LOG_RING_LINES, event);
+  uint64_t count = hgl_log_ring_count(logs->ring), skipped;
+  put(logs, count > HGL_LOG_RING_LINES ? count - HGL_LOG_RING_LINES : 0, HGL_LOG_RING_LINES,
+      &skipped, event);
   if (!event->fields) {
     hgl_event_put(event, "lines", json_array());
     hgl_event_put(event, "skipped", json_integer(0));
@@ -116,9 +122,23 @@ static int whole(void *state, struct hgl_event *event, struct hgl_err *err)
 static int change(void *state, struct hgl_event *event, struct hgl_err *err)
 {
   struct logs *logs = state;
-  put(logs, logs->told, LINES_MAX, event);
+  uint64_t skipped;
+  put(logs, logs->told, LINES_MAX, &skipped, event);
   logs->told = hgl_log_ring_count(logs->ring);
+  logs->passed += logs->found + skipped;
   return 0;
+}
+
+static uint64_t passed(const void *state)
+{
+  return ((const struct logs *)state)->passed;
+}
+
+static uint64_t missed(const void *state, uint64_t since)
+{
+  const struct logs *logs = state;
+  uint64_t fresh = logs->passed - since;
+  return fresh > logs->found ? fresh - logs->found : 0;
 }
 
 static int get_level(const struct hgl_topic_ask *ask, enum hgl_log_level *out, struct hgl_err *err)
@@ -162,4 +182,6 @@ const struct hgl_topic hgl_topic_logs = {.name = "logs",
                                          .open = open,
                                          .whole = whole,
                                          .change = change,
+                                         .passed = passed,
+                                         .missed = missed,
                                          .close = close};

@@ -22,9 +22,11 @@ struct messages {
   char type[TYPE_SIZE_MAX + 1]; /* empty: any */
   const char *what;             /* NULL: any */
   json_t *latest[SHOWN];        /* a ring */
-  uint64_t count;               /* shown so far */
+  uint64_t places[SHOWN];       /* of these among all that passed, from 1 on */
+  uint64_t passed;              /* so far */
+  uint64_t count;               /* shown of them */
   uint64_t told;                /* of them, by the last beat */
-  uint64_t passed_over;         /* since then */
+  uint64_t left_out;            /* since then */
 };
 
 /* ---- as they pass ---- */
@@ -77,14 +79,16 @@ static void see(void *user, const struct hgl_seen *seen)
 {
   struct messages *messages = user;
   if (!fits(messages, seen)) return;
+  messages->passed++;
   json_t *shown = messages->count - messages->told < SHOWN ? show(messages, seen) : NULL;
   if (!shown) {
-    messages->passed_over++;
+    messages->left_out++;
     return;
   }
-  json_t **place = &messages->latest[messages->count++ % SHOWN];
-  json_decref(*place);
-  *place = shown;
+  size_t at = messages->count++ % SHOWN;
+  json_decref(messages->latest[at]);
+  messages->latest[at] = shown;
+  messages->places[at] = messages->passed;
 }
 
 /* ---- told ---- */
@@ -100,7 +104,7 @@ static int put(struct messages *messages, uint64_t first, struct hgl_event *even
       return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
     }
   hgl_event_put(event, "messages", list);
-  hgl_event_put(event, "skipped", json_integer((json_int_t)messages->passed_over));
+  hgl_event_put(event, "skipped", json_integer((json_int_t)messages->left_out));
   return 0;
 }
 
@@ -113,11 +117,24 @@ static int whole(void *state, struct hgl_event *event, struct hgl_err *err)
 static int change(void *state, struct hgl_event *event, struct hgl_err *err)
 {
   struct messages *messages = state;
-  bool news = messages->count > messages->told || messages->passed_over;
+  bool news = messages->count > messages->told || messages->left_out;
   int status = news ? put(messages, messages->told, event, err) : 0;
   messages->told = messages->count;
-  messages->passed_over = 0;
+  messages->left_out = 0;
   return status;
+}
+
+static uint64_t passed(const void *state)
+{
+  return ((const struct messages *)state)->passed;
+}
+
+static uint64_t missed(const void *state, uint64_t since)
+{
+  const struct messages *messages = state;
+  uint64_t missed = messages->passed - since;
+  for (size_t i = 0; i < SHOWN; i++) missed -= messages->places[i] > since;
+  return missed;
 }
 
 /* ---- its arguments ---- */
@@ -183,4 +200,6 @@ const struct hgl_topic hgl_topic_messages = {.name = "messages",
                                              .open = open,
                                              .whole = whole,
                                              .change = change,
+                                             .passed = passed,
+                                             .missed = missed,
                                              .close = close};

@@ -14,6 +14,7 @@ enum {
   LIMIT_MAX = 5000,
   LOOK_EVERY = 64,        /* agents, between two looks at the clock */
   RECENT_MS = 10 * 60000, /* of what was before whoever looks came */
+  CHANNELS_MAX = 7,       /* each holds some megabytes of nodes, and hears every message */
 };
 
 struct topic {
@@ -270,9 +271,10 @@ static int open(const struct hgl_topic_ask *ask, void **state, struct hgl_err *e
 static const char *const arguments[] = {"limit", NULL};
 
 const struct hgl_topic hgl_topic_network = {.name = "network",
-                                            .every_ms = 1000,
+                                            .every_ms = 500,
                                             .least_ms = 500,
                                             .arguments = arguments,
+                                            .channels_max = CHANNELS_MAX,
                                             .open = open,
                                             .work = work,
                                             .whole = whole,

@@ -60,9 +60,24 @@ static void count_close(void *state)
 }
 
 static const char *const count_arguments[] = {"step", "unit", NULL};
-static const struct hgl_topic count_topic = {"count",         1000,         0,
-                                             count_arguments, count_open,   count_work,
-                                             count_whole,     count_change, count_close};
+static const struct hgl_topic count_topic = {.name = "count",
+                                             .every_ms = 1000,
+                                             .arguments = count_arguments,
+                                             .open = count_open,
+                                             .work = count_work,
+                                             .whole = count_whole,
+                                             .change = count_change,
+                                             .close = count_close};
+
+static const struct hgl_topic costly_topic = {.name = "costly",
+                                              .every_ms = 1000,
+                                              .arguments = count_arguments,
+                                              .channels_max = 2,
+                                              .open = count_open,
+                                              .work = count_work,
+                                              .whole = count_whole,
+                                              .change = count_change,
+                                              .close = count_close};
 
 static struct scene *open_counting(struct counting *counting)
 {
@@ -70,6 +85,7 @@ static struct scene *open_counting(struct counting *counting)
   *counting = (struct counting){0};
   scene_open(&scene);
   assert_ok(hgl_feed_add_topic(scene.feed, &count_topic, counting, &err));
+  assert_ok(hgl_feed_add_topic(scene.feed, &costly_topic, counting, &err));
   return &scene;
 }
 
@@ -387,6 +403,26 @@ static void numbers_of_viewers_and_subscriptions_are_bounded(void **state)
   scene_close(scene);
 }
 
+static void of_what_takes_much_there_are_only_so_many_ways_to_look(void **state)
+{
+  struct counting counting;
+  struct scene *scene = open_counting(&counting);
+  struct viewer *a = join(scene, 0), *b = join(scene, 1);
+  subscribe(a, "{'topic':'costly','as':'1','step':1}");
+  subscribe(a, "{'topic':'costly','as':'2','step':2}");
+  assert_fails(HGL_LIMIT, try_subscribe(b, "{'topic':'costly','as':'3','step':3}"));
+  assert_non_null(strstr(err.message, "in 2 other ways"));
+  assert_fails(HGL_LIMIT, try_subscribe(b, "{'topic':'costly','as':'3','every_ms':2000}"));
+  subscribe(b, "{'topic':'costly','as':'2','step':2}"); /* as somebody looks already */
+  subscribe(b, "{'topic':'costly','as':'usual'}");
+  subscribe(a, "{'topic':'costly','as':'usual','every_ms':1000}"); /* the same */
+  assert_int_equal(counting.opened, 3);
+  assert_ok(try_unsubscribe(a, "{'as':'1'}"));
+  subscribe(b, "{'topic':'costly','as':'3','step':3}");
+  subscribe(b, "{'topic':'count','as':'4','step':3}"); /* another topic */
+  scene_close(scene);
+}
+
 static void the_deadline_is_that_of_the_next_beat_or_sample(void **state)
 {
   struct counting counting;
@@ -446,6 +482,7 @@ int main(void)
       cmocka_unit_test(one_of_the_same_name_is_replaced),
       cmocka_unit_test(bad_requests_are_refused_with_words),
       cmocka_unit_test(numbers_of_viewers_and_subscriptions_are_bounded),
+      cmocka_unit_test(of_what_takes_much_there_are_only_so_many_ways_to_look),
       cmocka_unit_test(the_deadline_is_that_of_the_next_beat_or_sample),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,6 +54,15 @@ test("logs: no more than so many lines are kept", () => {
   assert.equal(held?.lines[0]?.order, 2);
 });
 
+test("logs: who was skipped ahead counts what it missed, not what the whole leaves out", () => {
+  let held = fold("logs", null, { ...logs(true, 1, 3), skipped: 2 }, {});
+  held = fold("logs", held, { ...logs(false, 4, 5), skipped: 4 }, {});
+  held = fold("logs", held, { ...logs(true, 90, 99), skipped: 700, missed: 84 }, {});
+  assert.equal(held?.skipped, 2 + 4 + 84);
+  held = fold("logs", held, { ...logs(true, 90, 100), skipped: 700, missed: 0 }, {});
+  assert.equal(held?.skipped, 2 + 4 + 84);
+});
+
 test("messages: a whole event repeats none that was here", () => {
   const messages = (whole: boolean, ...ids: string[]): EventOf<"messages"> => ({
     ...head(whole),

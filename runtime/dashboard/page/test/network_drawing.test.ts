@@ -141,6 +141,7 @@ test("each state has a shape; a status that nobody knows is no error", () => {
   assert.equal(shapeOf("running", true), "running");
   assert.equal(shapeOf("running", false), "remote");
   assert.equal(shapeOf("parked", true), "failed");
+  assert.equal(shapeOf("failing", true), "failing");
   assert.equal(shapeOf("unknown", false), "remote");
   assert.equal(shapeOf("__proto__", true), "running");
 });

@@ -79,6 +79,12 @@ test("falling asleep is no news; failing is", () => {
   assert.equal(failed?.tone, "bad");
   assert.equal(text(failed!), "agent-1 has failed, and is parked");
   assert.equal(text(turned("running")[0]!), "agent-1 runs again");
+  const [failing] = turned("failing");
+  assert.equal(failing?.tone, "bad");
+  assert.equal(text(failing!), "agent-1 is failing: its handlers raise");
+  const [well] = turned("asleep");
+  assert.equal(well?.tone, "good");
+  assert.equal(text(well!), "agent-1 has not raised for a minute");
   const [a, b] = [...network.nodes.values()].filter((node) => node.kind === "host");
   const down = linkNews({ a: a!, b: b!, up: false, skew_ms: 0, unacknowledged: 0 }, T);
   assert.equal(text(down), "Hosts host-0 and host-5 have lost their link");

@@ -5,6 +5,8 @@ import type {
   EventHead,
   EventOf,
   LogLine,
+  LogsEvent,
+  MessagesEvent,
   StreamedMessage,
   TopicName,
 } from "./types";
@@ -37,7 +39,7 @@ const folds: Folds = {
     return {
       ...event,
       messages: messages.slice(-MESSAGES),
-      skipped: (before?.skipped ?? 0) + (event.skipped ?? 0),
+      skipped: (before?.skipped ?? 0) + skippedBy(event),
     };
   },
 
@@ -52,7 +54,7 @@ const folds: Folds = {
     return {
       ...event,
       lines: [...before.lines, ...fresh].slice(-LOG_LINES),
-      skipped: (before.skipped ?? 0) + (event.skipped ?? 0),
+      skipped: (before.skipped ?? 0) + skippedBy(event),
     };
   },
 
@@ -61,6 +63,11 @@ const folds: Folds = {
     return { ...event, deals: mergeDeals(before, event) };
   },
 };
+
+/** A whole event says what it leaves out of all that there is; of that some was seen before. */
+function skippedBy(event: MessagesEvent | LogsEvent): number {
+  return event.missed ?? event.skipped ?? 0;
+}
 
 /** A message passes more than once: it is sent, received, handled. */
 function passing(message: StreamedMessage): string {

@@ -105,6 +105,8 @@ export interface NetworkNode {
   here: boolean;
   handled: number;
   mailbox: number;
+  /** How often handlers of its raised within the latest minute; absent: never. */
+  raised_lately?: number;
   about?: string;
   services?: string[];
 }
@@ -132,6 +134,7 @@ export interface NetworkEvent {
 
 // Agents ----------------------------------------------------------------------------------------
 
+/** The filter of the topic `agents` also knows "failing" and "asleep". */
 export type AgentStatus = "running" | "held" | "starting" | "paused" | "parked" | "stopped";
 
 export interface Agent {
@@ -152,6 +155,8 @@ export interface Agent {
   handled?: number;
   sent?: number;
   raised?: number;
+  /** Of these within the latest minute. */
+  raised_lately?: number;
   /** Suspended handlers. */
   runs?: number;
   timers?: number;
@@ -215,6 +220,8 @@ export interface StreamedMessage extends Envelope {
 export interface MessagesEvent {
   messages: StreamedMessage[];
   skipped?: number;
+  /** Of a whole event, for a viewer that had fallen behind: what passed meanwhile and is not in it. */
+  missed?: number;
 }
 
 /** The call `message`. */
@@ -258,6 +265,7 @@ export interface LogLine {
 export interface LogsEvent {
   lines: LogLine[];
   skipped?: number;
+  missed?: number;
 }
 
 // Deals -----------------------------------------------------------------------------------------

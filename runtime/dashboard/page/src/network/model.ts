@@ -17,6 +17,8 @@ export interface Node {
   here: boolean;
   handled: number;
   mailbox: number;
+  /** Times that its handlers raised within the latest minute. */
+  raised: number;
   about: string;
   services: readonly string[];
   /** How it stood since when, in order of time; null: it was gone. */
@@ -181,6 +183,7 @@ export class Network {
         here: false,
         handled: 0,
         mailbox: 0,
+        raised: 0,
         about: "",
         services: [],
         life: [],
@@ -198,6 +201,7 @@ export class Network {
     node.here = described.here;
     node.handled = described.handled ?? 0;
     node.mailbox = described.mailbox ?? 0;
+    node.raised = described.raised_lately ?? 0;
     node.about = described.about ?? node.about;
     node.services = described.services ?? node.services;
     const was = statusNow(node);

@@ -8,6 +8,7 @@ export const SHAPES = [
   "remote",
   "waiting",
   "paused",
+  "failing",
   "failed",
   "stopped",
 ] as const;
@@ -19,6 +20,7 @@ export const SHAPE_WORDS: { readonly [shape in Shape]: string } = {
   remote: "of another host",
   waiting: "starting, or held with its host",
   paused: "paused by the operator",
+  failing: "failing: its handlers raise",
   failed: "failed: parked until someone looks",
   stopped: "stopped",
 };
@@ -29,6 +31,7 @@ const BY_STATUS: { readonly [status: string]: Shape } = {
   held: "waiting",
   starting: "waiting",
   paused: "paused",
+  failing: "failing",
   parked: "failed",
   failed: "failed",
   stopped: "stopped",
@@ -50,6 +53,7 @@ export function shapeColor(shape: Shape, palette: Palette): string {
     case "waiting":
     case "paused":
       return palette.wait;
+    case "failing":
     case "failed":
       return palette.bad;
     default:
@@ -110,6 +114,12 @@ export function paintShape(
       context.fillStyle = palette.surface;
       context.fillRect(-radius * 0.42, -radius * 0.5, radius * 0.28, radius);
       context.fillRect(radius * 0.14, -radius * 0.5, radius * 0.28, radius);
+      return;
+    case "failing":
+      context.moveTo(0, -radius * 1.2);
+      context.lineTo(radius * 1.2, radius * 0.9);
+      context.lineTo(-radius * 1.2, radius * 0.9);
+      context.fill();
       return;
     case "failed":
       paintDiamond(context, radius * 1.25);

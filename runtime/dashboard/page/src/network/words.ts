@@ -116,13 +116,18 @@ export function turnNews(
     };
   }
   const shape = shapeOf(after, node.here);
-  const tone = shape === "failed" ? "bad" : shape === "running" ? "good" : "wait";
+  const well = quiet.has(after);
+  const tone = shape.startsWith("fail") ? "bad" : well ? "good" : "wait";
   const words =
-    shape === "running"
-      ? "runs again"
-      : shape === "failed"
-        ? "has failed, and is parked"
-        : `is ${SHAPE_WORDS[shape].split(":")[0]}`;
+    shape === "failed"
+      ? "has failed, and is parked"
+      : shape === "failing"
+        ? `is ${SHAPE_WORDS.failing}`
+        : !well
+          ? `is ${SHAPE_WORDS[shape].split(":")[0]}`
+          : before === "failing"
+            ? "has not raised for a minute"
+            : "runs again";
   return { key, time, tone, pieces: [nodePiece(node), say(words)], times: 1 };
 }
 

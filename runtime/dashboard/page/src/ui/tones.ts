@@ -22,6 +22,7 @@ const STATES: Record<string, StateTone> = {
   unconfirmed: "wait",
   parked: "bad",
   failed: "bad",
+  failing: "bad",
   refused: "bad",
   raised: "bad",
   dead: "bad",

@@ -29,7 +29,7 @@ import { AgentLogs } from "./agent/logs";
 import { Source } from "./agent/source";
 import { StateBrowser } from "./agent/state";
 import { Timers } from "./agent/timers";
-import { AgentStatus } from "./agents";
+import { AgentStatus, lately } from "./agents";
 import type { ViewProps } from "./index";
 import "./agent.css";
 
@@ -169,7 +169,9 @@ function Figures({ agent }: { agent: AgentDetail }) {
       </Stat>
       <Stat
         label="Raised"
-        note={formatCount(agent.restarts, "restart")}
+        note={
+          (agent.raised_lately ?? 0) > 0 ? lately(agent) : formatCount(agent.restarts, "restart")
+        }
         tone={(agent.raised ?? 0) > 0 ? "bad" : undefined}
       >
         <Num value={agent.raised} short />

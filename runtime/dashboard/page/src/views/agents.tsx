@@ -32,6 +32,7 @@ const OFFSET_MOST = 10_000;
 const STATUSES = [
   ["", "Any state"],
   ["running", "running"],
+  ["failing", "failing"],
   ["asleep", "asleep"],
   ["starting", "starting"],
   ["held", "held"],
@@ -102,7 +103,11 @@ const columns: Column<Agent>[] = [
     sorts: true,
     number: true,
     title: "How often a handler raised",
-    render: (agent) => <Trouble value={agent.raised} />,
+    render: (agent) => (
+      <span title={lately(agent)}>
+        <Trouble value={agent.raised} />
+      </span>
+    ),
   },
   {
     key: "restarts",
@@ -140,10 +145,23 @@ const columns: Column<Agent>[] = [
   },
 ];
 
+/** It runs, but its handlers raise. */
+function isFailing(agent: Agent): boolean {
+  return agent.status === "running" && (agent.raised_lately ?? 0) > 0;
+}
+
+export function lately(agent: Agent): string {
+  return `${formatNumber(agent.raised_lately)} in the last minute`;
+}
+
 export function AgentStatus({ agent }: { agent: Agent }) {
+  const failing = isFailing(agent);
   return (
-    <span class="agents-status" title={agent.reason}>
-      <Status state={agent.status} />
+    <span
+      class="agents-status"
+      title={failing ? `Its handlers raised: ${lately(agent)}` : agent.reason}
+    >
+      <Status state={failing ? "failing" : agent.status} />
       {agent.asleep === true && (
         <Badge>
           <span title="It has given up its Lua state until it is needed">asleep</span>

@@ -17,9 +17,6 @@ import { Watch } from "../network/watch";
 import type { ViewProps } from "./index";
 import "./network.css";
 
-const EVERY_MS = 500;
-const NODES_MAX = 2_000;
-
 export default function NetworkView({ query }: ViewProps) {
   const stage = useRef<Stage>(undefined);
   const [, setStaged] = useState(0);
@@ -117,12 +114,8 @@ function useWatch(
   useEffect(() => {
     watch.start();
     const stops = [
-      subscribe(
-        "network",
-        { limit: NODES_MAX, every_ms: EVERY_MS },
-        (event) => watch.networkEvent(event),
-        { onError },
-      ),
+      // Without arguments: for that there is always a place.
+      subscribe("network", {}, (event) => watch.networkEvent(event), { onError }),
       subscribe("deals", {}, (event) => watch.dealsEvent(event)),
       () => watch.stop(),
     ];

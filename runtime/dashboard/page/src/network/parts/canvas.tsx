@@ -6,6 +6,7 @@ import type { Hit } from "../hit";
 import { nameOf, statusAt, type Node } from "../model";
 import { Stage } from "../stage";
 import type { Watch } from "../watch";
+import { times } from "../words";
 import { addressOf, addressOfHit } from "./address";
 
 interface GraphProps {
@@ -122,6 +123,7 @@ function NodeTip({ node, watch }: { node: Node; watch: Watch }) {
       {node.here && node.kind === "agent" && (
         <div class="muted num">
           {formatNumber(node.handled)} handled, {formatNumber(node.mailbox)} waiting
+          {status === "failing" && `, raised ${times(node.raised, "time")} in a minute`}
         </div>
       )}
     </>

@@ -32,7 +32,7 @@ export function Summary({ watch }: { watch: Watch }) {
   const talking = new Set<Node>();
   for (const tie of traffic.ties) if (tie.count > 0) talking.add(tie.from).add(tie.to);
   const deals = watch.delivered.value.size;
-  const odd = (["failed", "paused", "waiting", "stopped"] as const).filter((one) =>
+  const odd = (["failed", "failing", "paused", "waiting", "stopped"] as const).filter((one) =>
     shapes.has(one),
   );
   return (
@@ -44,7 +44,7 @@ export function Summary({ watch }: { watch: Watch }) {
         {odd.map((shape) => (
           <span key={shape}>
             {", "}
-            <span class={shape === "failed" ? "bad" : "wait"}>
+            <span class={shape.startsWith("fail") ? "bad" : "wait"}>
               {formatNumber(shapes.get(shape))} {SHAPE_WORDS[shape].split(/[:,]| by/)[0]}
             </span>
           </span>
@@ -215,6 +215,8 @@ function factsOf(node: Node): [string, preact.ComponentChildren][] {
     if (node.here) {
       facts.push(["Handled", <Num key="handled" value={node.handled} />]);
       facts.push(["Waiting", <Num key="mailbox" value={node.mailbox} />]);
+      if (node.raised > 0)
+        facts.push(["Raised", `${times(node.raised, "time")} in the last minute`]);
     }
   }
   return facts;

@@ -168,9 +168,9 @@ function Counts({ shown, skipped }: { shown: number; skipped: number }) {
       {skipped > 0 && (
         <span
           class="wait"
-          title="They came faster than they are shown; where the host's log goes, they are all there"
+          title="They came faster than they are sent here; where the host's log goes, they are all there"
         >
-          , {formatNumber(skipped)} left out
+          , {formatNumber(skipped)} skipped
         </span>
       )}
     </span>
