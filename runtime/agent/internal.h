@@ -113,6 +113,7 @@ struct agent {
   size_t place;        /* in host->agents */
   struct agent *next_ready, *previous_ready;
   struct ready_agents *ready_in; /* NULL: it is not */
+  unsigned decided;              /* how often it was listed among those who decide */
   const char *name;              /* the child's */
   uint64_t number;
   struct hgl_key key;

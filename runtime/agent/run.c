@@ -16,15 +16,17 @@ enum {
    * for the tick's commit; else half of what the others took. */
   DECIDE_US = 250,
   DECIDE_BESIDE_US = 125,
+  DECISIONS_IN_A_ROW = 8,
 };
 
-static void list_ready(struct agent *agent, struct ready_agents *list)
+static void list_ready(struct agent *agent, struct ready_agents *list, bool first)
 {
+  struct agent *previous = first ? NULL : list->last, *next = first ? list->first : NULL;
   agent->ready_in = list;
-  agent->next_ready = NULL;
-  agent->previous_ready = list->last;
-  *(list->last ? &list->last->next_ready : &list->first) = agent;
-  list->last = agent;
+  agent->next_ready = next;
+  agent->previous_ready = previous;
+  *(previous ? &previous->next_ready : &list->first) = agent;
+  *(next ? &next->previous_ready : &list->last) = agent;
   host_request_tick(agent->host);
 }
 
@@ -33,14 +35,17 @@ void agent_ready(struct agent *agent)
   struct ready_agents *list = &agent->host->ready;
   if (agent->ready_in == list || agent->held) return;
   agent_unready(agent);
-  list_ready(agent, list);
+  list_ready(agent, list, false);
 }
 
 /* Those who ask models as fast as they answer are behind all others: as many as there are of them,
- * nobody else notices. */
+ * nobody else notices. Each decides a few times before the next of them does, while what it works
+ * on is in the processor's caches. */
 static void agent_ready_to_decide(struct agent *agent)
 {
-  if (!agent->ready_in && !agent->held) list_ready(agent, &agent->host->deciding);
+  if (agent->ready_in || agent->held) return;
+  bool last = ++agent->decided % DECISIONS_IN_A_ROW == 0;
+  list_ready(agent, &agent->host->deciding, !last);
 }
 
 void agent_unready(struct agent *agent)

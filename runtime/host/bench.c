@@ -146,7 +146,8 @@ static void show_rows(const json_t *rows, const char *rate, const char *latency,
     if (json_object_get(row, "p99_ms"))
       printf("  p99 %.3f ms", json_number_value(json_object_get(row, "p99_ms")));
     if (per_batch)
-      printf("  %.1f a batch  %.1f us of the loop", json_number_value(per_batch),
+      printf("  %.1f a batch, %.0f %% on the loop, which takes %.1f us each",
+             json_number_value(per_batch), 100 * json_number_value(json_object_get(row, "on_loop")),
              json_number_value(json_object_get(row, "loop_us")));
     printf("  beside them p99 %.2f ms  on %s\n", json_number_value(json_object_get(others, "p99")),
            json_string_value(json_object_get(row, "device")));
@@ -173,9 +174,9 @@ static void show(const json_t *result)
             "tokens/s, first token");
   const json_t *speedup = json_object_get(result, "speedup");
   if (speedup)
-    printf("         speedup: %.1f over one call at a time, %.1f over one agent alone\n",
+    printf("         speedup: %.1f over one call at a time, %.1f over batches of one\n",
            json_number_value(speedup),
-           json_number_value(json_object_get(result, "speedup_over_one_agent")));
+           json_number_value(json_object_get(result, "speedup_over_batches_of_one")));
   show_percentiles("the loop dearer by message, %",
                    json_object_get(result, "loop_dearer_percentiles"));
   show_percentiles("an agent beside them when they rest, ms",

@@ -148,6 +148,7 @@ static int make_model(const struct haggle_source *source, struct hgl_dense_model
   model->host = atomic_load(&the_host);
   model->kernels = hgl_dense_kernels_best();
   snprintf(model->name, sizeof model->name, "%s", source->name);
+  model->threads = options.threads;
   if ((status = read_network(source->file, &model->net, err))) return status;
   describe_tensors(model);
   if ((status = hgl_dense_cpu_create(model->net, model->kernels, options.threads, &model->cpu,
@@ -220,7 +221,8 @@ static void dense_describe(void *opaque, struct haggle_model_info *out)
                                    .outputs = model->output_infos,
                                    .input_count = model->net->input_count,
                                    .output_count = model->net->output_count,
-                                   .batched = 1};
+                                   .batched = 1,
+                                   .quick = !model->cuda && model->threads == 1};
   if (out->size && out->size < info.size) info.size = out->size;
   memcpy(out, &info, info.size);
 }

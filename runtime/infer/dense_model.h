@@ -13,6 +13,7 @@ struct hgl_dense_model {
   struct hgl_dense_net *net;
   const struct hgl_dense_kernels *kernels;
   struct hgl_dense_cpu *cpu;
+  unsigned threads;             /* of it */
   struct hgl_dense_cuda *cuda;  /* NULL: not used */
   size_t cuda_multiplies_least; /* smaller batches are done sooner by the CPU */
   size_t chunk;                 /* rows that are run at once */

@@ -130,9 +130,9 @@ struct haggle_option {
   const char *name, *value;
 };
 
-/* What to open. The host keeps these options to itself: engine, batch, wait, queue, agent_queue,
- * threads_run, process, hang. All others are the engine's; one that it does not know is
- * HAGGLE_INVALID, and its message names those that it does. */
+/* What to open. The host keeps these options to itself: engine, batch, wait, loop, queue,
+ * agent_queue, threads_run, process, hang. All others are the engine's; one that it does not know
+ * is HAGGLE_INVALID, and its message names those that it does. */
 struct haggle_source {
   size_t size;
   const char *name; /* of the model, on this host */
@@ -162,6 +162,9 @@ struct haggle_model_info {
   /* HAGGLE_LANGUAGE */
   uint32_t tasks;   /* of enum haggle_task, or-ed */
   uint32_t context; /* tokens; 0: not known */
+  /* run computes on the thread that calls it and waits for nothing, so that the host may run
+   * batches of some microseconds on its loop, where waking a thread would take longer. */
+  int32_t quick;
 };
 
 /* Since it was opened. */

@@ -57,6 +57,11 @@ struct hgl_infer_call {
   struct haggle_tensor inputs[];
 };
 
+static inline size_t infer_call_rows(const struct hgl_infer_call *call)
+{
+  return call->request.rows > 1 ? (size_t)call->request.rows : 1;
+}
+
 /* An agent that calls a model. */
 struct infer_caller {
   struct infer_caller *next;            /* in turn; under the model's lock, as the queue is */
@@ -82,6 +87,7 @@ struct infer_worker {
   struct hgl_infer_call **running;
   size_t capacity, used, live, hint;
   size_t over;                                   /* of the live ones: cancelled */
+  size_t rows;                                   /* that the batch began with */
   int64_t run_began_ns;                          /* 0: it does not run; under the model's lock */
   struct hgl_infer_call *told_first, *told_last; /* over, and not handed to the loop yet */
 };
@@ -94,6 +100,7 @@ struct infer_options {
   int64_t wait_ns;
   size_t threads;
   bool own_process;
+  bool off_loop;
   bool hang_given;
 };
 
@@ -101,6 +108,7 @@ struct infer_stats {
   uint64_t calls, done, failed, invalid, timeouts, cancelled, refused;
   uint64_t batches, batched_calls; /* the latter: those that batches began with */
   uint64_t taken;                  /* and those that joined one */
+  uint64_t on_loop;                /* of the batches */
   uint64_t tokens;                 /* pieces of text */
   uint64_t garbage;                /* of failed: results that do not fit the description */
   uint64_t sizes[12];              /* batches of 1, 2, 3…4, 5…8, … calls */
@@ -115,6 +123,7 @@ struct hgl_infer_model {
   void *handle; /* the engine's; NULL: not open */
   int kind;
   bool remote;
+  bool quick; /* small batches may run on the loop */
   char device[128], note[512];
   uint32_t tasks, context;
   struct infer_spec spec; /* of a model of tensors */
@@ -131,7 +140,8 @@ struct hgl_infer_model {
   pthread_cond_t changed; /* monotonic */
   /* under the lock */
   struct infer_caller *turn_first, *turn_last;
-  size_t queued, running;
+  size_t queued, queued_rows, running;
+  int64_t row_ns; /* what a row takes about, its answer included; 0: not known yet */
   bool stopping;
   struct infer_stats stats;
   struct hgl_histogram told; /* nanoseconds from a call to its result; the loop's */
@@ -141,6 +151,7 @@ struct hgl_infer_model {
 
   struct infer_worker *workers;
   size_t worker_count;
+  struct infer_worker on_loop; /* has no thread, and is not among them */
 };
 
 enum { INFER_LINES_MAX = 64, INFER_LINE_SIZE = 600 };
@@ -187,6 +198,9 @@ int64_t infer_workers_end(struct hgl_infer_model *model);
 bool infer_workers_ended(struct hgl_infer_model *model, int64_t until);
 /* With the lock held, after something was queued or cancelled. */
 void infer_events_update(struct hgl_infer_model *model);
+/* Runs what is queued here and now, if that is sooner done than said to a thread; false: it is
+ * not. */
+bool infer_run_on_loop(struct hgl_infer_model *model);
 
 /* answer.c: what an engine answers becomes what the agent is told, or is found to be garbage. */
 void infer_answer(struct hgl_infer_call *call, const struct haggle_result *result);

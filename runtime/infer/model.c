@@ -59,6 +59,14 @@ static int read_process(const char *value, bool *own, struct hgl_err *err)
   return 0;
 }
 
+static int read_loop(const char *value, bool *off_loop, struct hgl_err *err)
+{
+  if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
+    return hgl_fail(err, HGL_INVALID, "expected on or off, not \"%.40s\"", value);
+  *off_loop = strcmp(value, "off") == 0;
+  return 0;
+}
+
 /* *ours: it is one of the host's. */
 static int read_option(const struct haggle_option *option, struct infer_options *out,
                        const char **engine, bool *ours, struct hgl_err *err)
@@ -74,6 +82,7 @@ static int read_option(const struct haggle_option *option, struct infer_options 
   if (strcmp(name, "agent_queue") == 0) return read_count(value, QUEUE_MAX, &out->agent_queue, err);
   if (strcmp(name, "threads_run") == 0) return read_count(value, THREADS_MAX, &out->threads, err);
   if (strcmp(name, "wait") == 0) return read_wait(value, &out->wait_ns, err);
+  if (strcmp(name, "loop") == 0) return read_loop(value, &out->off_loop, err);
   if (strcmp(name, "process") == 0) return read_process(value, &out->own_process, err);
   if (strcmp(name, "hang") == 0) out->hang_given = true;
   *ours = false;
@@ -161,6 +170,7 @@ static int describe(struct hgl_infer_model *model, struct hgl_err *err)
   copy_text(info.note, model->note, sizeof model->note);
   settle_batches(model, &info);
   if (info.kind == HAGGLE_TENSORS) {
+    model->quick = HAGGLE_HAS(&info, quick) && info.quick && !model->options.off_loop;
     if (read_tensors(&model->spec, &info, err))
       return hgl_fail_in(err, "what its engine says of it does not hold");
     return 0;
@@ -275,6 +285,8 @@ void infer_model_destroy(struct hgl_infer_model *model)
   hgl_map_deinit(&model->callers);
   pthread_cond_destroy(&model->changed);
   pthread_mutex_destroy(&model->lock);
+  hgl_free(model->on_loop.requests);
+  hgl_free(model->on_loop.running);
   hgl_free(model->name);
   hgl_free(model->file);
   hgl_free(model);

@@ -85,6 +85,7 @@ static void unlink_call(struct hgl_infer_call *call)
   *(call->next ? &call->next->previous : &caller->last) = call->previous;
   call->next = call->previous = NULL;
   call->model->queued--;
+  call->model->queued_rows -= infer_call_rows(call);
 }
 
 struct hgl_infer_call *infer_queue_take(struct hgl_infer_model *model)
@@ -209,9 +210,10 @@ static void enter_queue(struct hgl_infer_model *model, struct hgl_infer_call *ca
   caller->last = call;
   if (!caller->in_turn) enter_turn(model, caller);
   model->queued++;
+  model->queued_rows += infer_call_rows(call);
   model->stats.calls++;
   /* A whole batch need not wait until all others of the tick are queued. */
-  if (model->queued == model->options.batch) pthread_cond_signal(&model->changed);
+  if (model->queued == model->options.batch && !model->quick) pthread_cond_signal(&model->changed);
   infer_events_update(model);
   pthread_mutex_unlock(&model->lock);
 }
@@ -262,6 +264,7 @@ void hgl_infer_flush(struct hgl_infer *infer)
   for (struct hgl_infer_model *model = infer->models; model; model = model->next) {
     if (!model->submitted) continue;
     model->submitted = false;
+    if (infer_run_on_loop(model)) continue;
     pthread_mutex_lock(&model->lock);
     pthread_cond_signal(&model->changed);
     pthread_mutex_unlock(&model->lock);

@@ -152,10 +152,11 @@ json_t *infer_model_json(struct hgl_infer_model *model)
   json_object_set_new(out, "queue",
                       json_pack("{s:I, s:I, s:f}", "waiting", (json_int_t)queued, "running",
                                 (json_int_t)running, "runs_for_ms", milliseconds(longest)));
-  json_object_set_new(out, "batches",
-                      json_pack("{s:I, s:f, s:I, s:I, s:o}", "count", (json_int_t)stats->batches,
-                                "mean", mean, "most", (json_int_t)model->options.batch, "joined",
-                                (json_int_t)stats->taken, "sizes", sizes(stats)));
+  json_object_set_new(
+      out, "batches",
+      json_pack("{s:I, s:f, s:I, s:I, s:I, s:o}", "count", (json_int_t)stats->batches, "mean", mean,
+                "most", (json_int_t)model->options.batch, "joined", (json_int_t)stats->taken,
+                "on_loop", (json_int_t)stats->on_loop, "sizes", sizes(stats)));
   json_object_set_new(out, "wait", durations(&stats->wait));
   json_object_set_new(out, "run", durations(&stats->run));
   json_object_set_new(out, "told", durations(&model->told));

@@ -14,6 +14,7 @@
 #include "infer/infer_core.h"
 
 enum { STOP_SECONDS = 5, NAME_SIZE = 16 };
+enum { ON_LOOP_NS = 100000 }; /* about what it takes to wake a thread and to be woken by it */
 
 /* The event ------------------------------------------------------------------------------------ */
 
@@ -243,7 +244,8 @@ static bool await_calls(struct infer_worker *worker)
 {
   struct hgl_infer_model *model = worker->model;
   bool busy = model->queued > 0;
-  while (!model->stopping && !model->queued) pthread_cond_wait(&model->changed, &model->lock);
+  while (!model->stopping && (!model->queued || model->on_loop.run_began_ns))
+    pthread_cond_wait(&model->changed, &model->lock);
   busy = model->kind == HAGGLE_TENSORS && (busy || others_run(worker));
   while (busy && !model->stopping && model->queued && model->queued < model->options.batch) {
     int64_t until = infer_queue_oldest_ns(model) + model->options.wait_ns;
@@ -260,6 +262,7 @@ static size_t gather(struct infer_worker *worker)
   struct hgl_infer_model *model = worker->model;
   int64_t now_ns = infer_now_ns();
   size_t count = 0, place;
+  worker->rows = 0;
   while (count < model->options.batch && model->queued) {
     struct hgl_infer_call *call = infer_queue_take(model);
     if (is_late(call, now_ns)) {
@@ -268,6 +271,7 @@ static size_t gather(struct infer_worker *worker)
       give_up(worker, call, HGL_NO_MEMORY, "out of memory");
     } else {
       begin_call(worker, call, place, now_ns);
+      worker->rows += infer_call_rows(call);
       worker->requests[count++] = &call->request;
     }
   }
@@ -279,9 +283,16 @@ static size_t gather(struct infer_worker *worker)
   model->stats.batched_calls += count;
   worker->run_began_ns = now_ns;
   update_event(worker);
-  /* What is left is for another thread. */
-  if (model->queued) pthread_cond_signal(&model->changed);
   return count;
+}
+
+/* Of quick models. Threads that are put off by others make a row seem slow, until the next batches
+ * of theirs. With the lock held. */
+static void note_row(struct hgl_infer_model *model, size_t rows, int64_t took_ns)
+{
+  int64_t now = took_ns / (int64_t)rows, before = model->row_ns;
+  model->row_ns = before ? before + (now - before) / 8 : now;
+  if (model->row_ns < 1) model->row_ns = 1;
 }
 
 /* What the engine has not answered, it never will. With the lock held. */
@@ -296,7 +307,9 @@ static void end_batch(struct infer_worker *worker)
                         model->stopping ? "the host stops" : "the engine ended without an answer");
     add_told(worker, call);
   }
-  hgl_histogram_note(&model->stats.run, infer_now_ns() - worker->run_began_ns);
+  int64_t took_ns = infer_now_ns() - worker->run_began_ns;
+  hgl_histogram_note(&model->stats.run, took_ns);
+  if (model->quick) note_row(model, worker->rows, took_ns);
   worker->run_began_ns = 0;
   worker->used = worker->hint = 0;
   set_event(worker, false);
@@ -317,6 +330,40 @@ static void run_batch(struct infer_worker *worker, size_t count)
   model->engine->calls->run(model->handle, &batch);
 }
 
+/* With the lock held, which is given back meanwhile. */
+static void run_one_batch(struct infer_worker *worker)
+{
+  struct hgl_infer_model *model = worker->model;
+  size_t requests = gather(worker);
+  if (!requests) return;
+  if (worker == &model->on_loop)
+    model->stats.on_loop++;
+  else if (model->queued) /* what is left is for another thread */
+    pthread_cond_signal(&model->changed);
+  pthread_mutex_unlock(&model->lock);
+  run_batch(worker, requests);
+  pthread_mutex_lock(&model->lock);
+  end_batch(worker);
+}
+
+/* With the lock held. */
+static bool runs_on_loop(const struct hgl_infer_model *model)
+{
+  const struct infer_worker *here = &model->on_loop;
+  return model->quick && model->row_ns && !others_run(here) &&
+         model->queued_rows <= (size_t)(ON_LOOP_NS / model->row_ns);
+}
+
+bool infer_run_on_loop(struct hgl_infer_model *model)
+{
+  pthread_mutex_lock(&model->lock);
+  bool here = runs_on_loop(model);
+  while (here && model->queued && !model->stopping) run_one_batch(&model->on_loop);
+  pthread_mutex_unlock(&model->lock);
+  if (here) hand_over(&model->on_loop);
+  return here;
+}
+
 static void *serve(void *argument)
 {
   struct infer_worker *worker = argument;
@@ -326,11 +373,7 @@ static void *serve(void *argument)
   pthread_setname_np(pthread_self(), name);
   pthread_mutex_lock(&model->lock);
   while (await_calls(worker)) {
-    size_t requests = gather(worker);
-    pthread_mutex_unlock(&model->lock);
-    if (requests) run_batch(worker, requests);
-    pthread_mutex_lock(&model->lock);
-    if (requests) end_batch(worker);
+    run_one_batch(worker);
     pthread_mutex_unlock(&model->lock);
     hand_over(worker);
     pthread_mutex_lock(&model->lock);
@@ -343,14 +386,23 @@ static void *serve(void *argument)
 
 /* Starting and stopping ------------------------------------------------------------------------ */
 
-static int start_worker(struct infer_worker *worker, struct hgl_err *err)
+static int prepare_worker(struct hgl_infer_model *model, struct infer_worker *worker,
+                          struct hgl_err *err)
 {
-  const struct hgl_infer_model *model = worker->model;
-  sigset_t all, before;
+  *worker = (struct infer_worker){.model = model, .event = -1};
   worker->requests = hgl_array(model->options.batch, sizeof *worker->requests);
-  if (!worker->requests) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  worker->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (worker->event < 0) return hgl_fail(err, HGL_IO, "eventfd: %s", strerror(errno));
+  return worker->requests ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+}
+
+static int start_worker(struct hgl_infer_model *model, struct infer_worker *worker,
+                        struct hgl_err *err)
+{
+  sigset_t all, before;
+  int status = prepare_worker(model, worker, err);
+  if (status) return status;
+  if (!model->quick) worker->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (!model->quick && worker->event < 0)
+    return hgl_fail(err, HGL_IO, "eventfd: %s", strerror(errno));
   /* Signals are the loop's, but for those that tell of faults. */
   sigfillset(&all);
   sigdelset(&all, SIGSEGV);
@@ -371,11 +423,10 @@ int infer_workers_start(struct hgl_infer_model *model, struct hgl_err *err)
   model->workers = hgl_array(model->options.threads, sizeof *model->workers);
   if (!model->workers) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   model->worker_count = model->options.threads;
-  for (size_t i = 0; i < model->worker_count; i++)
-    model->workers[i] = (struct infer_worker){.model = model, .event = -1};
-  int status = 0;
+  for (size_t i = 0; i < model->worker_count; i++) model->workers[i].event = -1;
+  int status = prepare_worker(model, &model->on_loop, err);
   for (size_t i = 0; i < model->worker_count && !status; i++)
-    status = start_worker(&model->workers[i], err);
+    status = start_worker(model, &model->workers[i], err);
   return status;
 }
 

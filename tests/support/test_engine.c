@@ -149,6 +149,7 @@ static void describe(void *handle, struct haggle_model_info *out)
   out->input_count = out->output_count = model->tensors;
   out->batched = !has(model, "plain");
   out->tasks = HAGGLE_COMPLETE;
+  out->quick = has(model, "quick");
 }
 
 /* ---- answers ---- */

@@ -4,6 +4,7 @@
  * `x` [any, 3] and the output `sum` [any], which is the sum of each row.
  *
  *   plain     not batched: `x` [3], `sum` []        text      a language model that echoes
+ *   quick     said to be
  *   types     an input and output of every type     steps     decodes a word a step, and takes more
  *   twice | never | name | type | shape | size | nan | count | null | badsize | nojson | badutf8
  *   stranger | huge | fail: what is wrong with its answers

@@ -101,6 +101,12 @@ static const char caller[] =
     "agent.on('long/1.0/now', function(message)\n"
     "  for i = 1, 1000 do host.call('fake', { n = i }) end\n"
     "end)\n"
+    "agent.on('busy/1.0/now', function(message)\n"
+    "  for i = 1, 100 do\n"
+    "    host.call('fake', { n = i })\n"
+    "    log.info('takes 1 ms of ' .. agent.name)\n" /* more than they have of a tick */
+    "  end\n"
+    "end)\n"
     "agent.on('lock/1.0/now', function(message)\n"
     "  agent.exclusive('till', function() host.call('fake', { n = 1 }) end)\n"
     "  host.call('fake', { n = 2 })\n"
@@ -154,8 +160,8 @@ static inline void restart(struct fixture *f)
   add_agents(f);
 }
 
-/* { answer = text } */
-static inline void answer(struct fixture *f, uint64_t ticket, const char *text)
+/* { answer = text }, for the next tick. */
+static inline void give_answer(struct fixture *f, uint64_t ticket, const char *text)
 {
   struct hgl_buf value;
   struct hgl_err err;
@@ -166,6 +172,11 @@ static inline void answer(struct fixture *f, uint64_t ticket, const char *text)
   assert_ok(hgl_buf_check(&value, &err));
   hgl_host_call_done(f->node->host, ticket, hgl_buf_bytes(&value), NULL);
   hgl_buf_deinit(&value);
+}
+
+static inline void answer(struct fixture *f, uint64_t ticket, const char *text)
+{
+  give_answer(f, ticket, text);
   world_run(&f->world);
 }
 

@@ -372,6 +372,45 @@ static void who_goes_on_with_an_eager_answer_is_behind_all_others(void **state)
   world_deinit(&f.world);
 }
 
+/* Whom the next decision in the log is of. */
+static const char *next_decision(const char **at)
+{
+  *at = strstr(*at, "takes 1 ms of ");
+  return *at ? (*at += strlen("takes 1 ms of ")) : NULL;
+}
+
+static void who_decides_does_so_a_few_times_before_the_next_does(void **state)
+{
+  enum { DECISIONS = 64, IN_A_ROW = 8 };
+  struct fixture f;
+  int row = 0, longest = 0, rows = 0;
+  set_up(&f, 30);
+  f.fake.eager = f.fake.repeatable = true;
+  world_agent(f.node, "second", caller, use_it);
+  world_say(f.node, "caller", "busy/1.0/now", NULL);
+  world_run(&f.world);
+  uint64_t of_caller = f.fake.ticket;
+  world_say(f.node, "second", "busy/1.0/now", NULL);
+  world_run(&f.world);
+  give_answer(&f, of_caller, "x");
+  give_answer(&f, f.fake.ticket, "x");
+  for (int i = 0; i < DECISIONS; i++) {
+    hgl_host_tick(f.node->host);
+    assert_int_equal(f.fake.started, i + 3);
+    give_answer(&f, f.fake.ticket, "x");
+  }
+  const char *at = f.world.logged, *of, *before = NULL;
+  for (; (of = next_decision(&at)); before = of) {
+    bool same = before && *of == *before;
+    row = same ? row + 1 : 1;
+    rows += !same;
+    if (row > longest) longest = row;
+  }
+  assert_int_equal(longest, IN_A_ROW);
+  assert_in_range(rows, DECISIONS / IN_A_ROW, DECISIONS / IN_A_ROW + 2);
+  world_deinit(&f.world);
+}
+
 static void the_eager_call_of_an_agent_that_goes_is_cancelled(void **state)
 {
   struct fixture f;
@@ -408,6 +447,7 @@ int main(void)
       cmocka_unit_test(an_eager_call_that_cannot_begin_comes_back),
       cmocka_unit_test(eager_calls_are_not_counted_by_the_second),
       cmocka_unit_test(who_goes_on_with_an_eager_answer_is_behind_all_others),
+      cmocka_unit_test(who_decides_does_so_a_few_times_before_the_next_does),
       cmocka_unit_test(the_eager_call_of_an_agent_that_goes_is_cancelled),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

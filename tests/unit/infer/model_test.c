@@ -37,6 +37,7 @@ static void options_are_judged(void **state)
       {"wait", "2s", "wait: expected a time"},
       {"wait", "1001ms", "wait: expected a time"},
       {"wait", "99999999999999999999us", "wait: expected a time"},
+      {"loop", "no", "loop: expected on or off"},
       {"process", "mine", "process: expected own or host"},
       {"hang", "3s", "hang: it is of engines in a process of their own"},
       {"colour", "red", "unknown option colour"},
