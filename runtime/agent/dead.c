@@ -186,6 +186,15 @@ static int describe_row(uint64_t number, struct hgl_bytes row, bool whole, json_
   return status;
 }
 
+static int is_wanted(const struct paging *paging, struct hgl_bytes row, bool *out,
+                     struct hgl_err *err)
+{
+  struct dead dead;
+  int status = decode(row, &dead, err);
+  if (!status) *out = page_wants(paging, dead.agent);
+  return status;
+}
+
 struct dead_paging {
   struct paging paging;
   bool whole; /* with the bodies */
@@ -195,8 +204,11 @@ static int list_row(void *user, struct hgl_bytes key, struct hgl_bytes value, st
 {
   struct dead_paging *dead = user;
   json_t *object = NULL;
+  bool wanted;
+  int status = is_wanted(&dead->paging, value, &wanted, err);
+  if (status || !wanted) return status;
   if (page_full(&dead->paging)) return 1;
-  int status = describe_row(hgl_get_be64(key.data), value, dead->whole, &object, err);
+  status = describe_row(hgl_get_be64(key.data), value, dead->whole, &object, err);
   return status ? status : page_add(&dead->paging, object, key, err);
 }
 

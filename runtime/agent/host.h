@@ -346,6 +346,8 @@ struct hgl_page {
   size_t limit;           /* items at most */
   size_t size_max;        /* bytes of JSON text: it ends with the item that reaches them */
   struct hgl_buf *next;   /* gets the cursor for the page after this one; nothing after the last */
+  const char *agent;      /* DEAD, RUNS: only those of the agent of this name; NULL: all */
+  bool newest;            /* DEAD: these come first, else the oldest */
 };
 /* Dead letters come without the bodies of their messages. */
 enum hgl_list {

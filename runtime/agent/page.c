@@ -46,18 +46,25 @@ struct hgl_bytes page_after(const struct paging *paging)
   return paging->page ? paging->page->after : hgl_bytes(NULL, 0);
 }
 
+bool page_wants(const struct paging *paging, struct hgl_bytes agent)
+{
+  const char *wanted = paging->page ? paging->page->agent : NULL;
+  return !wanted || hgl_bytes_is(agent, wanted);
+}
+
 int page_scan(struct paging *paging, struct hgl_store *store, enum hgl_db db, hgl_store_visit visit,
               void *user, struct hgl_err *err)
 {
   struct hgl_bytes after = page_after(paging);
+  bool backwards = paging->page && paging->page->newest;
   struct hgl_buf from;
   hgl_buf_init(&from, CURSOR_SIZE_MAX + 1);
   hgl_buf_append_bytes(&from, after);
-  if (after.size) hgl_buf_append_byte(&from, 0); /* the next key there can be */
+  if (after.size && !backwards) hgl_buf_append_byte(&from, 0); /* the next key there can be */
   int status = hgl_buf_check(&from, err);
   if (!status)
-    status = hgl_store_scan(store, db, hgl_bytes(NULL, 0), hgl_buf_bytes(&from), false, visit, user,
-                            err);
+    status = hgl_store_scan(store, db, hgl_bytes(NULL, 0), hgl_buf_bytes(&from), backwards, visit,
+                            user, err);
   hgl_buf_deinit(&from);
   return status;
 }

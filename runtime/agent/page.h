@@ -20,7 +20,8 @@ int page_add(struct paging *paging, json_t *item, struct hgl_bytes cursor,
 /* Gives the list, or, with an error, frees it. Always after page_begin. */
 int page_end(struct paging *paging, int status, json_t **out, struct hgl_err *err) HGL_NODISCARD;
 struct hgl_bytes page_after(const struct paging *paging);
-/* Visits a database's rows behind the cursor, which is a key. */
+bool page_wants(const struct paging *paging, struct hgl_bytes agent);
+/* Visits a database's rows behind the cursor, which is a key; the newest first if it says so. */
 int page_scan(struct paging *paging, struct hgl_store *store, enum hgl_db db, hgl_store_visit visit,
               void *user, struct hgl_err *err) HGL_NODISCARD;
 int page_of_deals(struct hgl_host *host, const struct hgl_page *page, json_t **out,

@@ -36,6 +36,9 @@ static json_t *describe_wait(const struct agent_run *run)
   assert(run->waits < sizeof names / sizeof *names);
   json_t *wait = json_pack("{s:s}", "for", names[run->waits]);
   json_t *peers = json_array();
+  if (run->waits_since_ms) /* else since before the host started */
+    json_object_set_new(wait, "since_ms",
+                        json_integer(host->now_ms + run->waits_since_ms - host->mono_ms));
   if (run->waits == HGL_VM_WAIT_SLEEP)
     json_object_set_new(wait, "until_ms", json_integer(run->until_ms));
   if (run->waits == HGL_VM_WAIT_LOCK)
@@ -85,16 +88,23 @@ static int by_row(const void *a, const void *b)
   return (*x)->row < (*y)->row ? -1 : (*x)->row > (*y)->row;
 }
 
+static bool is_wanted(const struct paging *paging, const struct agent *agent)
+{
+  return agent->run_count && page_wants(paging, hgl_text(agent->name));
+}
+
 /* Those with a row behind `last`, the oldest first. */
-static int collect(struct hgl_host *host, uint64_t last, struct agent_run ***out, size_t *count,
-                   struct hgl_err *err)
+static int collect(struct hgl_host *host, const struct paging *paging, uint64_t last,
+                   struct agent_run ***out, size_t *count, struct hgl_err *err)
 {
   size_t all = 0, found = 0;
-  for (size_t i = 0; i < host->agent_count; i++) all += host->agents[i]->run_count;
+  for (size_t i = 0; i < host->agent_count; i++)
+    if (is_wanted(paging, host->agents[i])) all += host->agents[i]->run_count;
   struct agent_run **runs = hgl_array(all + 1, sizeof(struct agent_run *));
   if (!runs) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   for (size_t i = 0; i < host->agent_count; i++)
-    for (struct agent_run *run = host->agents[i]->runs; run; run = run->next)
+    for (struct agent_run *run = is_wanted(paging, host->agents[i]) ? host->agents[i]->runs : NULL;
+         run; run = run->next)
       if (run->stretches && run->row > last) runs[found++] = run;
   qsort((void *)runs, found, sizeof *runs, by_row);
   *out = runs;
@@ -115,7 +125,7 @@ int page_of_runs(struct hgl_host *host, const struct hgl_page *page, json_t **ou
   if (!status && after.size && after.size != sizeof place)
     status = hgl_fail(err, HGL_INVALID, "this is no cursor of a list of suspended handlers");
   if (!status)
-    status = collect(host, after.size ? hgl_get_be64(after.data) : 0, &runs, &count, err);
+    status = collect(host, &paging, after.size ? hgl_get_be64(after.data) : 0, &runs, &count, err);
   for (size_t i = 0; i < count && !status && !page_full(&paging); i++)
     status = page_add(&paging, run_show(runs[i]), row_key(runs[i]->row, place), err);
   hgl_free((void *)runs);

@@ -48,6 +48,20 @@ static int give_next(const struct hgl_control_call *call, const struct hgl_buf *
   return status;
 }
 
+/* Of the lists that can be asked for one agent's. */
+static int get_whose(const struct hgl_control_call *call, enum hgl_list list, struct hgl_page *page,
+                     struct hgl_err *err)
+{
+  const json_t *newest = json_object_get(call->request, "newest");
+  if (list != HGL_LIST_DEAD && list != HGL_LIST_RUNS) return 0;
+  if (newest && (!json_is_boolean(newest) || list != HGL_LIST_DEAD))
+    return hgl_fail(err, HGL_INVALID, "\"newest\" is true or false, of dead letters");
+  page->newest = json_is_true(newest);
+  return json_object_get(call->request, "agent")
+             ? hgl_request_text(call->request, "agent", &page->agent, err)
+             : 0;
+}
+
 /* With a query: what it finds, else one of the host's lists. */
 static int give_page(const struct hgl_control_call *call, enum hgl_list list, const char *query,
                      int64_t otherwise, json_t **result, struct hgl_err *err)
@@ -57,6 +71,7 @@ static int give_page(const struct hgl_control_call *call, enum hgl_list list, co
   hgl_buf_init(&cursor, CURSOR_SIZE_MAX);
   hgl_buf_init(&next, CURSOR_SIZE_MAX);
   int status = get_page(call, otherwise, &cursor, &page, err);
+  if (status == 0) status = get_whose(call, list, &page, err);
   if (status == 0)
     status = query ? hgl_host_find_page(call->host, query, &page, result, err)
                    : hgl_host_page(call->host, list, &page, result, err);

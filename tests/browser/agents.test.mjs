@@ -82,6 +82,59 @@ test("agent: is asked through a form that its protocol makes", async (t) => {
   await t.shows(window, "times");
 });
 
+test("agent: what waits and what died is listed, and decided on by the operator", async (t) => {
+  const { north } = t;
+  const say = (type, body) => north.call("send", { to: "breaker", type: `break/1.0/${type}`, body });
+  const window = await t.open(north, { route: "/agents/breaker/handlers" });
+  const { page } = window;
+  const table = (name) => page.getByRole("table", { name });
+  await say("wait", {});
+  const waiting = table("Suspended handlers").locator("tbody tr").first();
+  await t.within(LIVE_MS, "a handler that waits is there", () =>
+    waiting.getByText("for its time").isVisible(),
+  );
+  const [run] = await north.call("runs.list", { agent: "breaker" });
+  const { since_ms, until_ms } = run.waits;
+  t.that(Math.abs(until_ms - since_ms - 3_600_000) < 100, "since when and until when", run.waits);
+  t.that(/in (1 h|59 min|60 min)/.test(await waiting.innerText()), "the deadline is shown");
+  await waiting.getByRole("button", { name: "Drop" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Drop" }).click();
+  const letter = (words) => table("Dead letters").locator("tbody tr", { hasText: words });
+  await t.within(LIVE_MS, "dropped, its message is a dead letter", () =>
+    letter("wait").first().isVisible(),
+  );
+  await say("now", { why: "to be resent" });
+  await t.within(LIVE_MS, "so is what no attempt could handle, the newest first", async () =>
+    (await table("Dead letters").locator("tbody tr").first().innerText()).includes("to be resent"),
+  );
+  const [newest] = await north.call("dead.list", { agent: "breaker", newest: true, limit: 1 });
+  await letter("to be resent").getByRole("button", { name: "Resend" }).click();
+  await t.within(LIVE_MS, "sent again, it dies again as another", async () => {
+    const [again] = await north.call("dead.list", { agent: "breaker", newest: true, limit: 1 });
+    return again.row > newest.row && again.message.id === newest.message.id;
+  });
+  const viewer = await t.open(north, { route: "/agents/breaker/handlers", role: "viewer" });
+  await t.eventually("who may only look is told why it may not act", async () =>
+    /may look and not act/.test(
+      (await viewer.page.getByRole("button", { name: "Resend" }).first().getAttribute("title")) ?? "",
+    ),
+  );
+});
+
+test("agent: one whose handlers raise is failing, wherever it is shown", async (t) => {
+  const { north } = t;
+  await north.call("send", { to: "breaker", type: "break/1.0/now", body: { why: "a test" } });
+  const window = await t.open(north, { route: "/agents?status=failing" });
+  await t.within(LIVE_MS, "in the table, which finds it by that", () =>
+    row(window, "breaker").locator(".status-bad", { hasText: "failing" }).isVisible(),
+  );
+  await window.go("/agents/breaker");
+  await t.shows(window, "failing");
+  await t.shows(window, /\d in the last minute/);
+  await window.go("/network");
+  await t.shows(window, /\d failing/);
+});
+
 test("agent: one that failed says why", async (t) => {
   await t.north.call("send", {
     to: "breaker",

@@ -1,5 +1,5 @@
 // The network: what is in it, live; found, chosen, steered by mouse and keys; with two thousand agents.
-import { findAgent, graph, isChosen, known, side } from "./support/network.mjs";
+import { comesToBeChosen, findAgent, graph, known, side } from "./support/network.mjs";
 import { LIVE_MS, test } from "./support/tests.mjs";
 
 /** Answers to a viewer of two thousand agents, on two cores that also run the hosts and have no GPU: far more
@@ -39,7 +39,7 @@ test("network: an agent is found, chosen with the mouse, and opened with a key",
   const box = await graph(window).boundingBox();
   await t.eventually("a click chooses it", async () => {
     await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
-    return isChosen(window, "harbour");
+    return comesToBeChosen(window, "harbour");
   });
   await t.eventually("with whom it speaks is told", () =>
     page.getByLabel("Selection").locator(".net-partners").getByText("ann").isVisible(),
@@ -124,7 +124,7 @@ test("network: two thousand agents can be moved, enlarged, found and clicked", a
   await timed("a click", async () => {
     await t.eventually("it is chosen", async () => {
       await page.mouse.click(x, y);
-      return isChosen(window, "worker-1234");
+      return comesToBeChosen(window, "worker-1234");
     });
   });
   const frames = await page.evaluate(() => window.haggleFrames?.().fps);

@@ -9,7 +9,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from hosts import TREE, Checks, Control  # noqa: E402
+from hosts import TREE, Checks, Control, Refused  # noqa: E402
 
 KIOSK = """
 agent.protocol { name = "echo", version = "1.0", messages = {
@@ -98,6 +98,14 @@ def tail(check, host):
     control.close()
 
 
+def code_of(host, call, **arguments):
+    try:
+        host.call(call, **arguments)
+    except Refused as failed:
+        return failed.code
+    return None
+
+
 with Checks() as check:
     check.script("kiosk.lua", KIOSK)
     check.script("bot.lua", 'agent.on("bot/1.0/x", function() end)')
@@ -110,6 +118,14 @@ with Checks() as check:
     check.eventually(lambda: len(host.call("dead.list")) == 2, "there are two dead letters")
     check.eventually(lambda: len(host.call("runs.list")) == 1, "and a handler that waits")
     check.eventually(lambda: host.linked(other.did), "and a peer")
+    newest = host.call("dead.list", agent="kiosk", newest=True)
+    check.that(newest[::-1] == host.call("dead.list"), "all of kiosk's, the newest first")
+    check.that(host.call("dead.list", agent="bot") == [], "none of another's")
+    check.that(len(host.call("runs.list", agent="kiosk")) == 1, "likewise of handlers")
+    check.that(host.call("runs.list", agent="bot") == [], "and none of another's")
+    for call, words in (("dead.list", {"newest": 1}), ("runs.list", {"newest": True}),
+                        ("dead.list", {"agent": 7})):
+        check.that(code_of(host, call, **words) == "invalid", f"{call} with {words} is refused")
     substitutes, control, paused = Substitutes(host, deal), Control(host.data), False
     for text, page in examples():
         request = substitutes.apply(json.loads(text))

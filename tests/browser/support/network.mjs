@@ -32,4 +32,12 @@ export async function findAgent(window, name) {
 
 export const chosen = (window) => window.page.getByLabel("Selection");
 const chosenAs = (window, name) => chosen(window).getByRole("heading", { name, exact: true });
+/** Waits for it: a second click too soon would open it. */
+export const comesToBeChosen = (window, name) =>
+  chosenAs(window, name)
+    .waitFor({ timeout: TRY_MS })
+    .then(
+      () => true,
+      () => false,
+    );
 export const isChosen = (window, name) => chosenAs(window, name).isVisible();

@@ -5,6 +5,7 @@
 static const char *const offering =
     "agent.offer { service = 'a', price = 1 } agent.offer { service = 'b', price = 2 }\n"
     "agent.on('x/1.0/y', function() error 'no' end)\n"
+    "agent.on('x/1.0/wait', function() agent.sleep('1h') end)\n"
     "agent.on('x/1.0/deal', function() agent.deal { id = 'one', status = 'agreed' } end)\n";
 
 enum { AGENTS = 5 };
@@ -14,6 +15,8 @@ static struct hgl_err err;
 struct listed {
   bool by_query;
   enum hgl_list list;
+  const char *agent;
+  bool newest;
 };
 
 static int page_of(struct node *node, struct listed what, const struct hgl_page *page, json_t **out)
@@ -30,7 +33,8 @@ static json_t *collect(struct node *node, struct listed what, size_t limit, size
   hgl_buf_init(&cursor, 100);
   hgl_buf_init(&next, 100);
   do {
-    struct hgl_page page = {hgl_buf_bytes(&cursor), limit, size_max, &next};
+    struct hgl_page page = {
+        hgl_buf_bytes(&cursor), limit, size_max, &next, what.agent, what.newest};
     hgl_buf_clear(&next);
     assert_ok(page_of(node, what, &page, &part));
     assert_true(json_array_size(part) <= limit);
@@ -104,7 +108,8 @@ static void what_goes_between_two_pages_moves_nothing_else(void **state)
   assert_ok(hgl_host_page(node->host, HGL_LIST_DEAD, &page, &first, &err));
   json_int_t row = json_integer_value(json_object_get(json_array_get(first, 1), "row"));
   assert_ok(hgl_host_dead_drop(node->host, (uint64_t)row, &err));
-  page = (struct hgl_page){hgl_buf_bytes(&next), 1000, SIZE_MAX, &rest};
+  page = (struct hgl_page){
+      .after = hgl_buf_bytes(&next), .limit = 1000, .size_max = SIZE_MAX, .next = &rest};
   assert_ok(hgl_host_page(node->host, HGL_LIST_DEAD, &page, &second, &err));
   assert_int_equal(json_array_size(second), AGENTS - 2);
   assert_int_equal(rest.size, 0);
@@ -121,7 +126,8 @@ static void two_agents(struct node *node, struct hgl_buf *cursor, const char *a,
   struct hgl_buf next;
   json_t *list;
   hgl_buf_init(&next, 100);
-  struct hgl_page page = {hgl_buf_bytes(cursor), 2, SIZE_MAX, &next};
+  struct hgl_page page = {
+      .after = hgl_buf_bytes(cursor), .limit = 2, .size_max = SIZE_MAX, .next = &next};
   assert_ok(hgl_host_page(node->host, HGL_LIST_AGENTS, &page, &list, &err));
   const char *const names[] = {a, b};
   assert_int_equal(json_array_size(list), 2);
@@ -167,11 +173,51 @@ static void agents_are_listed_from_where_the_last_page_ended(void **state)
   world_deinit(&world);
 }
 
+static void dead_letters_and_runs_are_listed_of_one_agent(void **state)
+{
+  struct world world;
+  struct node *node = begin(&world);
+  for (int i = 0; i < 3; i++) {
+    world_say(node, "a1", "x/1.0/y", NULL);
+    world_say(node, "a1", "x/1.0/wait", NULL);
+    world_say(node, "a2", "x/1.0/wait", NULL);
+  }
+  world_advance(&world, 3000);
+  for (size_t limit = 1; limit < 6; limit++) {
+    json_int_t last = INT64_MAX;
+    struct listed what = {.list = HGL_LIST_DEAD, .agent = "a1", .newest = true};
+    json_t *dead = collect(node, what, limit, SIZE_MAX);
+    assert_int_equal(json_array_size(dead), 4);
+    for (size_t i = 0; i < 4; i++) {
+      const json_t *one = json_array_get(dead, i);
+      assert_string_equal(json_string_value(json_object_get(one, "agent")), "a1");
+      json_int_t row = json_integer_value(json_object_get(one, "row"));
+      assert_true(row < last);
+      last = row;
+    }
+    json_decref(dead);
+    what = (struct listed){.list = HGL_LIST_RUNS, .agent = "a2"};
+    json_t *runs = collect(node, what, limit, SIZE_MAX);
+    assert_int_equal(json_array_size(runs), 3);
+    const json_t *waits = json_object_get(json_array_get(runs, 0), "waits");
+    json_int_t since_ms = json_integer_value(json_object_get(waits, "since_ms"));
+    json_int_t until_ms = json_integer_value(json_object_get(waits, "until_ms"));
+    assert_int_equal(until_ms - since_ms, 3600 * 1000);
+    json_decref(runs);
+    what.agent = "nobody";
+    json_t *none = collect(node, what, limit, SIZE_MAX);
+    assert_int_equal(json_array_size(none), 0);
+    json_decref(none);
+  }
+  world_deinit(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(pages_of_every_size_make_the_same_list),
       cmocka_unit_test(what_goes_between_two_pages_moves_nothing_else),
+      cmocka_unit_test(dead_letters_and_runs_are_listed_of_one_agent),
       cmocka_unit_test(agents_are_listed_from_where_the_last_page_ended),
   };
   if (hgl_crypto_init(&err) != 0) return 1;

@@ -623,6 +623,45 @@ export interface TimersAnswer {
   left_out: number;
 }
 
+/** A handler that waits for something, or cannot go on. */
+export interface SuspendedRun {
+  row: number;
+  agent: string;
+  kind: string;
+  /** Type of its message, or a name. */
+  handler: string;
+  status: "waiting" | "retrying" | "parked";
+  waits: {
+    for: string;
+    /** Absent: it waited before the host started. */
+    since_ms?: Millis;
+    until_ms?: Millis;
+    key?: string;
+    service?: string;
+    asks?: { of: Did; answered: boolean; until_ms: Millis }[];
+  };
+  /** It goes on under the script that it began with. */
+  old_script: boolean;
+  why: string | null;
+  raise: string | null;
+  message?: string;
+  from?: Did;
+  thread?: string;
+}
+
+export interface DeadLetter {
+  row: number;
+  agent: string;
+  kind: string;
+  /** Of a timer: its name. */
+  timer?: string;
+  code: string;
+  why: string;
+  time_ms: Millis;
+  attempts: number;
+  message: Envelope | null;
+}
+
 export interface ReloadAnswer {
   reloaded: number;
   unchanged: number;
@@ -674,8 +713,13 @@ export interface Calls {
     result: DialogueEvent;
   };
   models: { args: { name?: string }; result: Model[] };
-  "dead.list": { args: Page; result: { [field: string]: Json }[] };
-  "runs.list": { args: Page; result: { [field: string]: Json }[] };
+  "dead.list": { args: { agent?: string; newest?: boolean } & Page; result: DeadLetter[] };
+  "dead.resend": { args: { row: number }; result: null };
+  "dead.drop": { args: { row: number }; result: null };
+  "runs.list": { args: { agent?: string } & Page; result: SuspendedRun[] };
+  "runs.retry": { args: { row: number }; result: null };
+  "runs.finish": { args: { row: number }; result: null };
+  "runs.drop": { args: { row: number }; result: null };
   send: { args: { to: string; type: string; body?: Json }; result: { message: string } };
   ask: {
     args: { to: string; type: string; body?: Json; within_ms?: number };
@@ -694,6 +738,11 @@ export const OPERATOR_CALLS: readonly CallName[] = [
   "agent.stop",
   "agent.restart",
   "agent.reload",
+  "dead.resend",
+  "dead.drop",
+  "runs.retry",
+  "runs.finish",
+  "runs.drop",
   "send",
   "ask",
 ];

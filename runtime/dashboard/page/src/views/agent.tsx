@@ -25,6 +25,7 @@ import { Activity } from "./agent/activity";
 import { About } from "./agent/about";
 import { AskBox } from "./agent/ask";
 import { AgentDialogues } from "./agent/dialogues";
+import { Handlers } from "./agent/handlers";
 import { AgentLogs } from "./agent/logs";
 import { Source } from "./agent/source";
 import { StateBrowser } from "./agent/state";
@@ -39,6 +40,7 @@ const TABS: [id: string, label: string][] = [
   ["logs", "Logs"],
   ["state", "State"],
   ["timers", "Timers"],
+  ["handlers", "Handlers"],
   ["source", "Source"],
   ["ask", "Ask"],
   ["about", "About"],
@@ -115,6 +117,8 @@ function Content({
       return <StateBrowser name={agent.name} />;
     case "timers":
       return <Timers name={agent.name} />;
+    case "handlers":
+      return <Handlers name={agent.name} />;
     case "source":
       return <Source name={agent.name} query={query} />;
     case "ask":
