@@ -8,6 +8,7 @@
 #include "host/control_chat.h"
 #include "host/control_tail.h"
 #include "host/paths.h"
+#include "host/usage.h"
 #include "net/control.h"
 #include "protocol/value.h"
 
@@ -33,6 +34,7 @@ struct hgl_control_api {
   struct hgl_socket_path path;
   struct hgl_control *control;
   struct hgl_host *host;
+  int64_t opened_ns; /* monotonic */
   struct hgl_control_actions actions;
   struct ask *asks;
   size_t ask_count;
@@ -53,7 +55,14 @@ struct hgl_control_api {
 
 static int call_describe(const struct hgl_control_call *call, json_t **result, struct hgl_err *err)
 {
-  return hgl_host_describe(call->host, result, err);
+  int status = hgl_host_describe(call->host, result, err);
+  if (status) return status;
+  int64_t up_ns = hgl_mono_ns(&hgl_clock_system) - call->api->opened_ns;
+  json_t *loop = json_pack("{s:f, s:f}", "up_ms", (double)up_ns / 1e6, "loop_ms",
+                           (double)hgl_usage_of_thread() / 1e6);
+  if (loop && !json_object_update_new(*result, loop)) return 0;
+  json_decref(*result);
+  return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
 }
 
 static int call_protocols(const struct hgl_control_call *call, json_t **result, struct hgl_err *err)
@@ -550,6 +559,7 @@ int hgl_control_api_open(struct hgl_loop *loop, struct hgl_host *host, const cha
   if (!api) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   api->host = host;
   api->actions = *actions;
+  api->opened_ns = hgl_mono_ns(&hgl_clock_system);
   hgl_tails_init(&api->tails, host);
   api->path.folder_fd = -1;
   int status = hgl_socket_path_open(&api->path, data, err);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 static int64_t ns_of(struct timeval time)
@@ -28,4 +29,11 @@ void hgl_usage_of_process(void *user, struct hgl_feed_usage *out)
   getrusage(RUSAGE_SELF, &usage);
   out->cpu_ns = ns_of(usage.ru_utime) + ns_of(usage.ru_stime);
   out->rss_bytes = rss_bytes();
+}
+
+int64_t hgl_usage_of_thread(void)
+{
+  struct timespec time = {0};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }

@@ -67,7 +67,9 @@ try:
     print("endless line: accepted")
 except OSError:
     print("endless line: ok")
-expect("still there", call('{"call":"describe"}\n'), ok=True)
+before, after = (call('{"call":"describe"}\n')["result"] for _ in range(2))
+expect("the loop's time", {"ok": 0 < before["loop_ms"] < after["loop_ms"] < after["up_ms"] and
+                           after["loop_ms"] - before["loop_ms"] <= after["up_ms"] - before["up_ms"]}, ok=True)
 expect("stop", call('{"call":"stop"}\n'), ok=True)
 END
 python3 talk.py >talked 2>&1
