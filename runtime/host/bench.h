@@ -53,6 +53,9 @@ int hgl_bench_ceilings(const struct hgl_bench *bench, struct hgl_ceilings *out,
 
 /* {p50, p90, p99, max} of the samples, which are sorted in place; NULL without memory. */
 json_t *hgl_bench_percentiles(double *samples, size_t count);
+/* {estimate, low, high}: what the samples say together, and an interval that holds, in 95 of 100
+ * runs, what they are samples of. NULL: there are none, or no memory. */
+json_t *hgl_bench_estimate(const double *samples, size_t count);
 /* A file in the scratch folder. */
 int hgl_bench_write(const struct hgl_bench *bench, const char *name, const char *text,
                     char path[PATH_MAX], struct hgl_err *err) HGL_NODISCARD;

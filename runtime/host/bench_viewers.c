@@ -1,6 +1,10 @@
 /* What ten viewers cost a thousand agents that trade: moments with and without them, in turn, on
  * one host. The host runs in a process of its own, the viewers in another, over WebSockets as
- * browsers do. */
+ * browsers do.
+ *
+ * The loop's thread is what limits trading: it is never idle here. So what decides is how long it
+ * is on a processor for each message; how many messages there are in a second of the clock is said
+ * as well, but other programs on the machine change it more than viewers do. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -20,19 +24,24 @@
 enum {
   VIEWERS = 10,
   PAIRS = 500,
-  SETTLE_MS = 250, /* after viewers came or went */
-  MOMENT_MS = 500,
-  WARM_UP_MS = 1000,
+  COME_MS = 500, /* that viewers look before it counts: until all have had the whole picture */
+  LEAVE_MS = 250,
+  MOMENT_MS = 500, /* two with viewers, one on either side without */
+  ROUND_MS = COME_MS + LEAVE_MS + 4 * MOMENT_MS,
+  WARM_UP_MS = 2000,
   TIMEOUT_MS = 30000,
+  ROUNDS_MIN = 2,
   ROUNDS_MAX = 1000,
   TOKEN_SIZE_MAX = 128,
 };
 
-/* A deal of five messages, and at once the next. */
+/* A deal of five messages, and at once the next. Pairs begin one after the other, and differ in
+ * what they say: in step, they would all collect garbage in the same moment, and a moment with more
+ * of that would drown what viewers cost. */
 static const char buyer[] =
+    "local number = tonumber(agent.name:match('%d+$') or 0)\n"
     "local seller = agent.name:gsub('buyer', 'seller')\n"
     "local function bid() agent.send(seller, 'trade/1.0/bid', { price = 3, service = 'x' }) end\n"
-    "agent.on('trade/1.0/go', bid)\n"
     "agent.on('trade/1.0/counter', function(m) m:reply('accept', { price = m.body.price }) end)\n"
     "agent.on('trade/1.0/deliver', function(m)\n"
     "  state.bought = (state.bought or 0) + 1\n"
@@ -41,11 +50,13 @@ static const char buyer[] =
     "  m:reply('received', {})\n"
     "  bid()\n"
     "end)\n"
-    "agent.on_start(function() bid() end)\n";
+    "agent.on_timer('begin', bid)\n"
+    "agent.on_start(function() agent.after('begin', number * 7 % 500 * 2 .. 'ms') end)\n";
 static const char seller[] =
+    "local number = tonumber(agent.name:match('%d+$') or 0)\n"
     "agent.on('trade/1.0/bid', function(m) m:reply('counter', { price = m.body.price + 2 }) end)\n"
     "agent.on('trade/1.0/accept', function(m)\n"
-    "  m:reply('deliver', { price = m.body.price, result = ('x'):rep(200) })\n"
+    "  m:reply('deliver', { price = m.body.price, result = ('x'):rep(number * 11 % 400) })\n"
     "end)\n"
     "agent.on('trade/1.0/received', function() state.sold = (state.sold or 0) + 1 end)\n";
 
@@ -234,36 +245,25 @@ static void wait_ms(int64_t ms)
   nanosleep(&pause, NULL);
 }
 
+/* For each message, ms: of the clock, and of the loop's thread on a processor. */
 struct moment {
-  double rate; /* messages a second */
-  double cost; /* ns of the loop's thread for each */
+  double wall, loop;
 };
 
+/* As the host says in one answer: read from outside, its clocks would be as much later as the loop
+ * goes on until this process has its turn. */
 struct reading {
-  int64_t at_ns, handled;
-  uint64_t loop_ns;
+  double handled, up_ms, loop_ms;
 };
-
-/* On the processor, of the thread that runs the loop: a number that other programs on this machine
- * hardly change. */
-static uint64_t loop_ns(pid_t pid)
-{
-  char path[64], line[64] = "";
-  snprintf(path, sizeof path, "/proc/%ld/task/%ld/schedstat", (long)pid, (long)pid);
-  FILE *file = fopen(path, "re");
-  if (file && !fgets(line, sizeof line, file)) *line = 0;
-  if (file) fclose(file);
-  return strtoull(line, NULL, 10);
-}
 
 static int take_reading(struct setting *setting, struct reading *out, struct hgl_err *err)
 {
   json_t *answer = NULL;
   int status = hgl_child_call(&setting->host, "{\"call\":\"describe\"}", TIMEOUT_MS, &answer, err);
   if (status) return status;
-  out->at_ns = hgl_mono_ns(&hgl_clock_system);
-  out->loop_ns = loop_ns(setting->host.pid);
-  out->handled = json_integer_value(json_object_get(answer, "handled"));
+  out->handled = json_number_value(json_object_get(answer, "handled"));
+  out->up_ms = json_number_value(json_object_get(answer, "up_ms"));
+  out->loop_ms = json_number_value(json_object_get(answer, "loop_ms"));
   json_decref(answer);
   return 0;
 }
@@ -275,73 +275,110 @@ static int measure(struct setting *setting, struct moment *out, struct hgl_err *
   wait_ms(MOMENT_MS);
   if (!status) status = take_reading(setting, &after, err);
   if (status) return status;
-  double handled = (double)(after.handled - before.handled);
+  double handled = after.handled - before.handled;
   if (handled <= 0) return hgl_fail(err, HGL_INTERNAL, "the agents do not trade");
-  out->rate = handled * 1e9 / (double)(after.at_ns - before.at_ns);
-  out->cost = (double)(after.loop_ns - before.loop_ns) / handled;
+  out->wall = (after.up_ms - before.up_ms) / handled;
+  out->loop = (after.loop_ms - before.loop_ms) / handled;
   return 0;
+}
+
+struct round {
+  struct moment alone, seen; /* means of two */
+  uint64_t bytes;            /* to the viewer that got the least */
+};
+
+static struct moment mean_of(const struct moment *a, const struct moment *b)
+{
+  return (struct moment){(a->wall + b->wall) / 2, (a->loop + b->loop) / 2};
 }
 
 /* Without, with, with, without: what drifts falls on both. */
-static int measure_round(struct setting *setting, struct moment alone[2], struct moment seen[2],
-                         uint64_t *bytes, struct hgl_err *err)
+static int measure_round(struct setting *setting, struct round *out, struct hgl_err *err)
 {
-  uint64_t before, least;
+  struct moment alone[2], seen[2];
+  uint64_t before;
   int status = measure(setting, &alone[0], err);
   if (!status) status = command(setting, '+', &before, err);
-  wait_ms(SETTLE_MS);
+  wait_ms(COME_MS);
   for (int i = 0; i < 2 && !status; i++) status = measure(setting, &seen[i], err);
-  if (!status) status = command(setting, '-', &least, err);
-  wait_ms(SETTLE_MS);
+  if (!status) status = command(setting, '-', &out->bytes, err);
+  wait_ms(LEAVE_MS);
   if (!status) status = measure(setting, &alone[1], err);
   if (status) return status;
-  if (!least) return hgl_fail(err, HGL_INTERNAL, "a viewer saw nothing");
-  *bytes += least;
+  if (!out->bytes) return hgl_fail(err, HGL_INTERNAL, "a viewer saw nothing");
+  out->alone = mean_of(&alone[0], &alone[1]);
+  out->seen = mean_of(&seen[0], &seen[1]);
   return 0;
 }
 
-static double more_of(double with, double without)
+/* ---- what the rounds say ---- */
+
+struct rounds {
+  size_t count;
+  struct round *at;
+  double *by_clock, *by_loop; /* slower, % */
+};
+
+static int measure_rounds(const struct hgl_bench *bench, struct setting *setting,
+                          struct rounds *rounds, struct hgl_err *err)
 {
-  return without > 0 ? (with / without - 1) * 100 : 0;
+  int status = 0;
+  wait_ms(WARM_UP_MS);
+  for (size_t i = 0; i < rounds->count && !status; i++) {
+    struct round *round = &rounds->at[i];
+    if ((status = measure_round(setting, round, err))) break;
+    rounds->by_clock[i] = (round->seen.wall / round->alone.wall - 1) * 100;
+    rounds->by_loop[i] = (round->seen.loop / round->alone.loop - 1) * 100;
+    if (bench->verbose)
+      fprintf(stderr,
+              "%6.1f us of the loop for a message, %6.1f seen: %5.1f %% slower, %5.1f %% "
+              "by the clock\n",
+              round->alone.loop * 1e3, round->seen.loop * 1e3, rounds->by_loop[i],
+              rounds->by_clock[i]);
+  }
+  return status;
 }
 
-static int measure_rounds(const struct hgl_bench *bench, struct setting *setting, json_t **out,
-                          struct hgl_err *err)
+static json_t *give_result(struct rounds *rounds)
 {
-  size_t rounds = bench->seconds < ROUNDS_MAX ? (size_t)bench->seconds : ROUNDS_MAX, done = 0;
-  double *slower = hgl_array(rounds, sizeof *slower), *dearer = hgl_array(rounds, sizeof *dearer);
-  struct moment alone[2], seen[2];
-  double rate = 0, rate_seen = 0;
-  uint64_t bytes = 0;
-  int status = slower && dearer ? 0 : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  wait_ms(WARM_UP_MS);
-  for (; done < rounds && !status; done++) {
-    if ((status = measure_round(setting, alone, seen, &bytes, err))) break;
-    double without = alone[0].rate + alone[1].rate, with = seen[0].rate + seen[1].rate;
-    rate += without / 2;
-    rate_seen += with / 2;
-    slower[done] = more_of(without, with);
-    dearer[done] = more_of(seen[0].cost + seen[1].cost, alone[0].cost + alone[1].cost);
-    if (bench->verbose)
-      fprintf(stderr, "%8.0f/s alone, %8.0f/s seen: %.1f %% slower; the loop %.1f %% dearer\n",
-              without / 2, with / 2, slower[done], dearer[done]);
+  double n = (double)rounds->count, alone = 0, seen = 0, loop = 0, bytes = 0;
+  for (size_t i = 0; i < rounds->count; i++) {
+    const struct round *round = &rounds->at[i];
+    alone += 1e3 / round->alone.wall / n;
+    seen += 1e3 / round->seen.wall / n;
+    loop += round->alone.loop / round->alone.wall / n;
+    bytes += (double)round->bytes * 1000 / (COME_MS + 2 * MOMENT_MS) / n;
   }
-  if (!status) {
-    json_t *all = hgl_bench_percentiles(slower, rounds);
-    json_t *costs = hgl_bench_percentiles(dearer, rounds);
-    *out = json_pack("{s:s, s:f, s:s, s:o, s:s, s:o, s:f, s:f, s:i, s:f, s:i, s:s}", "name",
-                     "viewers", "value", slower[rounds / 2], "unit", "% slower", "percentiles", all,
-                     "percentiles_of", "slower, of rounds, %", "loop_dearer_percentiles", costs,
-                     "messages_per_s", rate / (double)rounds, "messages_per_s_seen",
-                     rate_seen / (double)rounds, "viewers", VIEWERS, "bytes_per_s_of_viewer",
-                     (double)bytes * 1000 / ((double)rounds * (2 * MOMENT_MS + SETTLE_MS)),
-                     "agents", 2 * PAIRS, "note",
-                     "a thousand agents trade; ten viewers look at overview, network, agents and "
-                     "messages");
-    if (!*out) status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  }
-  hgl_free(slower);
-  hgl_free(dearer);
+  json_t *by_loop = hgl_bench_estimate(rounds->by_loop, rounds->count);
+  json_t *by_clock = hgl_bench_estimate(rounds->by_clock, rounds->count);
+  return json_pack(
+      "{s:s, s:f, s:s, s:o, s:o, s:o, s:s, s:f, s:f, s:f, s:f, s:i, s:i, s:s}", "name", "viewers",
+      "value", json_number_value(json_object_get(by_loop, "estimate")), "unit", "% slower",
+      "by_loop", by_loop, "by_clock", by_clock, "percentiles",
+      hgl_bench_percentiles(rounds->by_loop, rounds->count), "percentiles_of",
+      "slower by the loop's time, of rounds, %", "loop_busy", loop, "messages_per_s", alone,
+      "messages_per_s_seen", seen, "bytes_per_s_of_viewer", bytes, "viewers", VIEWERS, "agents",
+      2 * PAIRS, "note",
+      "a thousand agents trade; ten viewers look at overview, network, agents and messages, and "
+      "have had the whole picture");
+}
+
+static int measure_all(const struct hgl_bench *bench, struct setting *setting, json_t **out,
+                       struct hgl_err *err)
+{
+  int64_t wanted = bench->seconds < ROUNDS_MAX ? bench->seconds * 1000 / ROUND_MS : ROUNDS_MAX;
+  struct rounds rounds = {.count = wanted < ROUNDS_MIN ? ROUNDS_MIN : (size_t)wanted};
+  rounds.at = hgl_array(rounds.count, sizeof *rounds.at);
+  rounds.by_clock = hgl_array(rounds.count, sizeof *rounds.by_clock);
+  rounds.by_loop = hgl_array(rounds.count, sizeof *rounds.by_loop);
+  bool whole = rounds.at && rounds.by_clock && rounds.by_loop;
+  int status = whole ? measure_rounds(bench, setting, &rounds, err)
+                     : hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  if (!status && !(*out = give_result(&rounds)))
+    status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  hgl_free(rounds.at);
+  hgl_free(rounds.by_clock);
+  hgl_free(rounds.by_loop);
   return status;
 }
 
@@ -350,7 +387,7 @@ int hgl_bench_viewers(const struct hgl_bench *bench, json_t **out, struct hgl_er
   struct setting setting = {.to_viewers = -1, .from_viewers = -1};
   int status = start_host(bench, &setting, err);
   if (!status) status = start_viewers(&setting, err);
-  if (!status) status = measure_rounds(bench, &setting, out, err);
+  if (!status) status = measure_all(bench, &setting, out, err);
   if (setting.to_viewers >= 0) close(setting.to_viewers); /* so it ends */
   if (setting.from_viewers >= 0) close(setting.from_viewers);
   if (setting.viewers > 0) waitpid(setting.viewers, NULL, 0);
