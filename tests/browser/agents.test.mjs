@@ -84,7 +84,8 @@ test("agent: is asked through a form that its protocol makes", async (t) => {
 
 test("agent: what waits and what died is listed, and decided on by the operator", async (t) => {
   const { north } = t;
-  const say = (type, body) => north.call("send", { to: "breaker", type: `break/1.0/${type}`, body });
+  const say = (type, body) =>
+    north.call("send", { to: "breaker", type: `break/1.0/${type}`, body });
   const window = await t.open(north, { route: "/agents/breaker/handlers" });
   const { page } = window;
   const table = (name) => page.getByRole("table", { name });
@@ -116,7 +117,8 @@ test("agent: what waits and what died is listed, and decided on by the operator"
   const viewer = await t.open(north, { route: "/agents/breaker/handlers", role: "viewer" });
   await t.eventually("who may only look is told why it may not act", async () =>
     /may look and not act/.test(
-      (await viewer.page.getByRole("button", { name: "Resend" }).first().getAttribute("title")) ?? "",
+      (await viewer.page.getByRole("button", { name: "Resend" }).first().getAttribute("title")) ??
+        "",
     ),
   );
 });
