@@ -97,7 +97,7 @@ function Listed<Row extends { row: number }>({
 /** What happened to whom, and why it is as it is. */
 function Why({ code, why }: { code?: string; why?: string | null }) {
   return (
-    <span class="bad">
+    <span class="bad" title={visible(why ?? "")}>
       {code !== undefined && <Badge tone="bad">{visible(code)}</Badge>} {visible(why ?? "")}
     </span>
   );
@@ -214,7 +214,7 @@ function runColumns(refresh: () => void): Column<SuspendedRun>[] {
       key: "act",
       label: "",
       render: (run) => (
-        <span class="row">
+        <span class="acts">
           {run.status !== "waiting" && (
             <Action run={() => act("retry", run, "It is tried again")}>Retry</Action>
           )}
@@ -247,7 +247,7 @@ function runColumns(refresh: () => void): Column<SuspendedRun>[] {
 
 function deadColumns(refresh: () => void): Column<DeadLetter>[] {
   return [
-    { key: "time", label: "Died", number: true, render: (letter) => <Ago ms={letter.time_ms} /> },
+    { key: "time", label: "Died", render: (letter) => <Ago ms={letter.time_ms} /> },
     {
       key: "what",
       label: "Message",
@@ -283,7 +283,7 @@ function deadColumns(refresh: () => void): Column<DeadLetter>[] {
       key: "act",
       label: "",
       render: ({ row, kind }) => (
-        <span class="row">
+        <span class="acts">
           <Action
             impossible={kind === "message" ? null : "Only messages can be sent again."}
             run={async () => {
