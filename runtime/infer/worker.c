@@ -238,20 +238,34 @@ static bool others_run(const struct infer_worker *worker)
   return false;
 }
 
+/* What the loop runs now, and what is queued behind that, is the loop's. With the lock held. */
+static bool may_take(const struct hgl_infer_model *model)
+{
+  return model->queued && !model->on_loop.run_began_ns;
+}
+
+/* With the lock held. */
+static void await_others(struct hgl_infer_model *model)
+{
+  while (!model->stopping && may_take(model) && model->queued < model->options.batch) {
+    int64_t until = infer_queue_oldest_ns(model) + model->options.wait_ns;
+    if (until <= infer_now_ns()) break;
+    struct timespec at = {until / 1000000000, until % 1000000000};
+    pthread_cond_timedwait(&model->changed, &model->lock, &at);
+  }
+}
+
 /* Until there is something to do; false: to end. With the lock held. Calls that come to an idle
  * device begin at once; behind a batch, or beside one, they wait a little for others. */
 static bool await_calls(struct infer_worker *worker)
 {
   struct hgl_infer_model *model = worker->model;
   bool busy = model->queued > 0;
-  while (!model->stopping && (!model->queued || model->on_loop.run_began_ns))
-    pthread_cond_wait(&model->changed, &model->lock);
-  busy = model->kind == HAGGLE_TENSORS && (busy || others_run(worker));
-  while (busy && !model->stopping && model->queued && model->queued < model->options.batch) {
-    int64_t until = infer_queue_oldest_ns(model) + model->options.wait_ns;
-    if (until <= infer_now_ns()) break;
-    struct timespec at = {until / 1000000000, until % 1000000000};
-    pthread_cond_timedwait(&model->changed, &model->lock, &at);
+  while (!model->stopping) {
+    while (!model->stopping && !may_take(model)) pthread_cond_wait(&model->changed, &model->lock);
+    if (model->kind == HAGGLE_TENSORS && (busy || others_run(worker))) await_others(model);
+    if (may_take(model)) break; /* nobody else has meanwhile */
+    busy = false;
   }
   return !model->stopping;
 }

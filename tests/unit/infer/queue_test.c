@@ -530,6 +530,38 @@ static void a_thread_does_not_run_what_the_loop_runs(void **state)
   tear_down(&f);
 }
 
+/* Behind a batch a thread waits for others to come: what comes may be the loop's. */
+static void a_thread_that_waits_for_more_leaves_it_to_the_loop_that_has_begun(void **state)
+{
+  struct fixture f;
+  struct asked a[5];
+  struct hgl_err err = {0};
+  pthread_t thread;
+  const struct haggle_option options[] = {{"batch", "2"}, {"wait", "1000ms"}};
+  set_up(&f);
+  assert_ok(open_with(&f, "m", "quick,gate", options, 2, &err));
+  struct hgl_infer_model *model = hgl_infer_find(f.infer, hgl_text("m"));
+  test_engine_close_gate();
+  submit(&f, model, "anna", row, &a[0]);
+  hgl_infer_flush(f.infer);
+  until(&f, test_engine_at_gate() == 1);
+  submit(&f, model, "anna", row, &a[1]);
+  hgl_infer_flush(f.infer);
+  test_engine_open_gate();
+  until(&f, a[0].done);
+  pause_for_a_while(); /* it waits beside the second now */
+  suppose_row_takes(model, 1);
+  test_engine_close_gate();
+  for (int i = 2; i < 5; i++) submit(&f, model, "bert", row, &a[i]);
+  assert_int_equal(pthread_create(&thread, NULL, open_gate_later, model), 0);
+  hgl_infer_flush(f.infer);
+  void *alone;
+  pthread_join(thread, &alone);
+  assert_non_null(alone);
+  until(&f, f.told == 5);
+  tear_down(&f);
+}
+
 static _Atomic size_t wakes;
 
 static void count_wake(void *user)
@@ -598,6 +630,7 @@ int main(void)
       cmocka_unit_test(a_model_may_be_kept_off_the_loop),
       cmocka_unit_test(the_loop_does_not_run_what_a_thread_runs),
       cmocka_unit_test(a_thread_does_not_run_what_the_loop_runs),
+      cmocka_unit_test(a_thread_that_waits_for_more_leaves_it_to_the_loop_that_has_begun),
       cmocka_unit_test(an_engine_that_comes_back_after_all_wakes_nobody),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
