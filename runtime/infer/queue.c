@@ -8,6 +8,7 @@
 enum {
   OPEN_BYTES_MAX = 256 << 20, /* of the calls of one model */
   IDLE_CALLERS_MAX = 4096,    /* remembered for what they did */
+  ON_LOOP_NS = 100000,        /* about what it takes to wake a thread and to be woken by it */
 };
 
 /* Agents --------------------------------------------------------------------------------------- */
@@ -261,10 +262,11 @@ int hgl_infer_submit(struct hgl_infer_model *model, const struct hgl_infer_asked
 
 void hgl_infer_flush(struct hgl_infer *infer)
 {
+  int64_t left_ns = ON_LOOP_NS; /* for all models together */
   for (struct hgl_infer_model *model = infer->models; model; model = model->next) {
     if (!model->submitted) continue;
     model->submitted = false;
-    if (infer_run_on_loop(model)) continue;
+    if (infer_run_on_loop(model, &left_ns)) continue;
     pthread_mutex_lock(&model->lock);
     pthread_cond_signal(&model->changed);
     pthread_mutex_unlock(&model->lock);

@@ -14,7 +14,6 @@
 #include "infer/infer_core.h"
 
 enum { STOP_SECONDS = 5, NAME_SIZE = 16 };
-enum { ON_LOOP_NS = 100000 }; /* about what it takes to wake a thread and to be woken by it */
 
 /* The event ------------------------------------------------------------------------------------ */
 
@@ -361,17 +360,18 @@ static void run_one_batch(struct infer_worker *worker)
 }
 
 /* With the lock held. */
-static bool runs_on_loop(const struct hgl_infer_model *model)
+static bool runs_on_loop(const struct hgl_infer_model *model, int64_t left_ns)
 {
   const struct infer_worker *here = &model->on_loop;
   return model->quick && model->row_ns && !others_run(here) &&
-         model->queued_rows <= (size_t)(ON_LOOP_NS / model->row_ns);
+         model->queued_rows <= (size_t)(left_ns / model->row_ns);
 }
 
-bool infer_run_on_loop(struct hgl_infer_model *model)
+bool infer_run_on_loop(struct hgl_infer_model *model, int64_t *left_ns)
 {
   pthread_mutex_lock(&model->lock);
-  bool here = runs_on_loop(model);
+  bool here = runs_on_loop(model, *left_ns);
+  if (here) *left_ns -= (int64_t)model->queued_rows * model->row_ns;
   while (here && model->queued && !model->stopping) run_one_batch(&model->on_loop);
   pthread_mutex_unlock(&model->lock);
   if (here) hand_over(&model->on_loop);
