@@ -113,7 +113,7 @@ struct agent {
   size_t place;        /* in host->agents */
   struct agent *next_ready, *previous_ready;
   struct ready_agents *ready_in; /* NULL: it is not */
-  unsigned decided;              /* how often it was listed among those who decide */
+  unsigned row_left;             /* turns among those who decide, before the next has one */
   const char *name;              /* the child's */
   uint64_t number;
   struct hgl_key key;

@@ -40,12 +40,18 @@ void agent_ready(struct agent *agent)
 
 /* Those who ask models as fast as they answer are behind all others: as many as there are of them,
  * nobody else notices. Each decides a few times before the next of them does, while what it works
- * on is in the processor's caches. */
+ * on is in the processor's caches; whoever comes anew waits behind all who wait. */
 static void agent_ready_to_decide(struct agent *agent)
 {
-  if (agent->ready_in || agent->held) return;
-  bool last = ++agent->decided % DECISIONS_IN_A_ROW == 0;
-  list_ready(agent, &agent->host->deciding, !last);
+  if (!agent->ready_in && !agent->held)
+    list_ready(agent, &agent->host->deciding, agent->row_left > 0);
+}
+
+/* Its turn in that list has come. */
+static void count_row(struct agent *agent, const struct ready_agents *list)
+{
+  unsigned left = agent->row_left ? agent->row_left : DECISIONS_IN_A_ROW;
+  agent->row_left = list == &agent->host->deciding ? left - 1 : 0;
 }
 
 void agent_unready(struct agent *agent)
@@ -563,6 +569,7 @@ static void run_listed(struct hgl_host *host, struct ready_agents *list, int64_t
   struct agent *agent;
   while (*steps < STEPS_MAX && (agent = list->first) && !host->failed) {
     agent_unready(agent);
+    count_row(agent, list);
     bool more = true;
     int64_t now = hgl_mono_ns(host->config.clock), turn_until = now + (int64_t)TURN_MS * 1000000;
     for (int i = 0; more && i < MAILS_PER_TURN && now <= turn_until; i++) {

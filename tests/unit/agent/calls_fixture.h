@@ -101,12 +101,12 @@ static const char caller[] =
     "agent.on('long/1.0/now', function(message)\n"
     "  for i = 1, 1000 do host.call('fake', { n = i }) end\n"
     "end)\n"
-    "agent.on('busy/1.0/now', function(message)\n"
-    "  for i = 1, 100 do\n"
-    "    host.call('fake', { n = i })\n"
-    "    log.info('takes 1 ms of ' .. agent.name)\n" /* more than they have of a tick */
-    "  end\n"
-    "end)\n"
+    "local function decide(n)\n"
+    "  host.call('fake', { n = n })\n"
+    "  log.info('takes 1 ms of ' .. agent.name)\n" /* more than they have of a tick */
+    "end\n"
+    "agent.on('once/1.0/now', function(message) decide(1) end)\n"
+    "agent.on('busy/1.0/now', function(message) for i = 1, 100 do decide(i) end end)\n"
     "agent.on('lock/1.0/now', function(message)\n"
     "  agent.exclusive('till', function() host.call('fake', { n = 1 }) end)\n"
     "  host.call('fake', { n = 2 })\n"

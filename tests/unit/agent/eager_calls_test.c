@@ -411,6 +411,31 @@ static void who_decides_does_so_a_few_times_before_the_next_does(void **state)
   world_deinit(&f.world);
 }
 
+/* Or those who wait would do so for ever beside many that decide once for each message. */
+static void who_begins_to_decide_is_behind_those_who_wait_to(void **state)
+{
+  struct fixture f;
+  set_up(&f, 31);
+  f.fake.eager = f.fake.repeatable = true;
+  world_agent(f.node, "second", caller, use_it);
+  for (int round = 0; round < 3; round++) {
+    world_say(f.node, "caller", "once/1.0/now", NULL);
+    world_run(&f.world);
+    uint64_t of_caller = f.fake.ticket;
+    world_say(f.node, "second", "once/1.0/now", NULL);
+    world_run(&f.world);
+    give_answer(&f, of_caller, "x");
+    answer(&f, f.fake.ticket, "x");
+  }
+  const char *at = f.world.logged, *of;
+  for (int i = 0; i < 6; i++) {
+    of = next_decision(&at);
+    assert_non_null(of);
+    assert_int_equal(*of, i % 2 ? 's' : 'c');
+  }
+  world_deinit(&f.world);
+}
+
 static void the_eager_call_of_an_agent_that_goes_is_cancelled(void **state)
 {
   struct fixture f;
@@ -448,6 +473,7 @@ int main(void)
       cmocka_unit_test(eager_calls_are_not_counted_by_the_second),
       cmocka_unit_test(who_goes_on_with_an_eager_answer_is_behind_all_others),
       cmocka_unit_test(who_decides_does_so_a_few_times_before_the_next_does),
+      cmocka_unit_test(who_begins_to_decide_is_behind_those_who_wait_to),
       cmocka_unit_test(the_eager_call_of_an_agent_that_goes_is_cancelled),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
