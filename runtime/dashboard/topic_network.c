@@ -127,12 +127,12 @@ static bool work(void *state, int64_t until_ns)
 
 /* [[from, to, messages, performative]…] of those of whom both are shown: a pair that used several
  * performatives is there as often. */
-static void put_edges(struct topic *topic, const struct traffic *traffic, int64_t now_ms,
+static void put_edges(struct topic *topic, struct traffic *traffic, int64_t now_ms,
                       struct hgl_buf *out)
 {
-  size_t told = 0;
+  size_t told = 0, count = traffic_count(traffic);
   hgl_buf_append_byte(out, '[');
-  for (size_t i = 0; i < traffic_count(traffic); i++) {
+  for (size_t i = 0; i < count; i++) {
     const struct traffic_entry *entry = traffic_at(traffic, i);
     const struct node *from = network_speaker(&topic->network, &entry->from, now_ms);
     uint32_t id = from ? from->id : 0; /* the other may take its place */

@@ -5,13 +5,30 @@
 enum {
   SLOTS = 16384, /* a power of two, more than twice the entries */
   PROBES = 16,
+  BATCH = 32,
 };
 
+/* The tag, of the pair and the word, is what mostly spares a look at entries of others. */
+struct slot {
+  uint16_t entry; /* its place, from 1; 0: free */
+  uint16_t tag;
+};
+
+struct spoken {
+  uint64_t hash; /* of the pair */
+  uint16_t tag;
+  struct traffic_entry entry; /* as it would be made */
+};
+
+/* What was spoken is counted in batches. Between two messages a busy host goes through more memory
+ * than caches hold, so that each would wait for its slot and its entry; those of a batch are
+ * fetched all at once. */
 struct traffic {
   uint64_t seed;
   uint64_t left_out;
-  size_t count;
-  uint16_t slots[SLOTS]; /* place in entries, from 1; 0: free */
+  size_t count, waiting;
+  struct spoken batch[BATCH];
+  struct slot slots[SLOTS];
   struct traffic_entry entries[TRAFFIC_ENTRIES_MAX];
 };
 
@@ -42,52 +59,102 @@ static uint64_t hash_of(const struct traffic *traffic, const struct hgl_key *fro
   return mixed ^ mixed >> 32;
 }
 
-static struct traffic_entry *make(struct traffic *traffic, uint16_t *slot,
-                                  const struct hgl_key *from, const struct hgl_key *to,
-                                  struct hgl_bytes word)
+static uint16_t tag_of(uint64_t hash, struct hgl_bytes word)
 {
-  struct traffic_entry *entry = &traffic->entries[traffic->count++];
-  *slot = (uint16_t)traffic->count;
-  *entry = (struct traffic_entry){.from = *from, .to = *to, .word_size = (uint8_t)word.size};
-  if (word.size) memcpy(entry->word, word.data, word.size);
-  return entry;
+  uint64_t start = 0;
+  if (word.size) memcpy(&start, word.data, word.size < sizeof start ? word.size : sizeof start);
+  return (uint16_t)(((hash ^ start) * UINT64_C(0x9e3779b97f4a7c15)) >> 48);
 }
 
-/* That of the pair and the word; where room runs short, or the pair has too many, another of the
- * pair. NULL: there is none. */
-static struct traffic_entry *find(struct traffic *traffic, const struct hgl_key *from,
-                                  const struct hgl_key *to, struct hgl_bytes word)
+static bool is_of_pair(const struct traffic_entry *entry, const struct spoken *spoken)
 {
-  uint64_t hash = hash_of(traffic, from, to);
+  return hgl_key_equal(&entry->from, &spoken->entry.from) &&
+         hgl_key_equal(&entry->to, &spoken->entry.to);
+}
+
+/* NULL: there is no entry of the pair and the word, or none that is looked at. */
+static struct traffic_entry *find(struct traffic *traffic, const struct spoken *spoken)
+{
+  const struct traffic_entry *sought = &spoken->entry;
+  for (unsigned i = 0; i < PROBES; i++) {
+    const struct slot *slot = &traffic->slots[(spoken->hash + i) % SLOTS];
+    if (!slot->entry) return NULL;
+    struct traffic_entry *entry = &traffic->entries[slot->entry - 1];
+    if (slot->tag == spoken->tag && entry->word_size == sought->word_size &&
+        memcmp(entry->word, sought->word, sought->word_size) == 0 && is_of_pair(entry, spoken))
+      return entry;
+  }
+  return NULL;
+}
+
+/* A new one; where room runs short, or the pair has too many, another of the pair. NULL: there is
+ * none. */
+static struct traffic_entry *make(struct traffic *traffic, const struct spoken *spoken)
+{
   struct traffic_entry *other = NULL;
-  for (unsigned i = 0, words = 0; i < PROBES; i++) {
-    uint16_t *slot = &traffic->slots[(hash + i) % SLOTS];
-    if (!*slot) {
+  for (unsigned i = 0, words = 0; i < PROBES && words < TRAFFIC_WORDS_MAX; i++) {
+    struct slot *slot = &traffic->slots[(spoken->hash + i) % SLOTS];
+    if (!slot->entry) {
       size_t most = other ? TRAFFIC_ENTRIES_MAX / 2 : TRAFFIC_ENTRIES_MAX;
-      return traffic->count < most ? make(traffic, slot, from, to, word) : other;
+      if (traffic->count >= most) return other;
+      traffic->entries[traffic->count++] = spoken->entry;
+      *slot = (struct slot){(uint16_t)traffic->count, spoken->tag};
+      return &traffic->entries[traffic->count - 1];
     }
-    struct traffic_entry *entry = &traffic->entries[*slot - 1];
-    if (!hgl_key_equal(&entry->from, from) || !hgl_key_equal(&entry->to, to)) continue;
-    if (hgl_bytes_equal(hgl_bytes(entry->word, entry->word_size), word)) return entry;
-    other = entry;
-    if (++words == TRAFFIC_WORDS_MAX) return other;
+    if (!is_of_pair(&traffic->entries[slot->entry - 1], spoken)) continue;
+    other = &traffic->entries[slot->entry - 1];
+    words++;
   }
   return other;
+}
+
+static void fetch(const struct traffic *traffic, const struct spoken *spoken)
+{
+  for (unsigned i = 0; i < PROBES; i++) {
+    const struct slot *slot = &traffic->slots[(spoken->hash + i) % SLOTS];
+    if (!slot->entry) return;
+    if (slot->tag != spoken->tag) continue;
+    const struct traffic_entry *entry = &traffic->entries[slot->entry - 1];
+    __builtin_prefetch(entry, 1);
+    __builtin_prefetch((const char *)(entry + 1) - 1, 1);
+    return;
+  }
+}
+
+static void settle(struct traffic *traffic)
+{
+  for (size_t i = 0; i < traffic->waiting; i++)
+    __builtin_prefetch(&traffic->slots[traffic->batch[i].hash % SLOTS]);
+  for (size_t i = 0; i < traffic->waiting; i++) fetch(traffic, &traffic->batch[i]);
+  for (size_t i = 0; i < traffic->waiting; i++) {
+    struct traffic_entry *entry = find(traffic, &traffic->batch[i]);
+    if (!entry) entry = make(traffic, &traffic->batch[i]);
+    if (entry)
+      entry->count++;
+    else
+      traffic->left_out++;
+  }
+  traffic->waiting = 0;
 }
 
 void traffic_add(struct traffic *traffic, const struct hgl_key *from, const struct hgl_key *to,
                  struct hgl_bytes word)
 {
+  struct spoken *spoken = &traffic->batch[traffic->waiting++];
   if (word.size > TRAFFIC_WORD_SIZE) word.size = TRAFFIC_WORD_SIZE;
-  struct traffic_entry *entry = find(traffic, from, to, word);
-  if (entry)
-    entry->count++;
-  else
-    traffic->left_out++;
+  spoken->hash = hash_of(traffic, from, to);
+  spoken->tag = tag_of(spoken->hash, word);
+  spoken->entry.from = *from;
+  spoken->entry.to = *to;
+  spoken->entry.count = 0;
+  spoken->entry.word_size = (uint8_t)word.size;
+  if (word.size) memcpy(spoken->entry.word, word.data, word.size);
+  if (traffic->waiting == BATCH) settle(traffic);
 }
 
-size_t traffic_count(const struct traffic *traffic)
+size_t traffic_count(struct traffic *traffic)
 {
+  settle(traffic);
   return traffic->count;
 }
 
@@ -96,8 +163,9 @@ const struct traffic_entry *traffic_at(const struct traffic *traffic, size_t ind
   return &traffic->entries[index];
 }
 
-uint64_t traffic_left_out(const struct traffic *traffic)
+uint64_t traffic_left_out(struct traffic *traffic)
 {
+  settle(traffic);
   return traffic->left_out;
 }
 
@@ -110,9 +178,10 @@ void traffic_clear(struct traffic *traffic)
   } else {
     for (size_t i = 0; i < traffic->count; i++) {
       uint64_t hash = hash_of(traffic, &traffic->entries[i].from, &traffic->entries[i].to);
-      for (unsigned k = 0; k < PROBES; k++) traffic->slots[(hash + k) % SLOTS] = 0;
+      for (unsigned k = 0; k < PROBES; k++)
+        traffic->slots[(hash + k) % SLOTS] = (struct slot){0, 0};
     }
   }
-  traffic->count = 0;
+  traffic->count = traffic->waiting = 0;
   traffic->left_out = 0;
 }

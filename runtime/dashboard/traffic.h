@@ -31,9 +31,9 @@ void traffic_destroy(struct traffic *traffic); /* NULL is allowed */
 void traffic_add(struct traffic *traffic, const struct hgl_key *from, const struct hgl_key *to,
                  struct hgl_bytes word);
 /* In the order in which they first spoke. */
-size_t traffic_count(const struct traffic *traffic);
+size_t traffic_count(struct traffic *traffic);
 const struct traffic_entry *traffic_at(const struct traffic *traffic, size_t index);
-uint64_t traffic_left_out(const struct traffic *traffic); /* messages */
+uint64_t traffic_left_out(struct traffic *traffic); /* messages */
 void traffic_clear(struct traffic *traffic);
 
 #endif

@@ -43,6 +43,36 @@ static void each_performative_of_a_pair_is_counted(void **state)
   traffic_destroy(traffic);
 }
 
+/* They are counted in batches, of which nobody sees anything. */
+static void what_was_said_last_counts_at_once_and_goes_with_the_rest(void **state)
+{
+  struct traffic *traffic;
+  assert_ok(traffic_create(3, &traffic, &err));
+  for (uint32_t said = 1; said <= 100; said++) {
+    add(traffic, 1, 2, "bid");
+    add(traffic, 1, 2, "bid-more");
+    assert_int_equal(traffic_count(traffic), 2);
+    assert_int_equal(traffic_at(traffic, 0)->count, said);
+    assert_int_equal(traffic_at(traffic, 1)->count, said);
+  }
+  traffic_clear(traffic);
+  add(traffic, 1, 2, "bid");
+  traffic_clear(traffic);
+  assert_int_equal(traffic_count(traffic), 0);
+  traffic_destroy(traffic);
+}
+
+static void performatives_that_begin_alike_are_not_the_same(void **state)
+{
+  static const char *const words[] = {"performative", "performative-a", "performative-b"};
+  struct traffic *traffic;
+  assert_ok(traffic_create(3, &traffic, &err));
+  for (int i = 0; i < 30; i++) add(traffic, 1, 2, words[i % 3]);
+  assert_int_equal(traffic_count(traffic), 3);
+  for (size_t i = 0; i < 3; i++) assert_int_equal(traffic_at(traffic, i)->count, 10);
+  traffic_destroy(traffic);
+}
+
 /* Whoever makes up performatives has no more places than TRAFFIC_WORDS_MAX. */
 static void of_many_performatives_the_surplus_goes_to_one(void **state)
 {
@@ -91,6 +121,8 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(each_performative_of_a_pair_is_counted),
+      cmocka_unit_test(what_was_said_last_counts_at_once_and_goes_with_the_rest),
+      cmocka_unit_test(performatives_that_begin_alike_are_not_the_same),
       cmocka_unit_test(of_many_performatives_the_surplus_goes_to_one),
       cmocka_unit_test(what_finds_no_place_is_counted),
       cmocka_unit_test(keys_made_to_collide_are_left_out),
