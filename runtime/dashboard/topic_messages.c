@@ -13,20 +13,21 @@ enum {
 };
 
 struct messages {
-  struct hgl_host *host;
-  const struct hgl_clock *clock;
+  /* What is looked at for every message lies together: a busy host has mostly forgotten it. */
   struct hgl_message_watcher watcher;
-  struct hgl_key agent, peer;
-  struct hgl_id thread;
+  uint64_t passed;   /* so far */
+  uint64_t count;    /* shown of them */
+  uint64_t told;     /* of them, by the last beat */
+  uint64_t left_out; /* since then */
+  const char *what;  /* NULL: any */
   bool has_agent, has_peer, has_thread;
   char type[TYPE_SIZE_MAX + 1]; /* empty: any */
-  const char *what;             /* NULL: any */
-  json_t *latest[SHOWN];        /* a ring */
-  uint64_t places[SHOWN];       /* of these among all that passed, from 1 on */
-  uint64_t passed;              /* so far */
-  uint64_t count;               /* shown of them */
-  uint64_t told;                /* of them, by the last beat */
-  uint64_t left_out;            /* since then */
+  struct hgl_key agent, peer;
+  struct hgl_id thread;
+  struct hgl_host *host;
+  const struct hgl_clock *clock;
+  json_t *latest[SHOWN];  /* a ring */
+  uint64_t places[SHOWN]; /* of these among all that passed, from 1 on */
 };
 
 /* ---- as they pass ---- */

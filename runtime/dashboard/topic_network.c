@@ -14,6 +14,7 @@ enum {
   LIMIT_MAX = 5000,
   LOOK_EVERY = 64,        /* agents, between two looks at the clock */
   RECENT_MS = 10 * 60000, /* of what was before whoever looks came */
+  LOOKED_MS = 750,        /* agents are not looked at again so soon: at 500, at every other beat */
   CHANNELS_MAX = 7,       /* each holds some megabytes of nodes, and hears every message */
 };
 
@@ -27,7 +28,8 @@ struct topic {
   struct best best; /* struct hgl_agent_figures; their texts are not looked at, but by number */
   enum { RESTS, CHOOSES, NOTES } stage; /* of the work for a beat */
   bool failed;
-  size_t total, noted, shown;
+  int64_t looked_ns; /* at all of them, last; 0: not yet */
+  size_t limit, total, noted, shown;
 };
 
 /* ---- as they speak ---- */
@@ -100,17 +102,25 @@ static bool choose(struct topic *topic, int64_t until_ns)
   return true;
 }
 
+static bool begin_look(struct topic *topic)
+{
+  int64_t now_ns = hgl_mono_ns(topic->clock);
+  if (!topic->failed && topic->looked_ns && now_ns - topic->looked_ns < LOOKED_MS * 1000000LL)
+    return false;
+  topic->looked_ns = now_ns;
+  hgl_agent_walk_begin(&topic->walk, topic->host);
+  best_clear(&topic->best);
+  topic->total = 0;
+  topic->failed = false;
+  topic->stage = CHOOSES;
+  return true;
+}
+
 static bool work(void *state, int64_t until_ns)
 {
   struct topic *topic = state;
   struct hgl_err ignored;
-  if (topic->stage == RESTS) {
-    hgl_agent_walk_begin(&topic->walk, topic->host);
-    best_clear(&topic->best);
-    topic->total = 0;
-    topic->failed = false;
-    topic->stage = CHOOSES;
-  }
+  if (topic->stage == RESTS && !begin_look(topic)) return true;
   if (topic->stage == CHOOSES) {
     if (!choose(topic, until_ns)) return false;
     topic->failed |= network_note_hosts(&topic->network, &ignored) != 0;
@@ -125,6 +135,22 @@ static bool work(void *state, int64_t until_ns)
 
 /* ---- told ---- */
 
+/* Who has come since all were looked at is noted as soon as it speaks. */
+static const struct node *speaker(struct topic *topic, const struct hgl_key *key, int64_t now_ms)
+{
+  struct hgl_err ignored;
+  struct hgl_agent_figures agent;
+  const struct node *node = network_speaker(&topic->network, key, now_ms);
+  bool all = topic->shown == topic->total && topic->shown < topic->limit;
+  const char *name = node || !all ? NULL : hgl_host_name_of(topic->host, key);
+  if (!name || !hgl_host_agent_figures(topic->host, name, &agent) ||
+      network_note(&topic->network, &agent, now_ms, &ignored))
+    return node;
+  topic->total++;
+  topic->shown++;
+  return network_speaker(&topic->network, key, now_ms);
+}
+
 /* [[from, to, messages, performative]…] of those of whom both are shown: a pair that used several
  * performatives is there as often. */
 static void put_edges(struct topic *topic, struct traffic *traffic, int64_t now_ms,
@@ -134,9 +160,9 @@ static void put_edges(struct topic *topic, struct traffic *traffic, int64_t now_
   hgl_buf_append_byte(out, '[');
   for (size_t i = 0; i < count; i++) {
     const struct traffic_entry *entry = traffic_at(traffic, i);
-    const struct node *from = network_speaker(&topic->network, &entry->from, now_ms);
+    const struct node *from = speaker(topic, &entry->from, now_ms);
     uint32_t id = from ? from->id : 0; /* the other may take its place */
-    const struct node *to = network_speaker(&topic->network, &entry->to, now_ms);
+    const struct node *to = speaker(topic, &entry->to, now_ms);
     if (!id || !to) continue;
     hgl_buf_printf(out, "%s[%u,%u,%u,", told++ ? "," : "", id, to->id, entry->count);
     hgl_json_put_text(hgl_bytes(entry->word, entry->word_size), out);
@@ -255,8 +281,9 @@ static int open(const struct hgl_topic_ask *ask, void **state, struct hgl_err *e
   uint64_t seed = hgl_random_u64(ask->random);
   topic->host = ask->host;
   topic->clock = ask->clock;
+  topic->limit = (size_t)limit;
   topic->watcher = (struct hgl_message_watcher){.seen = see, .user = topic};
-  best_init(&topic->best, sizeof(struct candidate), (size_t)limit, compare, NULL);
+  best_init(&topic->best, sizeof(struct candidate), topic->limit, compare, NULL);
   status = network_init(&topic->network, ask->host, seed, err);
   if (!status) status = traffic_create(seed, &topic->traffic, err);
   if (status) {
