@@ -1,5 +1,4 @@
-/* Deal records of agents, and the evidence they rest on. */
-#include "agent/journal.h"
+/* Deal records of agents. */
 #include "agent/page.h"
 
 enum { DEAL_ID_SIZE_MAX = 64, DEAL_SIZE_MAX = 64 * 1024 };
@@ -20,8 +19,7 @@ static int text_field(struct hgl_bytes map, const char *name, size_t size_max,
 }
 
 /* The row: [time ms, deal]. */
-static int decode(struct hgl_bytes row, int64_t *time_ms, struct hgl_bytes *deal,
-                  struct hgl_err *err)
+int deal_decode(struct hgl_bytes row, int64_t *time_ms, struct hgl_bytes *deal, struct hgl_err *err)
 {
   struct hgl_cbor_reader in = hgl_cbor_reader(row);
   size_t count;
@@ -94,7 +92,7 @@ static int replace_recorded(struct agent *agent, struct hgl_bytes key, struct hg
   hgl_buf_init(&row, DEAL_SIZE_MAX + 64);
   hgl_buf_init(&place, HGL_STORE_KEY_SIZE_MAX);
   int status = get_recorded(agent, key, &row, err);
-  if (!status) status = decode(hgl_buf_bytes(&row), &time_ms, &old, err);
+  if (!status) status = deal_decode(hgl_buf_bytes(&row), &time_ms, &old, err);
   if (!status) status = check_change(old, deal, err);
   if (!status) {
     time_key(time_ms, key, &place);
@@ -148,7 +146,7 @@ int deal_get(struct agent *agent, struct hgl_bytes id, struct hgl_buf *row,
   memcpy(key + 8, id.data, id.size);
   int status = hgl_store_get(agent->host->config.store, HGL_DB_DEALS, hgl_bytes(key, 8 + id.size),
                              row, err);
-  return status ? status : decode(hgl_buf_bytes(row), &time_ms, record, err);
+  return status ? status : deal_decode(hgl_buf_bytes(row), &time_ms, record, err);
 }
 
 /* An agent of this host is told by its name, one of another host also by what its advert calls it:
@@ -202,7 +200,7 @@ static int describe_deal(struct hgl_host *host, struct hgl_bytes key, struct hgl
   const struct agent *agent = agent_by_number(host, hgl_get_be64(key.data));
   struct hgl_bytes record;
   int64_t time_ms;
-  int status = decode(row, &time_ms, &record, err);
+  int status = deal_decode(row, &time_ms, &record, err);
   if (!status) status = hgl_value_to_json(record, out, err);
   if (status) return status;
   json_object_set_new(*out, "agent", json_string(agent ? agent->name : "(not running)"));
@@ -251,187 +249,4 @@ int hgl_host_list_deals(struct hgl_host *host, size_t limit, json_t **out, struc
 {
   const struct hgl_page page = {.limit = limit ? limit : SIZE_MAX, .size_max = SIZE_MAX};
   return page_of_deals(host, &page, out, err);
-}
-
-/* ---- exporting ---- */
-
-struct search {
-  struct hgl_bytes beginning;
-  uint64_t number; /* of the agent among whose deals it looks */
-  struct agent *agent;
-  struct hgl_buf deal;
-  struct hgl_buf id;
-  bool ambiguous;
-};
-
-static bool begins(struct hgl_bytes text, struct hgl_bytes beginning)
-{
-  return text.size >= beginning.size && memcmp(text.data, beginning.data, beginning.size) == 0;
-}
-
-static int take_deal(struct search *search, struct hgl_bytes id, struct hgl_bytes value,
-                     struct hgl_err *err)
-{
-  struct hgl_bytes record;
-  int64_t time_ms;
-  /* Both sides of one deal may live on this host: they name the same messages. */
-  if (search->deal.size && !hgl_bytes_equal(hgl_buf_bytes(&search->id), id)) {
-    search->ambiguous = true;
-    return 1;
-  }
-  int status = decode(value, &time_ms, &record, err);
-  if (status) return status;
-  hgl_buf_clear(&search->deal);
-  hgl_buf_clear(&search->id);
-  hgl_buf_append_bytes(&search->deal, record);
-  hgl_buf_append_bytes(&search->id, id);
-  return hgl_buf_check(&search->deal, err);
-}
-
-struct visit {
-  struct hgl_host *host;
-  struct search *search;
-};
-
-/* 1: the looking goes on at (number ‖ beginning). */
-static int match_deal(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
-{
-  struct visit *visit = user;
-  struct search *search = visit->search;
-  enum { NUMBER_SIZE = 8 };
-  struct hgl_bytes id = hgl_bytes(key.data + NUMBER_SIZE, key.size - NUMBER_SIZE);
-  uint64_t number = hgl_get_be64(key.data);
-  if (!begins(id, search->beginning)) {
-    search->number = number > search->number ? number : number + 1;
-    return 1;
-  }
-  search->number = number;
-  search->agent = agent_by_number(visit->host, number);
-  return take_deal(search, id, value, err);
-}
-
-/* Deals stand by agent and id: a look or two for each agent that has any. */
-static int search_deals(struct hgl_host *host, struct search *search, struct hgl_err *err)
-{
-  struct visit visit = {host, search};
-  struct hgl_buf from;
-  uint8_t number[8];
-  hgl_buf_init(&from, HGL_STORE_KEY_SIZE_MAX);
-  int status;
-  do {
-    hgl_buf_clear(&from);
-    hgl_buf_append_bytes(&from, row_key(search->number, number));
-    hgl_buf_append_bytes(&from, search->beginning);
-    status = hgl_buf_check(&from, err);
-    if (!status)
-      status = hgl_store_scan(host->config.store, HGL_DB_DEALS, hgl_bytes(NULL, 0),
-                              hgl_buf_bytes(&from), false, match_deal, &visit, err);
-  } while (status > 0 && !search->ambiguous);
-  hgl_buf_deinit(&from);
-  return status < 0 ? status : 0;
-}
-
-/* Whoever knows a message's id can say others of the same id elsewhere: of a deal that is a thread,
- * only what was said in it counts. *thread is left alone where the record does not tell. */
-static int thread_of(const struct search *search, struct evidence_thread *thread, bool *known,
-                     struct hgl_err *err)
-{
-  struct hgl_err ignored;
-  struct hgl_bytes field, text;
-  bool found;
-  *known = false;
-  if (hgl_id_parse(hgl_buf_bytes(&search->id), &thread->thid, &ignored)) return 0;
-  int status = hgl_value_field(hgl_buf_bytes(&search->deal), "counterparty", &field, &found, err);
-  if (status || !found) return status;
-  struct hgl_cbor_reader in = hgl_cbor_reader(field);
-  if (hgl_cbor_get_text(&in, "counterparty", HGL_DID_TEXT_SIZE, &text, &ignored) ||
-      hgl_did_parse(text, &thread->peer, &ignored))
-    return 0;
-  thread->agent = search->agent ? &search->agent->key : NULL;
-  *known = true;
-  return 0;
-}
-
-/* `thread` NULL: the one message of this id that was kept first. */
-static int export_message(struct hgl_host *host, const struct hgl_id *id, bool twins,
-                          const struct evidence_thread *thread, struct hgl_buf *out, size_t *count,
-                          struct hgl_err *err)
-{
-  struct hgl_buf found;
-  int status = evidence_kept(host, id, twins, thread, out, count, err);
-  if (status != -HGL_NOT_FOUND) return status;
-  hgl_buf_init(&found, HGL_EVIDENCE_SIZE_MAX);
-  status = journal_find(host, id, 0, &found, err);
-  if (!status && !evidence_is_of(hgl_buf_bytes(&found), thread)) status = -HGL_NOT_FOUND;
-  if (!status) {
-    hgl_buf_append_bytes(out, hgl_buf_bytes(&found));
-    *count = 1;
-    status = hgl_buf_check(out, err);
-  }
-  hgl_buf_deinit(&found);
-  return status;
-}
-
-/* A list of the evidence of every message that the deal names and this host still has. */
-static int export_deal(struct hgl_host *host, const struct search *deal, struct hgl_buf *out,
-                       struct hgl_err *err)
-{
-  struct evidence_thread thread;
-  struct hgl_bytes field = {0}, text;
-  struct hgl_buf all;
-  struct hgl_id id;
-  bool found = false, known;
-  size_t count = 0, held = 0, rows;
-  hgl_buf_init(&all, HGL_STORE_VALUE_SIZE_MAX);
-  int status = thread_of(deal, &thread, &known, err);
-  if (!status)
-    status = hgl_value_field(hgl_buf_bytes(&deal->deal), "messages", &field, &found, err);
-  struct hgl_cbor_reader in = hgl_cbor_reader(field);
-  if (!status && found) status = hgl_cbor_get_list(&in, "messages", 64, &count, err);
-  for (size_t i = 0; i < count && !status; i++) {
-    if ((status = hgl_cbor_get_text(&in, "message id", 2 * HGL_ID_SIZE, &text, err)) ||
-        (status = hgl_id_parse(text, &id, err)))
-      break;
-    status = export_message(host, &id, true, known ? &thread : NULL, &all, &rows, err);
-    if (!status) held += rows;
-    if (status == -HGL_NOT_FOUND) status = 0;
-  }
-  if (!status && !held)
-    status = hgl_fail(err, HGL_NOT_FOUND, "no evidence of this deal is kept here");
-  if (!status) {
-    hgl_cbor_put_list(out, held);
-    hgl_buf_append_bytes(out, hgl_buf_bytes(&all));
-    status = hgl_buf_check(&all, err);
-  }
-  if (!status) status = hgl_buf_check(out, err);
-  hgl_buf_deinit(&all);
-  return status;
-}
-
-int hgl_host_export(struct hgl_host *host, const char *text, struct hgl_buf *out,
-                    struct hgl_err *err)
-{
-  struct search search = {.beginning = hgl_text(text)};
-  struct hgl_id id;
-  struct hgl_key subject;
-  struct hgl_err ignored;
-  if (hgl_did_parse(hgl_text(text), &subject, &ignored) == 0)
-    return proofs_export(host, &subject, out, err);
-  size_t count;
-  hgl_buf_init(&search.deal, HGL_STORE_VALUE_SIZE_MAX);
-  hgl_buf_init(&search.id, HGL_STORE_KEY_SIZE_MAX);
-  int status = search.beginning.size < 4
-                   ? hgl_fail(err, HGL_INVALID, "an id, or at least 4 characters of a deal's")
-                   : search_deals(host, &search, err);
-  if (search.ambiguous)
-    status = hgl_fail(err, HGL_INVALID, "several deals begin with %s: give more of the id", text);
-  if (!status && search.deal.size)
-    status = export_deal(host, &search, out, err);
-  else if (!status && hgl_id_parse(hgl_text(text), &id, &ignored) == 0)
-    status = export_message(host, &id, false, NULL, out, &count, err);
-  else if (!status)
-    status = hgl_fail(err, HGL_NOT_FOUND, "no deal or message %s", text);
-  hgl_buf_deinit(&search.deal);
-  hgl_buf_deinit(&search.id);
-  return status;
 }

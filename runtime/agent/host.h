@@ -448,6 +448,20 @@ int hgl_host_run_drop(struct hgl_host *host, uint64_t row, struct hgl_err *err) 
 int hgl_host_export(struct hgl_host *host, const char *id, struct hgl_buf *out,
                     struct hgl_err *err) HGL_NODISCARD;
 
+/* The same in steps: what is neither in memory nor kept is looked for in the journal, which may be
+ * long. A lookup ends before its host does. */
+struct hgl_lookup;
+int hgl_lookup_message(struct hgl_host *host, const char *id, const char *from,
+                       struct hgl_lookup **out, struct hgl_err *err) HGL_NODISCARD;
+/* In the end {"evidence"}, in base64url. */
+int hgl_lookup_evidence(struct hgl_host *host, const char *id, struct hgl_lookup **out,
+                        struct hgl_err *err) HGL_NODISCARD;
+/* Looks through about `bytes` of the journal. 1: there is more to look through; 0: *out is what was
+ * looked for, a new reference; or how hgl_host_message or hgl_host_export fails. */
+int hgl_lookup_step(struct hgl_lookup *lookup, size_t bytes, json_t **out,
+                    struct hgl_err *err) HGL_NODISCARD;
+void hgl_lookup_destroy(struct hgl_lookup *lookup); /* NULL is allowed */
+
 /* The agent's committed state, or the part at `place` (lua/state_name.h; empty: all): {"value",
  * "left_out"}, in the JSON projection. A list is one whose keys are 1 … n; else an integer key n is
  * "$n". Tables deeper than `depth` are {"$more": entries}, and what a table has beyond `entries`

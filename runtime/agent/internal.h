@@ -790,6 +790,8 @@ void put_words(struct hgl_buf *out, const char *text);
 /* deals.c */
 int deal_put(struct agent *agent, struct hgl_bytes deal, struct hgl_err *err) HGL_NODISCARD;
 /* The row of the agent's deal of this id, and its record in it. HGL_NOT_FOUND fills no message. */
+int deal_decode(struct hgl_bytes row, int64_t *time_ms, struct hgl_bytes *deal,
+                struct hgl_err *err) HGL_NODISCARD;
 int deal_get(struct agent *agent, struct hgl_bytes id, struct hgl_buf *row,
              struct hgl_bytes *record, struct hgl_err *err) HGL_NODISCARD;
 

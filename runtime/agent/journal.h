@@ -48,11 +48,27 @@ typedef int (*journal_visit)(void *user, const struct journal_message *message,
  * hash only. */
 int journal_visit_at(struct hgl_host *host, uint64_t row, uint32_t index, const struct hgl_id *id,
                      journal_visit visit, void *user, struct hgl_err *err) HGL_NODISCARD;
-/* The newest with this id. HGL_NOT_FOUND; HGL_LIMIT as journal_find. */
-int journal_visit_id(struct hgl_host *host, const struct hgl_id *id, size_t bytes_max,
-                     journal_visit visit, void *user, struct hgl_err *err) HGL_NODISCARD;
-/* The same of a thread: the newest group comes first, until `visit` returns something else than
- * JOURNAL_ANOTHER. */
+/* Looking through it, the newest group first, in steps: what comes or goes in between does no harm.
+ * `visit` is called for each message that has one of the ids, until it returns something else than
+ * JOURNAL_ANOTHER; it may take ids away, the last one in place of another. */
+struct journal_search {
+  struct hgl_id *ids;
+  size_t id_count;
+  bool of_threads;             /* they are those of threads, else of messages */
+  const struct hgl_id *within; /* messages of this thread only; NULL: of any */
+  size_t bytes_max;            /* 0: all is looked through */
+  journal_visit visit;
+  void *user;
+  /* how far it has come */
+  size_t bytes;
+  uint64_t below; /* the row to go on below; 0: it has not begun */
+};
+/* Looks through about `bytes` more of it (SIZE_MAX: to the end). JOURNAL_MORE: there is more.
+ * HGL_NOT_FOUND: `visit` has not ended it; HGL_LIMIT: nor within the latest `bytes_max` bytes. */
+enum { JOURNAL_MORE = 1 };
+int journal_search_step(struct hgl_host *host, struct journal_search *search, size_t bytes,
+                        struct hgl_err *err) HGL_NODISCARD;
+/* All of it in one go. */
 int journal_visit_thread(struct hgl_host *host, const struct hgl_id *thid, size_t bytes_max,
                          journal_visit visit, void *user, struct hgl_err *err) HGL_NODISCARD;
 /* Appends its evidence. HGL_NO_DELEGATION. */

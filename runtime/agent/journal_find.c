@@ -49,31 +49,45 @@ int journal_has_header(struct hgl_host *host, struct hgl_bytes header, int64_t t
 
 /* ---- messages ---- */
 
-struct search {
-  const struct hgl_id *id;
-  bool of_thread;          /* `id` is the thread's */
-  size_t bytes, bytes_max; /* looked through; 0: no limit */
-  uint64_t number;         /* of the row */
-  uint32_t index;          /* where it has to be; UINT32_MAX: anywhere */
-  journal_visit visit;
-  void *user;
+struct step {
+  struct journal_search *search;
+  size_t until;   /* of search->bytes */
+  uint32_t index; /* where it has to be; UINT32_MAX: anywhere */
 };
 
-/* Only an envelope that holds the id's bytes is decoded. */
-static bool is_of(const struct search *search, struct hgl_bytes envelope,
-                  struct journal_message *message)
+enum { FOUND = 1, PAUSED };
+
+static bool holds(struct hgl_bytes bytes, const struct hgl_id *id)
 {
-  const struct hgl_id *id = search->id;
-  struct hgl_err ignored;
-  return memmem(envelope.data, envelope.size, id->bytes, HGL_ID_SIZE) &&
-         hgl_envelope_decode(envelope, &message->envelope, &ignored) == 0 &&
-         hgl_id_equal(search->of_thread ? &message->envelope.thid : &message->envelope.id, id);
+  return memmem(bytes.data, bytes.size, id->bytes, HGL_ID_SIZE);
 }
 
-/* 1: found and visited. */
-static int search_frame(struct search *search, const struct journal_row *row, struct hgl_err *err)
+static bool may_have(const struct journal_search *search, struct hgl_bytes bytes)
 {
-  struct journal_message message = {.row = row, .number = search->number};
+  if (search->within && !holds(bytes, search->within)) return false;
+  for (size_t i = 0; i < search->id_count; i++)
+    if (holds(bytes, &search->ids[i])) return true;
+  return false;
+}
+
+/* Only an envelope that holds an id's bytes is decoded. */
+static bool is_wanted(const struct journal_search *search, struct hgl_bytes bytes,
+                      struct hgl_envelope *envelope)
+{
+  struct hgl_err ignored;
+  if (!may_have(search, bytes) || hgl_envelope_decode(bytes, envelope, &ignored)) return false;
+  if (search->within && !hgl_id_equal(&envelope->thid, search->within)) return false;
+  const struct hgl_id *id = search->of_threads ? &envelope->thid : &envelope->id;
+  for (size_t i = 0; i < search->id_count; i++)
+    if (hgl_id_equal(id, &search->ids[i])) return true;
+  return false;
+}
+
+static int search_frame(const struct step *step, uint64_t number, const struct journal_row *row,
+                        struct hgl_err *err)
+{
+  struct journal_search *search = step->search;
+  struct journal_message message = {.row = row, .number = number};
   struct hgl_frame frame;
   struct hgl_frame_envelope item;
   int status = hgl_frame_decode(row->frame, &frame, err);
@@ -81,68 +95,75 @@ static int search_frame(struct search *search, const struct journal_row *row, st
   message.batch = &frame.batch;
   struct hgl_run run = frame.batch.envelopes;
   for (uint32_t i = 0; hgl_run_take_envelope(&run, &item); i++) {
-    if (item.expired || (search->index != UINT32_MAX && i != search->index) ||
-        !is_of(search, item.bytes, &message))
+    if (item.expired || (step->index != UINT32_MAX && i != step->index) ||
+        !is_wanted(search, item.bytes, &message.envelope))
       continue;
     message.bytes = item.bytes;
     message.index = i;
     status = search->visit(search->user, &message, err);
-    if (status != JOURNAL_ANOTHER) return status ? status : 1;
+    if (status != JOURNAL_ANOTHER) return status ? status : FOUND;
   }
   return 0;
 }
 
 static int search_row(void *user, struct hgl_bytes key, struct hgl_bytes value, struct hgl_err *err)
 {
-  struct search *search = user;
+  const struct step *step = user;
+  struct journal_search *search = step->search;
   struct journal_row row;
+  if (search->bytes >= step->until) return PAUSED;
   int status = journal_decode(value, &row, err);
   if (status) return status;
   if (search->bytes_max && search->bytes >= search->bytes_max)
     return hgl_fail(err, HGL_LIMIT, "not among the latest %zu MiB of what was said and heard",
                     search->bytes_max >> 20);
   search->bytes += value.size;
-  search->number = hgl_get_be64(key.data);
-  bool direct = search->index != UINT32_MAX;
-  if (!direct && !memmem(row.frame.data, row.frame.size, search->id->bytes, HGL_ID_SIZE)) return 0;
-  return search_frame(search, &row, err);
+  search->below = hgl_get_be64(key.data);
+  bool direct = step->index != UINT32_MAX;
+  return direct || may_have(search, row.frame) ? search_frame(step, search->below, &row, err) : 0;
 }
 
 int journal_visit_at(struct hgl_host *host, uint64_t row, uint32_t index, const struct hgl_id *id,
                      journal_visit visit, void *user, struct hgl_err *err)
 {
-  struct search search = {.id = id, .index = index, .visit = visit, .user = user};
+  struct hgl_id wanted = *id;
+  struct journal_search search = {.ids = &wanted, .id_count = 1, .visit = visit, .user = user};
+  struct step step = {&search, 1, index}; /* this row and no other */
   uint8_t key[8];
   int status = hgl_store_scan(host->config.store, HGL_DB_JOURNAL, row_key(row, key),
-                              hgl_bytes(NULL, 0), false, search_row, &search, err);
-  if (status) return status < 0 ? status : 0;
-  return hgl_fail(err, HGL_NOT_FOUND, "it is in the journal no more");
+                              hgl_bytes(NULL, 0), false, search_row, &step, err);
+  if (status == FOUND) return 0;
+  return status < 0 ? status : hgl_fail(err, HGL_NOT_FOUND, "it is in the journal no more");
 }
 
-int journal_visit_id(struct hgl_host *host, const struct hgl_id *id, size_t bytes_max,
-                     journal_visit visit, void *user, struct hgl_err *err)
+int journal_search_step(struct hgl_host *host, struct journal_search *search, size_t bytes,
+                        struct hgl_err *err)
 {
-  struct search search = {
-      .id = id, .index = UINT32_MAX, .bytes_max = bytes_max, .visit = visit, .user = user};
-  int status = hgl_store_scan(host->config.store, HGL_DB_JOURNAL, hgl_bytes(NULL, 0),
-                              hgl_bytes(NULL, 0), true, search_row, &search, err);
-  if (status) return status < 0 ? status : 0;
-  return hgl_fail(err, HGL_NOT_FOUND, "no message with this id is in the journal");
+  bool ends = bytes > SIZE_MAX - search->bytes;
+  struct step step = {search, ends ? SIZE_MAX : search->bytes + bytes, UINT32_MAX};
+  uint8_t key[8];
+  struct hgl_bytes from = search->below ? row_key(search->below, key) : hgl_bytes(NULL, 0);
+  int status = hgl_store_scan(host->config.store, HGL_DB_JOURNAL, hgl_bytes(NULL, 0), from, true,
+                              search_row, &step, err);
+  if (status < 0) return status;
+  if (status == PAUSED) return JOURNAL_MORE;
+  if (status == FOUND) return 0;
+  return hgl_fail(err, HGL_NOT_FOUND,
+                  search->of_threads ? "nothing of this thread is in the journal"
+                                     : "no message with this id is in the journal");
 }
 
 int journal_visit_thread(struct hgl_host *host, const struct hgl_id *thid, size_t bytes_max,
                          journal_visit visit, void *user, struct hgl_err *err)
 {
-  struct search search = {.id = thid,
-                          .of_thread = true,
-                          .index = UINT32_MAX,
-                          .bytes_max = bytes_max,
-                          .visit = visit,
-                          .user = user};
-  int status = hgl_store_scan(host->config.store, HGL_DB_JOURNAL, hgl_bytes(NULL, 0),
-                              hgl_bytes(NULL, 0), true, search_row, &search, err);
-  if (status) return status < 0 ? status : 0;
-  return hgl_fail(err, HGL_NOT_FOUND, "nothing of this thread is in the journal");
+  struct hgl_id wanted = *thid;
+  struct journal_search search = {.ids = &wanted,
+                                  .id_count = 1,
+                                  .of_threads = true,
+                                  .bytes_max = bytes_max,
+                                  .visit = visit,
+                                  .user = user};
+  return journal_search_step(host, &search, SIZE_MAX, err);
 }
 
 static void get_leaves(struct hgl_run run, struct hgl_hash *leaves)
@@ -194,5 +215,11 @@ int journal_find(struct hgl_host *host, const struct hgl_id *id, size_t bytes_ma
                  struct hgl_buf *evidence, struct hgl_err *err)
 {
   struct finding finding = {host, evidence};
-  return journal_visit_id(host, id, bytes_max, put_evidence, &finding, err);
+  struct hgl_id wanted = *id;
+  struct journal_search search = {.ids = &wanted,
+                                  .id_count = 1,
+                                  .bytes_max = bytes_max,
+                                  .visit = put_evidence,
+                                  .user = &finding};
+  return journal_search_step(host, &search, SIZE_MAX, err);
 }

@@ -1,5 +1,5 @@
 /* One message, for the control API: what it says, and all that proves it. */
-#include "agent/journal.h"
+#include "agent/lookup.h"
 #include "agent/show.h"
 #include "agent/trace.h"
 
@@ -258,8 +258,9 @@ static int show_kept(struct showing *showing, struct hgl_err *err)
   return status;
 }
 
-/* By its place, as long as the trace has it; then what is kept for good; else it is looked for. */
-static int find(struct showing *showing, struct hgl_err *err)
+/* By its place, as long as the trace has it; else what is kept for good. *early: it has no place
+ * yet. */
+static int find(struct showing *showing, bool *early, struct hgl_err *err)
 {
   enum { PLACED = 1 << TRACE_HEARD | 1 << TRACE_SAID | 1 << TRACE_REFUSED | 1 << TRACE_HELD };
   struct hgl_host *host = showing->host;
@@ -269,29 +270,88 @@ static int find(struct showing *showing, struct hgl_err *err)
     status = journal_visit_at(host, event->row, event->index, showing->id, show_found, showing,
                               err);
   if (status == -HGL_NOT_FOUND) status = show_kept(showing, err);
-  if (status == -HGL_NOT_FOUND && event && !event->row)
-    return hgl_fail(err, HGL_NOT_FOUND, "this message has not been signed yet: ask again");
-  if (status == -HGL_NOT_FOUND)
-    status = journal_visit_id(host, showing->id, SEARCH_BYTES_MAX, show_found, showing, err);
+  *early = event && !event->row;
   return status;
 }
 
-int hgl_host_message(struct hgl_host *host, const char *id_text, const char *from, json_t **out,
+/* ---- looking for it ---- */
+
+struct message_lookup {
+  struct hgl_lookup lookup; /* first member */
+  struct showing showing;
+  struct hgl_id id, wanted;
+  struct hgl_key from;
+  struct journal_search search;
+  bool searches; /* it is neither in the trace nor kept */
+};
+
+static int message_step(struct hgl_lookup *lookup, size_t bytes, json_t **out, struct hgl_err *err)
+{
+  struct message_lookup *message = (struct message_lookup *)lookup;
+  struct showing *showing = &message->showing;
+  bool early = false;
+  int status = message->searches ? -HGL_NOT_FOUND : find(showing, &early, err);
+  if (status == -HGL_NOT_FOUND && early)
+    return hgl_fail(err, HGL_NOT_FOUND, "this message has not been signed yet: ask again");
+  message->searches |= status == -HGL_NOT_FOUND;
+  if (status == -HGL_NOT_FOUND)
+    status = journal_search_step(showing->host, &message->search, bytes, err);
+  if (status) return status;
+  *out = showing->out;
+  showing->out = NULL;
+  return 0;
+}
+
+static void message_destroy(struct hgl_lookup *lookup)
+{
+  struct message_lookup *message = (struct message_lookup *)lookup;
+  json_decref(message->showing.out);
+  hgl_free(message);
+}
+
+int hgl_lookup_message(struct hgl_host *host, const char *id, const char *from,
+                       struct hgl_lookup **out, struct hgl_err *err)
+{
+  struct message_lookup *message = hgl_zalloc(sizeof *message);
+  if (!message) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  int status = 0;
+  if (hgl_id_parse(hgl_text(id), &message->id, err))
+    status = hgl_fail(err, HGL_INVALID, "a message's id is 32 hexadecimal digits");
+  if (!status && from) status = key_of_text(host, from, &message->from, err);
+  if (status) {
+    hgl_free(message);
+    return status;
+  }
+  message->lookup = (struct hgl_lookup){message_step, message_destroy};
+  message->showing = (struct showing){
+      .host = host, .id = &message->id, .from = from ? &message->from : NULL};
+  message->wanted = message->id;
+  message->search = (struct journal_search){.ids = &message->wanted,
+                                            .id_count = 1,
+                                            .bytes_max = SEARCH_BYTES_MAX,
+                                            .visit = show_found,
+                                            .user = &message->showing};
+  *out = &message->lookup;
+  return 0;
+}
+
+int hgl_lookup_step(struct hgl_lookup *lookup, size_t bytes, json_t **out, struct hgl_err *err)
+{
+  return lookup->step(lookup, bytes, out, err);
+}
+
+void hgl_lookup_destroy(struct hgl_lookup *lookup)
+{
+  if (lookup) lookup->destroy(lookup);
+}
+
+int hgl_host_message(struct hgl_host *host, const char *id, const char *from, json_t **out,
                      struct hgl_err *err)
 {
-  struct showing showing = {.host = host};
-  struct hgl_id id;
-  struct hgl_key key;
-  if (hgl_id_parse(hgl_text(id_text), &id, err))
-    return hgl_fail(err, HGL_INVALID, "a message's id is 32 hexadecimal digits");
-  int status = from ? key_of_text(host, from, &key, err) : 0;
+  struct hgl_lookup *lookup;
+  int status = hgl_lookup_message(host, id, from, &lookup, err);
   if (status) return status;
-  showing.id = &id;
-  showing.from = from ? &key : NULL;
-  status = find(&showing, err);
-  if (status)
-    json_decref(showing.out);
-  else
-    *out = showing.out;
+  status = hgl_lookup_step(lookup, SIZE_MAX, out, err);
+  hgl_lookup_destroy(lookup);
   return status;
 }

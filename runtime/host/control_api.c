@@ -6,6 +6,7 @@
 #include "host/backup.h"
 #include "host/control_call.h"
 #include "host/control_chat.h"
+#include "host/control_lookup.h"
 #include "host/control_tail.h"
 #include "host/paths.h"
 #include "host/usage.h"
@@ -33,6 +34,7 @@ struct ask {
 struct hgl_control_api {
   struct hgl_socket_path path;
   struct hgl_control *control;
+  struct hgl_loop *loop;
   struct hgl_host *host;
   int64_t opened_ns; /* monotonic */
   struct hgl_control_actions actions;
@@ -49,6 +51,7 @@ struct hgl_control_api {
   struct hgl_control_client *backup_client; /* NULL: it has hung up */
   json_t *backup_tag;
   struct hgl_chats chats;
+  struct hgl_lookups lookups;
 };
 
 /* Looking ------------------------------------------------------------------------------------- */
@@ -310,7 +313,14 @@ static void end_backup(struct hgl_control_api *api)
 
 void hgl_control_api_poll(struct hgl_control_api *api)
 {
-  if (api && api->backup && hgl_backup_done(api->backup)) end_backup(api);
+  if (!api) return;
+  if (api->backup && hgl_backup_done(api->backup)) end_backup(api);
+  hgl_lookups_turn(&api->lookups, api->host, hgl_mono_ns(&hgl_clock_system));
+}
+
+int64_t hgl_control_api_deadline(const struct hgl_control_api *api)
+{
+  return api ? hgl_lookups_deadline(&api->lookups) : INT64_MAX;
 }
 
 int hgl_control_api_allow_backup(struct hgl_control_api *api, struct hgl_store *store,
@@ -354,6 +364,13 @@ static int call_models(const struct hgl_control_call *call, json_t **result, str
 void hgl_control_api_allow_models(struct hgl_control_api *api, struct hgl_infer *infer)
 {
   api->infer = infer;
+}
+
+static int call_lookup(const struct hgl_control_call *call, struct hgl_err *err)
+{
+  int status = hgl_lookups_call(&call->api->lookups, call, err);
+  hgl_loop_request_tick(call->api->loop); /* from there on it is worked at */
+  return status;
 }
 
 static int call_subscribe(const struct hgl_control_call *call, json_t **result, struct hgl_err *err)
@@ -412,8 +429,8 @@ static const struct {
     {"dead.show", hgl_call_dead_show, NULL, HGL_ROLE_VIEWER},
     {"dead.resend", hgl_call_dead_resend, NULL, HGL_ROLE_OPERATOR},
     {"dead.drop", hgl_call_dead_drop, NULL, HGL_ROLE_OPERATOR},
-    {"export", hgl_call_export, NULL, HGL_ROLE_VIEWER},
-    {"message", hgl_call_message, NULL, HGL_ROLE_VIEWER},
+    {"export", NULL, call_lookup, HGL_ROLE_VIEWER},
+    {"message", NULL, call_lookup, HGL_ROLE_VIEWER},
     {"agent.timers", hgl_call_timers, NULL, HGL_ROLE_VIEWER},
     {"agent.source", hgl_call_source, NULL, HGL_ROLE_VIEWER},
     {"find.explain", hgl_call_explain, NULL, HGL_ROLE_VIEWER},
@@ -502,6 +519,7 @@ void hgl_control_api_left(struct hgl_control_api *api, const struct hgl_control_
     if (ask->client == client) ask->client = NULL;
   hgl_chats_leave(&api->chats, api->host, client);
   if (api->backup_client == client) api->backup_client = NULL;
+  hgl_lookups_leave(&api->lookups, client);
   hgl_tails_leave(&api->tails, client);
   hgl_feed_leave(client->viewer);
 }
@@ -557,10 +575,12 @@ int hgl_control_api_open(struct hgl_loop *loop, struct hgl_host *host, const cha
   static const struct hgl_control_events events = {line_came, conn_closed};
   struct hgl_control_api *api = hgl_zalloc(sizeof *api);
   if (!api) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
+  api->loop = loop;
   api->host = host;
   api->actions = *actions;
   api->opened_ns = hgl_mono_ns(&hgl_clock_system);
   hgl_tails_init(&api->tails, host);
+  hgl_lookups_init(&api->lookups);
   api->path.folder_fd = -1;
   int status = hgl_socket_path_open(&api->path, data, err);
   if (status == 0)
@@ -577,7 +597,8 @@ int hgl_control_api_open(struct hgl_loop *loop, struct hgl_host *host, const cha
 void hgl_control_api_close(struct hgl_control_api *api)
 {
   if (!api) return;
-  end_backup(api);                   /* given up, if it is not done */
+  end_backup(api); /* given up, if it is not done */
+  hgl_lookups_leave(&api->lookups, NULL);
   hgl_control_destroy(api->control); /* each client is gone: conn_closed */
   hgl_socket_path_close(&api->path);
 }

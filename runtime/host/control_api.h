@@ -45,8 +45,9 @@ void hgl_control_api_asked(struct hgl_control_api *api, struct hgl_control_clien
                            struct hgl_bytes request);
 /* Such a client is gone: nothing is sent to it any more. */
 void hgl_control_api_left(struct hgl_control_api *api, const struct hgl_control_client *client);
-/* Answers what other threads have finished. NULL is allowed. */
+/* Answers what other threads have finished, and goes on with what takes long. NULL is allowed. */
 void hgl_control_api_poll(struct hgl_control_api *api);
+int64_t hgl_control_api_deadline(const struct hgl_control_api *api); /* of it: monotonic ns */
 /* Hangs up on everyone. Before the host is destroyed; the memory stays, because answers to an ask
  * may still come until then. NULL is allowed. */
 void hgl_control_api_close(struct hgl_control_api *api);

@@ -41,15 +41,14 @@ void hgl_control_answer(struct hgl_control_client *client, const json_t *tag, js
 
 typedef int hgl_call_fn(const struct hgl_control_call *call, json_t **result,
                         struct hgl_err *err) HGL_NODISCARD;
-hgl_call_fn hgl_call_agents, hgl_call_peers, hgl_call_find, hgl_call_deals, hgl_call_proofs,
-    hgl_call_export;
+hgl_call_fn hgl_call_agents, hgl_call_peers, hgl_call_find, hgl_call_deals, hgl_call_proofs;
 hgl_call_fn hgl_call_dead_list, hgl_call_dead_show, hgl_call_dead_resend, hgl_call_dead_drop;
 hgl_call_fn hgl_call_runs_list, hgl_call_runs_show;
 hgl_call_fn hgl_call_run; /* runs.retry, runs.finish and runs.drop */
 
 /* ---- control_story.c ---- */
 
-hgl_call_fn hgl_call_message, hgl_call_dialogues, hgl_call_dialogue, hgl_call_explain,
-    hgl_call_advert, hgl_call_timers, hgl_call_source;
+hgl_call_fn hgl_call_dialogues, hgl_call_dialogue, hgl_call_explain, hgl_call_advert,
+    hgl_call_timers, hgl_call_source;
 
 #endif

@@ -1,11 +1,10 @@
 /* The control API's calls about what is listed and what is stored: agents, peers, deals, proofs,
- * dead letters and suspended handlers, page by page or one of them, and the export of evidence. */
+ * dead letters and suspended handlers, page by page or one of them. */
 #include "host/control_call.h"
 
 #include "protocol/value.h"
 
 enum {
-  EXPORT_SIZE_MAX = 3 << 20, /* as base64url it still fits a line */
   DEALS_DEFAULT = 50,
   /* Bytes of one page. An item takes at most 0.4 MiB: a deal of 64 KiB as escapes. */
   PAGE_SIZE_MAX = 1 << 20,
@@ -184,27 +183,4 @@ int hgl_call_run(const struct hgl_control_call *call, json_t **result, struct hg
   if (strcmp(name, "runs.retry") == 0) return hgl_host_run_retry(host, (uint64_t)row, err);
   if (strcmp(name, "runs.finish") == 0) return hgl_host_run_finish(host, (uint64_t)row, err);
   return hgl_host_run_drop(host, (uint64_t)row, err);
-}
-
-/* Evidence ------------------------------------------------------------------------------------ */
-
-int hgl_call_export(const struct hgl_control_call *call, json_t **result, struct hgl_err *err)
-{
-  const char *id;
-  struct hgl_buf evidence, text;
-  hgl_buf_init(&evidence, EXPORT_SIZE_MAX);
-  hgl_buf_init(&text, HGL_CONTROL_LINE_SIZE_MAX);
-  int status = hgl_request_text(call->request, "of", &id, err);
-  if (status == 0) status = hgl_host_export(call->host, id, &evidence, err);
-  if (status == 0) {
-    hgl_base64url_encode(hgl_buf_bytes(&evidence), &text);
-    status = hgl_buf_check(&text, err);
-  }
-  if (status == 0) {
-    *result = json_pack("{s:s%}", "evidence", (const char *)text.data, text.size);
-    if (!*result) status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
-  }
-  hgl_buf_deinit(&evidence);
-  hgl_buf_deinit(&text);
-  return status;
 }

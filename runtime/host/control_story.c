@@ -1,15 +1,6 @@
-/* The control API's calls about what happened and why: single messages, dialogues,
- * what the directory has, what an agent is made of and what it is waiting for. */
+/* The control API's calls about what happened and why: dialogues, what the directory has, what an
+ * agent is made of and what it is waiting for. */
 #include "host/control_call.h"
-
-/* "of", as in export: "id" is the request's own. */
-int hgl_call_message(const struct hgl_control_call *call, json_t **result, struct hgl_err *err)
-{
-  const char *id, *from;
-  int status = hgl_request_text(call->request, "of", &id, err);
-  if (status == 0) status = hgl_request_text_if_any(call->request, "from", &from, err);
-  return status ? status : hgl_host_message(call->host, id, from, result, err);
-}
 
 /* {"agent", "peer"?, "protocol"?, "state"?, "text"?, "limit"?} */
 int hgl_call_dialogues(const struct hgl_control_call *call, json_t **result, struct hgl_err *err)

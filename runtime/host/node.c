@@ -208,6 +208,8 @@ static void tick(void *user)
   hgl_feed_turn(node->feed);
   int64_t deadline = hgl_host_deadline(node->host), feed_due = hgl_feed_deadline(node->feed);
   if (feed_due < deadline) deadline = feed_due;
+  int64_t lookups_due = hgl_control_api_deadline(node->control);
+  if (lookups_due < deadline) deadline = lookups_due;
   int64_t beat = hgl_notify_beat(node->notify, hgl_mono_ns(&hgl_clock_system));
   if (beat < deadline) deadline = beat;
   if (node->stopping) {

@@ -264,6 +264,50 @@ static void a_message_of_others_with_its_id_is_no_part_of_a_deal(void **state)
   world_deinit(&world);
 }
 
+/* In one pass, and in steps; the list is in the order of the record, and one is named twice. */
+static void what_no_one_kept_is_exported_from_the_journal(void **state)
+{
+  static const char dealer[] =
+      "agent.on('x/1.0/y', function(message)\n"
+      "  state.ids = state.ids or {}\n"
+      "  state.ids[#state.ids + 1] = message.id\n"
+      "  if #state.ids < 3 then return end\n"
+      "  agent.deal { id = 'unkept', status = 'agreed',\n"
+      "    messages = { state.ids[2], state.ids[1], state.ids[3], state.ids[1] } }\n"
+      "end)\n";
+  struct world world;
+  struct hgl_err err;
+  struct hgl_buf out;
+  struct hgl_lookup *lookup;
+  json_t *result = NULL;
+  size_t count;
+  int steps = 0, status;
+  world_init(&world, 8);
+  struct node *node = world_node(&world);
+  world_agent(node, "operator", "", NULL);
+  world_agent(node, "dealer", dealer, NULL);
+  for (int i = 0; i < 6; i++) {
+    world_say(node, "dealer", "x/1.0/y", "{}");
+    world_run(&world);
+  }
+  assert_int_equal(rows(node, HGL_DB_EVIDENCE), 0);
+  hgl_buf_init(&out, HGL_STORE_VALUE_SIZE_MAX);
+  assert_ok(hgl_host_export(node->host, "unkept", &out, &err));
+  struct hgl_cbor_reader in = hgl_cbor_reader(hgl_buf_bytes(&out));
+  assert_ok(hgl_cbor_get_list(&in, "deal", 64, &count, &err));
+  assert_int_equal(count, 4);
+  hgl_buf_clear(&out);
+  assert_ok(hgl_lookup_evidence(node->host, "unkept", &lookup, &err));
+  while ((status = hgl_lookup_step(lookup, 1, &result, &err)) > 0) steps++;
+  assert_ok(status);
+  assert_true(steps > 3);
+  assert_true(json_string_length(json_object_get(result, "evidence")) > 1000);
+  json_decref(result);
+  hgl_lookup_destroy(lookup);
+  hgl_buf_deinit(&out);
+  world_deinit(&world);
+}
+
 static void what_was_agreed_cannot_be_recorded_otherwise(void **state)
 {
   struct world world;
@@ -453,6 +497,7 @@ int main(void)
       cmocka_unit_test(a_deal_is_listed_and_exported_by_the_beginning_of_its_id),
       cmocka_unit_test(a_message_kept_first_is_not_displaced_by_another_with_its_id),
       cmocka_unit_test(a_message_of_others_with_its_id_is_no_part_of_a_deal),
+      cmocka_unit_test(what_no_one_kept_is_exported_from_the_journal),
       cmocka_unit_test(what_was_agreed_cannot_be_recorded_otherwise),
       cmocka_unit_test(a_counterparty_on_this_host_is_told_by_its_name),
       cmocka_unit_test(a_counterparty_elsewhere_is_told_by_what_its_advert_calls_it),
