@@ -1,6 +1,7 @@
 /* The llama.cpp engine through its interface, on small models with random weights. What those say
  * is nonsense, which makes it the better test: nothing but the grammar keeps an answer to its
  * schema. */
+#include "base/mem.h"
 #include "support/check.h"
 #include "support/engine_host.h"
 #include "support/json_of.h"
@@ -451,18 +452,21 @@ static void a_template_that_is_not_known_is_replaced_and_noted(void **state)
   host.engine->close(model);
 }
 
+/* A call by some seeds; the seed, and further members. */
+#define MAY_CALL                                                                                   \
+  "{\"task\":\"chat\",\"messages\":[{\"role\":\"user\",\"content\":\"look\"}],"                    \
+  "\"tools\":[{\"name\":\"find\",\"description\":\"finds\",\"parameters\":{"                       \
+  "\"type\":\"object\",\"properties\":{\"what\":{\"enum\":[\"tea\",\"salt\"]}},"                   \
+  "\"required\":[\"what\"]}},{\"name\":\"rest\"}],\"max_tokens\":120,"                             \
+  "\"temperature\":3,\"top_k\":0,\"min_p\":0,\"top_p\":1,\"seed\":%d%s}"
+
 static void a_tool_is_called_or_the_answer_is_text(void **state)
 {
   void *model = open_model(chatty, NULL);
   unsigned called = 0;
   for (int seed = 0; seed < 60; seed++) {
-    struct engine_call call = engine_call(
-        "{\"task\":\"chat\",\"messages\":[{\"role\":\"user\",\"content\":\"look\"}],"
-        "\"tools\":[{\"name\":\"find\",\"description\":\"finds\",\"parameters\":{"
-        "\"type\":\"object\",\"properties\":{\"what\":{\"enum\":[\"tea\",\"salt\"]}},"
-        "\"required\":[\"what\"]}},{\"name\":\"rest\"}],\"max_tokens\":120,"
-        "\"temperature\":3,\"top_k\":0,\"min_p\":0,\"top_p\":1,\"seed\":%d%s}",
-        seed, seed % 2 ? ",\"schema\":{\"type\":\"boolean\"}" : "");
+    struct engine_call call = engine_call(MAY_CALL, seed,
+                                          seed % 2 ? ",\"schema\":{\"type\":\"boolean\"}" : "");
     engine_run(&host, model, &call, 1, 1);
     json_t *answer = answer_of(&call);
     const char *finish = json_string_value(json_object_get(answer, "finish"));
@@ -482,6 +486,45 @@ static void a_tool_is_called_or_the_answer_is_text(void **state)
     engine_call_free(&call);
   }
   assert_true(called > 0);
+  host.engine->close(model);
+}
+
+/* Large requests of jansson, as each reading makes one first; this one is refused, from 1 on. */
+static unsigned large_requests, large_refused;
+
+static void *allocate_or_refuse(size_t size)
+{
+  bool large = size >= 64 << 10;
+  return large && ++large_requests == large_refused ? NULL : hgl_alloc(size);
+}
+
+static struct engine_call ask_for_tool(void *model, int seed)
+{
+  struct engine_call call = engine_call(MAY_CALL, seed, "");
+  large_requests = 0;
+  engine_run(&host, model, &call, 1, 1);
+  return call;
+}
+
+static void a_call_that_no_memory_is_left_to_read_is_no_text(void **state)
+{
+  void *model = open_model(chatty, NULL);
+  bool called = false;
+  json_set_alloc_funcs(allocate_or_refuse, hgl_free);
+  large_refused = 0;
+  for (int seed = 0; seed < 60 && !called; seed++) {
+    struct engine_call call = ask_for_tool(model, seed);
+    called = call.answer && strstr(call.answer, "\"tool_calls\":[");
+    engine_call_free(&call);
+    if (!called) continue;
+    large_refused = large_requests; /* the last: what is read is the whole answer */
+    call = ask_for_tool(model, seed);
+    assert_int_equal(large_requests, large_refused);
+    assert_int_equal(call.status, HAGGLE_NO_MEMORY);
+    engine_call_free(&call);
+  }
+  json_set_alloc_funcs(hgl_alloc, hgl_free);
+  assert_true(called);
   host.engine->close(model);
 }
 
@@ -741,6 +784,7 @@ int main(void)
       cmocka_unit_test(a_message_cannot_end_its_turn),
       cmocka_unit_test(a_template_that_is_not_known_is_replaced_and_noted),
       cmocka_unit_test(a_tool_is_called_or_the_answer_is_text),
+      cmocka_unit_test(a_call_that_no_memory_is_left_to_read_is_no_text),
       cmocka_unit_test(what_tools_answered_goes_into_the_prompt),
       cmocka_unit_test(embeddings_have_length_1_and_do_not_depend_on_their_neighbours),
       cmocka_unit_test(each_wrong_request_is_told_what_is_wrong),

@@ -137,11 +137,11 @@ bool answer_is_whole(const struct sequence *sequence)
 }
 
 /* Finds a call of a tool in the text. New references. */
-static json_t *tool_calls(const struct sequence *sequence)
+static json_t *tool_calls(const struct sequence *sequence, bool *refused)
 {
+  *refused = false;
   if (!calls_a_tool(sequence)) return NULL;
-  bool refused;
-  json_t *value = written_value(sequence, 0, &refused);
+  json_t *value = written_value(sequence, 0, refused);
   json_t *name = json_object_get(value, "call"), *arguments = json_object_get(value, "arguments");
   json_t *calls = NULL, *tool;
   size_t index;
@@ -155,7 +155,9 @@ static json_t *tool_calls(const struct sequence *sequence)
 
 static char *result_text(const struct sequence *sequence, const char *finish)
 {
-  json_t *calls = strcmp(finish, "stop") == 0 ? tool_calls(sequence) : NULL;
+  bool refused = false;
+  json_t *calls = strcmp(finish, "stop") == 0 ? tool_calls(sequence, &refused) : NULL;
+  if (refused) return NULL; /* or a call of a tool would be told as text */
   const char *text = calls || !sequence->text.data ? "" : sequence->text.data;
   size_t size = calls ? 0 : sequence->text.size;
   json_t *result = json_pack("{s:s%, s:s, s:o*, s:{s:i, s:i, s:i}}", "text", text, size, "finish",
