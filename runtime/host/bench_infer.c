@@ -4,10 +4,10 @@
  * what it takes to answer tells what the others cost it.
  *
  * `speedup` is the thousand against one call at a time: handed to the model's thread, and awaited,
- * before the next is made, as where nobody gathers calls. What the thousand save is the waking of
- * threads, twice a call. `speedup_over_batches_of_one` is against the same thousand, whose calls go
- * to the thread each for itself but are not awaited by others: what it saves to compute them
- * together. */
+ * before anything else is done, as by a program that asks a model in the midst of its work. What
+ * the thousand save is the waking of threads, twice a call. `speedup_over_batches_of_one` is against
+ * the same thousand, whose calls go to the thread each for itself while the others go on, as on a
+ * host that gathers none: what it saves to compute them together. */
 #include <stdio.h>
 #include <time.h>
 

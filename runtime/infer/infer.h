@@ -94,7 +94,7 @@ struct hgl_infer_asked {
  * queue, or the agent's part of it, is full. */
 int hgl_infer_submit(struct hgl_infer_model *model, const struct hgl_infer_asked *asked,
                      struct hgl_infer_call **out, struct hgl_err *err) HGL_NODISCARD;
-/* After submitting: all of it runs here and now, or one wake is for all of it. */
+/* After submitting: what a model was asked since runs here and now, or one wake is for all of it. */
 void hgl_infer_flush(struct hgl_infer *infer);
 /* `done` is not called; one that runs is told to its engine. */
 void hgl_infer_cancel(struct hgl_infer_call *call);
