@@ -265,6 +265,29 @@ describe("haggle check", function()
     expect((findings(source, "--allow infer=small"))):equals {}
   end)
 
+  it("knows which models policies and strategies decide with, which they can do without", function()
+    local source = [[
+      local policy, market = require "haggle.policy", require "haggle.market"
+      local decide = policy.new { model = "risk", features = function() return { 1 } end,
+        actions = { "a" }, fallback = function() return "a" end }
+      agent.on_start(function() decide(1) end)
+      local function done() end
+      market.sell { service = "tea", asking = 9, strategy = "model", deliver = done }
+      market.buy { service = "ice", ceiling = 9, strategy = { delay = 0.1 }, on_result = done }
+      market.buy { service = "milk", ceiling = 9, strategy = { model = "mine" }, on_result = done }
+      market.buy { service = "rice", ceiling = 9, strategy = "firm", on_result = done }]]
+    local places, texts = findings(source)
+    expect(places):equals { "2:43 note needs", "6:61 note needs", "7:61 note needs",
+      "8:72 note needs" }
+    expect(texts.needs):matches 'model = "mine" needs the grant infer=mine'
+    local status
+    places, texts, status = findings(source, "--allow infer=market")
+    expect(places):equals { "2:43 warning grant", "8:72 warning grant" }
+    expect(texts.grant):matches "add %-%-allow a:infer=mine"
+    expect(status):equals(0)
+    expect((findings(source, "--allow 'infer=*'"))):equals {}
+  end)
+
   it("lets a script ask what it is granted, as a host would", function()
     local source = "if agent.granted('read', '/x') then agent.on_timer('t', print) end\n"
       .. "agent.on_start(function() agent.after('t', '1s') end)"

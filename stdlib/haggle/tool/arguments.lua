@@ -14,13 +14,43 @@ local function check_duration(check, unit, node)
     "as in \"250ms\", \"5s\", \"2m\", \"1h\" and \"30d\"; a number is milliseconds")
 end
 
+-- What an option's words say of it, as in: the model that decides ("market"); needs the grant
+-- `infer=model`, where `model` is the option itself and "market" what it is when it is left out; or
+-- in: a rule, or "model", which needs the grant `infer=market`. An agent goes on without it.
+local function check_field_grant(check, unit, field, node, at)
+  local kind, name = field.doc:match "needs the grant `(%w+)=([%w_.]+)`"
+  if not kind then return end
+  local word = field.doc:match '"([^"]*)", which needs the grant'
+  local value
+  if node then value = resolve.text(node) else value = field.doc:match '%("([^"]*)"%)' end
+  if not value or word and value ~= word then return end
+  check:needs(unit, at, kind, word and name or value, ('%s = "%s"'):format(field.name, value),
+    "warning")
+end
+
+-- Options that are left out, of a table whose other names are known.
+local function check_defaults(check, unit, node, class)
+  local given = {}
+  for _, item in ipairs(node.items) do
+    if not item.key then return end
+    given[item.key] = true
+  end
+  for name, field in pairs(class.fields) do
+    if field.optional and not given[name] then
+      check_field_grant(check, unit, field, nil, node.at)
+    end
+  end
+end
+
 local check_value
 
 local function check_table(check, unit, node, class)
   local names = {}
+  check_defaults(check, unit, node, class)
   for _, item in ipairs(node.items) do
     local field, open = types.field(check.types, class, item.key)
     if field then
+      check_field_grant(check, unit, field, item.value, item.value.at)
       check_value(check, unit, item.value, field.type)
     elseif item.key and not open then
       for name in pairs(class.fields) do names[#names + 1] = name end

@@ -132,8 +132,8 @@ function check.did_you_mean(_, word, candidates)
   return nearest and nearest ~= word and ("did you mean '%s'?"):format(nearest) or nil
 end
 
--- Something that the operator has to grant.
-function check:needs(unit, at, kind, value, who)
+-- Something that the operator has to grant; what else than an error it is to go without.
+function check:needs(unit, at, kind, value, who, severity)
   local grant = kind .. "=" .. value
   local subject = self.subject
   if not subject.grants then
@@ -142,7 +142,8 @@ function check:needs(unit, at, kind, value, who)
       ("--allow %s:%s"):format(subject.name, grant))
   end
   if sandbox.covers(subject.grants, kind, value) then return end
-  self:report(unit, at, "error", "grant", ("%s is not granted %s"):format(subject.name, grant),
+  self:report(unit, at, severity or "error", "grant",
+    ("%s is not granted %s"):format(subject.name, grant),
     ("add --allow %s:%s, or allow = { \"%s\" } in the host file"):format(subject.name, grant,
       grant))
 end

@@ -30,7 +30,7 @@ local market = {}
 ---@field rounds integer bids so far
 
 ---@class haggle.market.ModelStrategy
----@field model? string as the host names it ("market")
+---@field model? string as the host names it ("market"); needs the grant `infer=model`
 ---@field fallback? string|fun(position: haggle.market.Position): integer a rule of `market.strategies`, where the model gives no answer ("linear")
 ---@field within? haggle.Duration how long the model may take ("50ms")
 ---@field delay? number what an offer costs, as a part of the ceiling or of what was asked (0)
@@ -46,7 +46,7 @@ local market = {}
 ---@field on_breach? fun(deal: haggle.market.Deal, why: string)
 ---@field attributes? table<string, haggle.Value> further fields of the offer
 ---@field patience? integer how many offers
----@field strategy? string|haggle.market.ModelStrategy a rule of `market.strategies`, or "model" ("split")
+---@field strategy? string|haggle.market.ModelStrategy a rule of `market.strategies` ("split"), or "model", which needs the grant `infer=market`
 ---@field concede? fun(position: haggle.market.Position): integer?, string? instead of it: the next price, or nil, why: it leaves
 ---@field within? haggle.Duration the least time it takes on
 ---@field wait? haggle.Duration for an answer
@@ -67,7 +67,7 @@ local market = {}
 ---@field parallel? integer negotiations at a time (1)
 ---@field sellers? integer of the offers found, how many are considered (20)
 ---@field patience? integer bids before the last word (5)
----@field strategy? string|haggle.market.ModelStrategy a rule of `market.strategies`, or "model" ("split")
+---@field strategy? string|haggle.market.ModelStrategy a rule of `market.strategies` ("split"), or "model", which needs the grant `infer=market`
 ---@field concede? fun(position: haggle.market.Position): integer?, string? instead of it: the next price, or nil, why: it leaves
 ---@field within? haggle.Duration when a delivery is due ("60s")
 ---@field wait? haggle.Duration for an answer ("30s")

@@ -5,7 +5,7 @@
 local policy = {}
 
 ---@class haggle.policy.Options
----@field model string as the host names it
+---@field model string as the host names it; needs the grant `infer=model`
 ---@field features fun(view: any): table a list of finite numbers; or input → list
 ---@field fallback fun(view: any, why: string, code: haggle.Code): any an action, when the model gives none
 ---@field actions? any[] an action for each score of the model
