@@ -207,8 +207,11 @@ static void run_group(struct group *group)
   atomic_fetch_add(&model->busy_ns, now_ns() - started_ns);
   atomic_fetch_add(&model->rows, group->rows);
   at = 0;
-  for (size_t i = 0; i < group->count; at += (size_t)group->requests[i++]->rows)
+  for (size_t i = 0; i < group->count; i++) {
+    size_t rows = (size_t)group->requests[i]->rows; /* it is gone once it is answered */
     answer(group, group->requests[i], at);
+    at += rows;
+  }
   group->count = group->rows = 0;
 }
 

@@ -42,6 +42,7 @@ static inline void note_answer(void *host, const struct haggle_request *request,
 {
   struct asking *asking = host;
   struct answer *answer = &asking->answers[request->id - 1];
+  free((void *)request); /* an engine has no request that it has answered */
   answer->times++;
   answer->status = result->status;
   if (result->status != HAGGLE_OK) {
@@ -95,7 +96,10 @@ static inline void ask_all(struct asking *asking, struct haggle_request *request
   for (size_t i = 0; i < count; i++) {
     requests[i].size = sizeof *requests;
     requests[i].id = i + 1;
-    list[i] = &requests[i];
+    struct haggle_request *given = malloc(sizeof *given);
+    if (!given) abort();
+    *given = requests[i];
+    list[i] = given;
   }
   asking->engine->run(asking->model, &batch);
   for (size_t i = 0; i < count; i++) assert_int_equal(asking->answers[i].times, 1);
