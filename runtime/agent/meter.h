@@ -10,6 +10,10 @@
 
 struct hgl_host;
 
+/* To read the clock takes about as long as a watcher. A prime, so that no rhythm of messages agrees
+ * with it. */
+enum { METER_WATCHING = 61 };
+
 struct hgl_meter {
   struct hgl_histogram tick_ns;   /* of ticks that had something to commit: the loop's part */
   struct hgl_histogram commit_ns; /* from the end of a tick until what it did is durable */
@@ -17,6 +21,8 @@ struct hgl_meter {
    * its handler is durable. */
   struct hgl_histogram latency_ns;
   uint64_t signed_messages; /* in all signatures */
+  uint64_t watched;         /* how often watchers of messages (look.h) were told of one, */
+  uint64_t watching_ns;     /* and for how long, as far as one time of METER_WATCHING says */
   uint64_t restarts;        /* of agents */
 };
 const struct hgl_meter *hgl_host_meter(const struct hgl_host *host);

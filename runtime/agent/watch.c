@@ -22,13 +22,26 @@ void watch_event(struct hgl_host *host, const char *kind, json_t *object)
   json_decref(object);
 }
 
+static void tell_watchers(struct hgl_host *host, const struct hgl_seen *seen)
+{
+  struct hgl_meter *meter = &host->metering.meter;
+  bool metered = host->message_watchers && ++meter->watched % METER_WATCHING == 0;
+  /* Twice, because to read the clock takes part of what is measured. */
+  int64_t before_ns = metered ? hgl_mono_ns(host->config.clock) : 0;
+  int64_t start_ns = metered ? hgl_mono_ns(host->config.clock) : 0;
+  for (struct hgl_message_watcher *at = host->message_watchers; at; at = at->next)
+    at->seen(at->user, seen);
+  if (!metered) return;
+  int64_t took_ns = hgl_mono_ns(host->config.clock) - start_ns - (start_ns - before_ns);
+  if (took_ns > 0) meter->watching_ns += (uint64_t)took_ns * METER_WATCHING;
+}
+
 void watch_message(struct hgl_host *host, const struct message *message, const char *what)
 {
   const struct hgl_watcher *watcher = host->watchers;
   if (!watcher && !host->message_watchers) return;
   const struct hgl_seen seen = {&message->envelope, what, message->bytes.size};
-  for (struct hgl_message_watcher *at = host->message_watchers; at; at = at->next)
-    at->seen(at->user, &seen);
+  tell_watchers(host, &seen);
   while (watcher && !watcher->messages) watcher = watcher->next;
   struct hgl_err ignored;
   json_t *object = NULL;

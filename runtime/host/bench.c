@@ -207,6 +207,7 @@ static void show(const json_t *result)
     printf("         speedup: %.1f over one call at a time, %.1f over batches of one\n",
            json_number_value(speedup),
            json_number_value(json_object_get(result, "speedup_over_batches_of_one")));
+  show_estimate("by what the loop does for viewers", json_object_get(result, "by_part"));
   show_estimate("by the loop's processor time for a message", json_object_get(result, "by_loop"));
   show_estimate("by the clock", json_object_get(result, "by_clock"));
   show_percentiles("an agent beside them when they rest, ms",
@@ -340,11 +341,12 @@ const struct hgl_verb hgl_verb_bench = {
         "  infer    decisions of a model by 1, 10, 100 and 1000 agents, in batches and one at a "
         "time, and\n"
         "           what an agent beside them notices; with --gguf, tokens a second as well\n"
-        "  viewers  how much slower a thousand agents trade when ten viewers look at them, "
-        "by the\n"
-        "           loop's processor time for a message and by the clock, each with an interval; "
-        "a minute\n"
-        "           makes that narrow (--seconds 60)\n"
+        "  viewers  how much slower a thousand agents trade when ten viewers look at them: by "
+        "what the\n"
+        "           loop does for those, by its processor time for a message, and by the clock, "
+        "each "
+        "with\n"
+        "           an interval, which a minute makes narrow (--seconds 60)\n"
         "\n"
         "  haggle bench remote --seconds 10\n"
         "  haggle bench --json",

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "agent/meter.h"
 #include "base/mem.h"
 #include "host/backup.h"
 #include "host/control_call.h"
@@ -37,6 +38,7 @@ struct hgl_control_api {
   struct hgl_loop *loop;
   struct hgl_host *host;
   int64_t opened_ns; /* monotonic */
+  int64_t ticks_ns;  /* in them, so far */
   struct hgl_control_actions actions;
   struct ask *asks;
   size_t ask_count;
@@ -61,8 +63,10 @@ static int call_describe(const struct hgl_control_call *call, json_t **result, s
   int status = hgl_host_describe(call->host, result, err);
   if (status) return status;
   int64_t up_ns = hgl_mono_ns(&hgl_clock_system) - call->api->opened_ns;
-  json_t *loop = json_pack("{s:f, s:f}", "up_ms", (double)up_ns / 1e6, "loop_ms",
-                           (double)hgl_usage_of_thread() / 1e6);
+  json_t *loop = json_pack("{s:f, s:f, s:f, s:f}", "up_ms", (double)up_ns / 1e6, "loop_ms",
+                           (double)hgl_usage_of_thread() / 1e6, "tick_ms",
+                           (double)call->api->ticks_ns / 1e6, "watching_ms",
+                           (double)hgl_host_meter(call->host)->watching_ns / 1e6);
   if (loop && !json_object_update_new(*result, loop)) return 0;
   json_decref(*result);
   return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
@@ -592,6 +596,11 @@ int hgl_control_api_open(struct hgl_loop *loop, struct hgl_host *host, const cha
   }
   *out = api;
   return 0;
+}
+
+void hgl_control_api_ticked(struct hgl_control_api *api, int64_t took_ns)
+{
+  if (api) api->ticks_ns += took_ns;
 }
 
 void hgl_control_api_close(struct hgl_control_api *api)

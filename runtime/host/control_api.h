@@ -45,6 +45,8 @@ void hgl_control_api_asked(struct hgl_control_api *api, struct hgl_control_clien
                            struct hgl_bytes request);
 /* Such a client is gone: nothing is sent to it any more. */
 void hgl_control_api_left(struct hgl_control_api *api, const struct hgl_control_client *client);
+/* A tick took so much of the loop's time on a processor: for "describe". NULL is allowed. */
+void hgl_control_api_ticked(struct hgl_control_api *api, int64_t took_ns);
 /* Answers what other threads have finished, and goes on with what takes long. NULL is allowed. */
 void hgl_control_api_poll(struct hgl_control_api *api);
 int64_t hgl_control_api_deadline(const struct hgl_control_api *api); /* of it: monotonic ns */

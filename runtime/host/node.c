@@ -203,7 +203,9 @@ static void tick(void *user)
   if (!node->host) return; /* being torn down */
   hgl_control_api_poll(node->control);
   hgl_infer_poll(node->infer);
+  int64_t began_ns = hgl_usage_of_thread();
   hgl_host_tick(node->host);
+  hgl_control_api_ticked(node->control, hgl_usage_of_thread() - began_ns);
   if (node->failed) return;
   hgl_feed_turn(node->feed);
   int64_t deadline = hgl_host_deadline(node->host), feed_due = hgl_feed_deadline(node->feed);

@@ -69,6 +69,7 @@ except OSError:
     print("endless line: ok")
 before, after = (call('{"call":"describe"}\n')["result"] for _ in range(2))
 expect("the loop's time", {"ok": 0 < before["loop_ms"] < after["loop_ms"] < after["up_ms"] and
+                           0 < before["tick_ms"] < after["loop_ms"] and after["watching_ms"] == 0 and
                            after["loop_ms"] - before["loop_ms"] <= after["up_ms"] - before["up_ms"]}, ok=True)
 expect("stop", call('{"call":"stop"}\n'), ok=True)
 END

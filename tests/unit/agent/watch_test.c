@@ -1,4 +1,6 @@
 /* Several who watch one host. */
+#include "agent/look.h"
+#include "agent/meter.h"
 #include "support/world.h"
 
 struct seen {
@@ -65,10 +67,41 @@ static void each_who_watches_is_told_what_it_wants_until_it_leaves(void **state)
   world_deinit(&world);
 }
 
+static void takes_a_millisecond(void *user, const struct hgl_seen *seen)
+{
+  struct world *world = user;
+  world->time.mono_ns += 1000000;
+}
+
+/* As long as it takes, by a sample of them. */
+static void what_telling_those_who_watch_messages_takes_is_metered(void **state)
+{
+  struct world world;
+  world_init(&world, 1);
+  struct node *node = world_node(&world);
+  const struct hgl_meter *meter = hgl_host_meter(node->host);
+  world_agent(node, "operator", "", NULL);
+  world_agent(node, "x", "agent.on('go/1.0/now', function() end)", NULL);
+  world_run(&world);
+  say(node);
+  assert_int_equal(meter->watched, 0);
+  struct hgl_message_watcher watcher = {.seen = takes_a_millisecond, .user = &world};
+  hgl_host_watch_messages(node->host, &watcher);
+  for (int i = 0; i < METER_WATCHING; i++) say(node);
+  assert_true(meter->watched >= METER_WATCHING);
+  assert_int_equal(meter->watching_ns, meter->watched / METER_WATCHING * METER_WATCHING * 1000000);
+  hgl_host_unwatch_messages(&watcher);
+  uint64_t watched = meter->watched;
+  say(node);
+  assert_int_equal(meter->watched, watched);
+  world_deinit(&world);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(each_who_watches_is_told_what_it_wants_until_it_leaves),
+      cmocka_unit_test(what_telling_those_who_watch_messages_takes_is_metered),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
