@@ -19,6 +19,9 @@ test("models: calls are counted as they are made", async (t) => {
     },
   );
   await t.shows(window, "ann");
+  await window.page.getByText("Inputs, outputs and counters").click();
+  const [{ batches }] = await t.north.call("models");
+  if (batches.on_loop > 0) await t.shows(window, "of them on the host's loop");
 });
 
 test("models: a host without any says how one is had", async (t) => {

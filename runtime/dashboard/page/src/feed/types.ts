@@ -328,6 +328,8 @@ export interface Model {
     mean: number;
     most: number;
     joined: number;
+    /** Of a quick model, on the host's loop instead of a thread. */
+    on_loop: number;
     /** From the most calls, a power of two, to batches. */
     sizes: { [most: string]: number };
   };

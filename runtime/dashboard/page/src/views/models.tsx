@@ -292,14 +292,19 @@ function Description({ model, failures }: { model: Model; failures: [string, num
             ? "none"
             : failures.map(([why, count]) => `${formatNumber(count)} ${why}`).join(", "),
         ],
-        [
-          "Batches",
-          `${formatNumber(model.batches.count)}, ${formatNumber(model.batches.joined)} calls joined a running one`,
-        ],
+        ["Batches", batchesOf(model)],
         ...counted(model),
       ]}
     />
   );
+}
+
+function batchesOf({ batches }: Model): string {
+  const parts = [formatNumber(batches.count)];
+  if (batches.joined > 0) parts.push(`${formatNumber(batches.joined)} calls joined a running one`);
+  if (batches.on_loop > 0)
+    parts.push(`${formatNumber(batches.on_loop)} of them on the host's loop`);
+  return parts.join(", ");
 }
 
 type Fact = [string, ComponentChildren];
