@@ -525,8 +525,12 @@ static struct agent_run *take_ready_run(struct agent *agent)
   return run;
 }
 
-/* One step of the agent's; false: it has nothing to do now. */
-static bool step(struct agent *agent)
+static bool has_step(const struct agent *agent)
+{
+  return agent->runs_ready || (!agent->starting && agent->mailbox.first);
+}
+
+static void step(struct agent *agent)
 {
   struct agent_run *run = take_ready_run(agent);
   if (run) {
@@ -534,17 +538,15 @@ static bool step(struct agent *agent)
       resume(run);
     else
       handle(agent, run->mail, run);
-    return true;
+    return;
   }
-  struct mail *mail = agent->starting ? NULL : mail_queue_pop(&agent->mailbox);
+  struct mail *mail = mail_queue_pop(&agent->mailbox);
   uint8_t thread[HGL_KEY_SIZE + HGL_ID_SIZE];
-  if (!mail) return false;
   if (agent->threads.count && thread_of(mail, thread) &&
       (run = hgl_map_get(&agent->threads, hgl_bytes(thread, sizeof thread))))
     mail_queue_push(&run->held, mail);
   else
     handle(agent, mail, NULL);
-  return true;
 }
 
 static bool may_run(const struct agent *agent)
@@ -570,11 +572,11 @@ static void run_listed(struct hgl_host *host, struct ready_agents *list, int64_t
   while (*steps < STEPS_MAX && (agent = list->first) && !host->failed) {
     agent_unready(agent);
     count_row(agent, list);
-    bool more = true;
     int64_t now = hgl_mono_ns(host->config.clock), turn_until = now + (int64_t)TURN_MS * 1000000;
-    for (int i = 0; more && i < MAILS_PER_TURN && now <= turn_until; i++) {
-      if (!may_run(agent) || host->failed) break;
-      more = step(agent);
+    if (turn_until > until) turn_until = until;
+    for (int i = 0; i < MAILS_PER_TURN && now <= turn_until; i++) {
+      if (!has_step(agent) || !may_run(agent) || host->failed) break;
+      step(agent);
       ++*steps;
       int64_t before = now;
       now = hgl_mono_ns(host->config.clock);
@@ -582,7 +584,7 @@ static void run_listed(struct hgl_host *host, struct ready_agents *list, int64_t
       trace_took(host, now - before);
     }
     if (agent->vm) agent_active(agent);
-    if (more && may_run(agent)) {
+    if (has_step(agent) && may_run(agent)) {
       if (waits_to_decide(agent))
         agent_ready_to_decide(agent);
       else

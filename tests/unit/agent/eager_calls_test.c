@@ -411,6 +411,33 @@ static void who_decides_does_so_a_few_times_before_the_next_does(void **state)
   world_deinit(&f.world);
 }
 
+static int count_decisions(const struct fixture *f)
+{
+  int count = 0;
+  for (const char *at = f->world.logged; next_decision(&at);) count++;
+  return count;
+}
+
+static void many_handlers_that_decide_have_no_more_of_a_tick_than_one(void **state)
+{
+  enum { HANDLERS = 3 };
+  struct fixture f;
+  uint64_t tickets[HANDLERS];
+  set_up(&f, 32);
+  f.fake.eager = f.fake.repeatable = true;
+  for (int i = 0; i < HANDLERS; i++) {
+    world_say(f.node, "caller", "once/1.0/now", NULL);
+    world_run(&f.world);
+    tickets[i] = f.fake.ticket;
+  }
+  for (int i = 0; i < HANDLERS; i++) give_answer(&f, tickets[i], "x");
+  for (int i = 1; i <= HANDLERS; i++) {
+    hgl_host_tick(f.node->host);
+    assert_int_equal(count_decisions(&f), i);
+  }
+  world_deinit(&f.world);
+}
+
 /* Or those who wait would do so for ever beside many that decide once for each message. */
 static void who_begins_to_decide_is_behind_those_who_wait_to(void **state)
 {
@@ -473,6 +500,7 @@ int main(void)
       cmocka_unit_test(eager_calls_are_not_counted_by_the_second),
       cmocka_unit_test(who_goes_on_with_an_eager_answer_is_behind_all_others),
       cmocka_unit_test(who_decides_does_so_a_few_times_before_the_next_does),
+      cmocka_unit_test(many_handlers_that_decide_have_no_more_of_a_tick_than_one),
       cmocka_unit_test(who_begins_to_decide_is_behind_those_who_wait_to),
       cmocka_unit_test(the_eager_call_of_an_agent_that_goes_is_cancelled),
   };
