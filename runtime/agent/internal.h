@@ -416,6 +416,7 @@ struct hgl_host {
   uint64_t tick, committed_tick;
   bool changed;        /* this tick has something to commit */
   bool intake_stopped; /* the disk is full */
+  bool store_stalled;  /* the store has taken no commit for long */
   bool space_low;      /* or nearly so */
   uint64_t space;      /* when it was looked at last */
   int64_t space_due_ms;
@@ -753,6 +754,9 @@ void peers_gossip(struct hgl_host *host); /* when due: digests, and news of ours
 
 /* space.c */
 bool space_is_low(struct hgl_host *host); /* looks at the disk now and then */
+/* The store takes nothing now; says so, once, when that lasts. */
+bool store_is_busy(struct hgl_host *host);
+int64_t store_waits_ms(const struct hgl_host *host); /* since the oldest tick that is not durable */
 
 /* tick.c */
 void tick_now(struct hgl_host *host); /* takes the time */

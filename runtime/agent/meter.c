@@ -73,6 +73,7 @@ void hgl_host_now(const struct hgl_host *host, struct hgl_host_now *out)
   size_t agents = host->agent_count - operator_here;
   *out = (struct hgl_host_now){
       .agents = agents,
+      .stopped = host->children_by_name.count - host->agent_count,
       .awake = host->awake_count,
       .asleep = agents > host->awake_count ? agents - host->awake_count : 0,
       .parked = host->parked_count,
@@ -92,5 +93,6 @@ void hgl_host_now(const struct hgl_host *host, struct hgl_host_now *out)
       .disk_free = (int64_t)(hgl_store_space(host->config.store) & INT64_MAX),
       .disk_reserve = host->config.disk_reserve < 0 ? 0 : host->config.disk_reserve,
       .held = hgl_host_held(host),
+      .commit_waits_ms = store_waits_ms(host),
   };
 }

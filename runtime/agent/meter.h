@@ -39,7 +39,9 @@ struct hgl_host_now {
   uint64_t dead_letters;
   uint64_t known_agents, known_hosts; /* of the directory */
   int64_t lua_bytes, store_bytes, journal_bytes, disk_free, disk_reserve;
-  const char *held; /* as hgl_host_held */
+  const char *held;        /* as hgl_host_held */
+  int64_t commit_waits_ms; /* since the oldest tick was sealed that is not durable; 0: all are */
+  size_t stopped;          /* agents, which are not among `agents` */
 };
 void hgl_host_now(const struct hgl_host *host, struct hgl_host_now *out);
 

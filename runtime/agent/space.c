@@ -1,9 +1,10 @@
 /* The free space of the disk under the store. Below the reserve nothing is taken in and no handler
  * runs: a disk that others fill is noticed while there is still room for what is under way, and
- * peers, whose messages are not acknowledged, keep them. */
+ * peers, whose messages are not acknowledged, keep them. And whether the disk answers: where a
+ * commit takes long, the same is so by itself. */
 #include "agent/internal.h"
 
-enum { CHECK_MS = 500 };
+enum { CHECK_MS = 500, STALLED_MS = 5000 };
 
 static void tell(struct hgl_host *host, uint64_t reserve)
 {
@@ -33,8 +34,30 @@ bool space_is_low(struct hgl_host *host)
   return low;
 }
 
+int64_t store_waits_ms(const struct hgl_host *host)
+{
+  const struct tick_record *oldest = host->records_first;
+  return oldest ? host->mono_ms - oldest->sealed_ns / 1000000 : 0;
+}
+
+bool store_is_busy(struct hgl_host *host)
+{
+  bool busy = hgl_store_busy(host->config.store);
+  bool stalled = busy && store_waits_ms(host) >= STALLED_MS;
+  if (stalled && !host->store_stalled)
+    host_log(host, HGL_LOG_ERROR,
+             "the store has taken no commit for %d s: no handler runs and nothing is sent until "
+             "its disk answers",
+             STALLED_MS / 1000);
+  else if (host->store_stalled && !busy)
+    host_log(host, HGL_LOG_INFO, "the store takes commits again");
+  host->store_stalled = busy && (stalled || host->store_stalled);
+  return busy;
+}
+
 const char *hgl_host_held(const struct hgl_host *host)
 {
   if (host->intake_stopped) return "disk_full";
+  if (host->store_stalled) return "store_stalled";
   return host->space_low && !host->stopping ? "disk_low" : NULL;
 }

@@ -170,7 +170,7 @@ static bool begin_tick(struct hgl_host *host)
   tick_now(host);
   operator_due(host);
   http_due(host);
-  if (host->failed || host->intake_stopped || hgl_store_busy(host->config.store)) return false;
+  if (host->failed || host->intake_stopped || store_is_busy(host)) return false;
   return !space_is_low(host) || host->stopping;
 }
 

@@ -61,7 +61,12 @@ void alarms_end(struct alarms *alarms)
 static void look_at_disk(struct alarms *alarms, const struct hgl_host_now *now)
 {
   long long free_mib = now->disk_free >> 20, reserve_mib = now->disk_reserve >> 20;
-  if (now->held)
+  if (now->held && strcmp(now->held, "store_stalled") == 0)
+    alarms_say(alarms, now->held, true, NULL, "",
+               "nothing has become durable for %lld s: no handler runs and nothing is sent until "
+               "the disk of the data folder answers; look at it, and at the system's log",
+               (long long)now->commit_waits_ms / 1000);
+  else if (now->held)
     alarms_say(alarms, now->held, true, NULL, "",
                "nothing is taken in and no handler runs: %lld MiB are free, %lld MiB are kept in "
                "reserve; make room, and it goes on by itself",

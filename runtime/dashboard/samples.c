@@ -133,12 +133,13 @@ json_t *sample_json(const struct sample *sample)
       "tick_p50_ms", number(sample->tick_p50_ms), "tick_p99_ms", number(sample->tick_p99_ms),
       "mailbox_age_ms", number((double)now->mailbox_age_ns / 1e6), "cpu", number(sample->cpu));
   json_t *sizes = json_pack(
-      "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "mailbox",
+      "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "mailbox",
       (json_int_t)now->mailbox, "runs", (json_int_t)now->runs, "agents", (json_int_t)now->agents,
-      "awake", (json_int_t)now->awake, "asleep", (json_int_t)now->asleep, "peers",
-      (json_int_t)now->peers, "unacknowledged", (json_int_t)now->unacknowledged, "lua_bytes",
-      (json_int_t)now->lua_bytes, "rss_bytes", (json_int_t)sample->rss_bytes, "store_bytes",
-      (json_int_t)now->store_bytes, "disk_free", (json_int_t)now->disk_free);
+      "awake", (json_int_t)now->awake, "asleep", (json_int_t)now->asleep, "stopped",
+      (json_int_t)now->stopped, "peers", (json_int_t)now->peers, "unacknowledged",
+      (json_int_t)now->unacknowledged, "lua_bytes", (json_int_t)now->lua_bytes, "rss_bytes",
+      (json_int_t)sample->rss_bytes, "store_bytes", (json_int_t)now->store_bytes, "disk_free",
+      (json_int_t)now->disk_free);
   bool whole = out && times && sizes && !json_object_update(out, times) &&
                !json_object_update(out, sizes);
   json_decref(times);

@@ -137,6 +137,18 @@ test("agent: one whose handlers raise is failing, wherever it is shown", async (
   await t.shows(window, /\d failing/);
 });
 
+test("agent: one that is stopped says so where there is nothing to show", async (t) => {
+  const { north } = t;
+  await north.call("agent.stop", { name: "idler" });
+  const window = await t.open(north, { route: "/agents/idler" });
+  await t.shows(window, "It is stopped");
+  await window.go("/agents/idler/handlers");
+  await t.shows(window, "Handlers that wait go on once it is resumed.");
+  await window.go("/");
+  await t.shows(window, /1 stopped/);
+  await north.call("agent.resume", { name: "idler" });
+});
+
 test("agent: one that failed says why", async (t) => {
   await t.north.call("send", {
     to: "breaker",

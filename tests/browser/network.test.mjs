@@ -1,5 +1,5 @@
 // The network: what is in it, live; found, chosen, steered by mouse and keys; with two thousand agents.
-import { comesToBeChosen, findAgent, graph, known, side } from "./support/network.mjs";
+import { clickFound, findAgent, graph, known, side } from "./support/network.mjs";
 import { LIVE_MS, test } from "./support/tests.mjs";
 
 /** Answers to a viewer of two thousand agents, on two cores that also run the hosts and have no GPU: far more
@@ -34,13 +34,7 @@ test("network: an agent is found, chosen with the mouse, and opened with a key",
   const { page } = window;
   await findAgent(window, "harbour");
   t.that(page.url().includes("select="), "the address has it", page.url());
-  await page.getByLabel("Selection").getByRole("button", { name: "Close" }).click();
-  // What was found stands in the middle.
-  const box = await graph(window).boundingBox();
-  await t.eventually("a click chooses it", async () => {
-    await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
-    return comesToBeChosen(window, "harbour");
-  });
+  t.that(await clickFound(window, "harbour"), "a click chooses it");
   await t.eventually("with whom it speaks is told", () =>
     page.getByLabel("Selection").locator(".net-partners").getByText("ann").isVisible(),
   );
@@ -120,13 +114,9 @@ test("network: two thousand agents can be moved, enlarged, found and clicked", a
   await timed("the wheel", () => page.mouse.wheel(0, -600));
   await timed("the wheel back", () => page.mouse.wheel(0, 600));
   await timed("finding", () => findAgent(window, "worker-1234"));
-  await page.getByLabel("Selection").getByRole("button", { name: "Close" }).click();
-  await timed("a click", async () => {
-    await t.eventually("it is chosen", async () => {
-      await page.mouse.click(x, y);
-      return comesToBeChosen(window, "worker-1234");
-    });
-  });
+  await timed("a click", async () =>
+    t.that(await clickFound(window, "worker-1234"), "it is chosen"),
+  );
   const frames = await page.evaluate(() => window.haggleFrames?.().fps);
   t.that(frames >= 5, "frames are drawn", frames);
 });

@@ -32,12 +32,25 @@ export async function findAgent(window, name) {
 
 export const chosen = (window) => window.page.getByLabel("Selection");
 const chosenAs = (window, name) => chosen(window).getByRole("heading", { name, exact: true });
-/** Waits for it: a second click too soon would open it. */
-export const comesToBeChosen = (window, name) =>
-  chosenAs(window, name)
-    .waitFor({ timeout: TRY_MS })
-    .then(
-      () => true,
-      () => false,
-    );
 export const isChosen = (window, name) => chosenAs(window, name).isVisible();
+
+/** Chooses with the mouse what was found, and so stands in the middle; it is looked for again where the
+ *  network has moved since, and the click met something else. */
+export async function clickFound(window, name) {
+  const { page } = window;
+  for (let tries = 0; tries < TRIES; tries++) {
+    await chosen(window).getByRole("button", { name: "Close" }).click();
+    const box = await graph(window).boundingBox();
+    await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+    const met = await chosenAs(window, name)
+      .waitFor({ timeout: TRY_MS })
+      .then(
+        () => true,
+        () => false,
+      );
+    if (met) return true;
+    await window.go("/network");
+    await findAgent(window, name);
+  }
+  return false;
+}

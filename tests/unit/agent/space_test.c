@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "agent/meter.h"
 #include "support/world.h"
 
 enum { RESERVE = HGL_DISK_RESERVE_DEFAULT };
@@ -88,6 +89,41 @@ static void below_the_reserve_nothing_is_taken_in_and_above_it_everything_goes_o
   world_deinit(&scene.world);
 }
 
+/* The world would wait for the store. */
+static void pass_alone(struct scene *scene, struct node *node, int64_t ms)
+{
+  for (; ms > 0; ms -= 100) {
+    hgl_clock_advance(&scene->world.time, 100);
+    hgl_host_tick(node->host);
+  }
+}
+
+static void a_store_that_takes_no_commit_holds_the_host_and_says_so_once(void **state)
+{
+  struct scene scene;
+  struct hgl_host_now now;
+  begin(&scene);
+  hgl_store_hold(scene.b->store, true);
+  pass_alone(&scene, scene.b, 4000);
+  expect_held(scene.b, NULL); /* it may only be slow */
+  pass_alone(&scene, scene.b, 4000);
+  expect_held(scene.b, "store_stalled");
+  pass_alone(&scene, scene.b, 60000);
+  expect_held(scene.b, "store_stalled");
+  assert_int_equal(world_count_logged(&scene.world, "the store has taken no commit"), 1);
+  hgl_host_now(scene.b->host, &now);
+  assert_true(now.commit_waits_ms >= 60000);
+  hgl_store_hold(scene.b->store, false);
+  world_advance(&scene.world, 2000);
+  expect_held(scene.b, NULL);
+  assert_int_equal(world_count_logged(&scene.world, "the store takes commits again"), 1);
+  say(&scene);
+  assert_true(world_logged(&scene.world, "got 1"));
+  hgl_host_now(scene.b->host, &now);
+  assert_true(now.commit_waits_ms < 1000);
+  world_deinit(&scene.world);
+}
+
 static void what_waits_survives_a_crash_of_either_side(void **state)
 {
   struct scene scene;
@@ -134,6 +170,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(below_the_reserve_nothing_is_taken_in_and_above_it_everything_goes_on),
+      cmocka_unit_test(a_store_that_takes_no_commit_holds_the_host_and_says_so_once),
       cmocka_unit_test(what_waits_survives_a_crash_of_either_side),
       cmocka_unit_test(a_host_that_is_held_still_stops_well),
   };

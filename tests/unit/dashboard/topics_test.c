@@ -101,6 +101,46 @@ static void alarms_come_stay_since_they_came_and_go(void **state)
   scene_close(scene);
 }
 
+/* The world would wait for the store. */
+static void pass_alone(struct scene *scene, int64_t ms)
+{
+  for (; ms > 0; ms -= 50) {
+    hgl_clock_advance(&scene->world.time, 50);
+    hgl_host_tick(scene->node->host);
+    hgl_feed_turn(scene->feed);
+  }
+}
+
+static void a_store_that_does_not_answer_is_an_alarm(void **state)
+{
+  struct scene *scene = open_scene();
+  struct viewer *a = join(scene, 0), *b = join(scene, 1);
+  subscribe(a, "{'topic':'overview','as':'o'}");
+  hgl_store_hold(scene->node->store, true);
+  for (int i = 0; i < 8; i++) {
+    world_say(scene->node, "ann", "echo/1.0/say", "{}");
+    pass_alone(scene, 1000);
+  }
+  const json_t *stalled = alarm(latest(a), "store_stalled");
+  assert_non_null(stalled);
+  assert_string_equal(text(stalled, "level"), "error");
+  assert_string_equal(text(json_object_get(latest(a), "totals"), "held"), "store_stalled");
+  subscribe(b, "{'topic':'agents','as':'a','status':'held'}");
+  pass_alone(scene, 50);
+  assert_int_equal(integer(latest(b), "matched"), 3);
+  hgl_store_hold(scene->node->store, false);
+  pass(scene, 3000);
+  subscribe(a, "{'topic':'overview','as':'o'}");
+  pass(scene, 1000);
+  assert_null(alarm(latest(a), "store_stalled"));
+  assert_ok(hgl_host_stop_agent(scene->node->host, "ann", &err));
+  pass(scene, 2000);
+  const json_t *sample = item(latest(a), "samples", 0);
+  assert_int_equal(integer(sample, "stopped"), 1);
+  assert_int_equal(integer(sample, "agents"), 1);
+  scene_close(scene);
+}
+
 static void fail_model(void *user, hgl_feed_trouble say, void *to)
 {
   if (*(bool *)user) say(to, "model_failed", true, "market", "2 calls failed");
@@ -703,6 +743,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(overview_tells_each_second_what_happened_in_it),
       cmocka_unit_test(alarms_come_stay_since_they_came_and_go),
+      cmocka_unit_test(a_store_that_does_not_answer_is_an_alarm),
       cmocka_unit_test(what_the_host_object_does_not_know_is_asked_for),
       cmocka_unit_test(agents_are_filtered_sorted_and_cut),
       cmocka_unit_test(a_walk_stands_it_when_agents_go),

@@ -29,6 +29,7 @@ function said(sample: Partial<Sample>, held: string | null = null): string {
 
 test("what holds the host comes first", () => {
   assert.match(said({ handled: 100 }, "disk_low"), /^bad: The disk is nearly full/);
+  assert.match(said({}, "store_stalled"), /^bad: The disk does not answer/);
   assert.equal(said({}, "something_new"), "bad: The host is held: something_new.");
 });
 
@@ -54,6 +55,7 @@ test("trading, with failures", () => {
 });
 
 test("one agent", () => {
+  assert.match(said({ handled: 1 }), / handle 1 message per second\.$/);
   assert.equal(said({ handled: 2, agents: 1 }), "good: One agent handles 2 messages per second.");
 });
 

@@ -49,6 +49,8 @@ export interface Sample {
   agents: number;
   awake: number;
   asleep: number;
+  /** These are not among `agents`. */
+  stopped: number;
   peers: number;
   unacknowledged: number;
   lua_bytes: number;

@@ -108,6 +108,14 @@ function Content({
   agent: AgentDetail;
   query: URLSearchParams;
 }) {
+  const stopped = agent.mailbox === undefined;
+  if (stopped && ["activity", "dialogues", "timers", "ask"].includes(tab)) {
+    return (
+      <Empty title="It is stopped">
+        What waits for it is stored, and goes on once it is resumed.
+      </Empty>
+    );
+  }
   switch (tab) {
     case "dialogues":
       return <AgentDialogues name={agent.name} />;
@@ -118,7 +126,7 @@ function Content({
     case "timers":
       return <Timers name={agent.name} />;
     case "handlers":
-      return <Handlers name={agent.name} />;
+      return <Handlers name={agent.name} stopped={stopped} />;
     case "source":
       return <Source name={agent.name} query={query} />;
     case "ask":

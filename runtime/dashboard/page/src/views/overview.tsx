@@ -244,7 +244,7 @@ function Numbers({ data, slots }: { data: OverviewEvent; slots: number }) {
       </Stat>
       <Stat
         label="Agents"
-        note={`${formatShort(last.awake)} awake, ${formatShort(last.asleep)} asleep`}
+        note={`${last.stopped > 0 ? `${formatShort(last.stopped)} stopped, ` : ""}${formatShort(last.awake)} awake, ${formatShort(last.asleep)} asleep`}
         href={to.agents()}
         {...of((one) => one.awake)}
       >

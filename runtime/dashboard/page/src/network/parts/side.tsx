@@ -1,20 +1,34 @@
 // Beside the picture: what goes on, in numbers and sentences, or all about what was chosen.
-import { Ago, Badge, Did, Empty, Facts, formatNumber, Num, Status, Text, visible } from "../../ui";
+import {
+  Ago,
+  Badge,
+  Did,
+  Empty,
+  Facts,
+  formatNumber,
+  Num,
+  stateTone,
+  Status,
+  Text,
+  visible,
+} from "../../ui";
 import { to } from "../../route";
 import { KIND_WORDS, KINDS } from "../kinds";
 import { nameOf, statusAt, type Node, type Tie } from "../model";
 import { WINDOW_MS } from "../recording";
-import { shapeOf, SHAPE_WORDS, type Shape } from "../sprites";
 import type { Watch } from "../watch";
 import { dialoguesOf, times, type News, type Piece } from "../words";
 import { addressOf } from "./address";
+
+/** States that one wants to know of, the worst first. */
+const ODD = ["parked", "failing", "held", "starting", "paused", "stopped"];
 
 /** What is there and how much is said, in a sentence each. */
 export function Summary({ watch }: { watch: Watch }) {
   void watch.version.value;
   const at = watch.at.value;
   const hosts = new Set<Node>();
-  const shapes = new Map<Shape, number>();
+  const states = new Map<string, number>();
   let agents = 0;
   for (const node of watch.network.nodes.values()) {
     const status = statusAt(node, at);
@@ -24,28 +38,25 @@ export function Summary({ watch }: { watch: Watch }) {
       continue;
     }
     agents++;
-    const shape = shapeOf(status, node.here);
-    shapes.set(shape, (shapes.get(shape) ?? 0) + 1);
+    states.set(status, (states.get(status) ?? 0) + 1);
   }
   const traffic = watch.trafficNow();
   const rate = traffic.messages / (WINDOW_MS / 1000);
   const talking = new Set<Node>();
   for (const tie of traffic.ties) if (tie.count > 0) talking.add(tie.from).add(tie.to);
   const deals = watch.delivered.value.size;
-  const odd = (["failed", "failing", "paused", "waiting", "stopped"] as const).filter((one) =>
-    shapes.has(one),
-  );
+  const odd = ODD.filter((state) => states.has(state));
   return (
     <div class="net-summary">
       <p>
         <strong>{times(agents, "agent")}</strong> on <strong>{times(hosts.size, "host")}</strong>
         {watch.network.more > 0 &&
           `, and ${formatNumber(watch.network.more)} more that are not drawn`}
-        {odd.map((shape) => (
-          <span key={shape}>
+        {odd.map((state) => (
+          <span key={state}>
             {", "}
-            <span class={shape.startsWith("fail") ? "bad" : "wait"}>
-              {formatNumber(shapes.get(shape))} {SHAPE_WORDS[shape].split(/[:,]| by/)[0]}
+            <span class={stateTone(state) === "bad" ? "bad" : "wait"}>
+              {formatNumber(states.get(state))} {state}
             </span>
           </span>
         ))}

@@ -26,7 +26,8 @@ import {
 const SHOWN = 100;
 const EVERY_MS = 2000;
 
-export function Handlers({ name }: { name: string }) {
+/** Of one that is stopped the host knows no handlers until it is resumed; dead letters it keeps. */
+export function Handlers({ name, stopped }: { name: string; stopped: boolean }) {
   const runs = useCall("runs.list", { agent: name, limit: SHOWN }, { every_ms: EVERY_MS });
   const dead = useCall(
     "dead.list",
@@ -40,9 +41,13 @@ export function Handlers({ name }: { name: string }) {
         asked={runs}
         columns={runColumns(runs.refresh)}
         empty={
-          <Empty title="No handler waits">
-            One that asks another agent, sleeps or calls a service does, until it is answered.
-          </Empty>
+          stopped ? (
+            <Empty title="It is stopped">Handlers that wait go on once it is resumed.</Empty>
+          ) : (
+            <Empty title="No handler waits">
+              One that asks another agent, sleeps or calls a service does, until it is answered.
+            </Empty>
+          )
         }
       />
       <Listed

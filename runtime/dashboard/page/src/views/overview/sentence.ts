@@ -40,6 +40,8 @@ export function ratesOf(samples: readonly Sample[], seconds = LATELY): Rates {
 const HELD: Record<string, string> = {
   disk_low: "The disk is nearly full: nothing is taken in and no handler runs until there is room.",
   disk_full: "The disk is full: nothing is taken in and no handler runs until there is room.",
+  store_stalled:
+    "The disk does not answer: nothing becomes durable, no handler runs and nothing is sent.",
 };
 
 export function sentenceOf({
@@ -72,13 +74,18 @@ export function sentenceOf({
     rates.failures > 0 ? ` ${rate(rates.failures)} per second fail or are refused.` : "";
   return {
     tone: failing === "" ? "good" : "wait",
-    text: `${agents} ${one ? "handles" : "handle"} ${rate(rates.handled)} messages per second${deals}${half}.${failing}`,
+    text: `${agents} ${one ? "handles" : "handle"} ${messages(rates.handled)} per second${deals}${half}.${failing}`,
   };
 }
 
 /** Below ten a digit tells more. */
 function rate(value: number): string {
   return formatNumber(value < 10 ? Math.round(value * 10) / 10 || 0.1 : Math.round(value));
+}
+
+function messages(value: number): string {
+  const text = rate(value);
+  return `${text} ${text === "1" ? "message" : "messages"}`;
 }
 
 function quiet(agents: string, samples: readonly Sample[]): string {
