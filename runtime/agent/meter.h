@@ -10,9 +10,12 @@
 
 struct hgl_host;
 
-/* To read the clock takes about as long as a watcher. A prime, so that no rhythm of messages agrees
- * with it. */
-enum { METER_WATCHING = 61 };
+enum {
+  /* To read the clock takes about as long as a watcher. A prime, so that no rhythm of messages
+   * agrees with it. */
+  METER_WATCHING = 61,
+  METER_WATCHING_MOST_NS = 1000000, /* in what takes longer, another program had the processor */
+};
 
 struct hgl_meter {
   struct hgl_histogram tick_ns;   /* of ticks that had something to commit: the loop's part */

@@ -33,7 +33,8 @@ static void tell_watchers(struct hgl_host *host, const struct hgl_seen *seen)
     at->seen(at->user, seen);
   if (!metered) return;
   int64_t took_ns = hgl_mono_ns(host->config.clock) - start_ns - (start_ns - before_ns);
-  if (took_ns > 0) meter->watching_ns += (uint64_t)took_ns * METER_WATCHING;
+  if (took_ns > 0 && took_ns <= METER_WATCHING_MOST_NS)
+    meter->watching_ns += (uint64_t)took_ns * METER_WATCHING;
 }
 
 void watch_message(struct hgl_host *host, const struct message *message, const char *what)

@@ -20,6 +20,7 @@ struct messages {
   uint64_t told;     /* of them, by the last beat */
   uint64_t left_out; /* since then */
   const char *what;  /* NULL: any */
+  bool chooses;      /* not all of them fit */
   bool has_agent, has_peer, has_thread;
   char type[TYPE_SIZE_MAX + 1]; /* empty: any */
   struct hgl_key agent, peer;
@@ -46,6 +47,7 @@ static bool is_between(const struct messages *messages, const struct hgl_envelop
 static bool fits(const struct messages *messages, const struct hgl_seen *seen)
 {
   const struct hgl_envelope *envelope = seen->envelope;
+  if (!messages->chooses) return true;
   size_t size = strlen(messages->type);
   if (messages->what && strcmp(messages->what, seen->what) != 0) return false;
   if (size &&
@@ -187,6 +189,8 @@ static int open(const struct hgl_topic_ask *ask, void **state, struct hgl_err *e
     close(messages);
     return status;
   }
+  messages->chooses = messages->has_agent || messages->has_peer || messages->has_thread ||
+                      *messages->type || messages->what;
   hgl_host_watch_messages(ask->host, &messages->watcher);
   *state = messages;
   return 0;

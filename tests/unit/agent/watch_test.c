@@ -70,7 +70,13 @@ static void each_who_watches_is_told_what_it_wants_until_it_leaves(void **state)
 static void takes_a_millisecond(void *user, const struct hgl_seen *seen)
 {
   struct world *world = user;
-  world->time.mono_ns += 1000000;
+  world->time.mono_ns += METER_WATCHING_MOST_NS;
+}
+
+static void is_interrupted(void *user, const struct hgl_seen *seen)
+{
+  struct world *world = user;
+  world->time.mono_ns += METER_WATCHING_MOST_NS + 1;
 }
 
 /* As long as it takes, by a sample of them. */
@@ -89,11 +95,17 @@ static void what_telling_those_who_watch_messages_takes_is_metered(void **state)
   hgl_host_watch_messages(node->host, &watcher);
   for (int i = 0; i < METER_WATCHING; i++) say(node);
   assert_true(meter->watched >= METER_WATCHING);
-  assert_int_equal(meter->watching_ns, meter->watched / METER_WATCHING * METER_WATCHING * 1000000);
+  assert_int_equal(meter->watching_ns,
+                   meter->watched / METER_WATCHING * METER_WATCHING * METER_WATCHING_MOST_NS);
   hgl_host_unwatch_messages(&watcher);
-  uint64_t watched = meter->watched;
+  uint64_t watched = meter->watched, watching_ns = meter->watching_ns;
   say(node);
   assert_int_equal(meter->watched, watched);
+  watcher.seen = is_interrupted;
+  hgl_host_watch_messages(node->host, &watcher);
+  for (int i = 0; i < METER_WATCHING; i++) say(node);
+  assert_int_equal(meter->watching_ns, watching_ns);
+  hgl_host_unwatch_messages(&watcher);
   world_deinit(&world);
 }
 
