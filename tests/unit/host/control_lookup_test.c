@@ -55,7 +55,7 @@ static void begin(struct scene *scene)
   assert_non_null(at);
   memcpy(scene->id, at + 3, 32);
   hgl_lookups_init(&scene->lookups);
-  scene->lookups.step_bytes = 1; /* a row */
+  scene->lookups.step_bytes = 1;     /* a row */
   scene->lookups.turn_ns = -HOUR_NS; /* one step, also where the test is ahead of its time */
   for (size_t i = 0; i < CLIENTS; i++) {
     struct heard *heard = &scene->heard[i];
