@@ -200,7 +200,7 @@ static int take_found(struct export *export, const struct hgl_id *id, struct hgl
   int status = 0;
   for (size_t i = 0; i < export->wanted_count && !status; i++) {
     struct wanted *wanted = &export->wanted[i];
-    if (wanted->count || !hgl_id_equal(&wanted->id, id)) continue;
+    if (!hgl_id_equal(&wanted->id, id)) continue;
     hgl_buf_append_bytes(&wanted->evidence, evidence);
     wanted->count = 1;
     status = hgl_buf_check(&wanted->evidence, err);

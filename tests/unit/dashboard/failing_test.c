@@ -53,7 +53,7 @@ static void a_restart_does_not_hide_it(void **state)
   struct scene *scene = open_scene();
   struct viewer *a = join(scene, 0);
   world_say(scene->node, "ann", "echo/1.0/raise", NULL);
-  pass(scene, 100);
+  pass(scene, 10000); /* all attempts are over */
   assert_ok(hgl_host_restart_agent(scene->node->host, "ann", hgl_bytes(NULL, 0), &err));
   subscribe(a, "{'topic':'network','as':'n'}");
   pass(scene, 1100);
