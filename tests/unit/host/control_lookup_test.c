@@ -169,8 +169,10 @@ static void each_has_its_turn(void **state)
   begin(&scene);
   assert_ok(ask(&scene, 0, "message", "00112233445566778899aabbccddeeff", 1));
   assert_ok(ask(&scene, 1, "message", "00112233445566778899aabbccddeeff", 1));
-  while (!answers(&scene, 0) && !answers(&scene, 1))
+  while (!answers(&scene, 0) && !answers(&scene, 1)) {
+    assert_int_equal(scene.lookups.count, 2);
     hgl_lookups_turn(&scene.lookups, scene.node->host, scene.lookups.rest_until_ns);
+  }
   for (int i = 0; i < 2; i++)
     hgl_lookups_turn(&scene.lookups, scene.node->host, scene.lookups.rest_until_ns);
   assert_int_equal(answers(&scene, 0) + answers(&scene, 1), 2);
