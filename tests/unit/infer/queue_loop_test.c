@@ -135,10 +135,12 @@ static void pause_for_a_while(void)
   for (int i = 0; i < 20; i++) pause_a_moment();
 }
 
+static _Atomic bool flushed;
+
 static void *open_gate_later(void *user)
 {
   struct hgl_infer_model *model = user;
-  while (test_engine_at_gate() < 1) pause_a_moment();
+  while (test_engine_at_gate() < 1 && !flushed) pause_a_moment();
   pthread_cond_broadcast(&model->changed); /* as threads wake for nothing, too */
   pause_for_a_while();
   bool alone = test_engine_at_gate() == 1;
@@ -146,12 +148,24 @@ static void *open_gate_later(void *user)
   return alone ? model : NULL;
 }
 
+/* Whether nothing ran beside what the loop ran meanwhile. */
+static bool flush_alone(struct fixture *f, struct hgl_infer_model *model)
+{
+  pthread_t thread;
+  void *alone;
+  flushed = false;
+  assert_int_equal(pthread_create(&thread, NULL, open_gate_later, model), 0);
+  hgl_infer_flush(f->infer);
+  flushed = true;
+  pthread_join(thread, &alone);
+  return alone;
+}
+
 static void a_thread_does_not_run_what_the_loop_runs(void **state)
 {
   struct fixture f;
   struct asked a[2];
   struct hgl_err err = {0};
-  pthread_t thread;
   const struct haggle_option one = {"batch", "1"};
   set_up(&f);
   assert_ok(open_with(&f, "m", "quick,gate", &one, 1, &err));
@@ -162,11 +176,7 @@ static void a_thread_does_not_run_what_the_loop_runs(void **state)
   test_engine_close_gate();
   submit(&f, model, "anna", row, &a[0]);
   submit(&f, model, "bert", row, &a[1]);
-  assert_int_equal(pthread_create(&thread, NULL, open_gate_later, model), 0);
-  hgl_infer_flush(f.infer);
-  void *alone;
-  pthread_join(thread, &alone);
-  assert_non_null(alone);
+  assert_true(flush_alone(&f, model));
   assert_int_equal(batches_on_loop(model), 2);
   hgl_infer_poll(f.infer);
   assert_true(a[0].done && a[1].done);
@@ -179,7 +189,6 @@ static void a_thread_that_waits_for_more_leaves_it_to_the_loop_that_has_begun(vo
   struct fixture f;
   struct asked a[5];
   struct hgl_err err = {0};
-  pthread_t thread;
   const struct haggle_option options[] = {{"batch", "2"}, {"wait", "1000ms"}};
   set_up(&f);
   assert_ok(open_with(&f, "m", "quick,gate", options, 2, &err));
@@ -196,11 +205,7 @@ static void a_thread_that_waits_for_more_leaves_it_to_the_loop_that_has_begun(vo
   suppose_row_takes(model, 1);
   test_engine_close_gate();
   for (int i = 2; i < 5; i++) submit(&f, model, "bert", row, &a[i]);
-  assert_int_equal(pthread_create(&thread, NULL, open_gate_later, model), 0);
-  hgl_infer_flush(f.infer);
-  void *alone;
-  pthread_join(thread, &alone);
-  assert_non_null(alone);
+  assert_true(flush_alone(&f, model));
   until(&f, f.told == 5);
   tear_down(&f);
 }
