@@ -67,14 +67,16 @@ export function sentenceOf({
   if (rates.handled < 0.05) return { tone: "idle", text: quiet(agents, samples) };
   const one = last.agents === 1;
   const deals =
-    rates.deals > 0 ? ` and ${one ? "closes" : "close"} ${rate(rates.deals)} deals per second` : "";
+    rates.deals > 0
+      ? ` and ${one ? "closes" : "close"} ${count(rates.deals, "deal")} per second`
+      : "";
   const half =
     last.latency_p50_ms > 0 ? `; latency p50 ${formatDuration(last.latency_p50_ms)}` : "";
   const failing =
     rates.failures > 0 ? ` ${rate(rates.failures)} per second fail or are refused.` : "";
   return {
     tone: failing === "" ? "good" : "wait",
-    text: `${agents} ${one ? "handles" : "handle"} ${messages(rates.handled)} per second${deals}${half}.${failing}`,
+    text: `${agents} ${one ? "handles" : "handle"} ${count(rates.handled, "message")} per second${deals}${half}.${failing}`,
   };
 }
 
@@ -83,9 +85,9 @@ function rate(value: number): string {
   return formatNumber(value < 10 ? Math.round(value * 10) / 10 || 0.1 : Math.round(value));
 }
 
-function messages(value: number): string {
+function count(value: number, noun: string): string {
   const text = rate(value);
-  return `${text} ${text === "1" ? "message" : "messages"}`;
+  return `${text} ${noun}${text === "1" ? "" : "s"}`;
 }
 
 function quiet(agents: string, samples: readonly Sample[]): string {
