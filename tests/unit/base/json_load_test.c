@@ -7,7 +7,7 @@
 json_t *copy_json_load(const char *text, size_t size, size_t flags, bool *refused,
                        json_error_t *error);
 #define hgl_json_load copy_json_load
-#include "../../../runtime/base/json_load.c"
+#include "../../../runtime/base/json_load.c" /* NOLINT(bugprone-suspicious-include) */
 #undef hgl_json_load
 
 typedef json_t *load(const char *text, size_t size, size_t flags, bool *refused,
