@@ -167,7 +167,7 @@ static void show_rows(const json_t *rows, const char *rate, const char *latency,
     if (json_object_get(row, "p99_ms"))
       printf("  p99 %.3f ms", json_number_value(json_object_get(row, "p99_ms")));
     if (per_batch)
-      printf("  %.1f a batch, %.0f %% on the loop, which takes %.1f us each",
+      printf("  %.1f a batch, %.0f %% of them on the loop, which takes %.1f us a decision",
              json_number_value(per_batch), 100 * json_number_value(json_object_get(row, "on_loop")),
              json_number_value(json_object_get(row, "loop_us")));
     printf("  beside them p99 %.2f ms  on %s\n", json_number_value(json_object_get(others, "p99")),
