@@ -5,6 +5,7 @@
 
 enum {
   STEP_BYTES = 1 << 20,
+  FIRST_STEP_BYTES = 1, /* a row of the journal */
   TURN_NS = 2000000,
   PAUSE_TIMES = 32, /* as long as the work was: as the feed pauses */
   PAUSE_TIMES_IDLE = 3,
@@ -31,13 +32,13 @@ void hgl_lookups_init(struct hgl_lookups *lookups)
 }
 
 /* True: it is over, and answered. */
-static bool work(const struct hgl_lookups *lookups, struct hgl_lookup_call *call, int64_t now_ns)
+static bool work(struct hgl_lookup_call *call, size_t step_bytes, int64_t until_ns)
 {
   struct hgl_err err = {0};
   json_t *result = NULL;
   int status;
-  do status = hgl_lookup_step(call->lookup, lookups->step_bytes, &result, &err);
-  while (status > 0 && hgl_mono_ns(&hgl_clock_system) < now_ns + lookups->turn_ns);
+  do status = hgl_lookup_step(call->lookup, step_bytes, &result, &err);
+  while (status > 0 && hgl_mono_ns(&hgl_clock_system) < until_ns);
   if (status > 0) return false;
   hgl_control_answer(call->client, call->tag, result, NULL, status ? &err : NULL);
   return true;
@@ -77,8 +78,9 @@ int hgl_lookups_call(struct hgl_lookups *lookups, const struct hgl_control_call 
   if (!made) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   *made = (struct hgl_lookup_call){.client = call->client, .tag = json_incref((json_t *)tag)};
   status = begin(call, &made->lookup, err);
-  /* What is in memory or kept is found with the first step. */
-  if (status || work(lookups, made, hgl_mono_ns(&hgl_clock_system))) {
+  /* What is in memory or kept is found with the first step, which goes no further: the journal is
+   * for the turns, or many calls would be as many turns without a pause. */
+  if (status || work(made, FIRST_STEP_BYTES, INT64_MIN)) {
     destroy(made);
     return status;
   }
@@ -96,7 +98,7 @@ void hgl_lookups_turn(struct hgl_lookups *lookups, struct hgl_host *host, int64_
   if (!call || now_ns < lookups->rest_until_ns) return;
   lookups->first = call->next;
   call->next = NULL;
-  if (work(lookups, call, now_ns)) {
+  if (work(call, lookups->step_bytes, now_ns + lookups->turn_ns)) {
     lookups->count--;
     destroy(call);
   } else {

@@ -193,6 +193,20 @@ static void nothing_is_done_before_the_pause_is_over(void **state)
   end(&scene);
 }
 
+static void a_call_does_no_work_of_the_turns(void **state)
+{
+  struct scene scene;
+  begin(&scene);
+  scene.lookups.step_bytes = SIZE_MAX;
+  scene.lookups.turn_ns = HOUR_NS;
+  for (int i = 0; i < HGL_LOOKUPS_OF_CLIENT_MAX; i++)
+    assert_ok(ask(&scene, 0, "message", scene.id, i));
+  assert_int_equal(answers(&scene, 0), 0);
+  assert_int_equal(work(&scene), HGL_LOOKUPS_OF_CLIENT_MAX);
+  assert_int_equal(answers(&scene, 0), HGL_LOOKUPS_OF_CLIENT_MAX);
+  end(&scene);
+}
+
 static void so_many_may_wait_and_whoever_goes_waits_no_more(void **state)
 {
   struct scene scene;
@@ -220,6 +234,7 @@ int main(void)
       cmocka_unit_test(what_is_not_there_is_said_with_its_code),
       cmocka_unit_test(each_has_its_turn),
       cmocka_unit_test(nothing_is_done_before_the_pause_is_over),
+      cmocka_unit_test(a_call_does_no_work_of_the_turns),
       cmocka_unit_test(so_many_may_wait_and_whoever_goes_waits_no_more),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
