@@ -456,8 +456,9 @@ int hgl_lookup_message(struct hgl_host *host, const char *id, const char *from,
 /* In the end {"evidence"}, in base64url. */
 int hgl_lookup_evidence(struct hgl_host *host, const char *id, struct hgl_lookup **out,
                         struct hgl_err *err) HGL_NODISCARD;
-/* Looks through about `bytes` of the journal. 1: there is more to look through; 0: *out is what was
- * looked for, a new reference; or how hgl_host_message or hgl_host_export fails. */
+/* Looks through about `bytes` of the journal; 0: through none of it yet. 1: there is more to look
+ * through; 0: *out is what was looked for, a new reference; or how hgl_host_message or
+ * hgl_host_export fails. */
 int hgl_lookup_step(struct hgl_lookup *lookup, size_t bytes, json_t **out,
                     struct hgl_err *err) HGL_NODISCARD;
 void hgl_lookup_destroy(struct hgl_lookup *lookup); /* NULL is allowed */

@@ -5,7 +5,6 @@
 
 enum {
   STEP_BYTES = 1 << 20,
-  FIRST_STEP_BYTES = 1, /* a row of the journal */
   TURN_NS = 2000000,
   PAUSE_TIMES = 32, /* as long as the work was: as the feed pauses */
   PAUSE_TIMES_IDLE = 3,
@@ -78,9 +77,9 @@ int hgl_lookups_call(struct hgl_lookups *lookups, const struct hgl_control_call 
   if (!made) return hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   *made = (struct hgl_lookup_call){.client = call->client, .tag = json_incref((json_t *)tag)};
   status = begin(call, &made->lookup, err);
-  /* What is in memory or kept is found with the first step, which goes no further: the journal is
-   * for the turns, or many calls would be as many turns without a pause. */
-  if (status || work(made, FIRST_STEP_BYTES, INT64_MIN)) {
+  /* What is in memory or kept is found at once. The journal is for the turns, or many calls would
+   * be as many turns without a pause. */
+  if (status || work(made, 0, INT64_MIN)) {
     destroy(made);
     return status;
   }
