@@ -5,15 +5,26 @@
 
 /* Answers ------------------------------------------------------------------------------------- */
 
+/* Whoever waits for it knows it by its tag, unless that is what does not fit. */
+static void put_too_large(json_t *tag, struct hgl_buf *line)
+{
+  json_t *why = json_pack("{s:b, s:{s:s, s:s}, s:O*}", "ok", 0, "error", "code",
+                          hgl_code_name(HGL_TOO_LARGE), "message",
+                          "the answer is longer than a line may be", "id", tag);
+  hgl_buf_clear(line);
+  if (why && hgl_json_print(why, line, NULL) && !json_object_del(why, "id")) {
+    hgl_buf_clear(line);
+    if (hgl_json_print(why, line, NULL)) hgl_buf_clear(line);
+  }
+  json_decref(why);
+}
+
 void hgl_control_tell(struct hgl_control_client *client, json_t *answer)
 {
   struct hgl_buf line;
   hgl_buf_init(&line, HGL_CONTROL_LINE_SIZE_MAX);
-  if (answer && hgl_json_print(answer, &line, NULL) != 0) {
-    hgl_buf_clear(&line);
-    hgl_buf_append_text(&line, "{\"ok\":false,\"error\":{\"code\":\"too_large\",\"message\":"
-                               "\"the answer is longer than a line may be\"}}");
-  }
+  if (answer && hgl_json_print(answer, &line, NULL) != 0)
+    put_too_large(json_object_get(answer, "id"), &line);
   if (line.size && client->way->send(client->link, hgl_buf_bytes(&line), NULL) != 0)
     hgl_buf_clear(&line); /* it hung up, or does not read: the connection is gone */
   hgl_buf_deinit(&line);
