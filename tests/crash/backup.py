@@ -29,8 +29,9 @@ agent.on("trade/1.0/halt", function(message)
   message:reply("halted", { said = state.said })
 end)
 agent.every("burst", "30ms", function()
-  if not state.to or state.said - (state.answered or 0) > 100 then return end
-  for _ = 1, 5 do
+  if not state.to then return end
+  -- What was under way to a host that was restored since is answered no more.
+  for _ = 1, state.said - (state.answered or 0) > 100 and 1 or 5 do
     state.said = state.said + 1
     state.ballast[state.said % 2000 + 1] = string.rep("x", 900) .. state.said
     agent.send(state.to, "trade/1.0/word", { n = state.said, fill = string.rep("y", 500) })
@@ -45,6 +46,15 @@ agent.on("trade/1.0/report", function(message)
   local heard = haggle.array {}
   for i, n in ipairs(state.heard) do heard[i] = n end
   message:reply("is", { said = state.said, heard = heard, answered = state.answered or 0 })
+end)
+"""
+
+
+# More than is copied within a millisecond.
+HEAVY = """
+agent.on_start(function(reason)
+  if reason ~= "created" then return end
+  for i = 1, 80 do state["part" .. i] = string.rep("x", 100000) .. i end
 end)
 """
 
@@ -76,6 +86,9 @@ def check_modes(check, folder):
 def refused(check):
     """What cannot be made, with the reason, and leaving nothing."""
     a = check.hosts[0]
+    check.script("heavy.lua", HEAVY)
+    check.host("heavy", ["heavy.lua"])
+    check.eventually(lambda: os.stat("heavy/data.mdb").st_blocks * 512 > 6 << 20, "a host keeps much")
     os.mkdir("full")
     open("full/file", "w").close()
     open("plain", "w").close()
@@ -87,7 +100,7 @@ def refused(check):
     check.that(os.listdir("full") == ["file"] and not os.path.exists("a/backup"), "and none there")
     ended = check.haggle("backup", "--data", "a")
     check.that(ended.returncode == 2, "a folder is to be named", ended)
-    ended = check.haggle("backup", "late", "--data", "a", "--within", "1ms")
+    ended = check.haggle("backup", "late", "--data", "heavy", "--within", "1ms")
     check.that(ended.returncode == 1 and "within 1 ms" in ended.stderr, "the limit of time is kept",
                ended)
     check.that(not os.path.exists("late") and not os.path.exists("late.part"), "nothing is left")
