@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # timeout: 280
+# waits
 """A backup of a host that is busy, then put in its place, beside it, and after its peer has forgotten
 what was said: a new incarnation that the peer knows as such, nothing said twice under one number, and
 what is lost is said. And backups that cannot be made."""

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # timeout: 120
+# waits
 """Others fill the disk of a host: it stops taking messages in while there is still room, says so,
 shows it, and goes on by itself. Nothing is lost, nothing is given up. Needs to mount a small tmpfs:
 skipped where that is not permitted."""

@@ -1,5 +1,4 @@
 #!/usr/bin/env python3
-# alone
 # timeout: 240
 """Every benchmark runs to its end and says what was measured, in a small size; how fast anything is does
 not matter here."""
