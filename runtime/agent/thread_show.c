@@ -242,14 +242,15 @@ static int add(struct listing *listing, const struct thread *thread, struct hgl_
   struct outcome outcome;
   bool wanted = false;
   int status = judge(listing, thread, &deal, &outcome, &wanted, err);
-  if (!status && wanted) {
+  bool judged = !status;
+  if (judged && wanted) {
     json_t *dialogue = thread_show(listing->host, thread, &deal, &outcome);
     if (dialogue && !is_wanted(listing->wanted, dialogue))
       json_decref(dialogue);
     else if (json_array_append_new(listing->list, dialogue))
       status = hgl_fail(err, HGL_NO_MEMORY, "out of memory");
   }
-  if (!status) outcome_deinit(&outcome);
+  if (judged) outcome_deinit(&outcome);
   thread_deal_deinit(&deal);
   return status;
 }
