@@ -131,6 +131,18 @@ static const struct evidence_thread *thread_of(const struct export *export)
   return export->has_thread ? &export->thread : NULL;
 }
 
+/* While it waits for the rest, it holds no more than can be told. */
+static int check_size(const struct export *export, struct hgl_err *err)
+{
+  size_t size = 0;
+  for (size_t i = 0; i < export->wanted_count; i++) size += export->wanted[i].evidence.size;
+  if (size <= EVIDENCE_SIZE_MAX) return 0;
+  return hgl_fail(
+      err, HGL_TOO_LARGE,
+      "the evidence of this deal takes more than %d MiB: export its messages one by one",
+      EVIDENCE_SIZE_MAX >> 20);
+}
+
 /* What is kept of it is taken at once. */
 static int want(struct export *export, const struct hgl_id *id, struct hgl_err *err)
 {
@@ -143,7 +155,7 @@ static int want(struct export *export, const struct hgl_id *id, struct hgl_err *
     export->ids[export->search.id_count++] = *id;
     status = 0;
   }
-  return status;
+  return status ? status : check_size(export, err);
 }
 
 static int want_deal(struct export *export, const struct deal_search *deal, struct hgl_err *err)
@@ -205,7 +217,7 @@ static int take_found(struct export *export, const struct hgl_id *id, struct hgl
     wanted->count = 1;
     status = hgl_buf_check(&wanted->evidence, err);
   }
-  return status;
+  return status ? status : check_size(export, err);
 }
 
 static int visit_found(void *user, const struct journal_message *message, struct hgl_err *err)

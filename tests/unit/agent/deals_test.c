@@ -308,6 +308,47 @@ static void what_no_one_kept_is_exported_from_the_journal(void **state)
   world_deinit(&world);
 }
 
+/* Nothing is gathered that cannot be told in the end. */
+static void assert_too_large(const char *keep)
+{
+  static const char format[] =
+      "agent.on('go/1.0/now', function()\n"
+      "  agent.send('dealer', 'x/1.0/y', { text = ('x'):rep(900000) })\n"
+      "end)\n"
+      "agent.on('x/1.0/y', function(message)\n"
+      "  local id = message.id\n"
+      "  %s\n"
+      "  agent.deal { id = 'large', status = 'agreed', messages = { id, id, id, id } }\n"
+      "end)\n";
+  struct world world;
+  struct hgl_err err;
+  struct hgl_lookup *lookup = NULL;
+  json_t *result;
+  char script[1024];
+  world_init(&world, 9);
+  struct node *node = world_node(&world);
+  snprintf(script, sizeof script, format, keep);
+  world_agent(node, "operator", "", NULL);
+  world_agent(node, "dealer", script, NULL);
+  world_say(node, "dealer", "go/1.0/now", "{}");
+  world_run(&world);
+  if (*keep) {
+    assert_fails(HGL_TOO_LARGE, hgl_lookup_evidence(node->host, "large", &lookup, &err));
+  } else {
+    assert_ok(hgl_lookup_evidence(node->host, "large", &lookup, &err));
+    assert_fails(HGL_TOO_LARGE, hgl_lookup_step(lookup, SIZE_MAX, &result, &err));
+    hgl_lookup_destroy(lookup);
+  }
+  assert_non_null(strstr(err.message, "one by one"));
+  world_deinit(&world);
+}
+
+static void evidence_of_a_deal_that_is_too_large_is_refused_at_once(void **state)
+{
+  assert_too_large("assert(agent.keep(id))");
+  assert_too_large("");
+}
+
 static void what_was_agreed_cannot_be_recorded_otherwise(void **state)
 {
   struct world world;
@@ -498,6 +539,7 @@ int main(void)
       cmocka_unit_test(a_message_kept_first_is_not_displaced_by_another_with_its_id),
       cmocka_unit_test(a_message_of_others_with_its_id_is_no_part_of_a_deal),
       cmocka_unit_test(what_no_one_kept_is_exported_from_the_journal),
+      cmocka_unit_test(evidence_of_a_deal_that_is_too_large_is_refused_at_once),
       cmocka_unit_test(what_was_agreed_cannot_be_recorded_otherwise),
       cmocka_unit_test(a_counterparty_on_this_host_is_told_by_its_name),
       cmocka_unit_test(a_counterparty_elsewhere_is_told_by_what_its_advert_calls_it),
