@@ -6,7 +6,7 @@
  *   1 drain    take what arrived: frames, due timers                       (inbox.c, timers.c)
  *   2 verify   each batch: header signature once, paths, delegations       (inbox.c)
  *   3 route    envelopes into mailboxes, or a durable refusal              (inbox.c, mailbox.c)
- *   4 run      handlers, stretch by stretch, within a budget               (run.c, ops.c)
+ *   4 run      handlers, stretch by stretch, within a budget               (turns.c, run.c, ops.c)
  *   5 sign     all that was said: groups, one header, one signature        (seal.c)
  *   6 commit   one write set to the store                                  (tick.c)
  *   7 send     when the commit is durable: acknowledgements and batches    (outbox.c, peers.c)

@@ -554,10 +554,16 @@ int agent_forget_lua(struct agent *agent, struct hgl_err *err) HGL_NODISCARD;
 void hibernate_some(struct hgl_host *host);
 int64_t hibernate_deadline_ms(const struct hgl_host *host); /* monotonic; INT64_MAX: none */
 
-/* run.c and the other files of handlers that wait: see runs.h */
+/* turns.c */
 void agent_ready(struct agent *agent);
-void agent_unready(struct agent *agent); /* its turn has come, or it goes */
-void run_agents(struct hgl_host *host);  /* phase 4 */
+void agent_ready_to_decide(struct agent *agent); /* it goes on with an eager answer */
+void agent_unready(struct agent *agent);         /* its turn has come, or it goes */
+void run_agents(struct hgl_host *host);          /* phase 4 */
+
+/* run.c and the other files of handlers that wait: see runs.h */
+bool run_has_step(const struct agent *agent);
+/* That it has: a run that is ready goes on, or a mail is handled. */
+void run_step(struct agent *agent);
 /* Handles it now, whatever waits before it. Takes it. */
 void run_mail(struct agent *agent, struct mail *mail);
 
