@@ -276,7 +276,8 @@ void hgl_host_tick(struct hgl_host *host);
 /* When the next tick is due at the latest, monotonic ns; INT64_MAX: only when something arrives. */
 int64_t hgl_host_deadline(const struct hgl_host *host);
 /* Why ticks are held, and with them all that is taken in or run: "disk_full", "store_stalled" (a
- * commit takes five seconds or more), "disk_low" (below the reserve); NULL: they are not. */
+ * commit takes five seconds longer than it may wait; the first that does may leave room for another
+ * tick), "disk_low" (below the reserve); NULL: they are not. */
 const char *hgl_host_held(const struct hgl_host *host);
 /* Nothing is waiting to run and nothing is being committed (timers may be pending). */
 bool hgl_host_idle(const struct hgl_host *host);

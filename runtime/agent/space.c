@@ -40,18 +40,21 @@ int64_t store_waits_ms(const struct hgl_host *host)
   return oldest ? host->mono_ms - oldest->sealed_ns / 1000000 : 0;
 }
 
+/* Whoever waits for the only commit there is would learn nothing, if it had to be busy as well. */
 bool store_is_busy(struct hgl_host *host)
 {
-  bool busy = hgl_store_busy(host->config.store);
-  bool stalled = busy && store_waits_ms(host) >= STALLED_MS;
-  if (stalled && !host->store_stalled)
+  struct hgl_store *store = host->config.store;
+  int64_t waits_ms = store_waits_ms(host);
+  bool busy = hgl_store_busy(store), stalled = host->store_stalled;
+  bool late = waits_ms >= STALLED_MS + hgl_store_commit_every_ms(store);
+  if (late && !stalled)
     host_log(host, HGL_LOG_ERROR,
-             "the store has taken no commit for %d s: no handler runs and nothing is sent until "
+             "the store has taken no commit for %lld s: no handler runs and nothing is sent until "
              "its disk answers",
-             STALLED_MS / 1000);
-  else if (host->store_stalled && !busy)
+             (long long)waits_ms / 1000);
+  else if (stalled && !late && !busy)
     host_log(host, HGL_LOG_INFO, "the store takes commits again");
-  host->store_stalled = busy && (stalled || host->store_stalled);
+  host->store_stalled = late || (stalled && busy);
   return busy;
 }
 

@@ -129,6 +129,11 @@ bool hgl_store_busy(const struct hgl_store *store)
   return hgl_writer_busy(store->writer);
 }
 
+int64_t hgl_store_commit_every_ms(const struct hgl_store *store)
+{
+  return hgl_writer_commit_every_ms(store->writer);
+}
+
 int hgl_store_commit(struct hgl_store *store, void (*done)(void *user), void *user,
                      struct hgl_err *err)
 {

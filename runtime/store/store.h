@@ -49,6 +49,8 @@ struct hgl_writeset *hgl_store_open_set(struct hgl_store *store);
 
 /* True while a commit is in flight and another one waits: hold the next. */
 bool hgl_store_busy(const struct hgl_store *store);
+/* What it was opened with: so long may a commit wait that nothing delays. */
+int64_t hgl_store_commit_every_ms(const struct hgl_store *store);
 /* Seals the open set. `done(user)` is called from hgl_store_poll, on the loop thread, in the order
  * of commits, after the set is durable. An empty set with nothing in flight completes at the next
  * poll without touching the disk. Never while hgl_store_busy. */

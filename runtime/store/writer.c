@@ -240,6 +240,11 @@ bool hgl_writer_busy(const struct hgl_writer *writer)
          (writer->count && hgl_writeset_size(hgl_writer_set(writer, 0)) >= MERGED_SIZE_MAX);
 }
 
+int64_t hgl_writer_commit_every_ms(const struct hgl_writer *writer)
+{
+  return writer->config.commit_every_ms;
+}
+
 size_t hgl_writer_sets(const struct hgl_writer *writer)
 {
   return writer->count;

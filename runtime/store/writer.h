@@ -40,6 +40,7 @@ void hgl_writer_destroy(struct hgl_writer *writer);
 
 /* All below: loop thread. */
 bool hgl_writer_busy(const struct hgl_writer *writer);
+int64_t hgl_writer_commit_every_ms(const struct hgl_writer *writer);
 /* Sets sealed and not yet collected; index 0 is the newest. */
 size_t hgl_writer_sets(const struct hgl_writer *writer);
 struct hgl_writeset *hgl_writer_set(const struct hgl_writer *writer, size_t index);

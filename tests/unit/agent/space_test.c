@@ -124,6 +124,31 @@ static void a_store_that_takes_no_commit_holds_the_host_and_says_so_once(void **
   world_deinit(&scene.world);
 }
 
+/* A quiet host: somebody waits for an answer, and there is nothing else to commit. */
+static void one_commit_that_does_not_end_is_enough(void **state)
+{
+  struct world world;
+  world_init(&world, 2);
+  struct node *node = world_node(&world);
+  world_agent(node, "operator", "", NULL);
+  world_agent(node, "quiet", "agent.on('x/1.0/y', function() end)", NULL);
+  world_run(&world);
+  hgl_store_hold(node->store, true);
+  world_say(node, "quiet", "x/1.0/y", "{}");
+  for (int ms = 0; ms < 8000; ms += 100) {
+    hgl_clock_advance(&world.time, 100);
+    hgl_host_tick(node->host);
+  }
+  assert_false(hgl_store_busy(node->store));
+  expect_held(node, "store_stalled");
+  hgl_store_hold(node->store, false);
+  world_advance(&world, 1000);
+  expect_held(node, NULL);
+  assert_int_equal(world_count_logged(&world, "the store has taken no commit"), 1);
+  assert_int_equal(world_count_logged(&world, "the store takes commits again"), 1);
+  world_deinit(&world);
+}
+
 static void what_waits_survives_a_crash_of_either_side(void **state)
 {
   struct scene scene;
@@ -171,6 +196,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(below_the_reserve_nothing_is_taken_in_and_above_it_everything_goes_on),
       cmocka_unit_test(a_store_that_takes_no_commit_holds_the_host_and_says_so_once),
+      cmocka_unit_test(one_commit_that_does_not_end_is_enough),
       cmocka_unit_test(what_waits_survives_a_crash_of_either_side),
       cmocka_unit_test(a_host_that_is_held_still_stops_well),
   };
