@@ -123,6 +123,26 @@ test("agent: what waits and what died is listed, and decided on by the operator"
   );
 });
 
+test("agent: of more handlers than are listed it is said that there are", async (t) => {
+  const { north } = t;
+  const words = /There are more/;
+  const window = await t.open(north, { route: "/agents/breaker/handlers" });
+  const runs = () => north.call("runs.list", { agent: "breaker" });
+  for (let i = 0; i < 101; i++) {
+    await north.call("send", { to: "breaker", type: "break/1.0/wait", body: {} });
+  }
+  await t.shows(window, words);
+  await north.call("runs.finish", { row: (await runs())[0].row });
+  await t.eventually("of as many as are listed it is not", async () => {
+    const rows = window.page.getByRole("table", { name: "Suspended handlers" });
+    return (
+      (await rows.locator("tbody tr").count()) === 100 &&
+      (await window.page.getByText(words).count()) === 0
+    );
+  });
+  for (const { row } of await runs()) await north.call("runs.finish", { row });
+});
+
 test("agent: one whose handlers raise is failing, wherever it is shown", async (t) => {
   const { north } = t;
   await north.call("send", { to: "breaker", type: "break/1.0/now", body: { why: "a test" } });

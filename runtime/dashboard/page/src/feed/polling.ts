@@ -4,12 +4,14 @@
 //   const trace = useCall("trace", { agent }, { every_ms: 1000 });     and each second
 import { useSignal, type ReadonlySignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { call, live, type CallError, type FeedError } from "./connection";
+import { callPage, live, type CallError, type FeedError } from "./connection";
 import type { CallArgs, CallName, CallResult } from "./types";
 
 export interface CallState<C extends CallName> {
   /** The latest answer; null: none yet. */
   data: CallResult<C> | null;
+  /** It is a list, and goes on behind this page. */
+  more: boolean;
   error: FeedError | null;
   /** It is being asked. */
   busy: boolean;
@@ -27,7 +29,7 @@ export function useCall<C extends CallName>(
   args: CallArgs<C> | null,
   options: { every_ms?: number | undefined; again?: number } = {},
 ): Polled<C> {
-  const state = useSignal<CallState<C>>({ data: null, error: null, busy: false });
+  const state = useSignal<CallState<C>>({ data: null, more: false, error: null, busy: false });
   const refresh = useRef<() => void>(() => undefined);
   const key = JSON.stringify(args);
   const { every_ms, again } = options;
@@ -44,9 +46,11 @@ export function useCall<C extends CallName>(
         return;
       }
       state.value = { ...state.peek(), busy: true };
-      call(name, args)
+      callPage(name, args)
         .then(
-          (data) => !over && (state.value = { data, error: null, busy: false }),
+          ({ result, next }) =>
+            !over &&
+            (state.value = { data: result, more: next !== undefined, error: null, busy: false }),
           (error: CallError) => !over && (state.value = { ...state.peek(), error, busy: false }),
         )
         // The next is asked behind the answer: a slow host is not asked faster than it answers.

@@ -126,7 +126,8 @@ function Content({
     case "timers":
       return <Timers name={agent.name} />;
     case "handlers":
-      return <Handlers name={agent.name} stopped={stopped} />;
+      /* Anew for each: what one decides on is never still another's. */
+      return <Handlers key={agent.name} name={agent.name} stopped={stopped} />;
     case "source":
       return <Source name={agent.name} query={query} />;
     case "ask":

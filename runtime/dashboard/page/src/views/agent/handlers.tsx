@@ -72,12 +72,18 @@ function Listed<Row extends { row: number }>({
 }: {
   title: string;
   asked: {
-    state: { value: { data: Row[] | null; error: { code: string; message: string } | null } };
+    state: {
+      value: {
+        data: Row[] | null;
+        more: boolean;
+        error: { code: string; message: string } | null;
+      };
+    };
   };
   columns: Column<Row>[];
   empty: ComponentChildren;
 }) {
-  const { data, error } = state.value;
+  const { data, more, error } = state.value;
   if (data === null) return error === null ? <Loading /> : <Failure error={error} />;
   return (
     <Panel title={title} flush>
@@ -89,10 +95,9 @@ function Listed<Row extends { row: number }>({
         stale={error !== null}
         empty={empty}
       />
-      {data.length === SHOWN && (
+      {more && (
         <p class="muted source-rest">
-          No more than {SHOWN} are shown: <code>haggle runs</code> and <code>haggle dead</code> list
-          all.
+          There are more: <code>haggle runs</code> and <code>haggle dead</code> list all.
         </p>
       )}
     </Panel>
