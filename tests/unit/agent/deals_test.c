@@ -271,7 +271,10 @@ static void what_no_one_kept_is_exported_from_the_journal(void **state)
       "agent.on('x/1.0/y', function(message)\n"
       "  state.ids = state.ids or {}\n"
       "  state.ids[#state.ids + 1] = message.id\n"
-      "  if #state.ids < 3 then return end\n"
+      "  if #state.ids == 20 then\n"
+      "    agent.deal { id = 'many', status = 'agreed', messages = state.ids }\n"
+      "  end\n"
+      "  if #state.ids ~= 3 then return end\n"
       "  agent.deal { id = 'unkept', status = 'agreed',\n"
       "    messages = { state.ids[2], state.ids[1], state.ids[3], state.ids[1] } }\n"
       "end)\n";
@@ -286,7 +289,7 @@ static void what_no_one_kept_is_exported_from_the_journal(void **state)
   struct node *node = world_node(&world);
   world_agent(node, "operator", "", NULL);
   world_agent(node, "dealer", dealer, NULL);
-  for (int i = 0; i < 6; i++) {
+  for (int i = 0; i < 22; i++) {
     world_say(node, "dealer", "x/1.0/y", "{}");
     world_run(&world);
   }
@@ -296,6 +299,11 @@ static void what_no_one_kept_is_exported_from_the_journal(void **state)
   struct hgl_cbor_reader in = hgl_cbor_reader(hgl_buf_bytes(&out));
   assert_ok(hgl_cbor_get_list(&in, "deal", 64, &count, &err));
   assert_int_equal(count, 4);
+  hgl_buf_clear(&out);
+  assert_ok(hgl_host_export(node->host, "many", &out, &err));
+  in = hgl_cbor_reader(hgl_buf_bytes(&out));
+  assert_ok(hgl_cbor_get_list(&in, "deal", 64, &count, &err));
+  assert_int_equal(count, 20);
   hgl_buf_clear(&out);
   assert_ok(hgl_lookup_evidence(node->host, "unkept", &lookup, &err));
   while ((status = hgl_lookup_step(lookup, 1, &result, &err)) > 0) steps++;
