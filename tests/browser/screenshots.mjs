@@ -58,6 +58,7 @@ async function tell(window, name, contrast) {
 
 async function prepare() {
   await north.call("send", { to: "breaker", type: "break/1.0/now", body: { why: "a picture" } });
+  await north.call("send", { to: "breaker", type: "break/1.0/wait", body: {} });
   await north.call("send", { to: "hostile", type: "hostile/1.0/long", body: {} });
   await north.call("agent.pause", { name: "idler" });
 }
@@ -95,6 +96,7 @@ async function routes() {
     ["agent-logs", north, "/agents/ann/logs"],
     ["agent-state", north, "/agents/idler/state"],
     ["agent-timers", north, "/agents/idler/timers"],
+    ["agent-handlers", north, "/agents/breaker/handlers"],
     ["agent-source", north, "/agents/harbour/source"],
     ["agent-ask", north, "/agents/echo/ask"],
     ["agent-about", north, "/agents/harbour/about"],
