@@ -9,8 +9,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* As json_loadb of jansson, with its flags: a new reference, or NULL and the reason in `error` (may be
- * NULL). `*refused`: memory was short, so that nothing is known of the text. */
+/* As json_loadb of jansson, with its flags: a new reference, or NULL and the reason in `error` (may
+ * be NULL). `*refused`: memory was short, so that nothing is known of the text. */
 json_t *hgl_json_load(const char *text, size_t size, size_t flags, bool *refused,
                       json_error_t *error);
 

@@ -5,9 +5,9 @@
  *
  * `speedup` is the thousand against one call at a time: handed to the model's thread, and awaited,
  * before anything else is done, as by a program that asks a model in the midst of its work. What
- * the thousand save is the waking of threads, twice a call. `speedup_over_batches_of_one` is against
- * the same thousand, whose calls go to the thread each for itself while the others go on, as on a
- * host that gathers none: what it saves to compute them together. */
+ * the thousand save is the waking of threads, twice a call. `speedup_over_batches_of_one` is
+ * against the same thousand, whose calls go to the thread each for itself while the others go on,
+ * as on a host that gathers none: what it saves to compute them together. */
 #include <stdio.h>
 #include <time.h>
 

@@ -1,6 +1,6 @@
 /* The models of one host: each opened by an engine (haggle_infer.h), with a queue that gathers the
- * calls of all agents and threads that run them in batches. What a quick model is done with before a
- * thread would have woken runs on the loop instead, within hgl_infer_flush.
+ * calls of all agents and threads that run them in batches. What a quick model is done with before
+ * a thread would have woken runs on the loop instead, within hgl_infer_flush.
  *
  * A call's input is an encoded value: of a model of tensors a map from the names of its inputs to
  * nested lists (tensor_value.h), of a language model the request of PLUGINS.md. Its result is an
@@ -94,7 +94,7 @@ struct hgl_infer_asked {
  * queue, or the agent's part of it, is full. */
 int hgl_infer_submit(struct hgl_infer_model *model, const struct hgl_infer_asked *asked,
                      struct hgl_infer_call **out, struct hgl_err *err) HGL_NODISCARD;
-/* After submitting: what a model was asked since runs here and now, or one wake is for all of it. */
+/* After submitting: what a model was asked runs here and now, or one wake is for all of it. */
 void hgl_infer_flush(struct hgl_infer *infer);
 /* `done` is not called; one that runs is told to its engine. */
 void hgl_infer_cancel(struct hgl_infer_call *call);

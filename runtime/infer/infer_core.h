@@ -198,8 +198,8 @@ int64_t infer_workers_end(struct hgl_infer_model *model);
 bool infer_workers_ended(struct hgl_infer_model *model, int64_t until);
 /* With the lock held, after something was queued or cancelled. */
 void infer_events_update(struct hgl_infer_model *model);
-/* Runs what is queued here and now, if that takes less than is left, of which it is taken; false: it
- * is for a thread. */
+/* Runs what is queued here and now, if that takes less than is left, of which it is taken; false:
+ * it is for a thread. */
 bool infer_run_on_loop(struct hgl_infer_model *model, int64_t *left_ns);
 
 /* answer.c: what an engine answers becomes what the agent is told, or is found to be garbage. */
