@@ -1,3 +1,4 @@
+// waits
 #include "net_fixture.h"
 
 /* An address of this machine at which nobody listens. */
