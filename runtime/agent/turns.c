@@ -7,11 +7,11 @@ enum {
   MAILS_PER_TURN = 64, /* then the next agent has its turn, */
   TURN_MS = 2,         /* or after this time */
   STEPS_MAX = 16384,   /* of one tick, however fast they are */
-  /* What those get of a tick at least that go on with what a model has said, and where others wait
-   * for the tick's commit; else half of what the others took. */
-  DECIDE_US = 250,
-  DECIDE_BESIDE_US = 125,
-  DECISIONS_IN_A_ROW = 8,
+  /* What those get of a tick at least that go on with what a model has said; else half of what the
+   * others took. So few have a turn in it that what they work on stays in the caches until they
+   * have had theirs in a row. */
+  DECIDE_US = 125,
+  DECISIONS_IN_A_ROW = 16,
 };
 
 static void list_ready(struct agent *agent, struct ready_agents *list, bool first)
@@ -106,7 +106,6 @@ void run_agents(struct hgl_host *host)
   run_listed(host, &host->ready, start + (int64_t)HGL_TICK_RUN_MS * 1000000, &steps);
   if (!host->deciding.first) return;
   now = hgl_mono_ns(host->config.clock);
-  int64_t least = (int64_t)(host->changed ? DECIDE_BESIDE_US : DECIDE_US) * 1000;
-  int64_t part = (now - start) / 2;
+  int64_t least = (int64_t)DECIDE_US * 1000, part = (now - start) / 2;
   run_listed(host, &host->deciding, now + (part > least ? part : least), &steps);
 }

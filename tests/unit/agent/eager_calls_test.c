@@ -381,7 +381,7 @@ static const char *next_decision(const char **at)
 
 static void who_decides_does_so_a_few_times_before_the_next_does(void **state)
 {
-  enum { DECISIONS = 64, IN_A_ROW = 8 };
+  enum { DECISIONS = 96, IN_A_ROW = 16 };
   struct fixture f;
   int row = 0, longest = 0, rows = 0;
   set_up(&f, 30);
