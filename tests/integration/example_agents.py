@@ -127,7 +127,7 @@ def shop(check):
 
 
 def auctioneer(check):
-    replace("auctioneer", ('lasts = "30s"', 'lasts = "3s"'), ('prolong = "5s"', 'prolong = "1s"'))
+    replace("auctioneer", ('lasts = "30s"', 'lasts = "3s"'), ('prolong = "5s"', 'prolong = "3s"'))
     host = run(check, commands("auctioneer")[0], "auctioneer")
     closes(check, host, "auction.vase", "agreed")
     closes(check, host, "auction.clock", "agreed")
